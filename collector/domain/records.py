@@ -1,0 +1,28 @@
+"""One Kafka record as it was read, byte for byte."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of an observed topic. Header order and duplicates are kept; None is not the empty value."""
+
+    topic: str
+    partition: int
+    offset: int
+    produced_at: datetime | None
+    timestamp_type: int  # 0 none, 1 create time, 2 log append time
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def last(self, name: str) -> bytes | None:
+        """Value of the last header with this name (who wrote this copy), or None."""
+        return next((value for found, value in reversed(self.headers) if found == name), None)
+
+    def first(self, name: str) -> bytes | None:
+        """Value of the first header with this name, or None."""
+        return next((value for found, value in self.headers if found == name), None)

@@ -1,0 +1,57 @@
+"""The stretch of time that a page or an answer speaks of."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+RATE_SECONDS = 60
+_RELATIVE = re.compile(r"now(?:-(\d{1,6})([smhd]))?", re.ASCII)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = timedelta(days=400)
+
+
+class BadWindow(ValueError):
+    """`from` and `to` take now, now-15m, or a moment such as 2026-11-23T13:40:00Z, and `from` comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From (included) to (excluded), UTC. `live` means that it ends now and moves on."""
+
+    from_at: datetime
+    to_at: datetime
+    live: bool
+    from_text: str = "now-15m"
+    to_text: str = "now"
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return (self.to_at - self.from_at).total_seconds()
+
+    @property
+    def rate_from_at(self) -> datetime:
+        """Where the stretch begins over which a rate is taken: the last minute of the window."""
+        return max(self.from_at, self.to_at - timedelta(seconds=RATE_SECONDS))
+
+
+def parse(from_text: str | None, to_text: str | None, *, now: datetime) -> Window:
+    """Window from the query parameters `from` and `to` (defaults: the last 15 minutes). Raises BadWindow."""
+    from_text, to_text = from_text or "now-15m", to_text or "now"
+    from_at, to_at = _moment(from_text, now), _moment(to_text, now)
+    if from_at >= to_at or to_at - from_at > LONGEST:
+        raise BadWindow(BadWindow.__doc__)
+    return Window(from_at, to_at, to_text == "now", from_text, to_text)
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if found := _RELATIVE.fullmatch(text):
+        amount, unit = found.groups()
+        return now - timedelta(seconds=int(amount) * _UNITS[unit]) if amount else now
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadWindow(BadWindow.__doc__) from None
+    if moment.tzinfo is None:
+        raise BadWindow(BadWindow.__doc__)
+    return moment.astimezone(UTC)

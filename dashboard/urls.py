@@ -1,0 +1,3 @@
+"""Which page answers which address."""
+
+urlpatterns: list[object] = []
