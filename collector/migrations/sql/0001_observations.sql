@@ -251,7 +251,7 @@ create index unpaired_stored on unpaired (stored_at);
 
 -- One row: what the folder last did. as_of = every batch stored up to then is folded.
 create table fold_state (
-  only boolean primary key default true check (only), seq bigint not null default 0, as_of timestamptz,
+  one boolean primary key default true check (one), seq bigint not null default 0, as_of timestamptz,
   ran_at timestamptz, n_waiting integer not null default 0, n_clamped bigint not null default 0,
   n_repeated bigint not null default 0, n_unpaired_dropped bigint not null default 0
 );
