@@ -1,0 +1,1 @@
+"""Stable layered layout of the service graph: pure Python."""
