@@ -1,7 +1,5 @@
 """What only the dashboard needs: people, and what they prefer."""
 
-from typing import ClassVar
-
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 
@@ -14,6 +12,10 @@ class Role(models.TextChoices):
     ADMIN = "admin"
 
 
+class PersonManager(BaseUserManager["Person"]):
+    """Finds people by name, as Django's authentication asks for."""
+
+
 class Person(AbstractBaseUser):
     """Somebody, or some script, that acts under a name. `epoch` is raised to end all their sessions."""
 
@@ -23,7 +25,7 @@ class Person(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
-    objects: ClassVar[BaseUserManager["Person"]] = BaseUserManager()
+    objects = PersonManager()
 
     USERNAME_FIELD = "name"
 
