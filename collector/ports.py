@@ -1,0 +1,76 @@
+"""What the core asks of Kafka, as Protocols; the adapters and their in-memory twins are in collector.kafka."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from collector.domain.records import Record
+
+
+class KafkaUnreachable(Exception):
+    """No broker answers. Check the address and that the cluster is up; whoever asked tries again by itself."""
+
+
+class KafkaRefused(Exception):
+    """The broker answered and said no. Grant the right it names to Weir's user, or mend the address or password."""
+
+
+class Partition(NamedTuple):
+    """One partition, by its topic's name: what a client is told to read."""
+
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which topic stands behind a name now: Kafka's id for it (another one after it was created again)."""
+
+    kafka_id: UUID
+    n_partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one take brought: records in order of offset within a partition, and partitions that cannot go on.
+
+    `lost`: the position asked for is not there any more (or the topic was created again); seek to go on.
+    """
+
+    records: tuple[Record, ...]
+    lost: frozenset[Partition]
+
+
+class Log(Protocol):
+    """Read partitions from given positions, without a consumer group: who reads what is decided by us.
+
+    Every method may raise KafkaUnreachable or KafkaRefused.
+    """
+
+    def identities(self, topics: Collection[str]) -> Mapping[str, Identity]:
+        """The topics of these names that exist."""
+
+    def low_ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """The first offset that can still be read; the partitions that exist."""
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read exactly these partitions. Those read already go on where they are; new ones start at the offset."""
+
+    def take(self, *, limit: int, limit_bytes: int, wait: float) -> Taken:
+        """Up to about `limit` records and `limit_bytes` bytes, waiting at most `wait` seconds for the first."""
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        """Go on reading these assigned partitions at these offsets; nothing read before the call comes later."""
+
+    def pause(self) -> None:
+        """Bring nothing until `resume`; positions stay."""
+
+    def resume(self) -> None:
+        """Bring records again."""
+
+    def commit(self, positions: Mapping[Partition, int]) -> None:
+        """Show other tools how far we are. A courtesy: nothing of ours reads it, so it never waits or fails."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
