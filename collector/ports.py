@@ -1,10 +1,11 @@
 """What the core asks of Kafka, as Protocols; the adapters and their in-memory twins are in collector.kafka."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from collector.domain.brokers import GroupDescribed, GroupListed, Offsets, Overview, TopicDescribed, Watermarks
 from collector.domain.records import Record
 
 
@@ -74,3 +75,38 @@ class Log(Protocol):
 
     def close(self) -> None:
         """Let go of the connections."""
+
+
+class BrokerMetadata(Protocol):
+    """What a cluster knows of itself. Every method may raise KafkaUnreachable or KafkaRefused: nothing is known then.
+
+    A name that the cluster does not know, or does not let us see, is missing from an answer. Nothing is ever created
+    by asking.
+    """
+
+    def overview(self) -> Overview:
+        """Cluster id and all topics: the cheap call, and the probe that must come before any about groups."""
+
+    def groups(self) -> Sequence[GroupListed]:
+        """All groups whose offsets can be read."""
+
+    def hidden_groups(self) -> Sequence[GroupListed]:
+        """Groups whose offsets cannot be read with this client: share, Streams and Connect groups."""
+
+    def committed(self, groups: Sequence[str]) -> Mapping[str, Offsets]:
+        """Committed offsets of each group; a group is missing when its coordinator refused or moved."""
+
+    def watermarks(self, leaders: Mapping[str, tuple[int | None, ...]]) -> Mapping[str, Watermarks]:
+        """First and next offsets of all partitions of these topics, leaders as in an overview."""
+
+    def describe_topics(self, names: Sequence[str]) -> Mapping[str, TopicDescribed]:
+        """Topic ids, which no overview has."""
+
+    def topic_configs(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str | None]]:
+        """Settings of topics; the value of a secret one is None."""
+
+    def describe_groups(self, names: Sequence[str]) -> Sequence[GroupDescribed]:
+        """Groups with their members."""
+
+    def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""

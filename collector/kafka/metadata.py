@@ -1,0 +1,288 @@
+"""Broker metadata over librdkafka's admin client, fenced against its hazards.
+
+A group call that timed out may abort the whole process when the broker answers later. So the client is dropped at
+the first time-out of anything, and an overview is asked for before any group.
+"""
+
+import concurrent.futures
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export what it imports
+    AdminClient,
+    ConfigResource,
+    MemberDescription,
+    OffsetSpec,
+    PartitionMetadata,
+    ResourceType,
+    TopicMetadata,
+)
+
+from collector.domain.brokers import (
+    HIDDEN,
+    GroupDescribed,
+    GroupListed,
+    GroupProtocol,
+    Member,
+    Offsets,
+    Overview,
+    TopicDescribed,
+    Watermarks,
+)
+from collector.kafka.errors import translated
+from collector.kafka.metadata_values import group_state, protocol_of, uuid_of
+from collector.ports import KafkaRefused, KafkaUnreachable
+
+PROBE_SECONDS = 5
+GROUP_SECONDS = 30  # longer than a broker's restart
+ENDS_SECONDS = 15
+GROUPS_AT_ONCE = 32
+DESCRIBED_AT_ONCE = 50
+TOPICS_AT_ONCE = 100
+PARTITIONS_AT_ONCE = 400
+CHUNKS_AT_ONCE = 4
+
+_SILENT = {
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._DESTROY,
+    KafkaError.REQUEST_TIMED_OUT,
+}
+_STALE = {KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT}
+_GROUP_KINDS = {"connect": GroupProtocol.CONNECT}
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
+
+
+class AdminMetadata:
+    """`BrokerMetadata` of a real cluster. Not for several threads."""
+
+    def __init__(self, properties: Mapping[str, str | int | float | bool]) -> None:
+        self._properties = {
+            "reconnect.backoff.max.ms": 1000,
+            "socket.connection.setup.timeout.ms": PROBE_SECONDS * 1000,
+            "log_level": 0,  # every failure comes back to the caller
+            **properties,
+        }
+        self._client: AdminClient | None = None
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._client = None
+
+    def overview(self) -> Overview:
+        """See BrokerMetadata."""
+        try:
+            seen = self._admin().list_topics(timeout=PROBE_SECONDS)
+        except KafkaException as failure:
+            raise self._dropped(failure) from None
+        leaders = {
+            name: tuple(_leader(topic.partitions.get(number)) for number in range(_n_partitions(topic)))
+            for name, topic in seen.topics.items()
+            if topic.error is None
+        }
+        return Overview(seen.cluster_id or "", leaders)
+
+    def groups(self) -> list[GroupListed]:
+        """See BrokerMetadata. An empty list with an error is no list: librdkafka does not raise here."""
+        answer = self._one(self._admin().list_consumer_groups(request_timeout=GROUP_SECONDS))
+        if answer.errors:
+            raise self._dropped(answer.errors[0])
+        return [
+            GroupListed(group.group_id, group_state(group.state, group.type), protocol_of(group.type))
+            for group in answer.valid
+        ]
+
+    def hidden_groups(self) -> list[GroupListed]:
+        """See BrokerMetadata. Share and Streams groups cannot be told apart here: their protocol stays unknown."""
+        visible = {group.name for group in self.groups()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # nothing else lists them
+            try:
+                listed: list[Any] = self._admin().list_groups(timeout=GROUP_SECONDS)
+            except KafkaException as failure:
+                raise self._dropped(failure) from None
+        return [
+            GroupListed(group.id, HIDDEN, _GROUP_KINDS.get(group.protocol_type, GroupProtocol.UNKNOWN))
+            for group in listed
+            if group.id not in visible
+        ]
+
+    def committed(self, groups: Sequence[str]) -> dict[str, Offsets]:
+        """See BrokerMetadata. One group per request is all the client can do."""
+        found: dict[str, Offsets] = {}
+        for some in _chunks(groups, GROUPS_AT_ONCE):
+            asked = {
+                name: self._admin().list_consumer_group_offsets(
+                    [ConsumerGroupTopicPartitions(name)], request_timeout=GROUP_SECONDS
+                )[name]
+                for name in some
+            }
+            for name, answer in self._answered(asked):
+                found[name] = _offsets(answer.topic_partitions)
+        return found
+
+    def watermarks(self, leaders: Mapping[str, tuple[int | None, ...]]) -> dict[str, Watermarks]:
+        """See BrokerMetadata. KafkaUnreachable, too, when not one partition answered: a hung broker looks like that."""
+        asked = [
+            (leader, topic, number)
+            for topic, of_topic in leaders.items()
+            for number, leader in enumerate(of_topic)
+            if leader is not None
+        ]
+        by_leader = [(topic, number) for _, topic, number in sorted(asked)]
+        high = self._ends(by_leader, OffsetSpec.latest)
+        low = self._ends(by_leader, OffsetSpec.earliest)
+        if asked and not high:
+            self.close()
+            raise KafkaUnreachable("No partition's end was answered.")
+        return {
+            topic: Watermarks(
+                tuple(low.get((topic, number)) for number in range(len(of_topic))),
+                tuple(high.get((topic, number)) for number in range(len(of_topic))),
+            )
+            for topic, of_topic in leaders.items()
+        }
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescribed]:
+        """See BrokerMetadata."""
+        found = {}
+        for some in _chunks(names, TOPICS_AT_ONCE):
+            asked = self._admin().describe_topics(TopicCollection(list(some)), request_timeout=ENDS_SECONDS)
+            for name, topic in self._answered(asked):
+                found[name] = TopicDescribed(uuid_of(topic.topic_id), topic.is_internal, len(topic.partitions))
+        return found
+
+    def topic_configs(self, names: Sequence[str]) -> dict[str, Mapping[str, str | None]]:
+        """See BrokerMetadata."""
+        found: dict[str, Mapping[str, str | None]] = {}
+        for some in _chunks(names, DESCRIBED_AT_ONCE):
+            resources = [ConfigResource(ResourceType.TOPIC, name) for name in some]
+            asked = self._admin().describe_configs(resources, request_timeout=ENDS_SECONDS)
+            for resource, entries in self._answered(asked):
+                found[resource.name] = {
+                    name: None if entry.is_sensitive else entry.value for name, entry in entries.items()
+                }
+        return found
+
+    def describe_groups(self, names: Sequence[str]) -> list[GroupDescribed]:
+        """See BrokerMetadata."""
+        found = []
+        for some in _chunks(names, DESCRIBED_AT_ONCE):
+            asked = self._admin().describe_consumer_groups(list(some), request_timeout=GROUP_SECONDS)
+            for name, group in self._answered(asked):
+                members = tuple(
+                    Member(
+                        member.member_id, member.client_id or "", (member.host or "").lstrip("/"), _assignment(member)
+                    )
+                    for member in group.members
+                )
+                found.append(
+                    GroupDescribed(name, group_state(group.state, group.type), protocol_of(group.type), members)
+                )
+        return found
+
+    def _ends(
+        self, partitions: Sequence[tuple[str, int]], spec: Callable[[], OffsetSpec]
+    ) -> dict[tuple[str, int], int]:
+        found, stale = self._asked_ends(partitions, spec)
+        if stale:
+            self.overview()  # brings the client the new leaders
+            found |= self._asked_ends(stale, spec)[0]
+        return found
+
+    def _asked_ends(
+        self, partitions: Sequence[tuple[str, int]], spec: Callable[[], OffsetSpec]
+    ) -> tuple[dict[tuple[str, int], int], list[tuple[str, int]]]:
+        """Valid ends, and the partitions whose leader changed. -1001 comes back as a success: it is none."""
+        found: dict[tuple[str, int], int] = {}
+        stale: list[tuple[str, int]] = []
+        chunks = list(_chunks(partitions, PARTITIONS_AT_ONCE))
+        for some in _chunks(chunks, CHUNKS_AT_ONCE):
+            asked: dict[TopicPartition, concurrent.futures.Future[Any]] = {}
+            for chunk in some:
+                asked |= self._admin().list_offsets(
+                    {TopicPartition(topic, number): spec() for topic, number in chunk},
+                    isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                    request_timeout=ENDS_SECONDS,
+                )
+            for each, answer in self._answered(asked, stale=lambda each: stale.append((each.topic, each.partition))):
+                if answer.offset >= 0:
+                    found[each.topic, each.partition] = answer.offset
+        return found, stale
+
+    def _admin(self) -> AdminClient:
+        if self._client is None:
+            self._client = AdminClient(self._properties)
+        return self._client
+
+    def _dropped(self, failure: KafkaException | KafkaError) -> KafkaRefused | KafkaUnreachable:
+        self.close()
+        return translated(failure)
+
+    def _one(self, future: "concurrent.futures.Future[Item]") -> Item:
+        try:
+            return future.result(timeout=GROUP_SECONDS + PROBE_SECONDS)
+        except KafkaException as failure:
+            raise self._dropped(failure) from None
+        except concurrent.futures.TimeoutError:
+            self.close()
+            raise KafkaUnreachable("The client itself did not answer.") from None
+
+    def _answered(
+        self,
+        asked: "dict[Key, concurrent.futures.Future[Any]]",
+        *,
+        stale: Callable[[Key], None] = lambda _: None,
+    ) -> Iterator[tuple[Key, Any]]:
+        """Pairs of what was asked and its answer. A refusal leaves its key out; silence drops the client."""
+        for key, future in asked.items():
+            try:
+                yield key, future.result(timeout=GROUP_SECONDS + PROBE_SECONDS)
+            except KafkaException as failure:
+                code = failure.args[0].code()
+                if code in _SILENT:
+                    raise self._dropped(failure) from None
+                if code in _STALE:
+                    stale(key)
+            except concurrent.futures.TimeoutError:
+                self.close()
+                raise KafkaUnreachable("The client itself did not answer.") from None
+
+
+def _leader(partition: PartitionMetadata | None) -> int | None:
+    return None if partition is None or partition.leader < 0 else int(partition.leader)
+
+
+def _n_partitions(topic: TopicMetadata) -> int:
+    return max(topic.partitions, default=-1) + 1
+
+
+def _offsets(partitions: Iterable[TopicPartition]) -> Offsets:
+    """Only real offsets: -1001 is "no commit", and an error may stand inside a successful answer."""
+    found: dict[str, dict[int, int]] = {}
+    for each in partitions:
+        if each.error is None and each.offset >= 0:
+            found.setdefault(each.topic, {})[each.partition] = each.offset
+    return found
+
+
+def _assignment(member: MemberDescription) -> tuple[tuple[str, int], ...]:
+    given = member.assignment.topic_partitions if member.assignment else []
+    return tuple(sorted((each.topic, each.partition) for each in given))
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
