@@ -18,6 +18,7 @@ from stack.secret_files import kept_secret
 
 USER = "weir"
 BROKER_USER = "broker"  # the node's own, between its two roles
+NOTABLE = r"\b(ERROR|FATAL)\b|Exception"
 JVM_FLAGS = (
     "-Xms32m",
     "-Xmx256m",
@@ -80,6 +81,8 @@ class Kafka:
     controller_port: int
     asks_password: bool
     settings: Mapping[str, str]
+    flags: tuple[str, ...] = ()  # of the JVM, instead of its start cache
+    stop_seconds: float = 3.0
 
     @property
     def bootstrap(self) -> str:
@@ -131,7 +134,7 @@ class Kafka:
             return (self._server(env, after=()),)
         return (self._format(env), self._server(env, after=("kafka-format",)))
 
-    def command(self, main_class: str, *arguments: str, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
+    def _command(self, main_class: str, *arguments: str, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
         """The command line of one of Kafka's programs."""
         cached = (f"-XX:AOTCache={self.start_cache}",) if self.start_cache.exists() else ()
         return (
@@ -152,12 +155,13 @@ class Kafka:
 
         return Part(
             name="kafka-format",
-            argv=self.command(
+            argv=self._command(
                 "kafka.tools.StorageTool", "format", "-t", self.cluster_id(), "-c", str(self._configuration_file)
             ),
             env=env,
             cwd=self.folder,
             once=True,
+            notable=NOTABLE,
             prepare=prepare,
             settle=lambda: self._marker.touch(mode=0o600),
         )
@@ -165,10 +169,12 @@ class Kafka:
     def _server(self, env: Mapping[str, str], *, after: tuple[str, ...]) -> Part:
         return Part(
             name="kafka",
-            argv=self.command("kafka.Kafka", str(self._configuration_file)),
+            argv=self._command("kafka.Kafka", str(self._configuration_file), flags=self.flags),
             env=env,
             cwd=self.folder,
             after=after,
+            notable=NOTABLE,
+            stop_seconds=self.stop_seconds,
             prepare=self._prepare,
             ready=self._serves,
         )
@@ -234,6 +240,8 @@ def embedded(
     ports: tuple[int, int],
     asks_password: bool,
     settings: Mapping[str, str] | None = None,
+    flags: tuple[str, ...] = (),
+    stop_seconds: float = 3.0,
 ) -> Kafka:
     """The Kafka whose files lie in `folder` (made here, private); `ports` are the clients' and the controller's."""
     return Kafka(
@@ -244,6 +252,8 @@ def embedded(
         controller_port=ports[1],
         asks_password=asks_password,
         settings=settings or {},
+        flags=flags,
+        stop_seconds=stop_seconds,
     )
 
 

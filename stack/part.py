@@ -20,6 +20,8 @@ def _at_once(_pid: int) -> bool:
 class Part:
     """A process to run. With `once` it is done when it ended with 0; else it is ready when `ready(pid)` says so.
 
+    Of its log, lines that match `notable` are echoed (the file has all).
+
     `prepare` runs before each spawn, `settle` after the part became ready for the first time and before those that
     come `after` it. `optional` parts may fail, and nothing waits for them.
     """
@@ -34,6 +36,7 @@ class Part:
     account: Account | None = None
     stdin: bytes = b""
     niceness: int = 0
+    notable: str = ""  # a pattern; empty: every line
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 3.0
     start_seconds: float = 60.0

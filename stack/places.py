@@ -1,10 +1,9 @@
 """Where things lie on disk: the cache, the data folders, and the modes they must have."""
 
-import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
@@ -47,14 +46,20 @@ def made_private(folder: Path, *, mode: int = 0o700) -> Path:
         raise FolderRefused(f"{folder} is not a folder (a link is not followed). Move it away.")
     if info.st_uid != os.geteuid():
         raise FolderRefused(f"{folder} belongs to another account (uid {info.st_uid}). Name another, or remove it.")
+    if info.st_mode & 0o022:
+        raise FolderRefused(f"{folder} can be written by other accounts. Mend it (chmod go-w), or name another.")
     if stat.S_IMODE(info.st_mode) != mode:
         folder.chmod(mode)
     return folder
 
 
 def made_data_folder(folder: Path) -> Path:
-    """The data folder: 0700; as root 0711, because PostgreSQL's account must get to its own sub-folder."""
-    return made_private(folder, mode=0o711 if os.geteuid() == 0 else 0o700)
+    """A folder for data: 0700; as root 0711, because PostgreSQL's account must get to its own sub-folder."""
+    if os.geteuid() != 0:
+        return made_private(folder)
+    if SYSTEM_STATE in folder.parents:
+        made_private(SYSTEM_STATE, mode=0o711)
+    return made_private(folder, mode=0o711)
 
 
 def short_name(folder: Path) -> str:
@@ -72,13 +77,3 @@ def write_private(path: Path, content: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, path)
-
-
-@contextlib.contextmanager
-def private_files() -> Iterator[None]:
-    """Everything made inside is for us alone (umask 077)."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)

@@ -24,6 +24,7 @@ from stack.secret_files import kept_secret
 DATABASE = "weir"
 OWNER = "weir"  # owns the database, is no superuser
 SUPERUSER = "postgres"
+NOTABLE = r"\b(WARNING|ERROR|FATAL|PANIC|error):"
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",  # a socket's path may have 107 bytes, ours may be longer
@@ -107,6 +108,7 @@ class Postgres:
             cwd=Path("/"),
             account=self.account,
             once=True,
+            notable=NOTABLE,
             prepare=prepare,
             settle=settle,
         )
@@ -121,6 +123,7 @@ class Postgres:
             cwd=Path("/"),
             account=self.account,
             after=after,
+            notable=NOTABLE,
             stop_signal=signal.SIGINT,  # "fast": ends sessions and writes a checkpoint
             prepare=self._clear_lock_of_the_dead,
             ready=self._serves,

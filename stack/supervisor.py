@@ -1,6 +1,7 @@
 """Runs parts: in order, each after those it needs; restarts what dies; stops in reverse, leaving no process."""
 
 import enum
+import re
 import signal
 import subprocess
 import time
@@ -16,7 +17,7 @@ from stack.problems import PartFailed
 from stack.processes import group_members, log_tail, readable_exit, signal_group, spawned
 
 TRIES_BEFORE_FIRST_READY = 3
-STEADY_SECONDS = 30.0  # a part that ran this long starts again without a pause
+STEADY_SECONDS = 30.0  # a part that ran this long has its earlier deaths forgotten
 LONGEST_PAUSE_SECONDS = 30.0
 QUICK_LOOK_SECONDS = 0.03
 STOP_SECONDS = 9.0  # all of it; a part that is slower is killed
@@ -206,9 +207,9 @@ class Supervisor:
 
     # -- the end
 
-    def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Stop all in reverse order within 9 s; at once when `hurry` turns true."""
-        latest = time.monotonic() + STOP_SECONDS
+    def stop(self, *, hurry: Callable[[], bool] = lambda: False, within: float = STOP_SECONDS) -> None:
+        """Stop all in reverse order within these seconds; at once when `hurry` turns true."""
+        latest = time.monotonic() + within
         for group in reversed(self._levels):
             lives = [self.lives[part.name] for part in group]
             for life in lives:
@@ -250,6 +251,8 @@ class Supervisor:
         for position, (name, life) in enumerate(self.lives.items()):
             colour = colour_of(position) if self.coloured else None
             for line in life.follower.lines():
+                if not re.search(life.part.notable, line):
+                    continue
                 self.echo(prefixed(name, line, width=self._width, colour=colour))
 
     def keep_logs_small(self) -> None:

@@ -38,6 +38,7 @@ class Valkey:
                 argv=(str(_program()), "-"),
                 env=env,
                 cwd=self.folder,
+                notable="[Ff]ail|[Ee]rror|crash",
                 stdin=self._configuration().encode(),
                 ready=self._serves,
             ),
