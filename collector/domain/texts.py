@@ -1,0 +1,25 @@
+"""Text that Postgres can hold, whatever a sender wrote."""
+
+REPLACEMENT = "\ufffd"
+
+
+def storable(text: str) -> str:
+    """`text` with NUL and lone surrogates as U+FFFD: Postgres takes neither, and one such name would stop a batch."""
+    if "\x00" in text:
+        text = text.replace("\x00", REPLACEMENT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # A pair of surrogates written one by one (JSON escapes decoded apart) becomes its character.
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def storable_bytes(raw: bytes) -> str:
+    """Text from bytes that claim to be UTF-8, with U+FFFD for whatever is not or cannot be stored."""
+    return raw.decode("utf-8", "replace").replace("\x00", REPLACEMENT)
+
+
+def cut(text: str, size: int) -> str:
+    """The first `size` characters, with an ellipsis as the last where something was cut."""
+    return text if len(text) <= size else text[: size - 1] + "…"

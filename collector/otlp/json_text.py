@@ -1,0 +1,50 @@
+"""Hostile JSON text -> Python values, after one walk that counts depth, tokens and digits."""
+
+import json
+import math
+import re
+
+from collector.otlp.limits import MAX_JSON_DEPTH, MAX_JSON_TOKENS, MAX_NUMBER_CHARACTERS, Malformed
+
+# Possessive, and a string may lack its end: every byte is looked at once, whatever the sender wrote.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|[-+.0-9eE]++|[a-zA-Z]++', re.DOTALL)
+_OPEN, _CLOSE = frozenset(b"[{"), frozenset(b"]}")
+_NUMBER = frozenset(b"-+.0123456789")
+
+
+def load(body: bytes) -> object:
+    """The value that `body` holds. Raises Malformed: not UTF-8, not JSON, NaN or Infinity, or beyond the limits."""
+    _scan(body)
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
+    except UnicodeDecodeError:
+        raise Malformed("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+
+
+def _scan(body: bytes) -> None:
+    depth = 0
+    for n_tokens, found in enumerate(_TOKEN.finditer(body)):
+        first = body[found.start()]
+        if n_tokens > MAX_JSON_TOKENS:
+            raise Malformed(f"The JSON holds more than {MAX_JSON_TOKENS} tokens.")
+        if first in _OPEN:
+            depth += 1
+            if depth > MAX_JSON_DEPTH:
+                raise Malformed(f"The JSON is nested deeper than {MAX_JSON_DEPTH}.")
+        elif first in _CLOSE:
+            depth -= 1
+        elif first in _NUMBER and found.end() - found.start() > MAX_NUMBER_CHARACTERS:
+            raise Malformed(f"The JSON holds a number of more than {MAX_NUMBER_CHARACTERS} characters.")
+
+
+def _refuse(constant: str) -> object:
+    raise Malformed(f"The JSON holds {constant}, which JSON does not have.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise Malformed("The JSON holds a number too large for 64 bits.")
+    return number

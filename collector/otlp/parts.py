@@ -1,0 +1,110 @@
+"""One request -> the records of the spool: valid spans only, in otlp_proto, none larger than Kafka takes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opentelemetry.proto.trace.v1 import trace_pb2
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
+
+from collector.otlp import json_form, protobuf
+from collector.otlp.limits import MAX_ATTRIBUTES, MAX_PART_BYTES, MAX_VALUE_BYTES, Tally
+from collector.otlp.messages import check_number, fault, link_limit
+
+_FRAME_BYTES = 16  # tags and lengths around a span, its scope and its resource
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What goes to the spool, and what the sender is told. No parts where there was nothing to keep."""
+
+    parts: tuple[bytes, ...]
+    n_spans: int
+    n_rejected: int
+    reason: str
+
+
+def parts_of_protobuf(body: bytes) -> Parts:
+    """Parts of a binary request. A small request without fault goes on byte for byte. Raises Malformed."""
+    return _parts(protobuf.parse(body), Tally(), body)
+
+
+def parts_of_json(body: bytes) -> Parts:
+    """Parts of a JSON request. Raises Malformed."""
+    tally = Tally()
+    return _parts(json_form.parse(body, tally), tally, None)
+
+
+def _parts(message: TracesData, tally: Tally, body: bytes | None) -> Parts:
+    check_number(message)
+    n_faults, n_cut = tally.n_rejected, tally.n_cut
+    n_spans = sum(_tidy(scoped, tally) for resource in message.resource_spans for scoped in resource.scope_spans)
+    if body is None or tally.n_rejected != n_faults or tally.n_cut != n_cut:
+        body = message.SerializeToString()
+    if not n_spans:
+        return Parts((), 0, tally.n_rejected, tally.sentence)
+    if len(body) <= MAX_PART_BYTES:
+        return Parts((body,), n_spans, tally.n_rejected, tally.sentence)
+    n_rejected = tally.n_rejected
+    parts = tuple(part.SerializeToString() for part in _split(message, tally))
+    return Parts(parts, n_spans - (tally.n_rejected - n_rejected), tally.n_rejected, tally.sentence)
+
+
+def _tidy(scoped: ScopeSpans, tally: Tally) -> int:
+    """Take out the spans that cannot be taken and what is beyond the limits; how many spans stay."""
+    faults = [fault(span) for span in scoped.spans]
+    if any(faults):
+        kept = [span for span, reason in zip(scoped.spans, faults, strict=True) if reason is None]
+        for reason in faults:
+            if reason is not None:
+                tally.reject(reason)
+        del scoped.spans[:]
+        scoped.spans.extend(kept)
+    for span in scoped.spans:
+        _trim(span, tally)
+    return len(scoped.spans)
+
+
+def _trim(span: trace_pb2.Span, tally: Tally) -> None:
+    if (surplus := len(span.attributes) - MAX_ATTRIBUTES) > 0:
+        tally.n_cut += surplus
+        del span.attributes[MAX_ATTRIBUTES:]
+    if span.links and (surplus := len(span.links) - link_limit(pair.key for pair in span.attributes)) > 0:
+        tally.n_cut += surplus
+        del span.links[-surplus:]
+    if span.ByteSize() <= MAX_VALUE_BYTES:
+        return
+    for pair in span.attributes:
+        if len(pair.value.string_value) > MAX_VALUE_BYTES:
+            pair.value.string_value = pair.value.string_value[:MAX_VALUE_BYTES]
+            tally.n_cut += 1
+
+
+def _split(message: TracesData, tally: Tally) -> Iterator[TracesData]:
+    """Messages of at most MAX_PART_BYTES. Resource and scope are repeated in each."""
+    part, size = TracesData(), 0
+    for resource_spans in message.resource_spans:
+        resource_bytes = resource_spans.resource.ByteSize() + len(resource_spans.schema_url)
+        target: ScopeSpans | None = None
+        for scoped in resource_spans.scope_spans:
+            frame_bytes = resource_bytes + scoped.scope.ByteSize() + len(scoped.schema_url) + _FRAME_BYTES
+            target = None
+            for span in scoped.spans:
+                span_bytes = span.ByteSize() + _FRAME_BYTES
+                if frame_bytes + span_bytes > MAX_PART_BYTES:
+                    tally.reject(f"a span with its resource may be {MAX_PART_BYTES} bytes")
+                    continue
+                if size + span_bytes + (frame_bytes if target is None else 0) > MAX_PART_BYTES:
+                    yield part
+                    part, size, target = TracesData(), 0, None
+                if target is None:
+                    target, size = _opened(part, resource_spans, scoped), size + frame_bytes
+                target.spans.append(span)
+                size += span_bytes
+    if size:
+        yield part
+
+
+def _opened(part: TracesData, resource_spans: ResourceSpans, scoped: ScopeSpans) -> ScopeSpans:
+    resource = part.resource_spans.add(resource=resource_spans.resource, schema_url=resource_spans.schema_url)
+    opened: ScopeSpans = resource.scope_spans.add(scope=scoped.scope, schema_url=scoped.schema_url)
+    return opened

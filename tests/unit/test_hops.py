@@ -1,0 +1,227 @@
+"""Spans as libraries really send them become the deliveries that really were."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+
+from collector.domain.hops import EdgeKind, Hop, Op, hops, linked_position
+from collector.domain.positions import Position
+from collector.domain.spans import Kind, Status
+from collector.otlp import decode_protobuf
+from tests.unit.otlp_samples import of, samples
+from tests.unit.span_making import make_link, make_span
+
+
+def hop_of(attributes: Mapping[str, object], **rest: object) -> Hop | None:
+    return hops([make_span(1, attributes, **rest)])[0]  # type: ignore[arg-type]
+
+
+def counts(service: str, semconv: str = "default") -> Counter[tuple[str, str | None, str | None]]:
+    """(produce or consume, topic, group) -> messages, over the samples of one service."""
+    found: Counter[tuple[str, str | None, str | None]] = Counter()
+    for sample in of(service, semconv):
+        for hop in hops(decode_protobuf(sample.body).spans):
+            if hop is not None and hop.edge is not None:
+                found[hop.edge.name.lower(), hop.topic, hop.group] += hop.n_messages
+    return +found
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        ("watcher", {("consume", "views.seen", None): 6}),
+        ("settlement", {("consume", "payments.requested", "settlement"): 1, ("produce", "payments.settled", None): 1}),
+        ("parcels", {("consume", "payments.settled", None): 1, ("produce", "parcels.booked", None): 1}),
+        (
+            "keeper",
+            {
+                ("consume", "views.digest", None): 6,
+                ("produce", "digests.kept", None): 5,
+                ("produce", "keeper_poison", None): 1,
+            },
+        ),
+        ("storefront", {("produce", "orders.placed", None): 11, ("produce", "views.seen", None): 30}),
+        ("tracking", {("consume", "parcels.booked", None): 10, ("produce", "parcels.moved", None): 10}),
+        (
+            "mailer",
+            {
+                ("consume", "notices.posted", "mailer"): 7,
+                ("produce", "notices.echo", None): 5,
+                ("produce", "dead-letter-topic-notices", None): 2,
+            },
+        ),
+        ("ledger", {("consume", "ledger.lines", None): 5, ("produce", "ledger.pages", None): 1}),
+        ("notices", {("consume", "parcels.moved", "notices"): 11, ("produce", "notices.posted", None): 10}),
+        ("archiver", {("consume", "parcels.moved", None): 19, ("produce", "archiver-sump", None): 2}),
+        ("filing", {("consume", "ledger.pages", "filing"): 2, ("produce", "pages.filed", None): 2}),
+        (
+            "digester",
+            {
+                ("consume", "views.seen", None): 29,
+                ("consume", "stock.levels", None): 9,
+                ("produce", "views.digest", None): 9,
+            },
+        ),
+    ],
+)
+def test_every_library_counts_what_it_really_sent_and_received(
+    service: str, expected: dict[tuple[str, str, str | None], int]
+) -> None:
+    assert counts(service) == expected
+
+
+def test_a_java_agents_backoffs_are_neither_deliveries_nor_failures() -> None:
+    (sample,) = of("billing")
+    spans = decode_protobuf(sample.body).spans
+    backoffs = [
+        hop
+        for span, hop in zip(spans, hops(spans), strict=True)
+        if any(raised.exception_class.endswith("KafkaBackoffException") for raised in span.raised)
+    ]
+    assert len(backoffs) == 2
+    assert all(hop is not None and hop.n_messages == 0 and not hop.failed for hop in backoffs)
+    assert counts("billing")["consume", "orders.placed", "billing"] == 13
+
+
+def test_poll_and_process_of_one_record_are_one_delivery_with_the_new_names() -> None:
+    found = counts("billing", "new")
+    assert found["consume", "payments.settled", "billing-reconcile"] == 3
+    assert found["consume", "orders.placed", "billing"] == 2
+    assert ("consume", "orders.placed-dlt", "billing-dlt") not in found
+
+
+def test_a_connect_process_span_takes_its_group_from_the_poll_that_brought_its_records() -> None:
+    (sample,) = of("archiver", "new")
+    spans = decode_protobuf(sample.body).spans
+    processed = [hop for hop in hops(spans) if hop and hop.op is Op.PROCESS]
+    assert {(hop.group, hop.client_id) for hop in processed} == {
+        ("connect-archiver-parcels", "connector-consumer-archiver-parcels-0")
+    }
+    assert sum(hop.n_messages for hop in processed) == sum(
+        len(span.links) for span, hop in zip(spans, hops(spans), strict=True) if hop and hop.op is Op.PROCESS
+    )
+
+
+def test_spans_without_a_topic_and_spans_of_other_systems_are_no_hops() -> None:
+    assert hop_of({}) is None  # Python's recv
+    assert hop_of({"messaging.system": "kafka", "messaging.batch.message_count": 0}) is None  # Connect's empty put
+    assert hop_of({"messaging.system": "rabbitmq", "messaging.destination.name": "orders"}) is None
+    assert hop_of({"messaging.system": "kafka", "messaging.destination.name": "a b"}) is None
+    commit = {"messaging.system": "kafka", "messaging.destination.name": "t", "messaging.operation.type": "settle"}
+    assert hop_of(commit, kind=Kind.CLIENT) is None
+
+
+def test_an_offset_without_a_partition_is_no_position() -> None:
+    hop = hop_of(
+        {"messaging.system": "kafka", "messaging.destination.name": "t", "messaging.kafka.message.offset": 0},
+        kind=Kind.PRODUCER,
+    )
+    assert hop is not None
+    assert (hop.partition, hop.offset) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "scope", "expected"),
+    [
+        ({"messaging.destination.partition.id": "7", "messaging.kafka.offset": "12"}, "", (7, 12)),
+        ({"messaging.kafka.source.partition": "0", "messaging.kafka.message.offset": "3"}, "", (0, 3)),
+        ({"messaging.kafka.partition": 1, "messaging.message.id": "a.b.1.9"}, "", (1, 9)),
+        ({"messaging.message.id": "a.b.1.9"}, "", (1, 9)),
+        ({"messaging.kafka.partition": 2, "messaging.message.id": "a.b.1.9"}, "", None),
+        ({"messaging.kafka.partition": 1, "messaging.message.id": "x.y.1.9"}, "", None),
+        ({"messaging.kafka.source.partition": 4, "messaging.message.id": "5"}, "otelsarama", (4, 5)),
+        ({"messaging.kafka.source.partition": 4, "messaging.message.id": "5"}, "other", None),
+        ({"messaging.destination.partition.id": "-1", "messaging.kafka.offset": -1001}, "", None),
+        ({"messaging.destination.partition.id": "none", "messaging.kafka.offset": 1}, "", None),
+        ({"messaging.destination.partition.id": True, "messaging.kafka.offset": 1}, "", None),
+        ({"messaging.destination.partition.id": "²", "messaging.kafka.offset": 1}, "", None),
+        ({"messaging.destination.partition.id": 2**31, "messaging.kafka.offset": 1}, "", None),
+    ],
+)
+def test_the_position_is_read_over_all_generations_of_names(
+    attributes: dict[str, object], scope: str, expected: tuple[int, int] | None
+) -> None:
+    hop = hop_of({"messaging.system": "kafka", "messaging.destination": "a.b", **attributes}, scope=scope)
+    assert hop is not None
+    assert (hop.partition, hop.offset) == (expected or (None, None))
+
+
+def test_the_group_comes_from_the_span_then_its_links_then_the_resource() -> None:
+    base: dict[str, object] = {"messaging.system": "kafka", "messaging.destination.name": "t"}
+    link = make_link(2, 2, {"messaging.consumer.group.name": "of-link"})
+    of_consumer = hop_of({**base, "messaging.consumer.id": "filing - filing-0"})
+    of_link = hop_of(base, links=(link,))
+    of_none = hop_of({**base, "messaging.kafka.consumer.group": "none"})
+    producer = hop_of({**base, "messaging.consumer.group.name": "g"}, kind=Kind.PRODUCER)
+    assert [hop.group if hop else "?" for hop in (of_consumer, of_link, of_none, producer)] == [
+        "filing",
+        "of-link",
+        None,
+        None,
+    ]
+    assert of_consumer is not None
+    assert of_consumer.client_id == "filing-0"
+
+
+def test_a_poll_without_process_spans_counts_what_it_linked_and_only_that() -> None:
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.destination.name": "t",
+        "messaging.operation.name": "poll",
+        "messaging.operation.type": "receive",
+        "messaging.consumer.group.name": "g",
+    }
+    links = tuple(make_link(9, number) for number in (1, 2, 3))
+    poll = make_span(1, attributes, kind=Kind.CLIENT, links=links, scope="Confluent.Kafka")
+    process = make_span(2, {"messaging.system": "kafka", "messaging.destination.name": "t"}, trace=2, links=links[:1])
+    alone = hops([poll])[0]
+    together = hops([poll, process])
+    assert alone is not None
+    assert alone.n_messages == 3
+    assert [hop.n_messages for hop in together if hop] == [2, 1]
+    assert together[1] is not None
+    assert together[1].group == "g"
+
+
+def test_a_batch_send_is_counted_by_its_create_spans() -> None:
+    base: dict[str, object] = {"messaging.system": "kafka", "messaging.destination.name": "t"}
+    create = hop_of({**base, "messaging.operation.type": "create"}, kind=Kind.PRODUCER)
+    send = hop_of({**base, "messaging.operation.type": "send"}, kind=Kind.CLIENT, links=(make_link(1, 2),))
+    assert create is not None
+    assert send is not None
+    assert (create.edge, create.n_messages, send.n_messages) == (EdgeKind.PRODUCE, 1, 0)
+
+
+def test_a_failed_span_is_a_failed_hop() -> None:
+    hop = hop_of({"messaging.system": "kafka", "messaging.destination.name": "t"}, status=Status.ERROR, raised=("X",))
+    assert hop is not None
+    assert hop.failed
+
+
+def test_the_links_of_a_batch_span_name_the_records() -> None:
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.destination.name": "t",
+        "messaging.destination.partition.id": "3",
+    }
+    links = (
+        make_link(1, 1, {"messaging.kafka.offset": 7}),
+        make_link(1, 2, {"messaging.kafka.offset": 8}),
+        make_link(1, 3),
+    )
+    span = make_span(1, attributes, links=links)
+    (hop,) = hops([span])
+    assert hop is not None
+    assert hop.offset is None
+    assert [linked_position(hop, span, link) for link in links] == [Position("t", 3, 7), Position("t", 3, 8), None]
+
+
+def test_cluster_ids_are_read_where_libraries_put_them() -> None:
+    ids = {
+        hop.kafka_cluster_id
+        for sample in samples()
+        for hop in hops(decode_protobuf(sample.body).spans)
+        if hop is not None
+    }
+    assert ids == {None, "rS2hCF2QSta4ih5k3JIHJA"}
