@@ -1,0 +1,99 @@
+"""Names, roles and states behind the ids of the observation tables, read once per question."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import connection
+
+from collector.domain import identities
+from dashboard.queries.conditions import Behind
+
+ROLES = ("business", "dead_letter", "retry", "internal")
+PROTOCOLS = ("unknown", "classic", "consumer", "share", "connect", "streams")
+_OPEN_STATUSES = (0, 1, 2, 5)  # open, retry requested, sent, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TopicName:
+    """A living topic."""
+
+    id: str
+    name: str
+    cluster: str
+    role: str
+    n_partitions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupName:
+    """A consumer group."""
+
+    id: str
+    name: str
+    cluster: str
+    protocol: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that has a name, by its number in the database."""
+
+    topics: Mapping[int, TopicName]
+    groups: Mapping[int, GroupName]
+    standing: Mapping[tuple[int, int], Behind]
+    open_letters: Mapping[int, int]
+    places: Mapping[str, tuple[float, float]]
+
+    def behind(self, topic_id: int, group_id: int | None) -> Behind | None:
+        """How far a group is behind on a topic; None where it never committed there or is not known."""
+        return self.standing.get((topic_id, group_id)) if group_id else None
+
+    def service_id(self, namespace: str, name: str) -> str:
+        """The id of a service as text."""
+        return identities.service_id(namespace, name)
+
+    def party(self, identity: str) -> tuple[str, str, str]:
+        """Kind, cluster ("" for a service) and shown name of a service's or group's id."""
+        kind, names = identities.parts(identity) or ("service", (identity,))
+        return (kind, names[0], names[-1]) if kind == "group" else (kind, "", "/".join(names))
+
+
+def catalogue() -> Catalogue:
+    """One read of every dictionary. Five statements.
+
+    Open dead letters are counted by failure group; a group counts for the topic of its newest letter.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select t.id, c.name, t.name, t.role, t.n_partitions from topic t join cluster c on c.id = t.cluster_id"
+            " where t.deleted_at is null and t.id > 0"
+        )
+        topics = {
+            number: TopicName(identities.topic_id(cluster, name), name, cluster, ROLES[role], n)
+            for number, cluster, name, role, n in cursor.fetchall()
+        }
+        cursor.execute(
+            "select g.id, c.name, g.name, g.protocol, g.state from consumer_group g"
+            " join cluster c on c.id = g.cluster_id where g.id > 0 and g.name not like 'weir-%%'"
+        )
+        groups = {
+            number: GroupName(identities.group_id(cluster, name), name, cluster, PROTOCOLS[protocol], state)
+            for number, cluster, name, protocol, state in cursor.fetchall()
+        }
+        cursor.execute(
+            "select topic_id, group_id, lag, lag_seconds, lag_seconds_margin, lost, n_uncommitted, verdict, verdict_at"
+            " from group_now"
+        )
+        standing = {(row[0], row[1]): Behind(*row[2:]) for row in cursor.fetchall()}
+        cursor.execute(
+            "select d.topic_id, sum(c.n)::bigint from failure_count c"
+            " cross join lateral (select s.dead_letter_id from letter_state s where s.failure_group_id"
+            "   = c.failure_group_id and s.status = c.status order by s.dead_letter_id desc limit 1) newest"
+            " join dead_letter d on d.id = newest.dead_letter_id where c.status = any(%s) and c.n > 0 group by 1",
+            [list(_OPEN_STATUSES)],
+        )
+        open_letters = dict(cursor.fetchall())
+        cursor.execute("select node, x, y from layout_node")
+        places = {node: (x, y) for node, x, y in cursor.fetchall()}
+    return Catalogue(topics, groups, standing, open_letters, places)

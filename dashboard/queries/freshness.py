@@ -1,0 +1,54 @@
+"""How old the numbers are: "as of" per source, and which source is late."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+
+LATE = 2.5  # times a source's own cadence
+_FOLD_LEAST_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """When spans were last folded and brokers last scanned; None is never."""
+
+    folded_at: datetime | None
+    scanned_at: datetime | None
+    fold_delayed: bool
+    scan_delayed: bool
+    seq: int
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The older of the two, where both are known."""
+        known = [at for at in (self.folded_at, self.scanned_at) if at is not None]
+        return min(known) if known else None
+
+    @property
+    def delayed(self) -> bool:
+        """Whether any source is later than 2.5 times its cadence."""
+        return self.fold_delayed or self.scan_delayed
+
+
+def freshness(*, now: datetime) -> Freshness:
+    """One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select as_of, seq, (select min(at) from"
+            " (select max(sampled_at) at from scan where ok group by cluster_id) s) from fold_state"
+        )
+        row = cursor.fetchone()
+    folded_at, seq, scanned_at = row
+    return Freshness(
+        folded_at,
+        scanned_at,
+        _late(folded_at, max(settings.WEIR_FOLD_SECONDS, _FOLD_LEAST_SECONDS), now),
+        _late(scanned_at, settings.WEIR_SAMPLE_SECONDS, now),
+        seq,
+    )
+
+
+def _late(at: datetime | None, cadence_seconds: float, now: datetime) -> bool:
+    return at is not None and now - at > timedelta(seconds=LATE * cadence_seconds)

@@ -1,0 +1,266 @@
+"""The service graph: who writes to which topic, who reads it, how fast, how healthy, and how we know."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dashboard.queries import edges as traced
+from dashboard.queries import offsets
+from dashboard.queries.catalogue import Catalogue, catalogue
+from dashboard.queries.conditions import Health, of_edge, worst
+from dashboard.queries.freshness import Freshness, freshness
+from dashboard.queries.latencies import EdgeKey, Latency, latencies
+from dashboard.queries.window import RATE_SECONDS, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A service, a topic, or a group that no service explains. Rates are per second; None is unknown."""
+
+    id: str
+    kind: str  # service | topic | group
+    name: str
+    cluster: str
+    role: str  # business | dead_letter | retry; services and groups: business
+    health: str  # ok | degraded | failing | idle | unknown
+    sentence: str
+    rate_in: float | None
+    rate_out: float | None
+    n_dead_letters: int
+    lag: int | None
+    lag_seconds: float | None
+    guessed: bool
+    x: float | None = None
+    y: float | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """The one number on the node: what comes in, else what goes out."""
+        return self.rate_in if self.rate_in is not None else self.rate_out
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A service writes to a topic, or a topic is read. Counts are over the window, `rate` over its last minute."""
+
+    id: str
+    source: str
+    target: str
+    kind: str  # produce | consume
+    group: str | None
+    group_name: str | None
+    evidence: tuple[str, ...]
+    messages: int | None
+    messages_from: str  # spans | offsets
+    errors: int | None
+    rate: float | None
+    lag: int | None
+    lag_seconds: float | None
+    wait_p95_seconds: float | None
+    processing_p95_seconds: float | None
+    health: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What flowed in the window. `n_idle` topics and groups had no traffic and are left out unless asked for."""
+
+    as_of: datetime | None
+    window: Window
+    rate_seconds: int
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    n_idle: int
+    freshness: Freshness
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the graph of a window is drawn from, read once."""
+
+    window: Window
+    fresh: Freshness
+    names: Catalogue
+    topics: Mapping[int, offsets.TopicProgress]
+    groups: Mapping[tuple[int, int], offsets.GroupProgress]
+    spans: Sequence[traced.TracedEdge]
+    spent: Mapping[EdgeKey, Latency]
+
+
+def facts(window: Window, *, now: datetime) -> Facts:
+    """Ten statements, however large the graph is."""
+    fresh = freshness(now=now)
+    return Facts(
+        window,
+        fresh,
+        catalogue(),
+        offsets.topic_progress(window),
+        offsets.group_progress(window),
+        traced.traced_edges(window, as_of=fresh.folded_at),
+        latencies(window),
+    )
+
+
+def graph(window: Window, *, now: datetime, idle: bool = False) -> Graph:
+    """The graph of `window`. With `idle`, topics without traffic are in it, too."""
+    return drawn(facts(window, now=now), idle=idle)
+
+
+def drawn(known: Facts, *, idle: bool) -> Graph:
+    """The graph that `known` makes."""
+    rate_from, rate_to = traced.rate_span(known.window, as_of=known.fresh.folded_at)
+    rate_seconds = (rate_to - rate_from).total_seconds()
+    found = [_traced(edge, known, rate_seconds) for edge in known.spans if edge.topic_id in known.names.topics]
+    explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
+    found += [
+        _from_offsets(progress, known.names)
+        for pair, progress in known.groups.items()
+        if pair not in explained and pair[1] in known.names.groups and _has_life(progress, known.names)
+    ]
+    busy = {end for edge in found for end in (edge.source, edge.target)}
+    nodes = _nodes(found, known.names, known.topics, busy)
+    kept = [node for node in nodes if idle or node.id in busy or node.rate_in]
+    return Graph(
+        known.fresh.as_of,
+        known.window,
+        RATE_SECONDS,
+        tuple(sorted(kept, key=lambda node: node.id)),
+        tuple(sorted(found, key=lambda edge: edge.id)),
+        len(nodes) - len(kept),
+        known.fresh,
+    )
+
+
+def _traced(edge: traced.TracedEdge, known: Facts, rate_seconds: float) -> Edge:
+    names = known.names
+    service, topic = names.service_id(edge.namespace, edge.service), names.topics[edge.topic_id].id
+    produce = edge.kind == traced.PRODUCE
+    group = names.groups.get(edge.group_id) if edge.group_id else None
+    behind = names.behind(edge.topic_id, edge.group_id)
+    health = of_edge(edge.messages, edge.errors, behind)
+    latency = known.spent.get((edge.kind, edge.service_id, edge.group_id, edge.topic_id))
+    committed = (edge.topic_id, edge.group_id) in known.groups
+    return Edge(
+        id=f"{service}>{topic}" if produce else f"{topic}>{service}" + (f"@{group.id}" if group else ""),
+        source=service if produce else topic,
+        target=topic if produce else service,
+        kind="produce" if produce else "consume",
+        group=group.id if group else None,
+        group_name=group.name if group else None,
+        evidence=traced.evidence_names(edge.evidence | (traced.OFFSETS if committed else 0)),
+        messages=edge.messages,
+        messages_from="spans",
+        errors=edge.errors,
+        rate=edge.n_rate / rate_seconds if rate_seconds > 0 else None,
+        lag=behind.lag if behind else None,
+        lag_seconds=behind.lag_seconds if behind else None,
+        wait_p95_seconds=latency.wait_p95 if latency else None,
+        processing_p95_seconds=latency.processing_p95 if latency else None,
+        health=health.level,
+        sentence=health.sentence,
+    )
+
+
+def _from_offsets(progress: offsets.GroupProgress, names: Catalogue) -> Edge:
+    topic, group = names.topics[progress.topic_id].id, names.groups[progress.group_id]
+    behind = names.behind(progress.topic_id, progress.group_id)
+    health = of_edge(progress.messages, None, behind)
+    return Edge(
+        id=f"{topic}>{group.id}",
+        source=topic,
+        target=group.id,
+        kind="consume",
+        group=group.id,
+        group_name=group.name,
+        evidence=("offsets",),
+        messages=progress.messages,
+        messages_from="offsets",
+        errors=None,
+        rate=progress.rate,
+        lag=behind.lag if behind else None,
+        lag_seconds=behind.lag_seconds if behind else None,
+        wait_p95_seconds=None,
+        processing_p95_seconds=None,
+        health=health.level,
+        sentence=health.sentence,
+    )
+
+
+def _has_life(progress: offsets.GroupProgress, names: Catalogue) -> bool:
+    """Whether a group is worth drawing on a topic: it moved in the window, or records wait for it."""
+    behind = names.behind(progress.topic_id, progress.group_id)
+    return bool(progress.messages) or progress.messages is None or bool(behind and behind.lag)
+
+
+def _nodes(
+    found: Iterable[Edge], names: Catalogue, topics: Mapping[int, offsets.TopicProgress], busy: set[str]
+) -> list[Node]:
+    into, out = defaultdict(list), defaultdict(list)
+    for edge in found:
+        out[edge.source].append(edge)
+        into[edge.target].append(edge)
+    nodes = [
+        _topic_node(topic_id, names, topics.get(topic_id), out[names.topics[topic_id].id])
+        for topic_id in names.topics
+        if names.topics[topic_id].role != "internal"
+    ]
+    for identity in sorted(busy):
+        if not identity.startswith("topic:"):
+            nodes.append(_party_node(identity, names, into[identity], out[identity]))
+    return [replace(node, x=spot[0], y=spot[1]) if (spot := names.places.get(node.id)) else node for node in nodes]
+
+
+def _topic_node(topic_id: int, names: Catalogue, progress: offsets.TopicProgress | None, readers: list[Edge]) -> Node:
+    topic = names.topics[topic_id]
+    n_letters = names.open_letters.get(topic_id, 0)
+    rate = progress.rate if progress else None
+    still = progress is not None and progress.rate == 0 and not any(edge.messages for edge in readers)
+    health = worst([Health(edge.health, edge.sentence) for edge in readers])
+    if n_letters and health.level != "failing":
+        health = Health("degraded", f"{n_letters:,} open dead letters")
+    elif still and health.level in {"ok", "unknown"}:
+        health = Health("idle", "nothing in or out in this window")
+    elif not readers:
+        health = Health("unknown" if progress is None else "ok", "nobody is known to read it")
+    return Node(
+        id=topic.id,
+        kind="topic",
+        name=topic.name,
+        cluster=topic.cluster,
+        role=topic.role,
+        health=health.level,
+        sentence=health.sentence,
+        rate_in=rate,
+        rate_out=_sum(edge.rate for edge in readers),
+        n_dead_letters=n_letters,
+        lag=max((edge.lag for edge in readers if edge.lag is not None), default=None),
+        lag_seconds=max((edge.lag_seconds for edge in readers if edge.lag_seconds is not None), default=None),
+        guessed=False,
+    )
+
+
+def _party_node(identity: str, names: Catalogue, into: list[Edge], out: list[Edge]) -> Node:
+    kind, cluster, name = names.party(identity)
+    health = worst([Health(edge.health, edge.sentence) for edge in into] or [Health("ok", "writes only")])
+    return Node(
+        id=identity,
+        kind=kind,
+        name=name,
+        cluster=cluster,
+        role="business",
+        health=health.level,
+        sentence=health.sentence,
+        rate_in=_sum(edge.rate for edge in into),
+        rate_out=_sum(edge.rate for edge in out),
+        n_dead_letters=0,
+        lag=max((edge.lag for edge in into if edge.lag is not None), default=None),
+        lag_seconds=max((edge.lag_seconds for edge in into if edge.lag_seconds is not None), default=None),
+        guessed=kind == "group",
+    )
+
+
+def _sum(rates: Iterable[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known else None

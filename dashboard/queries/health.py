@@ -1,0 +1,151 @@
+"""Whether Weir itself keeps up: what each part last said of itself."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from dashboard.queries.freshness import LATE, Freshness, freshness
+
+PARTS = ("receive", "collect", "fold", "sample", "worker", "web")
+MEANS = {
+    "receive": "Traces are refused while it is down; services keep and resend them for a while.",
+    "collect": "What came in waits in Kafka; every page lags behind.",
+    "fold": "The graph, rates and counts from spans stand still.",
+    "sample": "Rates, lag and offsets on Overview, Topics and Topic stand still.",
+    "worker": "Retries are accepted and not sent; their outcomes are not noticed.",
+    "web": "Pages do not update by themselves.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process of Weir. `state` is ok, failing, delayed or missing."""
+
+    name: str
+    instance: str
+    state: str
+    at: datetime | None
+    sentence: str
+    limit_seconds: float | None
+    meaning: str
+    numbers: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterHealth:
+    """What the last scans of a cluster brought."""
+
+    name: str
+    last_ok_at: datetime | None
+    last_failure: str
+    n_topics: int | None
+    n_groups: int | None
+    wall_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPage:
+    """Everything on the Health page; `sentence` is the answer to "does Weir keep up?"."""
+
+    ok: bool
+    sentence: str
+    parts: tuple[Part, ...]
+    clusters: tuple[ClusterHealth, ...]
+    database_bytes: int
+    n_waiting_batches: int
+    n_undecodable_hour: int
+    n_gaps_day: int
+    n_repeated: int
+    freshness: Freshness
+
+
+def health(*, now: datetime) -> HealthPage:
+    """State of all parts. Five statements."""
+    fresh = freshness(now=now)
+    parts = _parts(now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_database_size(current_database()), n_waiting, n_repeated,"
+            " (select count(*) from undecodable where stored_at > %s),"
+            " (select count(*) from intake_gap where noticed_at > %s)"
+            " from fold_state",
+            [now - timedelta(hours=1), now - timedelta(days=1)],
+        )
+        size, waiting, repeated, undecodable, gaps = cursor.fetchone()
+        cursor.execute(
+            "select max(stored_at), coalesce(sum(n_spans), 0) from batch where stored_at > %s",
+            [now - timedelta(minutes=1)],
+        )
+        newest, n_spans = cursor.fetchone()
+    bad = [part for part in parts if part.state != "ok"]
+    return HealthPage(
+        not bad and not fresh.delayed,
+        _sentence(bad, newest, n_spans, now),
+        parts,
+        _clusters(),
+        size,
+        waiting,
+        undecodable,
+        gaps,
+        repeated,
+        fresh,
+    )
+
+
+def _sentence(bad: list[Part], newest: datetime | None, n_spans: int, now: datetime) -> str:
+    if bad:
+        names = ", ".join(sorted({part.name for part in bad}))
+        return f"Weir does not keep up: {names}."
+    if newest is None:
+        return "Weir keeps up: nothing came in during the last minute."
+    return f"Weir keeps up: {n_spans / 60:,.1f} spans/s in, newest stored {(now - newest).total_seconds():.1f} s ago."
+
+
+def _parts(now: datetime) -> tuple[Part, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select part, instance, at, every_seconds, ok, sentence, value from part_report where at > %s"
+            " order by part, at desc",
+            [now - timedelta(hours=1)],
+        )
+        rows = cursor.fetchall()
+    found = [_part(*row, now=now) for row in rows]
+    alive = {part.name for part in found if part.state in {"ok", "failing"}}
+    shown = [part for part in found if part.state in {"ok", "failing"} or part.name not in alive]
+    silent = [name for name in PARTS if name not in {part.name for part in shown}]
+    shown += [
+        Part(name, "", "missing", None, "has not reported in the last hour", None, MEANS[name], {}) for name in silent
+    ]
+    return tuple(sorted(shown, key=lambda part: (PARTS.index(part.name) if part.name in PARTS else 99, part.instance)))
+
+
+def _part(
+    name: str,
+    instance: str,
+    at: datetime,
+    every_seconds: float,
+    ok: bool,  # noqa: FBT001
+    sentence: str,
+    value: dict[str, Any],
+    *,
+    now: datetime,
+) -> Part:
+    limit = LATE * every_seconds
+    state = "delayed" if now - at > timedelta(seconds=limit) else "ok" if ok else "failing"
+    return Part(name, instance, state, at, sentence, limit, MEANS.get(name, ""), value)
+
+
+def _clusters() -> tuple[ClusterHealth, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select c.name, good.sampled_at, coalesce(bad.reason, ''), good.n_topics, good.n_groups, good.wall_ms"
+            " from cluster c"
+            " left join lateral (select sampled_at, n_topics, n_groups, wall_ms from scan s where s.cluster_id = c.id"
+            "   and s.ok order by sampled_at desc limit 1) good on true"
+            " left join lateral (select reason from scan s where s.cluster_id = c.id and not s.ok"
+            "   and s.sampled_at > coalesce(good.sampled_at, '-infinity') order by sampled_at desc limit 1) bad on true"
+            " where c.id > 0 order by 1"
+        )
+        return tuple(ClusterHealth(*row) for row in cursor.fetchall())

@@ -1,0 +1,68 @@
+"""How long events waited and were processed, per edge, from the histograms of the rollups."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+
+from collector.domain import histograms
+from dashboard.queries.edges import floor
+from dashboard.queries.window import Window
+
+EdgeKey = tuple[int, int, int | None, int]  # kind, service, group, topic
+_HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds; None where no span told. The worst error of a value is 4.8 %."""
+
+    wait_p50: float | None
+    wait_p95: float | None
+    processing_p50: float | None
+    processing_p95: float | None
+
+
+def latencies(window: Window) -> dict[EdgeKey, Latency]:
+    """By edge. One statement. Up to 15 min whole minutes, above whole hours and the minutes of the open one."""
+    minutes_from = floor(window.from_at, _MINUTE)
+    if window.seconds > 900 * 1.1:
+        minutes_from = max(minutes_from, floor(window.to_at, _HOUR))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _BODIES,
+            {"hours_from": floor(window.from_at, _HOUR), "minutes_from": minutes_from, "to": window.to_at},
+        )
+        waits: dict[EdgeKey, list[dict[int, int]]] = defaultdict(list)
+        works: dict[EdgeKey, list[dict[int, int]]] = defaultdict(list)
+        for kind, service, group, topic, wait, processing in cursor.fetchall():
+            key = (kind, service, group, topic)
+            if wait is not None:
+                waits[key].append(histograms.decoded(bytes(wait)))
+            if processing is not None:
+                works[key].append(histograms.decoded(bytes(processing)))
+    return {key: _latency(waits.get(key, []), works.get(key, [])) for key in waits.keys() | works.keys()}
+
+
+_BODIES = """
+    select e.kind, e.service_id, coalesce(e.group_id, h.group_id), e.topic_id, b.wait, b.processing
+    from (
+      select edge_id, wait, processing from edge_1h
+        where bucket_at >= %(hours_from)s and bucket_at < date_trunc('hour', %(minutes_from)s::timestamptz)
+          and %(minutes_from)s::timestamptz > %(hours_from)s::timestamptz + interval '59 min'
+      union all
+      select edge_id, wait, processing from edge_1m where bucket_at >= %(minutes_from)s and bucket_at < %(to)s
+    ) b join edge e on e.id = b.edge_id and (b.wait is not null or b.processing is not null)
+    left join group_hint h on e.kind = 2 and h.service_id = e.service_id and h.topic_id = e.topic_id
+"""
+
+
+def _latency(waits: list[dict[int, int]], works: list[dict[int, int]]) -> Latency:
+    wait, work = histograms.merged(waits), histograms.merged(works)
+    return Latency(_seconds(wait, 0.5), _seconds(wait, 0.95), _seconds(work, 0.5), _seconds(work, 0.95))
+
+
+def _seconds(histogram: dict[int, int], share: float) -> float | None:
+    milliseconds = histograms.percentile(histogram, share)
+    return None if milliseconds is None else milliseconds / 1000

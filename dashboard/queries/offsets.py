@@ -1,0 +1,168 @@
+"""What the broker's own numbers say of topics and groups over a window: watermarks and committed offsets."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from dashboard.queries.window import RATE_SECONDS, Window
+
+Offsets = list[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicProgress:
+    """How far a topic's end moved. None is unknown: no samples there. Counts are offsets."""
+
+    topic_id: int
+    messages: int | None
+    rate: float | None  # per second
+    high: int | None
+    available: int | None  # high - low
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProgress:
+    """How far a group's commits on a topic moved, and how far behind it is now."""
+
+    topic_id: int
+    group_id: int
+    messages: int | None
+    rate: float | None
+    as_of: datetime
+
+
+def topic_progress(window: Window) -> dict[int, TopicProgress]:
+    """By topic id, every living topic that is not internal. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TOPICS, {"from": window.from_at, "to": window.to_at, "rate": f"{RATE_SECONDS} s"})
+        return {row[0]: _topic(*row) for row in cursor.fetchall()}
+
+
+def group_progress(window: Window) -> dict[tuple[int, int], GroupProgress]:
+    """By (topic id, group id), every pair with a commit. One statement.
+
+    A partition without a commit at the window's start counts from the topic's beginning when the topic itself came
+    later than that; else from its first commit in the window, so that old records are never counted as read.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_GROUPS, {"from": window.from_at, "to": window.to_at, "rate": f"{RATE_SECONDS} s"})
+        return {(row[0], row[1]): _group(*row) for row in cursor.fetchall()}
+
+
+_MARKS = """
+    with ended as (
+      select c.id cluster_id, (select max(s.sampled_at) from scan s
+        where s.cluster_id = c.id and s.ok and s.sampled_at <= %(to)s) end_at from cluster c
+    ), marks as (
+      select cluster_id, end_at,
+        (select max(s.sampled_at) from scan s
+          where s.cluster_id = ended.cluster_id and s.ok and s.sampled_at <= end_at - %(rate)s::interval) rate_at,
+        (select min(s.sampled_at) from scan s
+          where s.cluster_id = ended.cluster_id and s.ok and s.sampled_at > end_at - %(rate)s::interval) first_rate_at,
+        (select min(s.sampled_at) from scan s where s.cluster_id = ended.cluster_id and s.ok) since_at
+      from ended where end_at is not null
+    )
+"""
+_TOPICS = f"""{_MARKS}
+    select t.id, e.high, e.low, b.high, r.high, extract(epoch from m.end_at - coalesce(m.rate_at, m.first_rate_at)),
+      t.first_at > %(from)s and m.since_at < t.first_at, m.end_at
+    from topic t join marks m using (cluster_id)
+    left join lateral (select high, low from topic_sample s where s.topic_id = t.id and s.sampled_at <= m.end_at
+      order by s.sampled_at desc limit 1) e on true
+    left join lateral (select high from topic_sample s where s.topic_id = t.id
+      and s.sampled_at <= greatest(%(from)s, m.since_at) order by s.sampled_at desc limit 1) b on true
+    left join lateral (select high from topic_sample s where s.topic_id = t.id
+      and s.sampled_at <= coalesce(m.rate_at, m.first_rate_at) order by s.sampled_at desc limit 1) r on true
+    where t.role <> 3 and t.deleted_at is null
+"""  # noqa: S608
+_GROUPS = f"""{_MARKS}
+    select n.topic_id, n.group_id, e.committed, b.committed, f.committed, r.committed,
+      extract(epoch from m.end_at - coalesce(m.rate_at, m.first_rate_at)),
+      t.first_at > %(from)s and m.since_at < t.first_at, m.end_at
+    from group_now n join topic t on t.id = n.topic_id join marks m using (cluster_id)
+    left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
+      and s.sampled_at <= m.end_at order by s.sampled_at desc limit 1) e on true
+    left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
+      and s.sampled_at <= %(from)s order by s.sampled_at desc limit 1) b on true
+    left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
+      and s.sampled_at > %(from)s order by s.sampled_at limit 1) f on true
+    left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
+      and s.sampled_at <= coalesce(m.rate_at, m.first_rate_at) order by s.sampled_at desc limit 1) r on true
+    where t.role <> 3 and t.deleted_at is null
+"""  # noqa: S608
+
+
+def _topic(
+    topic_id: int,
+    high: Offsets | None,
+    low: Offsets | None,
+    base: Offsets | None,
+    rate_base: Offsets | None,
+    rate_seconds: float | None,
+    is_new: bool,  # noqa: FBT001
+    as_of: datetime,
+) -> TopicProgress:
+    if high is None:
+        return TopicProgress(topic_id, None, None, None, None, None)
+    zeros: Offsets = [0] * len(high)
+    start = base if base is not None else (zeros if is_new else None)
+    since = rate_base if rate_base is not None else start
+    return TopicProgress(
+        topic_id,
+        None if start is None else moved(start, high, missing=0),
+        None if since is None or not rate_seconds else moved(since, high, missing=0) / float(rate_seconds),
+        sum(end for end in high if end is not None),
+        None if low is None else moved(low, high, missing=0),
+        as_of,
+    )
+
+
+def _group(
+    topic_id: int,
+    group_id: int,
+    committed: Offsets | None,
+    base: Offsets | None,
+    first: Offsets | None,
+    rate_base: Offsets | None,
+    rate_seconds: float | None,
+    is_new: bool,  # noqa: FBT001
+    as_of: datetime,
+) -> GroupProgress:
+    if committed is None:
+        return GroupProgress(topic_id, group_id, None, None, as_of)
+    zeros: Offsets = [0] * len(committed)
+    start = _first_known(base, zeros if is_new else first)
+    since = _first_known(rate_base, start)
+    return GroupProgress(
+        topic_id,
+        group_id,
+        None if start is None else moved(start, committed, missing=None),
+        None if since is None or not rate_seconds else moved(since, committed, missing=None) / float(rate_seconds),
+        as_of,
+    )
+
+
+def moved(start: Offsets, end: Offsets, *, missing: int | None) -> int:
+    """How far `end` is past `start`, summed over partitions that have both; never negative.
+
+    `missing` stands for a partition that was not there at the start (new partitions begin at 0); None leaves it out.
+    """
+    total = 0
+    for partition, offset in enumerate(end):
+        before = start[partition] if partition < len(start) else missing
+        if offset is not None and before is not None:
+            total += max(0, offset - before)
+    return total
+
+
+def _first_known(offsets: Offsets | None, otherwise: Offsets | None) -> Offsets | None:
+    """Partition by partition: the first list's offset, else the second's."""
+    if offsets is None or otherwise is None:
+        return offsets if offsets is not None else otherwise
+    padded = [*offsets, *([None] * (len(otherwise) - len(offsets)))]
+    return [
+        own if own is not None else (otherwise[index] if index < len(otherwise) else None)
+        for index, own in enumerate(padded)
+    ]

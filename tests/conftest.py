@@ -1,0 +1,89 @@
+"""What all tests share: real servers, started once and only when asked for, and clean tables."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
+
+from stack.testing import Servers, servers
+
+_DICTIONARIES = {
+    "cluster", "service", "service_version", "source", "topic", "consumer_group", "edge", "span_name",
+    "attribute_set", "key_name",
+}  # fmt: skip
+_KEPT = {"fold_state"}
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A real PostgreSQL."""
+    with servers(_folder(tmp_path_factory, "postgres"), kafka=False, valkey=False) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A real PostgreSQL, Valkey and Apache Kafka, apart from the database of the other tests."""
+    with servers(_folder(tmp_path_factory, "kafka"), kafka=True, valkey=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_servers: Servers) -> str:
+    """Address of a real Apache Kafka."""
+    assert kafka_servers.kafka_bootstrap
+    return kafka_servers.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: Servers) -> None:
+    """Point Django at the test server before the test database is made."""
+    url = urlsplit(postgres.database_url)
+    address = {
+        "HOST": url.hostname or "",
+        "PORT": str(url.port or ""),
+        "USER": url.username or "",
+        "PASSWORD": url.password or "",
+        "NAME": url.path.lstrip("/"),
+    }
+    connection.settings_dict.update(address)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """One leaf for everything under each partitioned table: tests of partitions bring their own."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("select relname from pg_class where relkind = 'p' and relnamespace = 'public'::regnamespace")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"create table {table}_all partition of {table} for values from (minvalue) to (maxvalue)")
+
+
+@pytest.fixture
+def clean_tables(transactional_db: None) -> Iterator[None]:
+    """For tests that commit: every observation is gone afterwards, what migrations put there stays."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select c.relname from pg_class c where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+            " and not relispartition and relname !~ '^(django|auth|dashboard)_'"
+        )
+        tables = {name for (name,) in cursor.fetchall()} - _KEPT
+        cursor.execute("alter table audit_entry disable trigger all")
+        cursor.execute(f"truncate {', '.join(sorted(tables - _DICTIONARIES))}")
+        cursor.execute("alter table audit_entry enable trigger all")
+        for table in ("edge", "source", "service_version", "topic", "consumer_group", "service", "cluster"):
+            cursor.execute(f"delete from {table} where id > 0")
+        cursor.execute("delete from span_name where id > 0; delete from attribute_set where id > 0")
+        cursor.execute("delete from key_name where id > 1")
+        cursor.execute("update fold_state set seq = 0, as_of = null, ran_at = null, n_waiting = 0")
+
+
+def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder that the servers' own account can reach."""
+    folder = factory.mktemp(name)
+    for part in (folder, *folder.parents[:2]):
+        part.chmod(0o755)
+    return folder
