@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import kafka, places, postgres, secret_files, shop, valkey
+from stack import kafka, places, postgres, secret_files, valkey
 from stack.cache import Cache
 from stack.environment import server_environment
 from stack.part import Part
@@ -53,6 +53,8 @@ def planned(settings: Settings, *, data: Path, cache: Cache, environ: Mapping[st
     running = tuple(part.name for part in servers if not part.once)
     parts = (*servers, *weir.parts(after=running))
     if settings.demo:
+        from stack import shop  # an installation of `make up` alone may lack demo/
+
         otlp = f"http://{LOOPBACK}:{settings.otlp_http_port}"
         bootstrap = addresses.observed.bootstrap
         parts += shop.parts(data=data, bootstrap=bootstrap, otlp_http=otlp, environ=environ, common=common)
