@@ -1,0 +1,106 @@
+"""The service graph as the read side draws it."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from dashboard.queries.graph import graph
+from dashboard.queries.topics import topic, topics
+from dashboard.queries.window import Window, parse
+from tests.integration.graph_world import World
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 11, 23, 14, 0, 7, tzinfo=UTC)
+LAST_15_MIN = parse("now-15m", "now", now=AT)
+
+
+def shop() -> World:
+    """orders-svc writes orders.created; billing-svc reads it as `billing`, `audit` without any trace."""
+    world = World(AT)
+    orders, billing = world.service("orders-svc"), world.service("billing-svc")
+    created, group, audit = world.topic("orders.created"), world.group("billing"), world.group("audit")
+    sends, reads = world.edge(1, orders, created), world.edge(2, billing, created)
+    world.hint(billing, created, group)
+    for ago in (700, 100, 60, 0):
+        world.scanned(ago=ago)
+    for ago, high in ((1000, [10, 0]), (100, [100, 20]), (60, [130, 30]), (0, [180, 60])):
+        world.watermarks(created, [*high], ago=ago)
+        world.committed(created, group, [*high], ago=ago)
+        world.committed(created, audit, [high[0] - 5, None], ago=ago)
+    world.counted(sends, 120, ago=300)
+    world.counted(sends, 60, ago=40)
+    world.counted(reads, 118, ago=290)
+    world.counted(reads, 59, ago=35, errors=3)
+    return world
+
+
+def test_edges_count_what_happened_and_say_how_they_are_known(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    shop()
+    with django_assert_num_queries(10):
+        drawn = graph(LAST_15_MIN, now=AT)
+    edges = {(edge.source, edge.target): edge for edge in drawn.edges}
+    sent = edges["service:orders-svc", "topic:demo/orders.created"]
+    assert (sent.messages, sent.messages_from, sent.evidence) == (180, "spans", ("traced",))
+    read = edges["topic:demo/orders.created", "service:billing-svc"]
+    assert (read.messages, read.errors, read.group) == (177, 3, "group:demo/billing")
+    assert read.evidence == ("traced", "offsets", "membership")
+    assert read.health == "degraded"
+    audit = edges["topic:demo/orders.created", "group:demo/audit"]
+    assert (audit.messages, audit.messages_from, audit.evidence) == (170, "offsets", ("offsets",))
+
+
+def test_a_group_that_a_service_explains_is_no_node_of_its_own() -> None:
+    shop()
+    assert [node.id for node in graph(LAST_15_MIN, now=AT).nodes] == [
+        "group:demo/audit",
+        "service:billing-svc",
+        "service:orders-svc",
+        "topic:demo/orders.created",
+    ]
+
+
+def test_a_topics_rate_is_the_brokers_over_the_last_minute() -> None:
+    shop()
+    drawn = graph(LAST_15_MIN, now=AT)
+    node = next(node for node in drawn.nodes if node.kind == "topic")
+    assert node.rate_in == pytest.approx((180 - 130 + 60 - 30) / 60)
+
+
+def test_rates_from_spans_leave_out_the_bucket_that_is_still_filling() -> None:
+    world = shop()
+    edge = world.edge(1, world.service("late-svc"), world.topic("late"))
+    world.counted(edge, 30, ago=3)
+    drawn = graph(LAST_15_MIN, now=AT)
+    late = next(edge for edge in drawn.edges if edge.source == "service:late-svc")
+    assert (late.messages, late.rate) == (30, 0)
+
+
+def test_records_that_a_group_found_on_an_old_topic_are_not_counted_as_read() -> None:
+    world = shop()
+    created, tail = world.topic("old"), world.group("tail")
+    world.watermarks(created, [1_000_000, 0], ago=1000)
+    world.committed(created, tail, [1_000_000, None], ago=200)
+    world.committed(created, tail, [1_000_040, None], ago=0)
+    edge = next(edge for edge in graph(LAST_15_MIN, now=AT).edges if edge.target == "group:demo/tail")
+    assert edge.messages == 40
+
+
+def test_the_past_is_drawn_from_the_past() -> None:
+    shop()
+    past = Window(datetime(2026, 11, 23, 13, 50, tzinfo=UTC), datetime(2026, 11, 23, 13, 58, tzinfo=UTC), live=False)
+    sent = next(edge for edge in graph(past, now=AT).edges if edge.kind == "produce")
+    assert sent.messages == 120
+
+
+def test_the_list_and_the_page_of_topics_say_the_same(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    shop()
+    with django_assert_num_queries(11):
+        row = topics(LAST_15_MIN, now=AT).items[0]
+    page = topic("demo", "orders.created", LAST_15_MIN, now=AT)
+    assert page is not None
+    assert (row.rate_in, row.messages, row.n_groups) == (page.node.rate_in, page.messages, len(page.groups))
+    assert {group.name for group in page.groups} == {"billing", "audit"}
+    assert topic("demo", "nothing", LAST_15_MIN, now=AT) is None
