@@ -1,12 +1,14 @@
 """What the core asks of Kafka, as Protocols; the adapters and their in-memory twins are in collector.kafka."""
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from collector.domain.brokers import GroupDescribed, GroupListed, Offsets, Overview, TopicDescribed, Watermarks
-from collector.domain.records import Record
+from collector.domain.positions import Position
+from collector.domain.records import Headers, Record
 
 
 class KafkaUnreachable(Exception):
@@ -110,3 +112,38 @@ class BrokerMetadata(Protocol):
 
     def close(self) -> None:
         """Drop the connection; the next call makes a new one."""
+
+
+# Sending ----------------------------------------------------------------------------------------------------------
+
+
+class NotDelivered(Exception):
+    """The broker did not say that it holds the record. It may hold it all the same: whoever sends again must say so."""
+
+
+class QueueFull(Exception):
+    """Too much waits to be sent already. Nothing of this record was sent; try again in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to send. The partition comes from the key, as Java's clients count it, where none is named."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int | None = None
+
+
+class Publisher(Protocol):
+    """Send records so that "sent" means: every replica that must have it has it, once."""
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        """Hand over one record. The future brings its position, or NotDelivered, within the publisher's own limit.
+
+        Raises QueueFull at once when the queue is full, NotDelivered when the record can never be sent (too large).
+        """
+
+    def close(self, *, wait_seconds: float) -> None:
+        """Wait so long for what is under way, then let go: what is left ends as NotDelivered."""

@@ -1,0 +1,107 @@
+"""The Publisher of real Kafka: one idempotent producer, acks from all replicas, a thread that hears the reports."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from collector.domain.positions import Position
+from collector.ports import NotDelivered, Outgoing, QueueFull
+
+log = logging.getLogger(__name__)
+
+DELIVERY_SECONDS = 8.0  # below the ten seconds after which OpenTelemetry's exporters give up
+ANY_PARTITION = -1  # librdkafka: the partitioner decides
+PRODUCER: dict[str, str | int | bool] = {
+    "enable.idempotence": True,  # implies acks=all
+    "linger.ms": 2,
+    "compression.type": "lz4",
+    "partitioner": "murmur2_random",  # as Java's clients place a key
+    "queue.buffering.max.kbytes": 131_072,
+    "queue.buffering.max.messages": 100_000,
+    "topic.metadata.refresh.interval.ms": 10_000,
+}
+
+
+class KafkaPublisher:
+    """See collector.ports.Publisher. After a fatal error of the idempotent producer a new one takes its place."""
+
+    def __init__(self, properties: Mapping[str, str | int], *, delivery_seconds: float = DELIVERY_SECONDS) -> None:
+        self._properties = {**properties, **PRODUCER, "message.timeout.ms": int(delivery_seconds * 1000)}
+        self._lock = threading.Lock()
+        self._client = _Client(self._properties)
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        """Hand over one record; see the port."""
+        with self._lock:
+            if self._client.fatal is not None:
+                log.error("The producer cannot go on (%s); a new one takes its place.", self._client.fatal)
+                self._client.abandon()
+                self._client = _Client(self._properties)
+            return self._client.publish(record)
+
+    def close(self, *, wait_seconds: float) -> None:
+        """Wait for what is under way, at most so long; what is left is NotDelivered."""
+        with self._lock:
+            self._client.close(wait_seconds=wait_seconds)
+
+
+class _Client:
+    """One librdkafka producer and the thread that serves its callbacks."""
+
+    def __init__(self, properties: dict[str, str | int | bool]) -> None:
+        self.fatal: str | None = None
+        self._closing = threading.Event()
+        self._producer = Producer({**properties, "error_cb": self._note}, logger=log)
+        self._thread = threading.Thread(target=self._serve, name="kafka-delivery-reports", daemon=True)
+        self._thread.start()
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        future: Future[Position] = Future()
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            partition, offset = message.partition(), message.offset()
+            if error is None and partition is not None and offset is not None:
+                future.set_result(Position(record.topic, partition, offset))
+            else:
+                future.set_exception(NotDelivered(f"{record.topic}: {error.str() if error else 'no position came'}"))
+
+        try:
+            self._producer.produce(
+                record.topic,
+                key=record.key,
+                value=record.value,
+                headers=list(record.headers),
+                on_delivery=report,
+                partition=ANY_PARTITION if record.partition is None else record.partition,
+            )
+        except BufferError:
+            raise QueueFull("Too much waits to be sent to Kafka already.") from None
+        except KafkaException as error:
+            raise NotDelivered(f"{record.topic}: {error.args[0].str()}") from None
+        return future
+
+    def abandon(self) -> None:
+        """Give up what waits; its futures end as NotDelivered."""
+        self._producer.purge()
+        self._closing.set()
+
+    def close(self, *, wait_seconds: float) -> None:
+        self._producer.flush(wait_seconds)
+        self.abandon()
+        self._thread.join(timeout=1)
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.1)
+        with suppress(KafkaException):  # purged records report once more
+            self._producer.poll(0)
+
+    def _note(self, error: KafkaError) -> None:
+        if error.fatal():
+            self.fatal = error.str()
+        else:
+            log.info("Kafka: %s", error.str())

@@ -1,0 +1,81 @@
+"""Every Publisher keeps the same promises: the twin in memory always, real Kafka where it runs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from collector.kafka.memory import MemoryBroker
+from collector.kafka.memory_publisher import MemoryPublisher
+from collector.kafka.properties import properties
+from collector.kafka.publisher import KafkaPublisher
+from collector.kafka.spool import make_spool
+from collector.ports import NotDelivered, Outgoing, Publisher
+
+TOPIC = "publisher.contract"
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+def publisher(request: pytest.FixtureRequest) -> Iterator[Publisher]:
+    """A publisher whose broker has TOPIC, with three partitions."""
+    made: Publisher
+    if request.param == "memory":
+        broker = MemoryBroker()
+        broker.create(TOPIC, n_partitions=3)
+        made = MemoryPublisher(broker)
+    else:
+        address = request.getfixturevalue("kafka_bootstrap")
+        found = properties(address, username="", password="", tls=False)
+        make_spool(found, TOPIC)
+        made = KafkaPublisher(found, delivery_seconds=3)
+    yield made
+    made.close(wait_seconds=1)
+
+
+def record(**changes: object) -> Outgoing:
+    fields: dict[str, object] = {"topic": TOPIC, "key": b"k", "value": b"v", "headers": ()}
+    return Outgoing(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_a_record_is_acknowledged_with_its_position(publisher: Publisher) -> None:
+    first = publisher.publish(record(partition=1)).result(timeout=20)
+    second = publisher.publish(record(partition=1)).result(timeout=20)
+    assert (first.topic, first.partition) == (TOPIC, 1)
+    assert second.offset == first.offset + 1
+
+
+def test_equal_keys_meet_in_one_partition(publisher: Publisher) -> None:
+    futures = [publisher.publish(record(key=b"same", value=bytes([number]))) for number in range(20)]
+    assert len({future.result(timeout=20).partition for future in futures}) == 1
+
+
+def test_nulls_and_doubled_headers_may_be_sent(publisher: Publisher) -> None:
+    headers = (("h", b"1"), ("h", None), ("h", b""))
+    assert publisher.publish(record(key=None, value=None, headers=headers, partition=0)).result(timeout=20)
+
+
+def test_a_topic_that_is_not_there_gets_nothing(publisher: Publisher) -> None:
+    with pytest.raises(NotDelivered):
+        publisher.publish(record(topic="nowhere.at.all")).result(timeout=20)
+
+
+def test_a_record_that_is_too_large_is_told_at_once(publisher: Publisher) -> None:
+    with pytest.raises(NotDelivered):
+        publisher.publish(record(value=b"x" * 2_000_000))
+
+
+@pytest.mark.kafka
+def test_a_closed_broker_ends_as_not_delivered() -> None:
+    lonely = KafkaPublisher(properties("127.0.0.1:1", username="", password="", tls=False), delivery_seconds=1)
+    future = lonely.publish(record())
+    with pytest.raises(NotDelivered):
+        future.result(timeout=20)
+    waiting = lonely.publish(record())
+    lonely.close(wait_seconds=0)
+    with pytest.raises(NotDelivered):
+        waiting.result(timeout=5)
+
+
+@pytest.mark.kafka
+def test_the_spool_is_made_once(kafka_bootstrap: str) -> None:
+    found = properties(kafka_bootstrap, username="", password="", tls=False)
+    assert [make_spool(found, "made.once"), make_spool(found, "made.once")] == [True, False]
