@@ -137,6 +137,18 @@ def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPag
     )
 
 
+def number_of(cluster: str, name: str) -> int | None:
+    """The number of the living topic with this name in the database, or None. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select t.id from topic t join cluster c on c.id = t.cluster_id"
+            " where c.name = %s and t.name = %s and t.deleted_at is null and t.role <> 3",
+            [cluster, name],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
 def _row(
     node: Node,
     drawn: Graph,

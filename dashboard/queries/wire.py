@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from dashboard.queries.graph import Edge, Graph, Node
+from dashboard.queries.topics import TopicRow
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -22,6 +23,11 @@ def edge(row: Edge) -> dict[str, Any]:
     return _plain(row)
 
 
+def topic_row(row: TopicRow) -> dict[str, Any]:
+    """A line of the list of topics as an object of its own fields."""
+    return _plain(row)
+
+
 def graph(drawn: Graph) -> dict[str, Any]:
     """The graph as `GET /api/v1/graph` answers it."""
     return {
@@ -36,7 +42,7 @@ def graph(drawn: Graph) -> dict[str, Any]:
     }
 
 
-def _plain(row: Node | Edge) -> dict[str, Any]:
+def _plain(row: Node | Edge | TopicRow) -> dict[str, Any]:
     return {field.name: _value(getattr(row, field.name)) for field in fields(row)}
 
 

@@ -278,6 +278,7 @@ create table group_now (
   topic_id integer not null references topic, group_id integer not null references consumer_group, sampled_at timestamptz not null,
   committed bigint[] not null, lag bigint, lost bigint not null default 0, n_uncommitted integer not null default 0,
   lag_seconds double precision, lag_seconds_margin double precision, moved_at timestamptz,
+  verdict text not null default '', verdict_at timestamptz, -- a word of collector.domain.lag, and since when
   primary key (topic_id, group_id)
 ) with (fillfactor = 50);
 
@@ -390,7 +391,7 @@ create table token (
   created_at timestamptz not null, expires_at timestamptz not null, last_used_at timestamptz, revoked_at timestamptz
 );
 
-create table layout (version integer primary key, built_at timestamptz not null, n_crossings integer not null, body bytea not null);
+create table layout (version integer primary key, built_at timestamptz not null, n_crossings integer not null);
 create table layout_node (
   node text primary key, layer integer not null, x double precision not null, y double precision not null,
   pinned_by text, pinned_at timestamptz

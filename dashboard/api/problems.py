@@ -1,0 +1,57 @@
+"""Errors of the API as problem details (RFC 9457). Nothing of the request is echoed."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from dashboard.access import Refused, sentence
+from dashboard.queries.window import BadWindow
+
+
+class NotFound(Exception):
+    """There is no such thing; the message says which."""
+
+
+class Conflict(Exception):
+    """The request does not fit the state of things; the message says why."""
+
+
+def problem(status: HTTPStatus, detail: str) -> JsonResponse:
+    """One problem document."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return JsonResponse(body, status=status.value, content_type="application/problem+json")
+
+
+def answer_problems(api: NinjaAPI) -> None:
+    """Give every error of `api` its problem document."""
+
+    def add(error: type[Exception], status: HTTPStatus, detail: str | None = None) -> None:
+        def handler(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
+            return problem(status, detail or str(raised))
+
+        api.add_exception_handler(error, handler)
+
+    add(AuthenticationError, HTTPStatus.UNAUTHORIZED, "Send a valid token as: Authorization: Bearer weir_api_…")
+    add(BadWindow, HTTPStatus.BAD_REQUEST)
+    add(NotFound, HTTPStatus.NOT_FOUND)
+    add(Conflict, HTTPStatus.CONFLICT)
+
+    def refused(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
+        detail = sentence(raised.action) if isinstance(raised, Refused) else "Not allowed."
+        return problem(HTTPStatus.FORBIDDEN, detail)
+
+    def invalid(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
+        errors = raised.errors if isinstance(raised, ValidationError) else []
+        places = sorted({".".join(str(part) for part in error["loc"][1:]) for error in errors})
+        detail = f"Check these fields against the API's document: {', '.join(places)}."
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+
+    def http(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
+        status = HTTPStatus(raised.status_code) if isinstance(raised, HttpError) else HTTPStatus.BAD_REQUEST
+        return problem(status, status.description or status.phrase)
+
+    api.add_exception_handler(Refused, refused)
+    api.add_exception_handler(ValidationError, invalid)
+    api.add_exception_handler(HttpError, http)

@@ -1,0 +1,54 @@
+"""What ticks on a page, as one body per stream: names, numbers and states only, fit for every viewer."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from dashboard.queries import wire
+from dashboard.queries.graph import Graph, graph
+from dashboard.queries.topics import topics
+from dashboard.queries.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The newest state of a stream. `body` maps sections to keyed rows: {"nodes": {id: {…}}, …}."""
+
+    as_of: datetime | None
+    body: dict[str, dict[str, Any]]
+
+
+def graph_tick(window_seconds: int, *, now: datetime) -> Tick:
+    """The graph of the last `window_seconds`."""
+    drawn = graph(_live(window_seconds, now), now=now)
+    return Tick(
+        drawn.as_of,
+        {
+            "nodes": {row.id: wire.node(row) for row in drawn.nodes},
+            "edges": {row.id: wire.edge(row) for row in drawn.edges},
+            "about": {"graph": _about(drawn)},
+        },
+    )
+
+
+def topics_tick(window_seconds: int, *, now: datetime) -> Tick:
+    """The list of topics of the last `window_seconds`."""
+    found = topics(_live(window_seconds, now), now=now)
+    rows = {row.id: wire.topic_row(row) for row in found.items}
+    about = {"n_all": found.n_all, "truncated": found.truncated, "delayed": found.freshness.scan_delayed}
+    return Tick(found.freshness.scanned_at, {"topics": rows, "about": {"topics": about}})
+
+
+def _about(drawn: Graph) -> dict[str, Any]:
+    fresh = drawn.freshness
+    return {
+        "n_idle": drawn.n_idle,
+        "n_nodes": len(drawn.nodes),
+        "n_edges": len(drawn.edges),
+        "fold_delayed": fresh.fold_delayed,
+        "scan_delayed": fresh.scan_delayed,
+    }
+
+
+def _live(window_seconds: int, now: datetime) -> Window:
+    return Window(now - timedelta(seconds=window_seconds), now, live=True, from_text=f"now-{window_seconds}s")

@@ -1,0 +1,29 @@
+"""Celery tasks of the dashboard. Each may run twice without harm."""
+
+from celery import shared_task
+from django.db import connection
+
+from collector import clock
+from dashboard import placements
+
+SCHEDULE = {"keep-layout": {"task": "dashboard.tasks.keep_layout", "schedule": 2.0, "options": {"expires": 2.0}}}
+_seen: tuple[int, ...] | None = None
+
+
+@shared_task(ignore_result=True)
+def keep_layout() -> None:
+    """Place newcomers on the graph. Looks closer only when there is a new name, or a node without a place."""
+    global _seen
+    newest = _newest()
+    if newest != _seen and placements.keep(now=clock.now()) == 0:
+        _seen = newest
+
+
+def _newest() -> tuple[int, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select (select max(id) from edge), (select max(id) from topic), (select max(id) from consumer_group),"
+            " (select count(*) from layout_node), (select count(*) from group_now),"
+            " (select floor(extract(epoch from ran_at) / 30) from fold_state)"
+        )
+        return tuple(int(number or 0) for number in cursor.fetchone())

@@ -1,0 +1,54 @@
+"""One layout for everybody."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from dashboard import placements
+from dashboard.queries.graph import graph
+from dashboard.queries.window import parse
+from tests.integration.graph_world import World
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 11, 23, 14, 0, 7, tzinfo=UTC)
+
+
+def shop() -> World:
+    world = World(AT)
+    created = world.topic("orders.created")
+    world.scanned(ago=0)
+    world.counted(world.edge(1, world.service("orders-svc"), created), 10, ago=20)
+    world.counted(world.edge(2, world.service("billing-svc"), created), 10, ago=20)
+    return world
+
+
+def places() -> dict[str, tuple[float, float]]:
+    with connection.cursor() as cursor:
+        cursor.execute("select node, x, y from layout_node")
+        return {node: (x, y) for node, x, y in cursor.fetchall()}
+
+
+def test_every_node_gets_a_place_once() -> None:
+    shop()
+    assert placements.keep(now=AT) == 3
+    assert placements.keep(now=AT) == 0
+    assert all(node.x is not None for node in graph(parse(None, None, now=AT), now=AT).nodes)
+
+
+def test_a_newcomer_leaves_the_others_where_they_are_once_the_layout_is_known() -> None:
+    world = shop()
+    placements.keep(now=AT)
+    before = places()
+    world.counted(world.edge(2, world.service("mailer"), world.topic("mails")), 5, ago=20)
+    placements.keep(now=AT + timedelta(minutes=2))
+    after = places()
+    assert {node: after[node] for node in before} == before
+    assert set(after) - set(before) == {"service:mailer", "topic:demo/mails"}
+
+
+def test_tidying_up_is_a_new_version() -> None:
+    shop()
+    placements.keep(now=AT)
+    assert placements.tidy(now=AT) == 2
+    assert set(places()) == {"service:billing-svc", "service:orders-svc", "topic:demo/orders.created"}
