@@ -1,0 +1,51 @@
+"""`python -m demo.control break|fix|deploy|stop NAME|start NAME|show`: set the state of the shop."""
+
+import json
+import sys
+from dataclasses import asdict
+
+from demo import settings, states
+from demo.parts import NoSuchPart, part_named
+
+USAGE = "usage: python -m demo.control break | fix | deploy | stop NAME | start NAME | show"
+
+
+class Misused(ValueError):
+    """The command line cannot be understood."""
+
+
+def after(words: list[str], *, state: states.State) -> states.State:
+    """The state that this command makes of the given one. Raises Misused and NoSuchPart."""
+    match words:
+        case ["break"]:
+            return state.broken_again()
+        case ["fix"]:
+            return state.mended()
+        case ["deploy"]:
+            return state.deployed()
+        case ["stop", name]:
+            return state.without(part_named(name).name)
+        case ["start", name]:
+            return state.having(part_named(name).name)
+        case ["show"]:
+            return state
+    raise Misused(USAGE)
+
+
+def main(words: list[str]) -> int:
+    """Carry out the command and show the state, as one line of JSON."""
+    try:
+        state_dir = settings.state_dir()
+        before = states.load(state_dir)
+        state = after(words, state=before)
+    except (Misused, NoSuchPart, settings.NotSet) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if state != before:
+        states.save(state, state_dir=state_dir)
+    sys.stdout.write(json.dumps({**asdict(state), "stopped": sorted(state.stopped)}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

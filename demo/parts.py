@@ -1,0 +1,58 @@
+"""The shop's services: what each reads and writes, and how it is traced. One process each."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One service; the fields are what a look at its code would tell."""
+
+    name: str
+    group: str | None = None
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    traced: bool = True
+    names_its_group: bool = True  # as a resource attribute: the Python instrumentation does not tell the group
+    version: str = "1.0.0"
+
+
+CATALOGUE = (
+    Part("orders-svc", writes=("orders.created",), version="4.11.2"),
+    Part(
+        "billing-svc",
+        group="billing",
+        reads=("orders.created", "orders.created.retry.billing"),
+        writes=("payments.captured", "orders.created.dlq", "orders.created.retry.billing"),
+        version="2.7.3",
+    ),
+    Part("shipping-svc", "shipping", ("orders.created",), ("shipments.planned",), version="1.19.0"),
+    Part("audit", "audit", ("orders.created",), traced=False, version="0.9.4"),
+    Part("invoicing-svc", "invoicing", ("payments.captured",), ("invoices.issued",), version="3.2.1"),
+    # These two do not name their group: it is found by their client id among the group's members.
+    Part("ledger-svc", "ledger", ("invoices.issued",), ("ledger.posted",), names_its_group=False, version="5.0.7"),
+    Part(
+        "mailer",
+        "mailer",
+        ("shipments.planned", "payments.captured"),
+        ("emails.sent",),
+        names_its_group=False,
+        version="1.4.0",
+    ),
+    Part("treasury-svc", "treasury", ("ledger.posted",), ("settlements.prepared",), version="2.2.0"),
+    Part("warehouse-svc", "warehouse", ("shipments.planned",), ("shipments.dispatched",), version="7.3.5"),
+    # aiokafka puts the group on its spans, so that nothing need be said here.
+    Part("analytics", "analytics", ("settlements.prepared",), names_its_group=False, version="0.31.0"),
+)
+PARTS: tuple[str, ...] = tuple(part.name for part in CATALOGUE)
+
+
+class NoSuchPart(LookupError):
+    """The shop has no service of this name."""
+
+
+def part_named(name: str) -> Part:
+    """The service of this name. Raises NoSuchPart, naming those there are."""
+    for part in CATALOGUE:
+        if part.name == name:
+            return part
+    raise NoSuchPart(f"No service is called {name!r}. There are: {', '.join(PARTS)}.")

@@ -1,0 +1,58 @@
+"""A shift: a service at work, from joining in to leaving, on the client that it uses."""
+
+import asyncio
+
+from demo.running import Running, Tools, work_of
+
+
+def work_shift(running: Running, tools: Tools) -> None:
+    """Work until the service is stopped, replaced or ended. Each process loads only the client that it needs."""
+    if running.part.name == "orders-svc":
+        _take_orders(running, tools)
+    elif running.part.name == "analytics":
+        _read_with_aiokafka(running, tools)
+    else:
+        _read_by_poll(running, tools)
+
+
+def _take_orders(running: Running, tools: Tools) -> None:
+    from demo.taking import take_orders
+
+    settings = running.settings
+    take_orders(
+        running.wanted,
+        sender=tools.sender,
+        state_dir=settings.state_dir,
+        seed=settings.seed,
+        orders_per_second=settings.orders_per_second,
+        ready=running.announce,
+    )
+
+
+def _read_with_aiokafka(running: Running, tools: Tools) -> None:
+    from demo.analytics import read
+
+    reading = read(
+        running.wanted,
+        part=running.part,
+        bootstrap=running.settings.bootstrap,
+        journal=tools.journal,
+        work=work_of(running, failed=tools.failed),
+        ready=running.announce,
+    )
+    asyncio.run(reading)
+
+
+def _read_by_poll(running: Running, tools: Tools) -> None:
+    from demo.consuming import WAVES, Reader
+
+    reader = Reader(
+        running.part,
+        bootstrap=running.settings.bootstrap,
+        sender=tools.sender,
+        journal=tools.journal,
+        work=work_of(running, failed=tools.failed),
+        ready=running.announce,
+        hours=WAVES if running.part.name == "warehouse-svc" else None,
+    )
+    reader.read(running.wanted)

@@ -1,0 +1,244 @@
+"""The truth logs folded into what anybody who watched the shop should have seen. `python -m demo.truth DIR`.
+
+DIR is the shop's state folder (DEMO_STATE_DIR). Counts are of what really happened, so a record that Kafka handed to a
+group twice counts twice; `positions` beside `messages` says how many different records that were. How exact the logs
+are after a kill: see demo/journal.py. A shop that has run for so long that logs were dropped is not `complete`.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from demo import logs
+from demo.logs import Delivery, Forgotten, Produced
+from demo.records import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A produce edge (service to topic, no group) or a consume edge (topic to group and the service behind it)."""
+
+    kind: str
+    service: str
+    topic: str
+    group: str | None
+    traced: bool
+    messages: int
+    positions: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A letter, and the record of which it is the end."""
+
+    position: Position
+    origin: Position
+    key: str | None
+    service: str
+    group: str
+    exception: str
+    message: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One record on its way to one group; without a group where nobody has read it.
+
+    `producer` is None for a record that no service of the shop sent (somebody sent it back, say). `results` has "ok" or
+    the exception's class for each delivery. `relation` to the position asked for: "here"; "up" is a hop that led to it;
+    "down" was caused by it, at any distance; "beside" belongs to the same flow but to another branch.
+    """
+
+    producer: str | None
+    position: Position
+    cause: Position | None
+    group: str | None
+    consumer: str | None
+    results: tuple[str, ...]
+    relation: str
+
+
+class Unknown(LookupError):
+    """The shop has neither sent nor read a record there, as far as the logs go."""
+
+
+class Truth:
+    """All that the logs say."""
+
+    def __init__(self, produced: Iterable[Produced], deliveries: Iterable[Delivery], *, complete: bool) -> None:
+        self.complete = complete
+        self._produced = {record.position: record for record in produced}
+        self._deliveries: dict[Position, list[Delivery]] = defaultdict(list)
+        for delivery in deliveries:
+            self._deliveries[delivery.position].append(delivery)
+        self._results: dict[Position, list[Position]] = defaultdict(list)
+        for record in self._produced.values():
+            if record.cause is not None:
+                self._results[record.cause].append(record.position)
+
+    @classmethod
+    def load(cls, state_dir: Path) -> "Truth":
+        """Read the logs of all services. Raises FileNotFoundError where there are none."""
+        produced: list[Produced] = []
+        deliveries: list[Delivery] = []
+        complete = True
+        for entry in logs.read(state_dir):
+            match entry:
+                case Produced():
+                    produced.append(entry)
+                case Delivery():
+                    deliveries.append(entry)
+                case Forgotten():
+                    complete = False
+        return cls(produced, deliveries, complete=complete)
+
+    def positions(self) -> list[Position]:
+        """Every position that a service sent or read, in order."""
+        return sorted(
+            self._produced.keys() | self._deliveries.keys(), key=lambda at: (at.topic, at.partition, at.offset)
+        )
+
+    def edges(self) -> list[Edge]:
+        """Who sends where, who reads where, and how much."""
+        sent: dict[tuple[str, str], set[Position]] = defaultdict(set)
+        for record in self._produced.values():
+            sent[record.service, record.position.topic].add(record.position)
+        traced = {delivery.service: delivery.traced for found in self._deliveries.values() for delivery in found}
+        read: dict[tuple[str, str, str], list[Delivery]] = defaultdict(list)
+        for deliveries in self._deliveries.values():
+            for delivery in deliveries:
+                read[delivery.service, delivery.position.topic, delivery.group].append(delivery)
+        produce = [
+            Edge("produce", service, topic, None, traced.get(service, True), len(at), len(at), 0)
+            for (service, topic), at in sent.items()
+        ]
+        consume = [
+            Edge(
+                kind="consume",
+                service=service,
+                topic=topic,
+                group=group,
+                traced=found[0].traced,
+                messages=len(found),
+                positions=len({delivery.position for delivery in found}),
+                errors=sum(delivery.exception is not None for delivery in found),
+            )
+            for (service, topic, group), found in read.items()
+        ]
+        return sorted(produce + consume, key=lambda edge: (edge.kind, edge.service, edge.topic))
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Every dead letter that was sent, oldest first."""
+        letters = [
+            DeadLetter(
+                position=record.position,
+                origin=record.cause,
+                key=record.key,
+                service=record.service,
+                group=record.letter["group"],
+                exception=record.letter["exception"],
+                message=record.letter["message"],
+                at=record.at,
+            )
+            for record in self._produced.values()
+            if record.letter is not None and record.cause is not None
+        ]
+        return sorted(letters, key=lambda letter: letter.at)
+
+    def path(self, topic: str, partition: int, offset: int) -> list[Hop]:
+        """The whole flow that this record belongs to, from its first event on, causes before results.
+
+        Raises Unknown when the record is in no log.
+        """
+        here = Position(topic, partition, offset)
+        if here not in self._produced and here not in self._deliveries:
+            raise Unknown(f"nothing known of {topic}/{partition}/{offset}")
+        up = self._causes_of(here)
+        below = self._below(here)
+        hops: list[Hop] = []
+        for position in self._flow(up[-1] if up else here):
+            hops.extend(self._hops(position, here=here, up=up, below=below))
+        return hops
+
+    def _causes_of(self, position: Position) -> list[Position]:
+        """Its cause, the cause of that, and so on up to the first event."""
+        causes: list[Position] = []
+        record = self._produced.get(position)
+        while record is not None and record.cause is not None:
+            causes.append(record.cause)
+            record = self._produced.get(record.cause)
+        return causes
+
+    def _flow(self, first: Position) -> list[Position]:
+        """This position and all that came of it, breadth first."""
+        flow = [first]
+        for position in flow:
+            flow.extend(sorted(self._results.get(position, ()), key=lambda at: (at.topic, at.partition, at.offset)))
+        return flow
+
+    def _below(self, here: Position) -> set[Position]:
+        return set(self._flow(here)[1:])
+
+    def _hops(self, at: Position, *, here: Position, up: list[Position], below: set[Position]) -> Iterator[Hop]:
+        record = self._produced.get(at)
+        groups: dict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+        for delivery in sorted(self._deliveries.get(at, ()), key=lambda delivery: delivery.group):
+            groups[delivery.group, delivery.service].append(delivery.exception or "ok")
+        onward = self._maker_of_next(at, here=here, up=up)
+        if not groups:
+            groups[None, None] = []
+        for (group, consumer), results in groups.items():
+            if at == here:
+                relation = "here"
+            elif at in below:
+                relation = "down"
+            else:
+                relation = "up" if at in up and consumer == onward else "beside"
+            yield Hop(
+                producer=record.service if record else None,
+                position=at,
+                cause=record.cause if record else None,
+                group=group,
+                consumer=consumer,
+                results=tuple(results),
+                relation=relation,
+            )
+
+    def _maker_of_next(self, at: Position, *, here: Position, up: list[Position]) -> str | None:
+        """The service that made the next record on the way from `at` down to `here`."""
+        if at not in up:
+            return None
+        following = here if at == up[0] else up[up.index(at) - 1]
+        return self._produced[following].service
+
+
+def main(words: list[str]) -> int:
+    """Print edges and dead letters, or with `--path TOPIC/PARTITION/OFFSET` one flow, as JSON."""
+    match words:
+        case [folder]:
+            truth = Truth.load(Path(folder))
+            said: dict[str, Any] = {
+                "complete": truth.complete,
+                "n_positions": len(truth.positions()),
+                "edges": [asdict(edge) for edge in truth.edges()],
+                "dead_letters": [asdict(letter) for letter in truth.dead_letters()],
+            }
+        case [folder, "--path", place]:
+            topic, partition, offset = place.rsplit("/", 2)
+            hops = Truth.load(Path(folder)).path(topic, int(partition), int(offset))
+            said = {"hops": [asdict(hop) for hop in hops]}
+        case _:
+            sys.stderr.write("usage: python -m demo.truth DIR [--path TOPIC/PARTITION/OFFSET]\n")
+            return 2
+    sys.stdout.write(json.dumps(said, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
