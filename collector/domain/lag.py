@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 # (time in seconds, end offset of each partition). An end that was not answered is written ~e: e is the end before it.
 Point = tuple[float, Sequence[int]]
@@ -132,30 +133,34 @@ class Standing:
 
 
 class Verdict(Enum):
-    """What a window of standings means; the value is the number of the rule that said so."""
+    """What a window of standings means, by the numbered rules of `verdict`; the values are the words people read."""
 
-    NO_COMMITS = 1
-    REBALANCING = 2
-    REWOUND = 3
-    OK = 4
-    STOPPED = 5
-    STALLED = 6
-    SLOW = 7
+    NO_COMMITS = "NO COMMITS"
+    REBALANCING = "REBALANCING"
+    REWOUND = "REWOUND"
+    OK = "OK"
+    STOPPED = "STOPPED"
+    STALLED = "STALLED"
+    SLOW = "SLOW"
 
 
 _REBALANCING = {"PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Rebalancing"}
 
 
-def verdict(window: Sequence[Standing]) -> Verdict | None:
-    """The first rule that fits, over standings ordered by time; None without any, or when the lag is unknown.
+def verdict(window: Sequence[Standing], *, patience_seconds: float = 30) -> Verdict | None:
+    """The first rule that fits, over standings ordered by time.
 
-    1 NO_COMMITS   no partition has a committed offset
+    1 NO COMMITS   no partition has a committed offset
     2 REBALANCING  the group is handing out partitions right now
     3 REWOUND      a committed offset fell and is still below where it was
-    4 OK           the lag was 0 at some time in the window, or it is falling
+    4 OK           the lag was 0 at some time in the window
     5 STOPPED      there is lag, nothing was committed in the window, and the group has no members
     6 STALLED      the same, with members
-    7 SLOW         it commits, and the lag is not falling
+    7 SLOW         it commits, but the lag rose over the window and never fell in it
+    4 OK           everything else
+
+    None where that cannot be told: no standing, an unknown lag, or (rules 5 to 7) a window shorter than
+    `patience_seconds`: clients commit every few seconds only.
     """
     if not window:
         return None
@@ -166,13 +171,22 @@ def verdict(window: Sequence[Standing]) -> Verdict | None:
         return Verdict.REBALANCING
     if _is_rewound(window):
         return Verdict.REWOUND
+    return _of_lag(window, patience_seconds)
+
+
+def _of_lag(window: Sequence[Standing], patience_seconds: float) -> Verdict | None:
+    oldest, newest = window[0], window[-1]
     if newest.lag is None:
         return None
     if any(standing.lag == 0 for standing in window):
         return Verdict.OK
-    if len(window) > 1 and window[0].committed == newest.committed:
+    if newest.at - oldest.at < patience_seconds:
+        return None
+    if oldest.committed == newest.committed:
         return Verdict.STALLED if newest.n_members else Verdict.STOPPED
-    return Verdict.OK if trend(window) in {Trend.FALLING, None} else Verdict.SLOW
+    lags = [standing.lag for standing in window if standing.lag is not None]
+    never_fell = all(before <= after for before, after in pairwise(lags))
+    return Verdict.SLOW if never_fell and lags[0] < lags[-1] else Verdict.OK
 
 
 def _is_rewound(window: Sequence[Standing]) -> bool:

@@ -38,7 +38,7 @@ from collector.domain.brokers import (
     TopicDescribed,
     Watermarks,
 )
-from collector.kafka.errors import translated
+from collector.kafka.errors import NO_SUCH_PARTITION, translated
 from collector.kafka.metadata_values import group_state, protocol_of, uuid_of
 from collector.ports import KafkaRefused, KafkaUnreachable
 
@@ -91,7 +91,7 @@ class AdminMetadata:
         leaders = {
             name: tuple(_leader(topic.partitions.get(number)) for number in range(_n_partitions(topic)))
             for name, topic in seen.topics.items()
-            if topic.error is None
+            if topic.error is None or topic.error.code() not in NO_SUCH_PARTITION
         }
         return Overview(seen.cluster_id or "", leaders)
 

@@ -1,0 +1,66 @@
+"""Runs a step again and again until told to stop: SIGTERM ends it within three seconds, whatever the step waits for."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from django.db import InterfaceError, OperationalError, connection
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 2.0  # for a step under way
+RETRY_SECONDS = 1.0  # after the database was away
+
+
+def run(step: Callable[[], None], *, every_seconds: float, at_end: Callable[[], None] | None = None) -> None:
+    """Call `step` in a thread of its own every so often, until SIGTERM or SIGINT. Call it from the main thread.
+
+    A step that finds the database away is tried again; any other error ends the process with that error. A step
+    that does not end in time (a client library waiting for a broker) is left: the process exits 0 without it, and
+    the database rolls back what it had not committed.
+    """
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    def work() -> None:
+        try:
+            _repeat(step, stop, every_seconds)
+            if at_end is not None:
+                at_end()
+        except BaseException as failure:  # noqa: BLE001  # raised again in the main thread
+            failures.append(failure)
+        finally:
+            stop.set()
+            connection.close()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask_to_stop)
+    worker = threading.Thread(target=work, name="work", daemon=True)
+    worker.start()
+    stop.wait()
+    worker.join(GRACE_SECONDS)
+    if failures:
+        raise failures[0]
+    if worker.is_alive():
+        logger.warning("stopped in the middle of a step; what it had not stored will be done again")
+        logging.shutdown()
+        os._exit(0)
+
+
+def _repeat(step: Callable[[], None], stop: threading.Event, every_seconds: float) -> None:
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            step()
+        except (OperationalError, InterfaceError) as problem:
+            logger.warning("the database is away, trying again: %s", str(problem).strip())
+            connection.close()
+            stop.wait(RETRY_SECONDS)
+        stop.wait(max(0.0, began + every_seconds - time.monotonic()))

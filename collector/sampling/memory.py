@@ -1,0 +1,106 @@
+"""What the sampler knows from scan to scan; all of it can be had from the tables again."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from collector.domain.lag import Standing, Verdict
+from collector.sampling.ring import Ring
+from collector.store import broker_names, samples
+from collector.store.broker_names import TopicRow
+from collector.store.samples import Offsets
+
+REMEMBERED = timedelta(hours=6)  # as long as samples are kept as rows
+INTERNAL = 3  # topic.role
+
+
+@dataclass(slots=True)
+class Ends:
+    """The newest ends of a topic. `written_at` None: unknown, written by an earlier run."""
+
+    low: Offsets
+    high: Offsets
+    written_at: datetime | None
+
+
+@dataclass(slots=True)
+class Pair:
+    """A group on a topic. `shown` is what group_now holds, so that only what changed is written."""
+
+    committed: Offsets
+    written_at: datetime | None
+    moved_at: datetime | None
+    verdict: Verdict | None
+    verdict_at: datetime | None
+    standings: list[Standing] = field(default_factory=list)
+    shown: object = None
+
+
+@dataclass(slots=True)
+class Group:
+    """A consumer group's row, and what its members were given."""
+
+    id: int
+    state: str
+    protocol: int
+    n_members: int = 0
+    topics: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Memory:
+    """Topics and groups by name; ends by topic id; pairs by (topic id, group id)."""
+
+    cluster_id: int
+    topics: dict[str, TopicRow]
+    groups: dict[str, Group]
+    ends: dict[int, Ends]
+    pairs: dict[tuple[int, int], Pair]
+    rings: dict[int, Ring]
+    scanned_at: datetime | None  # the last scan that saw the cluster
+    slow_at: datetime | None = None
+    undescribed: set[str] = field(default_factory=set)  # topics whose id the broker does not tell us
+
+    def is_internal(self, topic: str) -> bool:
+        """Kafka's own topics and Weir's."""
+        row = self.topics.get(topic)
+        return row is not None and row.role == INTERNAL
+
+    def forget_topic(self, name: str) -> int:
+        """A topic is gone, or is another one now. Returns the id it had."""
+        topic_id = self.topics.pop(name).id
+        self.ends.pop(topic_id, None)
+        self.rings.pop(topic_id, None)
+        for pair in [pair for pair in self.pairs if pair[0] == topic_id]:
+            del self.pairs[pair]
+        return topic_id
+
+
+def loaded(cluster_id: int, *, now: datetime) -> Memory:
+    """Memory as the tables have it: what an earlier sampler wrote."""
+    with connection.cursor() as cursor:
+        topics = broker_names.living_topics(cursor, cluster_id)
+        topic_ids = [row.id for row in topics.values()]
+        ends = samples.topics_now(cursor, topic_ids)
+        pairs = samples.groups_now(cursor, topic_ids)
+        scanned_at = samples.last_scan_at(cursor, cluster_id)
+        rings = {topic_id: Ring() for topic_id in ends}
+        for topic_id, at, high in samples.recent_ends(cursor, topic_ids, since=now - REMEMBERED):
+            rings.setdefault(topic_id, Ring()).add(at.timestamp(), high)
+        groups = broker_names.known_groups(cursor, cluster_id)
+    if scanned_at is not None:
+        for topic_id, (_, high) in ends.items():  # unchanged until the last scan, or it would have been written
+            rings[topic_id].add(scanned_at.timestamp(), high)
+    return Memory(
+        cluster_id=cluster_id,
+        topics=topics,
+        groups={name: Group(*row) for name, row in groups.items()},
+        ends={topic_id: Ends(low, high, None) for topic_id, (low, high) in ends.items()},
+        pairs={
+            pair: Pair(kept.committed, None, kept.moved_at, kept.verdict, kept.verdict_at)
+            for pair, kept in pairs.items()
+        },
+        rings=rings,
+        scanned_at=scanned_at,
+    )

@@ -1,0 +1,135 @@
+"""What appeared, changed or went away among topics, groups and members: compared, then stored."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.brokers import HIDDEN, GroupDescribed, GroupListed, GroupProtocol, TopicDescribed
+from collector.domain.dialects.names import role as role_by_name
+from collector.domain.topology import explaining_group
+from collector.sampling.memory import INTERNAL, Group, Memory
+from collector.sampling.scan import Fast, Slow
+from collector.store import broker_names, hints, samples
+from collector.store.broker_names import TopicRow
+
+DEAD = "Dead"
+_ROLES = {"business": 0, "dead_letter": 1, "retry": 2, "internal": INTERNAL}
+_OURS_AND_KAFKAS = ("weir.", "__")
+
+
+def is_internal(topic: str) -> bool:
+    """Kafka's own topics and Weir's, by name."""
+    return topic.startswith(_OURS_AND_KAFKAS)
+
+
+def unknown_topics(known: Memory, fast: Fast) -> set[str]:
+    """Topics whose id or number of partitions has yet to be asked for."""
+    return {
+        name
+        for name, leaders in fast.overview.leaders.items()
+        if (row := known.topics.get(name)) is None or row.kafka_id is None or row.n_partitions != len(leaders)
+    }
+
+
+def changed_groups(known: Memory, fast: Fast) -> set[str]:
+    """Groups that are new, or in another state than before."""
+    return {group.name for group in fast.groups if _differs(known.groups.get(group.name), group)}
+
+
+def _differs(row: Group | None, group: GroupListed) -> bool:
+    return row is None or (row.state, row.protocol) != (group.state, group.protocol)
+
+
+def store(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) -> bool:
+    """Bring rows and memory up to what was seen. True when a name means another row than before."""
+    broker_names.set_cluster_kafka_id(cursor, known.cluster_id, fast.overview.cluster_id)
+    renamed = [_store_topic(cursor, known, name, seen, fast.at) for name, seen in sorted(slow.topics.items())]
+    known.undescribed = {name for name in unknown_topics(known, fast) if name not in slow.topics}
+    _store_configs(cursor, known, slow, fast.at)
+    ended = _end_topics(cursor, known, fast)
+    _store_groups(cursor, known, fast, slow)
+    return any(renamed) or ended
+
+
+def _store_topic(cursor: CursorWrapper, known: Memory, name: str, seen: TopicDescribed, at: datetime) -> bool:
+    role = INTERNAL if seen.is_internal or is_internal(name) else _ROLES[role_by_name(name)]
+    row = known.topics.get(name)
+    if row and (row.kafka_id, row.role, row.n_partitions) == (seen.kafka_id, role, seen.n_partitions):
+        return False
+    number = broker_names.register_topic(cursor, known.cluster_id, name, seen, role=role, now=at)
+    is_another = row is None or row.id != number
+    if row and is_another:
+        samples.forget_topics_now(cursor, [known.forget_topic(name)])
+    configs = None if row is None or is_another else row.configs
+    known.topics[name] = TopicRow(number, seen.kafka_id, role, seen.n_partitions, configs)
+    return is_another
+
+
+def _store_configs(cursor: CursorWrapper, known: Memory, slow: Slow, at: datetime) -> None:
+    for name, configs in slow.configs.items():
+        row = known.topics.get(name)
+        if row is not None and row.configs != configs:
+            broker_names.set_configs(cursor, known.cluster_id, row.id, before=row.configs, after=configs, now=at)
+            known.topics[name] = TopicRow(row.id, row.kafka_id, row.role, row.n_partitions, configs)
+
+
+def _end_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> bool:
+    """A topic that only spans named may live on a broker that we do not see: it stays."""
+    gone = [
+        name for name, row in known.topics.items() if row.kafka_id is not None and name not in fast.overview.leaders
+    ]
+    if not gone:
+        return False
+    topic_ids = [known.forget_topic(name) for name in gone]
+    broker_names.end_topics(cursor, topic_ids, now=fast.at)
+    samples.forget_topics_now(cursor, topic_ids)
+    return True
+
+
+def _store_groups(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) -> None:
+    changed = changed_groups(known, fast)
+    listed = [group for group in fast.groups if group.name in changed]
+    listed += [group for group in slow.hidden or () if _differs(known.groups.get(group.name), group)]
+    gone = list(_gone_groups(known, fast, slow))
+    if listed or gone:
+        ids = broker_names.set_groups(cursor, known.cluster_id, [*listed, *gone], now=fast.at)
+        for group in [*listed, *gone]:
+            row = known.groups.setdefault(group.name, Group(ids[group.name], group.state, group.protocol))
+            row.state, row.protocol = group.state, group.protocol
+    described = [*slow.groups, *(GroupDescribed(group.name, DEAD, group.protocol, ()) for group in gone)]
+    if described:
+        group_ids = {group.name: known.groups[group.name].id for group in described}
+        broker_names.set_members(cursor, group_ids, described, now=fast.at)
+        for each in described:
+            row = known.groups[each.name]
+            row.n_members = len(each.members)
+            row.topics = frozenset(topic for member in each.members for topic, _ in member.assignment)
+
+
+def _gone_groups(known: Memory, fast: Fast, slow: Slow) -> Iterator[GroupListed]:
+    """Groups that were seen before and are listed no more. Groups named by spans only were never seen."""
+    listed = {group.name for group in fast.groups}
+    hidden = None if slow.hidden is None else {group.name for group in slow.hidden}
+    for name, group in known.groups.items():
+        if name in listed or group.state in ("", DEAD):
+            continue
+        if group.state == HIDDEN and (hidden is None or name in hidden):
+            continue
+        yield GroupListed(name, DEAD, GroupProtocol(group.protocol))
+
+
+def store_hints(cursor: CursorWrapper, known: Memory, at: datetime) -> bool:
+    """Explain deliveries without a group by the only group that fits. True when one was explained anew."""
+    open_questions = hints.unexplained(cursor, known.cluster_id)
+    if not open_questions:
+        return False
+    readers = hints.readers(cursor, known.cluster_id)
+    found = False
+    for question in open_questions:
+        group_id = explaining_group(readers.get(question.topic_id, ()), names=question.names)
+        if group_id is not None:
+            found |= hints.set_hint(
+                cursor, service_id=question.service_id, topic_id=question.topic_id, group_id=group_id, now=at
+            )
+    return found

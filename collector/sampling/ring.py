@@ -1,0 +1,57 @@
+"""The recent ends of one topic, in memory: enough to say how old a lag is without asking anybody."""
+
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collector.domain.lag import Point
+
+MOST_POINTS = 720
+
+
+class Ring:
+    """Points (time, ends) ordered by time, as `collector.domain.lag.age` reads them: 8 bytes an end.
+
+    Of a flat run only the first and the last point are kept. When there are too many, every second point of the
+    older half goes: an age then has a wider margin, never a wrong one.
+    """
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+
+    def add(self, at: float, high: Sequence[int | None]) -> None:
+        """Take in the ends read at `at` (seconds). Ends that fell start the ring anew: the log was cut."""
+        if self._fell(high):
+            self.points.clear()
+        ends = self._carried(high)
+        if len(self.points) > 1 and self.points[-1][1] == ends == self.points[-2][1]:
+            self.points[-1] = (at, ends)
+        else:
+            self.points.append((at, ends))
+        if len(self.points) > MOST_POINTS:
+            half = MOST_POINTS // 2
+            self.points = self.points[:half:2] + self.points[half:]
+
+    def _fell(self, high: Sequence[int | None]) -> bool:
+        if not self.points:
+            return False
+        before = self.points[-1][1]
+        if len(high) < len(before):
+            return True
+        return any(
+            end is not None and end < (known if known >= 0 else ~known)
+            for known, end in zip(before, high, strict=False)
+        )
+
+    def _carried(self, high: Sequence[int | None]) -> "array[int]":
+        """The ends; where none was answered ~e, e being the end known before."""
+        before = self.points[-1][1] if self.points else ()
+        found = array("q")
+        for partition, end in enumerate(high):
+            if end is not None:
+                found.append(end)
+            else:
+                known = before[partition] if partition < len(before) else 0
+                found.append(known if known < 0 else ~known)
+        return found

@@ -1,0 +1,108 @@
+"""One scan after another: ask the broker, compare with what is known, store what changed in one transaction."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from collector.changes import announce
+from collector.ports import BrokerMetadata, KafkaRefused, KafkaUnreachable
+from collector.sampling import memory as memories
+from collector.sampling import names, points
+from collector.sampling.memory import Memory
+from collector.sampling.scan import Fast, Slow, fast_scan, slow_scan
+from collector.store import samples
+
+SLOW_SECONDS = 60
+OWN_GROUP = "weir-collector"
+
+
+class Sampler:
+    """The sampler of one cluster. `tick` is one scan; the loop and the lock are the command's."""
+
+    def __init__(self, broker: BrokerMetadata, *, cluster_id: int, now: Callable[[], datetime]) -> None:
+        self._broker = broker
+        self._cluster_id = cluster_id
+        self._now = now
+        self._memory: Memory | None = None
+
+    def tick(self) -> str | None:
+        """Scan once and store it. Returns why nothing was seen, or None when it was.
+
+        A scan that saw nothing is a row, too. Raises what the database raises; what was not stored is then compared
+        again with what is in the tables, at the next tick.
+        """
+        started, clock = self._now(), time.monotonic()
+        known = self._memory or memories.loaded(self._cluster_id, now=started)
+        self._memory = None  # until this scan is stored
+        try:
+            fast, slow = self._look(known)
+        except (KafkaUnreachable, KafkaRefused) as failure:
+            self._broker.close()
+            reason = str(failure)
+            self._store_failure(known, started, clock, reason)
+            return reason
+        self._store(known, fast, slow, clock)
+        self._memory = known
+        return None
+
+    def forget(self) -> None:
+        """Somebody else sampled meanwhile: read the tables again before the next scan."""
+        self._memory = None
+
+    def _look(self, known: Memory) -> tuple[Fast, Slow]:
+        fast = fast_scan(
+            self._broker,
+            has_ends=lambda topic: not (names.is_internal(topic) or known.is_internal(topic)),
+            is_shown_group=lambda group: group != OWN_GROUP,
+            now=self._now,
+        )
+        due = known.slow_at is None or fast.at - known.slow_at >= timedelta(seconds=SLOW_SECONDS)
+        new = names.unknown_topics(known, fast) - (set() if due else known.undescribed)
+        changed = names.changed_groups(known, fast)
+        topics = set(fast.overview.leaders) if due else new | points.cut_topics(known, fast)
+        slow = slow_scan(
+            self._broker,
+            topics=topics,
+            configs_of={topic for topic in topics if due or topic in new},
+            groups={group.name for group in fast.groups if due or group.name in changed},
+            hidden=due or bool(new) or bool(changed),
+            is_complete=due,
+        )
+        return fast, slow
+
+    def _store(self, known: Memory, fast: Fast, slow: Slow, clock: float) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            renamed = names.store(cursor, known, fast, slow)
+            points.store_topics(cursor, known, fast)
+            points.store_groups(cursor, known, fast)
+            renamed |= names.store_hints(cursor, known, fast.at)
+            samples.add_scan(
+                cursor,
+                cluster_id=known.cluster_id,
+                at=fast.at,
+                n_topics=len(fast.overview.leaders),
+                n_groups=len(fast.groups),
+                wall_ms=round((time.monotonic() - clock) * 1000),
+            )
+            announce("samples")
+            if renamed:
+                announce("names")
+        known.scanned_at = fast.at
+        if slow.is_complete:
+            known.slow_at = fast.at
+
+    def _store_failure(self, known: Memory, at: datetime, clock: float, reason: str) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            samples.add_scan(
+                cursor,
+                cluster_id=known.cluster_id,
+                at=at,
+                n_topics=0,
+                n_groups=0,
+                wall_ms=round((time.monotonic() - clock) * 1000),
+                failed=reason,
+            )
+            announce("samples")
+        self._memory = known
