@@ -1,0 +1,98 @@
+"""What Weir says and what the shop knows, each brought into one shape, so that they can be compared."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from demo.truth import Truth
+
+CLUSTER = "demo"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EdgeKey:
+    """Direction, service ("" for a group that nothing explains), topic, group ("" for a producer)."""
+
+    kind: str
+    service: str
+    topic: str
+    group: str
+
+
+def shown_edges(graph: dict[str, Any]) -> Counter[EdgeKey]:
+    """Messages by edge, as `GET graph` answers."""
+    counts: Counter[EdgeKey] = Counter()
+    for edge in graph["edges"]:
+        produce = edge["kind"] == "produce"
+        party = edge["source"] if produce else edge["target"]
+        topic = edge["target"] if produce else edge["source"]
+        key = EdgeKey(
+            edge["kind"],
+            _name(party) if party.startswith("service:") else "",
+            _name(topic),
+            _name(edge["group"]) if edge["group"] else "",
+        )
+        counts[key] += edge["messages"]
+    return counts
+
+
+def true_edges(truth: Truth) -> Counter[EdgeKey]:
+    """Messages by edge, as the shop did them. What no trace tells is known by the group's commits: positions."""
+    counts: Counter[EdgeKey] = Counter()
+    for edge in truth.edges():
+        if edge.kind == "produce":
+            counts[EdgeKey("produce", edge.service, edge.topic, "")] += edge.messages
+        else:
+            traced = edge.traced
+            counts[EdgeKey("consume", edge.service if traced else "", edge.topic, edge.group or "")] += (
+                edge.messages if traced else edge.positions
+            )
+    return counts
+
+
+def shown_letters(items: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
+    """Dead letters as (position, origin, group, exception class)."""
+    return {
+        (_place(item), _place(item["original"]), item["group"] or "", item["exception"]["class"].rsplit(".", 1)[-1])
+        for item in items
+    }
+
+
+def true_letters(truth: Truth) -> set[tuple[str, str, str, str]]:
+    """Dead letters as the shop wrote them."""
+    return {
+        (str(letter.position), str(letter.origin), letter.group, letter.exception.rsplit(".", 1)[-1])
+        for letter in truth.dead_letters()
+    }
+
+
+Step = tuple[str, str, str, str]  # produce|consume, position, service, group
+
+
+def shown_path(event: dict[str, Any]) -> set[Step]:
+    """The hops of `GET events/…`."""
+    return {(hop["kind"], _place(hop), hop["service"] or "", hop["group"] or "") for hop in event["path"]["hops"]}
+
+
+def true_path(truth: Truth, topic: str, partition: int, offset: int) -> set[Step]:
+    """What led to an event, what happened to it, and what came of it: not the other branches of its flow."""
+    traced = {(edge.service, edge.group): edge.traced for edge in truth.edges()}
+    steps: set[Step] = set()
+    for hop in truth.path(topic, partition, offset):
+        if hop.relation == "beside":
+            continue
+        if hop.producer:
+            steps.add(("produce", str(hop.position), hop.producer, ""))
+        if hop.group:
+            service = hop.consumer if hop.consumer and traced.get((hop.consumer, hop.group), True) else ""
+            steps.add(("consume", str(hop.position), service, hop.group))
+    return steps
+
+
+def _name(identity: str) -> str:
+    return unquote(identity.partition(":")[2].rpartition("/")[2])
+
+
+def _place(item: dict[str, Any]) -> str:
+    return f"{item['topic']}/{item['partition']}/{item['offset']}"
