@@ -15,7 +15,7 @@ from stack.problems import ArtifactRefused
 
 LOCK_FILE = Path(__file__).with_name("artifacts.lock")
 MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
-ATTEMPTS = 4
+PAUSES_SECONDS = (0.5, 1.0, 2.0)  # between four attempts
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
 PARALLEL = 8
@@ -100,12 +100,13 @@ def fetch(
 
 def _fetch_one(artifact: Artifact, folder: Path, repository: str) -> None:
     part = folder / f"{artifact.file_name}.part"
-    for pause_seconds in _pauses():
-        problem = _download(artifact, part, repository)
+    problem = _download(artifact, part, repository)
+    for pause_seconds in PAUSES_SECONDS:
         if problem is None:
             break
         time.sleep(pause_seconds)
-    else:
+        problem = _download(artifact, part, repository)
+    if problem is not None:
         raise ArtifactRefused(
             f"Could not fetch {artifact.coordinate} from {repository}: {problem}. "
             "The first start needs the network; WEIR_MAVEN_URL names another Maven repository."
@@ -117,10 +118,6 @@ def _fetch_one(artifact: Artifact, folder: Path, repository: str) -> None:
             "It was thrown away."
         )
     os.replace(part, folder / artifact.file_name)
-
-
-def _pauses() -> Iterator[float]:
-    return (0.5 * 2**attempt for attempt in range(ATTEMPTS))
 
 
 def _download(artifact: Artifact, target: Path, repository: str) -> str | None:
@@ -142,7 +139,7 @@ def _download(artifact: Artifact, target: Path, repository: str) -> str | None:
     try:
         downloader.download(Coordinate.parse(artifact.coordinate), filename=str(target))
     except RequestException as failure:
-        return str(failure.msg)
+        return " ".join(str(failure.msg).split())
     except (TransferFailed, OSError) as failure:
         return str(failure)
     return None

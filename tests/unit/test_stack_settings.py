@@ -1,0 +1,110 @@
+"""What a person may set for the stack, and what is handed to whom."""
+
+from pathlib import Path
+
+import pytest
+
+from stack.environment import plain_settings, server_environment
+from stack.ports import taken_message
+from stack.problems import CannotStart
+from stack.settings import Observed, Settings, read
+from stack.weir_parts import GRANTS, Addresses, Weir
+
+
+def test_the_message_for_a_taken_port_names_it_and_the_setting() -> None:
+    message = taken_message("127.0.0.1", 8000, "WEIR_HTTP_PORT")
+    assert "Port 8000 on 127.0.0.1 is taken" in message
+    assert "WEIR_HTTP_PORT=8001" in message
+
+
+def test_the_defaults_are_those_of_the_manual() -> None:
+    settings = read({}, demo=False)
+    assert (settings.url, settings.cluster_name) == ("http://127.0.0.1:8000", "local")
+    assert settings.needed_ports == {
+        "WEIR_HTTP_PORT": ("127.0.0.1", 8000),
+        "WEIR_OTLP_HTTP_PORT": ("127.0.0.1", 4318),
+        "WEIR_OTLP_GRPC_PORT": ("127.0.0.1", 4317),
+        "WEIR_KAFKA_PORT": ("127.0.0.1", 19092),
+    }
+    assert read({}, demo=True).cluster_name == "demo"
+
+
+@pytest.mark.parametrize("port", ["eighty", "-1", "65536", "80 80", "٨٠"])
+def test_a_port_that_is_none_is_refused_by_name(port: str) -> None:
+    with pytest.raises(CannotStart, match="WEIR_HTTP_PORT"):
+        read({"WEIR_HTTP_PORT": port}, demo=False)
+
+
+def test_port_zero_means_any_free_one() -> None:
+    assert read({"WEIR_HTTP_PORT": "0"}, demo=False).http_port > 1024
+
+
+def test_a_kafka_of_ones_own_is_not_for_the_demo() -> None:
+    with pytest.raises(CannotStart, match="make up"):
+        read({"WEIR_KAFKA_BOOTSTRAP": "kafka:9092"}, demo=True)
+
+
+def test_the_embedded_broker_stays_for_the_spool_when_only_the_observed_kafka_is_given(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("of the observed\n")
+    given = {
+        "WEIR_KAFKA_BOOTSTRAP": "kafka:9093",
+        "WEIR_KAFKA_USERNAME": "reader",
+        "WEIR_KAFKA_PASSWORD_FILE": str(password),
+        "WEIR_KAFKA_TLS": "1",
+    }
+    settings = read(given, demo=False)
+    assert settings.observed == Observed("kafka:9093", "reader", "of the observed", tls=True)
+    assert settings.needs_broker
+    assert not read({**given, "WEIR_SPOOL_BOOTSTRAP": "other:9092"}, demo=False).needs_broker
+
+
+def test_a_secret_file_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(CannotStart, match="DATABASE_URL_FILE"):
+        read({"DATABASE_URL_FILE": "/nowhere/at/all"}, demo=False)
+
+
+@pytest.fixture
+def weir(tmp_path: Path) -> Weir:
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    environ = {
+        "PATH": "/bin",
+        "WEIR_TAP": "*",
+        "WEIR_SECRET_REGISTRY": "s-registry",
+        "WEIR_KAFKA_PASSWORD": "s-kafka",
+        "DATABASE_URL": "s-database",
+        "AWS_SECRET_ACCESS_KEY": "s-other",
+    }
+    kafka = Observed("127.0.0.1:1", "weir", "s-kafka", tls=False)
+    settings: Settings = read({}, demo=False)
+    addresses = Addresses("postgresql://weir:s-db@h/weir", "redis://:s-queue@h/0", kafka, kafka, True)
+    return Weir(settings=settings, addresses=addresses, data=tmp_path, page_libraries=tmp_path, environ=environ)
+
+
+@pytest.mark.parametrize("name", sorted(GRANTS))
+def test_s65_no_part_has_a_secret_in_its_environment_only_names_of_files(weir: Weir, name: str) -> None:
+    environment = weir.environment_of(name)
+    named = {"WEIR_SECRET_REGISTRY"} if "named_secrets" in GRANTS[name] else set()
+    assert {key for key, value in environment.items() if "s-" in value and not key.endswith("_FILE")} == named
+
+
+def test_s65_the_web_process_gets_no_kafka_credential_and_the_folder_only_the_database(weir: Weir) -> None:
+    web, fold = weir.environment_of("web"), weir.environment_of("fold")
+    assert not {key for key in web if key.startswith(("WEIR_KAFKA_PASS", "WEIR_KAFKA_USER", "WEIR_SPOOL_PASS"))}
+    assert {key for key in fold if key.endswith("_FILE")} == {"DATABASE_URL_FILE"}
+    assert fold["WEIR_TAP"] == "*"
+
+
+def test_s66_secrets_handed_over_by_file_are_for_us_alone(weir: Weir) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in weir.secrets.iterdir()}
+    assert modes == dict.fromkeys(("database_url", "broker_url", "kafka_password", "spool_password"), 0o600)
+
+
+def test_s65_servers_and_the_shop_see_no_setting_of_weir() -> None:
+    environ = {"PATH": "/bin", "LC_ALL": "C", "WEIR_TAP": "*", "DATABASE_URL": "x", "PGPASSWORD": "x"}
+    assert server_environment(environ) == {"PATH": "/bin", "LC_ALL": "C"}
+
+
+def test_settings_pass_on_but_secrets_do_not() -> None:
+    environ = {"WEIR_TAP": "*", "WEIR_SECRET_A": "x", "WEIR_SECRETS_DIR": "/x", "WEIR_KAFKA_PASSWORD_FILE": "/x"}
+    assert plain_settings(environ) == {"WEIR_TAP": "*"}
