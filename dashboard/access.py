@@ -104,7 +104,7 @@ def needs(action: Action, *, post: Action | None = None) -> Callable[[Callable[P
     """Decorate a page or an API operation with the action it lets its caller do; `post` where POST does another.
 
     Signed out: a page leads to the login and back, a script's fetch gets 401. Not allowed: raises Refused, which
-    becomes 403 and a line in the audit log (dashboard/pages/errors.py, dashboard/api/auth.py).
+    becomes 403 (dashboard/pages/errors.py, dashboard/api/problems.py).
     """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
@@ -120,6 +120,7 @@ def needs(action: Action, *, post: Action | None = None) -> Callable[[Callable[P
                 return view(*args, **kwargs)
             if not isinstance(actor, Bearer) and not (actor.is_authenticated and actor.is_active):
                 return cast("R", _sign_in_first(request))
+            vars(request)["refused"] = wanted  # noted by dashboard/audit.py when the answer leaves
             raise Refused(wanted)
 
         vars(checked)["actions"] = (action, post or action)  # a view without it is refused at start (weir.E212)

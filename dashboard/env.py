@@ -1,11 +1,19 @@
 """The process environment, read once, typed, with errors that say what to do."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from dashboard import addresses
+
+_TLS_OPTIONS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+
+_SHORTEST_SECRET = 6  # shorter ones would blacken ordinary words
 
 
 class Environment:
@@ -45,12 +53,58 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}. Use 1 or 0.")
         return value in {"1", "true", "yes"}
 
+    def duration(self, name: str, default: str) -> timedelta:
+        """A length of time: 15m, 24h, 7d. Raises ImproperlyConfigured for anything else and for zero."""
+        value = self.text(name, default)
+        units = {"m": "minutes", "h": "hours", "d": "days"}
+        number, unit = value[:-1], units.get(value[-1:])
+        if unit is None or not (number.isascii() and number.isdigit() and 0 < int(number) <= 100_000):
+            raise ImproperlyConfigured(f"{name} is {value!r}. Use a number and m, h or d, such as 7d.")
+        return timedelta(**{unit: int(number)})
+
     def words(self, name: str) -> list[str]:
         """A comma-separated list; empty when unset."""
         return [word.strip() for word in self.text(name, "").split(",") if word.strip()]
 
-    def database(self, name: str) -> dict[str, object]:
-        """Django's database settings from a postgresql:// URL."""
+    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
+        """One of `allowed`. Raises ImproperlyConfigured for any other value."""
+        value = self.text(name, default)
+        if value not in allowed:
+            raise ImproperlyConfigured(f"{name} is {value!r}. Use one of: {', '.join(allowed)}.")
+        return value
+
+    def address(self, name: str, default: str) -> str:
+        """An IP address to bind. Raises ImproperlyConfigured for a name, which could resolve to anything."""
+        value = self.text(name, default)
+        if addresses.address(value) is None:
+            raise ImproperlyConfigured(f"{name} is {value!r}. Use an IP address such as 127.0.0.1 or ::1.")
+        return value.strip("[]")
+
+    def networks(self, name: str) -> list[addresses.Network]:
+        """A comma-separated list of addresses and networks. Raises ImproperlyConfigured."""
+        try:
+            return [addresses.network(word) for word in self.words(name)]
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} takes addresses and networks such as 10.0.0.0/8.") from None
+
+    def web_url(self, name: str, default: str) -> str:
+        """An http or https URL without path. Raises ImproperlyConfigured."""
+        value = self.text(name, default).rstrip("/")
+        try:
+            url = urlsplit(value)
+            whole = url.scheme in {"http", "https"} and url.hostname and (url.port is None or url.port > 0)
+        except ValueError:
+            whole = False
+        if not whole or url.path or url.query or url.fragment or url.username is not None:
+            raise ImproperlyConfigured(f"{name} is {value!r}. Use https://host or http://host:port, without a path.")
+        return value
+
+    def folder(self, name: str, default: Path) -> Path:
+        """A folder as an absolute path."""
+        return Path(self.text(name, str(default))).expanduser().absolute()
+
+    def database(self, name: str) -> dict[str, Any]:
+        """Django's database settings from a postgresql:// URL; of its query only what TLS needs is taken."""
         url = urlsplit(self.text(name, "postgresql://weir@127.0.0.1:5432/weir"))
         if url.scheme not in {"postgresql", "postgres"}:
             raise ImproperlyConfigured(f"{name} must be postgresql://user:password@host:port/name.")
@@ -61,7 +115,18 @@ class Environment:
             "PASSWORD": unquote(url.password or ""),
             "HOST": url.hostname or "",
             "PORT": str(url.port or ""),
+            "OPTIONS": {key: value for key, value in parse_qsl(url.query) if key in _TLS_OPTIONS},
         }
+
+    def secrets(self) -> list[str]:
+        """Every value that must never reach a log: of names that say so, and passwords inside URLs."""
+        found = []
+        for name in {key.removesuffix("_FILE") for key in self._variables}:
+            if name.endswith(("PASSWORD", "SECRET_KEY", "TOKEN")) or name.startswith("WEIR_SECRET_"):
+                found.append(self.text(name, ""))
+            elif name.endswith("_URL"):
+                found.append(unquote(urlsplit(self.text(name, "")).password or ""))
+        return [value for value in found if len(value) >= _SHORTEST_SECRET]
 
     def _from_file(self, name: str) -> str:
         path = self._variables.get(f"{name}_FILE")

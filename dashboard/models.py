@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 
 class Role(models.TextChoices):
@@ -35,3 +36,32 @@ class Person(AbstractBaseUser):
     def __str__(self) -> str:
         """The name that pages and the audit log show."""
         return self.name
+
+    def get_session_auth_hash(self) -> str:
+        """What a session remembers of its person: a new password or a raised epoch ends it (S20)."""
+        return salted_hmac("dashboard.models.Person", f"{self.password}:{self.epoch}", algorithm="sha256").hexdigest()
+
+
+class SignInLink(models.Model):
+    """The link that makes the first admin. Only its hash is kept; it works once, for ten minutes."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        """When it ends; nothing that opens it."""
+        return f"sign-in link until {self.expires_at:%H:%M:%S}"
+
+
+class SignInTries(models.Model):
+    """Tries to sign in that are held against one key: a name, an address, both, or a known browser (S17)."""
+
+    key = models.CharField(max_length=80, primary_key=True)  # kind and HMAC; names and addresses are not kept
+    n = models.PositiveIntegerField(default=0)
+    since_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """The kind of the key."""
+        return f"{self.n} tries, {self.key.partition(':')[0]}"

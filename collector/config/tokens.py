@@ -1,0 +1,81 @@
+"""Tokens of scripts and senders: shown once, kept as a hash, found by a public id (docs/security.md S23-S25)."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import Literal
+
+from django.db import connection
+
+Kind = Literal["api", "ingest"]
+SCOPES = {"api": frozenset({"read", "payload", "export", "retry", "admin"}), "ingest": frozenset({"ingest"})}
+DEFAULT_DAYS = {"api": 90, "ingest": 366}
+MOST_DAYS = 366
+_FORM = re.compile(r"weir_(api|ingest)_([a-z2-7]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
+_LAST_USE_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A valid token. `person_id`: whose rights bound it; None for a sender's."""
+
+    public_id: str
+    kind: Kind
+    name: str
+    person_id: int | None
+    scopes: frozenset[str]
+    cluster_id: int | None
+    expires_at: datetime
+
+
+class NotAToken(ValueError):
+    """A token lives 1 to 366 days and has at least one scope of its kind."""
+
+
+def mint(
+    kind: Kind, name: str, *, person_id: int | None, scopes: Collection[str], now: datetime, days: int | None = None
+) -> str:
+    """Store a new token and return its text, which nothing can show again. Raises NotAToken."""
+    days = DEFAULT_DAYS[kind] if days is None else days
+    if not 1 <= days <= MOST_DAYS or not scopes or not SCOPES[kind].issuperset(scopes):
+        raise NotAToken(NotAToken.__doc__)
+    public_id, secret = _public_id(), secrets.token_urlsafe(32)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into token (public_id, digest, kind, name, person_id, scopes, created_at, expires_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [public_id, _digest(secret), kind, name, person_id, sorted(scopes), now, now + timedelta(days=days)],
+        )
+    return f"weir_{kind}_{public_id}_{secret}"
+
+
+def find(text: str, now: datetime) -> Token | None:
+    """The valid token that `text` is, or None: unknown, expired, revoked. Notes its use once a minute."""
+    form = _FORM.fullmatch(text)
+    if not form:
+        return None
+    kind, public_id, secret = form.groups()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select digest, kind, name, person_id, scopes, cluster_id, expires_at, last_used_at from token"
+            " where public_id = %s and expires_at > %s and (revoked_at is null or revoked_at > %s)",
+            [public_id, now, now],
+        )
+        row = cursor.fetchone()
+        if row is None or row[1] != kind or not compare_digest(bytes(row[0]), _digest(secret)):
+            return None
+        if row[7] is None or row[7] < now - _LAST_USE_EVERY:
+            cursor.execute("update token set last_used_at = %s where public_id = %s", [now, public_id])
+    return Token(public_id, row[1], row[2], row[3], frozenset(row[4]), row[5], row[6])
+
+
+def _public_id() -> str:
+    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(16))
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

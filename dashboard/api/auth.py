@@ -1,0 +1,21 @@
+"""Who asks the API: the holder of a bearer token, and nobody by a cookie."""
+
+from django.http import HttpRequest
+from ninja.security import HttpBearer
+
+from collector.clock import now
+from collector.config import tokens
+from dashboard import access
+from dashboard.models import Person
+
+
+class Bearer(HttpBearer):
+    """`Authorization: Bearer weir_api_…`; sets request.auth, which `access.needs` reads."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> access.Bearer | None:  # noqa: ARG002 - ninja's signature
+        """The token's holder; None for a token that is unknown, ended, a sender's, or of somebody no longer active."""
+        found = tokens.find(token, now())
+        if found is None or found.kind != "api" or found.person_id is None:
+            return None
+        person = Person.objects.filter(pk=found.person_id, is_active=True).first()
+        return access.Bearer(person, found.scopes, found.public_id) if person else None

@@ -1,0 +1,37 @@
+"""`manage.py web`: serves pages, API and live socket."""
+
+import os
+import sys
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from collector.ready import announce_ready
+from dashboard import static_files
+
+
+class Command(BaseCommand):
+    """Collects the static files, then serves until SIGTERM."""
+
+    help = "Serve the dashboard at WEIR_HTTP_BIND and WEIR_HTTP_PORT."
+    requires_migrations_checks = False
+
+    def handle(self, *_args: object, **_options: object) -> None:
+        """Ends the process itself: threads of views that still run are not waited for."""
+        from dashboard import server  # installs Twisted's reactor, which only this command may
+        from dashboard.protocols import Caps
+
+        static_files.collect()
+        from dashboard.asgi import application  # reads the collected files
+
+        caps = Caps(exempt=settings.WEIR_TRUSTED_PROXIES, https=settings.WEIR_PUBLIC_URL.startswith("https://"))
+        web = server.LimitedServer(
+            application, bind=settings.WEIR_HTTP_BIND, port=settings.WEIR_HTTP_PORT, caps=caps, ready=announce_ready
+        )
+        try:
+            web.run()
+        except server.PortTaken:
+            raise CommandError(f"Port {settings.WEIR_HTTP_PORT} is taken. WEIR_HTTP_PORT names another one.") from None
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

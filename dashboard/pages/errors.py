@@ -1,0 +1,48 @@
+"""What stands where a page cannot: refused, not found, wrong, broken. Nothing of the request is echoed."""
+
+import logging
+import secrets
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from dashboard.access import Refused
+
+logger = logging.getLogger(__name__)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400: our own sentence where there is one."""
+    sentence = str(exception) if isinstance(exception, BadRequest) else "Weir could not read this request."
+    return _error(request, 400, "Not understood", sentence)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: the line that also stands where the action would be offered."""
+    sentence = str(exception) if isinstance(exception, Refused) else "You may not do this."
+    return _error(request, 403, "Not allowed", sentence)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: the form came from elsewhere, or is older than the session."""
+    logger.warning("A form was refused: %s", reason)
+    return _error(request, 403, "Form out of date", "Reload the page and send the form again.")
+
+
+def not_found(request: HttpRequest, _exception: Exception) -> HttpResponse:
+    """404."""
+    return _error(request, 404, "Not found", "There is no such page, or what it showed is gone.")
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """500: an id that the log has too, in a page that needs nothing of what may have broken."""
+    mark = secrets.token_hex(4)
+    logger.error("The error that Django logs next was shown as %s.", mark)
+    facts = {"title": "Error · Weir", "heading": "Something broke", "mark": mark}
+    return render(request, "errors/broken.html", facts, status=500)
+
+
+def _error(request: HttpRequest, status: int, heading: str, sentence: str) -> HttpResponse:
+    facts = {"title": f"{heading} · Weir", "heading": heading, "sentence": sentence}
+    return render(request, "errors/error.html", facts, status=status)

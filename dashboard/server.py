@@ -1,0 +1,111 @@
+"""Daphne with limits of our own, without its command line (docs/security.md S14)."""
+
+# Daphne installs its asyncio reactor when it is imported: before anything else of Twisted.
+from daphne.server import Server  # isort:skip
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import defer, reactor
+from twisted.internet.error import CannotListenError
+from twisted.logger import globalLogBeginner
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+
+from dashboard import addresses
+from dashboard.protocols import FRAME_BYTES, LARGEST_SENT_BYTES, Caps, Requests, Sockets
+
+if TYPE_CHECKING:
+    from asgiref.typing import ASGI3Application
+
+_STOP_SECONDS = 2.0
+
+
+class PortTaken(Exception):
+    """Another process listens at this address already."""
+
+
+class Counted(WrappingFactory):
+    """Counts connections, also after they became sockets, and refuses those above the caps."""
+
+    noisy = False
+
+    def __init__(self, inner: Requests, caps: Caps) -> None:
+        super().__init__(inner)
+        self._caps = caps
+        self._per_address: Counter[str] = Counter()
+
+    def buildProtocol(self, addr: object) -> ProtocolWrapper | None:
+        """None closes the connection at once."""
+        host = getattr(addr, "host", "")
+        if len(self.protocols) >= self._caps.connections:
+            return None
+        if self._per_address[host] >= self._caps.connections_per_address and not self._is_exempt(host):
+            return None
+        return super().buildProtocol(addr)
+
+    def registerProtocol(self, p: ProtocolWrapper) -> None:
+        """A connection was made."""
+        super().registerProtocol(p)
+        self._per_address[p.getPeer().host] += 1
+
+    def unregisterProtocol(self, p: ProtocolWrapper) -> None:
+        """A connection ended."""
+        super().unregisterProtocol(p)
+        host = p.getPeer().host
+        self._per_address[host] -= 1
+        if self._per_address[host] <= 0:
+            del self._per_address[host]
+
+    def _is_exempt(self, host: str) -> bool:
+        return addresses.is_loopback(host) or addresses.is_trusted(host, self._caps.exempt)
+
+
+class LimitedServer(Server):
+    """One listening port in front of one ASGI application."""
+
+    def __init__(
+        self, application: "ASGI3Application", *, bind: str, port: int, caps: Caps, ready: Callable[[], None]
+    ) -> None:
+        super().__init__(application, endpoints=["unused"], server_name="", websocket_handshake_timeout=10)
+        self.caps = caps
+        self._bind, self._port, self._ready = bind, port, ready
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises PortTaken."""
+        self.connections: dict[object, dict[str, Any]] = {}
+        self.ws_factory = Sockets(self, server="")
+        self.ws_factory.setProtocolOptions(
+            autoPingTimeout=self.ping_timeout,
+            allowNullOrigin=True,
+            openHandshakeTimeout=self.websocket_handshake_timeout,
+            maxMessagePayloadSize=LARGEST_SENT_BYTES,
+            maxFramePayloadSize=FRAME_BYTES,
+            perMessageCompressionAccept=lambda _offers: None,
+        )
+        globalLogBeginner.beginLoggingTo([lambda _event: None], redirectStandardIO=False, discardBuffer=True)
+        asyncio.set_event_loop(reactor._asyncioEventloop)
+        reactor.callLater(1, self.application_checker)
+        reactor.callLater(2, self.timeout_checker)
+        factory = Counted(Requests(self), self.caps)
+        try:
+            reactor.listenTCP(self._port, factory, backlog=256, interface=self._bind)
+        except CannotListenError as error:
+            raise PortTaken from error
+        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
+        reactor.callWhenRunning(self._ready)
+        reactor.run()
+
+    def kill_all_applications(self) -> defer.Deferred | None:
+        """Cancel what runs and wait for it a moment; a thread in a view cannot be cancelled and is left behind."""
+        tasks = [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        ]
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return None
+        return defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(tasks, timeout=_STOP_SECONDS)))
