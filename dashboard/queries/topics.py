@@ -1,5 +1,6 @@
 """Topics: the list, one topic's page, and its series over time."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -115,7 +116,7 @@ def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPag
     if number is None:
         return None
     with connection.cursor() as cursor:
-        cursor.execute("select configs, configs_at, first_at from topic where id = %s", [number])
+        cursor.execute("select configs::text, configs_at, first_at from topic where id = %s", [number])
         configs, configs_at, first_at = cursor.fetchone()
     own = names.topics[number]
     node = next(node for node in drawn.nodes if node.id == own.id)
@@ -130,7 +131,7 @@ def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPag
         _groups(number, own, drawn, names, node.rate_in),
         progress.messages if progress else None,
         progress.available if progress else None,
-        configs or {},
+        json.loads(configs) if configs else {},
         configs_at,
         first_at,
         drawn.freshness,

@@ -1,0 +1,141 @@
+"""The frame around every page: navigation, breadcrumb, time range, live chip, who is signed in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from collector.clock import now as clock_now
+from dashboard.queries.window import BadWindow, Window, parse
+
+RANGES = (
+    ("now-5m", "Last 5 min", 300),
+    ("now-15m", "Last 15 min", 900),
+    ("now-1h", "Last 1 h", 3_600),
+    ("now-6h", "Last 6 h", 21_600),
+    ("now-24h", "Last 24 h", 86_400),
+)
+PART_HEADER = "X-Weir-Part"
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """One part of the breadcrumb; the last one has no address."""
+
+    title: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The time range control: what is chosen, and where its buttons lead. Addresses are query strings."""
+
+    label: str
+    live: bool
+    seconds: float
+    choices: Sequence[tuple[str, str, bool]]
+    earlier: str
+    later: str
+    pause: str
+    back: str
+    from_text: str
+    to_text: str
+    kept: Sequence[tuple[str, str]]
+
+
+def window(request: HttpRequest) -> Window:
+    """The page's stretch of time, from `from` and `to`. Raises BadRequest with a sentence that says the form."""
+    try:
+        return parse(request.GET.get("from"), request.GET.get("to"), now=clock_now())
+    except BadWindow as error:
+        raise BadRequest(str(error)) from error
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    facts: Mapping[str, object],
+    *,
+    section: str,
+    crumbs: Sequence[Crumb],
+    span: Window | None = None,
+    as_of: datetime | None = None,
+    delayed: bool = False,
+    streams: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """A whole page in the frame. `span` brings the time range, `streams` names what the live socket shall send."""
+    return render(
+        request,
+        template,
+        {
+            **facts,
+            "section": section,
+            "crumbs": crumbs,
+            "title": " · ".join([*(crumb.title for crumb in reversed(crumbs)), "Weir"]),
+            "span": span,
+            "range": time_range(request, span) if span else None,
+            "as_of": as_of,
+            "delayed": delayed,
+            "streams": streams,
+        },
+        status=status,
+    )
+
+
+def wants_part(request: HttpRequest, part: str) -> bool:
+    """Whether the page's script asks for this part alone."""
+    return request.headers.get(PART_HEADER) == part
+
+
+def time_range(request: HttpRequest, span: Window) -> Range:
+    """The time range control of a page that speaks of `span`."""
+    chosen = next((label for text, label, _ in RANGES if span.live and text == span.from_text), "")
+    length = span.to_at - span.from_at
+    return Range(
+        label=chosen
+        or (f"Since {span.from_text}" if span.live else f"{span.from_at:%d %b %H:%M} – {span.to_at:%H:%M} UTC"),
+        live=span.live,
+        seconds=span.seconds,
+        choices=[(_query(request, text, "now"), label, label == chosen) for text, label, _ in RANGES],
+        earlier=_absolute(request, span.from_at - length, span.from_at),
+        later="" if span.live else _absolute(request, span.to_at, span.to_at + length),
+        pause=_absolute(request, span.from_at, span.to_at),
+        back=_query(request, "now-15m", "now"),
+        from_text=span.from_text,
+        to_text=span.to_text,
+        kept=[(name, value) for name, value in request.GET.items() if name not in {"from", "to"}],
+    )
+
+
+def stream(name: str, span: Window) -> str:
+    """Name of the live stream for this window ("graph:900"), or nothing where none is sent."""
+    lengths = {text: seconds for text, _, seconds in RANGES}
+    seconds = lengths.get(span.from_text) if span.live else None
+    return f"{name}:{seconds}" if seconds else ""
+
+
+def _label(span: Window) -> str:
+    if span.live:
+        return f"{span.from_text} to now"
+    end = f"{span.to_at:%H:%M}" if span.from_at.date() == span.to_at.date() else f"{span.to_at:%d %b %H:%M}"
+    return f"{span.from_at:%d %b %H:%M} – {end} UTC"
+
+
+def _absolute(request: HttpRequest, from_at: datetime, to_at: datetime) -> str:
+    if to_at - from_at < timedelta(seconds=1):
+        to_at = from_at + timedelta(seconds=1)
+    return _query(request, f"{from_at:%Y-%m-%dT%H:%M:%SZ}", f"{to_at:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _query(request: HttpRequest, from_text: str, to_text: str) -> str:
+    query = request.GET.copy()
+    for name, value, default in (("from", from_text, "now-15m"), ("to", to_text, "now")):
+        query.pop(name, None)
+        if value != default:
+            query[name] = value
+    return f"?{urlencode(list(query.lists()), doseq=True)}"

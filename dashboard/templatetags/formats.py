@@ -1,0 +1,140 @@
+"""Numbers and times as every page writes them: two significant digits, the unit always beside the number."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import floor, isfinite, log10
+
+NONE = "–"
+Said = Callable[[float], str]
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_LONG_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def count(value: float | None) -> str:
+    """Exact with commas up to 9,999, then two digits and k, M, G: 4,812 · 80 k."""
+    if value is None:
+        return NONE
+    if abs(value) < 10_000:
+        return f"{round(value):,}"
+    return _prefixed(value)
+
+
+def exact(value: int | None) -> str:
+    """Exact with commas, however large: tables, dialogs and buttons."""
+    return NONE if value is None else f"{value:,}"
+
+
+def rate(value: float | None) -> str:
+    """Events per second to a text: per s, below 0.1/s per min, below 0.1/min per h."""
+    if value is None or not isfinite(value):
+        return NONE
+    if value <= 0:
+        return "0/s"
+    if value >= 0.1:
+        return f"{_prefixed(value)}/s"
+    if value * 60 >= 0.1:
+        return f"{two_digits(value * 60)}/min"
+    return f"{two_digits(value * 3600)}/h"
+
+
+def duration(seconds: float | None) -> str:
+    """Two digits below a minute, then two units: 240 µs · 140 ms · 4.1 s · 3 min 10 s · 2 d 4 h."""
+    if seconds is None or not isfinite(seconds):
+        return NONE
+    if seconds < 0:
+        return f"−{duration(-seconds)}"
+    if seconds == 0:
+        return "0 s"
+    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1, 1e3, "ms"), (60, 1, "s")):
+        if seconds < limit and _rounded(seconds * factor) < limit * factor:
+            return f"{two_digits(seconds * factor)} {unit}"
+    return _long_duration(seconds)
+
+
+def size(n_bytes: float | None) -> str:
+    """Bytes by SI: 1 kB is 1,000 B."""
+    if n_bytes is None:
+        return NONE
+    if n_bytes < 1000:
+        return f"{n_bytes:.0f} B"
+    return f"{_prefixed(n_bytes)}B"
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio of 0 to 1 as percent; the ends are never rounded away: <0.1 % · 61 % · >99.9 %."""
+    if ratio is None or not isfinite(ratio):
+        return NONE
+    if ratio in (0, 1):
+        return "100 %" if ratio else "0 %"
+    value = ratio * 100
+    if 0 < value < 0.1:
+        return "<0.1 %"
+    if 99.9 < value < 100:
+        return ">99.9 %"
+    return f"{value:.1f} %" if 99 < value < 100 else f"{two_digits(value)} %"
+
+
+def moment(value: datetime | None, *, seconds: bool = True) -> str:
+    """A time with date, milliseconds and zone: 23 Nov 14:02:07.123 UTC."""
+    if value is None:
+        return NONE
+    at = value.astimezone(UTC)
+    clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if seconds else f"{at:%H:%M}"
+    return f"{at.day} {at:%b} {clock} UTC"
+
+
+def ago(value: datetime | None, *, now: datetime) -> str:
+    """How long before `now`: "3 min ago"; from 24 hours on the date and time."""
+    if value is None:
+        return NONE
+    seconds = (now - value).total_seconds()
+    if seconds >= 86_400 or seconds < -60:
+        return moment(value, seconds=False)
+    if seconds < 1:
+        return "now"
+    for length, unit in ((3_600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit} ago"
+    return f"{int(seconds)} s ago"
+
+
+def cut(text: str, *, length: int = 28) -> str:
+    """A long name cut in the middle: orders…created."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - length :]}"
+
+
+def two_digits(value: float) -> str:
+    """Two significant digits without exponent: 418 → 420, 4.18 → 4.2, 0.418 → 0.42."""
+    if value == 0:
+        return "0"
+    rounded = _rounded(value)
+    decimals = max(0, 1 - floor(log10(abs(rounded))))
+    return f"{rounded:.{decimals}f}"
+
+
+def _rounded(value: float) -> float:
+    return round(value, 1 - floor(log10(abs(value)))) if value else 0.0
+
+
+def _prefixed(value: float) -> str:
+    for factor, letter in _PREFIXES:
+        if abs(_rounded(value)) >= factor:
+            return f"{two_digits(value / factor)} {letter}"
+    return f"{two_digits(value)}"
+
+
+def _long_duration(seconds: float) -> str:
+    left = max(60, round(seconds))
+    for index, (length, unit) in enumerate(_LONG_UNITS):
+        if left < length:
+            continue
+        text = f"{left // length} {unit}"
+        if index + 1 < len(_LONG_UNITS):
+            next_length, next_unit = _LONG_UNITS[index + 1]
+            if rest := left % length // next_length:
+                text = f"{text} {rest} {next_unit}"
+        return text
+    return NONE

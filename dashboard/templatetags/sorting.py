@@ -1,0 +1,18 @@
+"""Sortable columns: `sort=name` ascending, `sort=-name` descending, in the address."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+Row = TypeVar("Row")
+Key = Callable[[Row], Any]
+
+
+def ordered(rows: Iterable[Row], sort: str, columns: dict[str, Key[Row]]) -> list[Row]:
+    """Rows by the wanted column, missing values last in both directions; unknown columns leave the order."""
+    key = columns.get(sort.removeprefix("-"))
+    if key is None:
+        return list(rows)
+    known, missing = [], []
+    for row in rows:
+        (missing if key(row) is None else known).append(row)
+    return sorted(known, key=key, reverse=sort.startswith("-")) + missing

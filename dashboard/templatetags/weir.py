@@ -1,0 +1,226 @@
+"""What the templates say: formats, foreign text, statuses, icons, links that keep the time range, the import map."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from math import inf
+from urllib.parse import urlencode, urlsplit
+
+from django import template
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.http import HttpRequest
+from django.template import Context
+from django.urls import reverse
+from django.utils.html import format_html
+
+from collector.clock import now
+from collector.domain.identities import parts
+from dashboard.templatetags import formats
+from dashboard.templatetags.foreign import spelled
+from dashboard.templatetags.frame import Frame, frame
+
+register = template.Library()
+
+register.filter("count", formats.count)
+register.filter("exact", formats.exact)
+register.filter("rate", formats.rate)
+register.filter("duration", formats.duration)
+register.filter("size", formats.size)
+register.filter("percent", formats.percent)
+
+STATUS_WORDS = {"ok": "OK", "degraded": "Degraded", "failing": "Failing", "idle": "Idle", "unknown": "Unknown"}
+_CARRIED = ("from", "to")
+_STEADY = 0.5  # events per second
+
+
+@register.filter
+def shown(value: object) -> str:
+    """Foreign text for the page: isolated from the text around it, invisible signs spelled out."""
+    return formats.NONE if value is None else format_html("<bdi>{}</bdi>", spelled(str(value)))
+
+
+@register.filter
+def plain(value: object) -> str:
+    """Foreign text for an attribute (title, aria-label): invisible signs spelled out, no element around it."""
+    return "" if value is None else spelled(str(value))
+
+
+@register.filter
+def lines(value: object) -> str:
+    """Foreign text of several lines, for `pre`: line ends and tabs stay."""
+    return "" if value is None else format_html("<bdi>{}</bdi>", spelled(str(value), keep="\n\t"))
+
+
+@register.filter
+def short(value: object, length: int = 28) -> str:
+    """A foreign name cut in the middle, the whole name as its title."""
+    text = spelled(str(value))
+    cut = formats.cut(text, length=length)
+    if cut == text:
+        return format_html("<bdi>{}</bdi>", text)
+    return format_html('<bdi title="{}">{}</bdi>', text, cut)
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """A time with date, milliseconds and zone."""
+    if value is None:
+        return formats.NONE
+    return format_html('<time datetime="{}">{}</time>', _iso(value), formats.moment(value))
+
+
+@register.simple_tag(takes_context=True, name="frame")
+def frame_of(context: Context) -> Frame:
+    """What the frame of the page knows."""
+    return frame(context["request"])
+
+
+@register.simple_tag
+def ago(value: datetime | None) -> str:
+    """How long before the page's moment, the absolute time as its title; kept current by lib/times.js."""
+    if value is None:
+        return formats.NONE
+    text, title = formats.ago(value, now=now()), formats.moment(value)
+    return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', _iso(value), title, text)
+
+
+@register.filter
+def clock(iso_text: str) -> str:
+    """The time of day of an ISO text that our own code wrote."""
+    at = datetime.fromisoformat(iso_text)
+    return format_html('<time datetime="{}">{}</time>', iso_text, f"{at:%H:%M:%S} UTC")
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    """A duration given in milliseconds."""
+    return formats.duration(None if value is None else value / 1000)
+
+
+@register.filter
+def trend(value: float | None) -> str:
+    """Events per second by which a lag grows (+) or falls (−)."""
+    if value is None:
+        return formats.NONE
+    if abs(value) < _STEADY:
+        return "steady"
+    return f"{'+' if value > 0 else '−'}{formats.rate(abs(value))}"
+
+
+@register.filter
+def done_in(seconds: float | None) -> str:
+    """Time until a lag is gone; never when it does not fall."""
+    return "never" if seconds == inf else formats.duration(seconds)
+
+
+@register.filter
+def identity(text: str) -> str:
+    """The name in an id: service:shop/orders-svc is shop/orders-svc."""
+    kind, names = parts(text) or ("", (text,))
+    return names[-1] if kind in {"topic", "group"} else "/".join(names)
+
+
+@register.filter
+def safe_link(url: str | None) -> str:
+    """A link that somebody typed: http and https only, else nothing."""
+    text = (url or "").strip()
+    return text if urlsplit(text).scheme in {"http", "https"} and text.isprintable() else ""
+
+
+@register.filter
+def status_word(health: str) -> str:
+    """The word that goes with a status."""
+    return STATUS_WORDS.get(health, "Unknown")
+
+
+@register.inclusion_tag("parts/status.html")
+def status(health: str, word: str = "", *, chip: bool = False) -> Mapping[str, object]:
+    """A status: colour, shape and word, always the three."""
+    known = health if health in STATUS_WORDS else "unknown"
+    return {"health": known, "word": word or STATUS_WORDS[known], "chip": chip}
+
+
+@register.inclusion_tag("parts/icon.html")
+def icon(name: str, title: str = "") -> Mapping[str, object]:
+    """One sign of the sprite; without a title it is decoration."""
+    return {"name": name, "title": title}
+
+
+@register.simple_tag(takes_context=True)
+def link(context: Context, name: str, *args: object, **query: object) -> str:
+    """Address of a page that keeps the time range. Further words are its query parameters."""
+    return _with_range(context["request"], reverse(name, args=args), query)
+
+
+@register.simple_tag(takes_context=True)
+def carry(context: Context, url: str, **query: object) -> str:
+    """An address of our own, with the page's time range."""
+    return _with_range(context["request"], url, query)
+
+
+@register.simple_tag(takes_context=True)
+def here(context: Context, **changes: object) -> str:
+    """This page with some query parameters changed; None takes one out."""
+    request: HttpRequest = context["request"]
+    query = request.GET.copy()
+    for name, value in changes.items():
+        name = name.rstrip("_")
+        query.pop(name, None)
+        if value is not None:
+            query[name] = str(value)
+    text = query.urlencode()
+    return f"{request.path}?{text}" if text else request.path
+
+
+@register.inclusion_tag("parts/column.html", takes_context=True)
+def column(context: Context, title: str, name: str, kind: str = "", first: str = "-") -> Mapping[str, object]:
+    """A header cell that sorts. `first` is the direction of the first click: "-" for numbers, "" for names."""
+    request: HttpRequest = context["request"]
+    now_sorted = request.GET.get("sort") or context.get("default_sort", "")
+    up, down = now_sorted == name, now_sorted == f"-{name}"
+    wanted = f"-{name}" if up else name if down else f"{first}{name}"
+    aria = "ascending" if up else "descending" if down else ""
+    return {"title": title, "kind": kind, "aria": aria, "url": here(context, sort=wanted)}
+
+
+@register.simple_tag(takes_context=True)
+def import_map(context: Context) -> str:
+    """The import map: bare and unhashed names of our modules to the files that are served."""
+    nonce = getattr(context["request"], "csp_nonce", "")
+    return format_html('<script type="importmap" nonce="{}">{}</script>', nonce, _Json(_imports()))
+
+
+class _Json:
+    """JSON text that is harmless inside a script element: `<`, `>` and `&` are escaped in the JSON itself."""
+
+    def __init__(self, value: object) -> None:
+        text = json.dumps(value, separators=(",", ":"))
+        self._text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+    def __html__(self) -> str:
+        """The text, already escaped for where it stands."""
+        return self._text
+
+
+@cache
+def _imports() -> dict[str, object]:
+    hashed: Mapping[str, str] = getattr(staticfiles_storage, "hashed_files", {})
+    own = {
+        staticfiles_storage.base_url + name: staticfiles_storage.url(name)
+        for name in hashed
+        if name.startswith("js/") and name.endswith(".js")
+    }
+    return {"imports": {"uplot": staticfiles_storage.url("vendor/uplot/uPlot.esm.js"), **own}}
+
+
+def _with_range(request: HttpRequest, url: str, query: Mapping[str, object]) -> str:
+    kept = {name: request.GET[name] for name in _CARRIED if request.GET.get(name)}
+    kept |= {name.rstrip("_"): str(value) for name, value in query.items() if value not in (None, "")}
+    if not kept:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(kept)}"
+
+
+def _iso(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

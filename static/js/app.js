@@ -1,0 +1,42 @@
+// What every page runs: menus, keys, times, preferences, the live socket.
+
+import "./elements/live-chip.js";
+import "./elements/live-rows.js";
+import { startKeys } from "./lib/keys.js";
+import { live } from "./lib/live.js";
+import { startPause } from "./lib/pause.js";
+import { startPreferences } from "./lib/preferences.js";
+import { startTimes } from "./lib/times.js";
+
+startKeys();
+startTimes();
+startPreferences();
+startPause();
+startMenu();
+startCopying();
+if ("streams" in document.body.dataset) live.start(document.body.dataset.streams.split(" ").filter(Boolean));
+
+function startMenu() {
+  const button = document.querySelector("[data-menu]");
+  const navigation = document.getElementById("navigation");
+  if (!button || !navigation) return;
+  button.setAttribute("role", "button");
+  button.setAttribute("aria-expanded", "false");
+  button.setAttribute("aria-controls", "navigation");
+  button.addEventListener("click", (event) => {
+    event.preventDefault();
+    button.setAttribute("aria-expanded", String(navigation.classList.toggle("open")));
+  });
+}
+
+function startCopying() {
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    const label = button.querySelector("[data-label]") ?? button;
+    const before = label.textContent;
+    label.textContent = "Copied";
+    setTimeout(() => (label.textContent = before), 1500);
+  });
+}

@@ -1,0 +1,129 @@
+// What nodes and edges look like: shape = kind, stroke = evidence, width = rate, outline and sign = health.
+
+import { count, duration, rate } from "../../lib/format.js";
+import { cut, shown } from "../../lib/text.js";
+import { set, sign, svg } from "../../lib/svg.js";
+
+export const WIDTH = 172;
+export const HEIGHT = 46;
+const CAP = 9;
+const NAME_LENGTH = 21;
+
+/** A node's group, empty; `fill` writes what the data says. */
+export function nodeGroup(node) {
+  const group = svg("g", { id: domId(node.id), role: "img", "data-id": node.id });
+  group.append(svg("path", { class: "halo", d: box(5) }));
+  for (const path of outline(node)) group.append(path);
+  if (node.role === "retry") group.append(sign("retries", { x: WIDTH / 2 - 30, y: -8, width: 16, height: 16, class: "icon role" }));
+  if (node.guessed) group.append(svg("text", { class: "role", x: WIDTH / 2 - 16, y: 5 }, "?"));
+  group.append(svg("g", { class: "health", transform: `translate(${-WIDTH / 2 + 18} 0)` }));
+  group.append(svg("text", { class: "name", x: -WIDTH / 2 + 34, y: -4 }));
+  group.append(svg("text", { class: "number", x: -WIDTH / 2 + 34, y: 13 }));
+  group.append(svg("title"));
+  return group;
+}
+
+/** Writes name, number, health and label of a node into its group. */
+export function fillNode(group, node) {
+  group.querySelector(".name").textContent = cut(shown(node.name), NAME_LENGTH);
+  text(group.querySelector(".number"), nodeNumber(node));
+  const health = group.querySelector(".health");
+  if (health.dataset.level !== node.health) {
+    health.dataset.level = node.health;
+    health.replaceChildren(sign(node.health, { x: -8, y: -8, width: 16, height: 16 }));
+  }
+  const label = nodeLabel(node);
+  set(group, { "aria-label": label });
+  text(group.querySelector("title"), `${shown(node.name)}: ${node.sentence}`);
+}
+
+/** The one number on a node. */
+export function nodeNumber(node) {
+  if (node.role === "dead_letter" && node.n_dead_letters) return `✖ ${count(node.n_dead_letters)} open`;
+  if (node.kind === "topic") return rate(node.rate_in);
+  if (node.rate_in !== null && node.rate_in !== undefined) return `${rate(node.rate_in)} in`;
+  return `${rate(node.rate_out)} out`;
+}
+
+/** "topic orders.created, degraded, 420/s in": what a screen reader says. */
+export function nodeLabel(node) {
+  const kind = { dead_letter: "dead-letter topic", retry: "retry topic" }[node.role] ?? (node.kind === "group" ? "consumer group" : node.kind);
+  const parts = [`${kind} ${shown(node.name)}`, node.health];
+  if (node.rate_in !== null && node.rate_in !== undefined) parts.push(`${rate(node.rate_in)} in`);
+  if (node.rate_out !== null && node.rate_out !== undefined) parts.push(`${rate(node.rate_out)} out`);
+  if (node.n_dead_letters) parts.push(`${node.n_dead_letters} open dead letters`);
+  return parts.join(", ");
+}
+
+export function nodeClass(node) {
+  return `node ${node.kind} ${node.role} ${node.health}${node.guessed ? " guessed" : ""}`;
+}
+
+/** An edge's group, empty. */
+export function edgeGroup(edge) {
+  const group = svg("g", { "data-id": edge.id });
+  group.append(svg("path", { class: "hit" }), svg("path", { class: "line" }), svg("path", { class: "head" }));
+  group.append(svg("text", { class: "label" }), svg("title"));
+  return group;
+}
+
+/** Class of an edge: kind, health, strongest evidence, width step. */
+export function edgeClass(edge) {
+  const evidence = ["traced", "offsets", "membership", "declared"].find((name) => edge.evidence.includes(name)) ?? "offsets";
+  return `edge ${edge.kind} ${edge.health} ${evidence} w${widthStep(edge.rate)}`;
+}
+
+/** The chosen label of an edge, with the sign of its health. */
+export function edgeLabel(edge, choice) {
+  const value = labelValue(edge, choice);
+  const mark = { degraded: "▲ ", failing: "✖ " }[edge.health] ?? "";
+  return value ? mark + value : mark.trim();
+}
+
+export function edgeTitle(edge, names) {
+  const group = edge.group_name ? ` (group ${shown(edge.group_name)})` : "";
+  const lag = edge.lag === null || edge.lag === undefined ? "" : `, lag ${count(edge.lag)}${edge.lag_seconds ? ` ≈ ${duration(edge.lag_seconds)}` : ""}`;
+  return `${shown(names.source)} → ${shown(names.target)}${group}: ${rate(edge.rate)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}`;
+}
+
+function labelValue(edge, choice) {
+  if (choice === "none") return "";
+  if (choice === "lag") return edge.lag === null || edge.lag === undefined ? "" : count(edge.lag);
+  if (choice === "wait-p95") return edge.wait_p95_seconds === null ? "" : duration(edge.wait_p95_seconds);
+  if (choice === "failed") return edge.errors ? `${count(edge.errors)} failed` : "";
+  return edge.rate === null || edge.rate === undefined ? "" : rate(edge.rate);
+}
+
+function widthStep(value) {
+  if (!value || value < 1) return 1;
+  if (value < 100) return 2;
+  return value < 10000 ? 3 : 4;
+}
+
+function outline(node) {
+  const x = WIDTH / 2;
+  const y = HEIGHT / 2;
+  if (node.kind !== "topic") return [svg("path", { class: "shape", d: box(0) })];
+  if (node.role === "dead_letter") {
+    const body = `M${-x + CAP} ${-y}H${x - 14}L${x} ${-y + 14}V${y}H${-x + CAP}A${CAP} ${y} 0 0 1 ${-x + CAP} ${-y}Z`;
+    return [svg("path", { class: "shape", d: body }), svg("path", { class: "rim", d: `M${x - 14} ${-y}V${-y + 14}H${x}` })];
+  }
+  const body = `M${-x + CAP} ${-y}H${x - CAP}A${CAP} ${y} 0 0 1 ${x - CAP} ${y}H${-x + CAP}A${CAP} ${y} 0 0 1 ${-x + CAP} ${-y}Z`;
+  const rim = `M${x - CAP} ${-y}A${CAP} ${y} 0 0 0 ${x - CAP} ${y}`;
+  return [svg("path", { class: "shape", d: body }), svg("path", { class: "rim", d: rim })];
+}
+
+function box(grow) {
+  const x = WIDTH / 2 + grow;
+  const y = HEIGHT / 2 + grow;
+  const r = 8 + grow;
+  return `M${-x + r} ${-y}H${x - r}Q${x} ${-y} ${x} ${-y + r}V${y - r}Q${x} ${y} ${x - r} ${y}H${-x + r}Q${-x} ${y} ${-x} ${y - r}V${-y + r}Q${-x} ${-y} ${-x + r} ${-y}Z`;
+}
+
+function text(element, value) {
+  if (element.textContent !== value) element.textContent = value;
+}
+
+function domId(id) {
+  return `node-${encodeURIComponent(id).replaceAll("%", "_")}`;
+}

@@ -1,0 +1,126 @@
+// Pan and zoom of the graph: drag, wheel, pinch, keys and buttons. Never smaller than a person can aim at.
+
+import { HEIGHT, WIDTH } from "./shapes.js";
+
+const LEAST = 0.2;
+const MOST = 2.5;
+const FIT_MOST = 1.15;
+const MARGIN = 24;
+const LABELS_FROM = 0.7;
+const SMALLEST_TEXT = 11;
+
+export class Viewport {
+  #svg;
+  #world;
+  #pointers = new Map();
+  #moved = false;
+  x = 0;
+  y = 0;
+  scale = 1;
+
+  constructor(svgElement, world) {
+    this.#svg = svgElement;
+    this.#world = world;
+    svgElement.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    svgElement.addEventListener("pointerdown", (event) => this.#down(event));
+    svgElement.addEventListener("pointermove", (event) => this.#move(event));
+    for (const name of ["pointerup", "pointercancel"]) svgElement.addEventListener(name, (event) => this.#up(event));
+  }
+
+  /** Whether the pointer that just went up had dragged the picture. */
+  get dragged() {
+    return this.#moved;
+  }
+
+  /** Shows all of these nodes, at most at natural size. */
+  fit(nodes) {
+    if (!nodes.length) return;
+    const { width, height } = this.#svg.getBoundingClientRect();
+    const xs = nodes.map((node) => node.x);
+    const ys = nodes.map((node) => node.y);
+    const left = Math.min(...xs) - WIDTH / 2 - MARGIN;
+    const top = Math.min(...ys) - HEIGHT / 2 - MARGIN;
+    const w = Math.max(...xs) + WIDTH / 2 + MARGIN - left;
+    const h = Math.max(...ys) + HEIGHT / 2 + MARGIN - top;
+    this.scale = Math.max(LEAST, Math.min(FIT_MOST, width / w, height / h));
+    this.x = (width - w * this.scale) / 2 - left * this.scale;
+    this.y = (height - h * this.scale) / 2 - top * this.scale;
+    this.#draw();
+  }
+
+  /** Zooms around a place of the picture (the middle by default). */
+  zoom(factor, at = null) {
+    const box = this.#svg.getBoundingClientRect();
+    const [px, py] = at ?? [box.width / 2, box.height / 2];
+    const scale = Math.max(LEAST, Math.min(MOST, this.scale * factor));
+    const real = scale / this.scale;
+    this.x = px - (px - this.x) * real;
+    this.y = py - (py - this.y) * real;
+    this.scale = scale;
+    this.#draw();
+  }
+
+  /** Moves the picture as little as needed so that a node is inside. */
+  reveal(node) {
+    const { width, height } = this.#svg.getBoundingClientRect();
+    const x = node.x * this.scale + this.x;
+    const y = node.y * this.scale + this.y;
+    const dx = (WIDTH / 2) * this.scale + MARGIN;
+    const dy = (HEIGHT / 2) * this.scale + MARGIN;
+    this.x += Math.max(0, dx - x) - Math.max(0, x - (width - dx));
+    this.y += Math.max(0, dy - y) - Math.max(0, y - (height - dy));
+    this.#draw();
+  }
+
+  #draw() {
+    this.#world.setAttribute("transform", `translate(${this.x.toFixed(1)} ${this.y.toFixed(1)}) scale(${this.scale.toFixed(4)})`);
+    const far = this.scale < LABELS_FROM;
+    this.#svg.classList.toggle("far", far);
+    this.#world.style.setProperty("--name-size", `${Math.max(12, SMALLEST_TEXT / this.scale).toFixed(2)}px`);
+    this.#world.style.setProperty("--label-size", `${Math.max(12, SMALLEST_TEXT / this.scale).toFixed(2)}px`);
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    const box = this.#svg.getBoundingClientRect();
+    this.zoom(Math.exp(-event.deltaY * 0.0015), [event.clientX - box.left, event.clientY - box.top]);
+  }
+
+  #down(event) {
+    if (event.button !== 0) return;
+    this.#pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    this.#moved = false;
+  }
+
+  #move(event) {
+    const last = this.#pointers.get(event.pointerId);
+    if (!last) return;
+    const next = [event.clientX, event.clientY];
+    if (this.#pointers.size === 2) this.#pinch(event.pointerId, last, next);
+    else this.#pan(event, last, next);
+  }
+
+  #pan(event, last, next) {
+    if (!this.#moved && Math.hypot(next[0] - last[0], next[1] - last[1]) < 4) return;
+    if (!this.#moved) this.#svg.setPointerCapture(event.pointerId);
+    this.#moved = true;
+    this.x += next[0] - last[0];
+    this.y += next[1] - last[1];
+    this.#pointers.set(event.pointerId, next);
+    this.#draw();
+  }
+
+  #pinch(id, last, next) {
+    const other = [...this.#pointers].find(([key]) => key !== id)[1];
+    const before = Math.hypot(last[0] - other[0], last[1] - other[1]);
+    const after = Math.hypot(next[0] - other[0], next[1] - other[1]);
+    const box = this.#svg.getBoundingClientRect();
+    this.#moved = true;
+    this.#pointers.set(id, next);
+    if (before > 0) this.zoom(after / before, [(next[0] + other[0]) / 2 - box.left, (next[1] + other[1]) / 2 - box.top]);
+  }
+
+  #up(event) {
+    this.#pointers.delete(event.pointerId);
+  }
+}

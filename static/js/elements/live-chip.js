@@ -1,0 +1,72 @@
+// <live-chip>: how old the newest data is, and why it may be older than it should.
+
+import { live } from "../lib/live.js";
+import { pause } from "../lib/pause.js";
+import { say } from "../lib/say.js";
+import { sign } from "../lib/svg.js";
+import { duration } from "../lib/format.js";
+import { serverTime } from "../lib/times.js";
+
+class LiveChip extends HTMLElement {
+  #asOf = 0;
+  #delayed = false;
+  #timer = 0;
+  #said = "";
+
+  connectedCallback() {
+    this.#asOf = Date.parse(this.dataset.asOf ?? "") || 0;
+    this.#delayed = "delayed" in this.dataset;
+    this.chip = this.querySelector(".chip-live");
+    this.text = document.createElement("span");
+    this.icon = sign("live");
+    this.chip.replaceChildren(this.icon, this.text);
+    this.#timer = setInterval(() => !document.hidden && this.#draw(), 1000);
+    live.addEventListener("state", () => this.#draw());
+    pause.addEventListener("change", () => this.#draw());
+    this.#draw();
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.#timer);
+  }
+
+  /** The time of the newest data on the page. */
+  update(asOf, delayed) {
+    this.#asOf = asOf ? Date.parse(asOf) : this.#asOf;
+    this.#delayed = Boolean(delayed);
+    this.#draw();
+  }
+
+  #draw() {
+    const [state, text] = this.#label();
+    if (this.chip.dataset.state !== state) {
+      this.chip.dataset.state = state;
+      const icon = sign(state);
+      this.icon.replaceWith(icon);
+      this.icon = icon;
+      if (this.#said && state !== "paused") say(text);
+      this.#said = state;
+    }
+    if (this.text.textContent !== text) this.text.textContent = text;
+  }
+
+  #label() {
+    const age = this.#asOf ? Math.max(0, Math.floor((serverTime() - this.#asOf) / 1000)) : null;
+    const asOf = age === null ? "as of ?" : `as of ${duration(age)}`;
+    if (pause.paused) return ["paused", `Paused at ${clock(pause.since)} · ${pause.held} updates held`];
+    if (live.state === "polling") return ["polling", "Polling every 10 s"];
+    if (live.state === "reconnecting") {
+      const wait = Math.max(0, Math.ceil((live.retryAt - Date.now()) / 1000));
+      return ["reconnecting", `Reconnecting in ${wait} s · ${asOf}`];
+    }
+    const limit = Number(this.dataset.limit);
+    if (this.#delayed || (age !== null && age > limit)) return ["delayed", `Delayed · ${asOf}`];
+    return ["live", `Live · ${asOf}`];
+  }
+}
+
+function clock(date) {
+  return date ? date.toISOString().slice(11, 19) : "";
+}
+
+customElements.define("live-chip", LiveChip);

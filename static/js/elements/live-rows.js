@@ -1,0 +1,108 @@
+// <live-rows>: a list that follows the server. Known rows change in place; new ones wait behind a pill.
+
+import { live } from "../lib/live.js";
+import { pause } from "../lib/pause.js";
+import { say } from "../lib/say.js";
+import { fetchPage, replace } from "../lib/swap.js";
+
+const LEAST_MS = 1500;
+
+class LiveRows extends HTMLElement {
+  #fresh = null;
+  #busy = false;
+  #last = 0;
+  #timer = 0;
+  #stop = new AbortController();
+
+  connectedCallback() {
+    if (!("streams" in document.body.dataset)) return;
+    const { signal } = this.#stop;
+    const bells = (this.dataset.bells ?? "").split(" ").filter(Boolean);
+    live.addEventListener("bell", (event) => bells.includes(event.detail.of) && this.#soon(), { signal });
+    live.addEventListener("message", (event) => this.#hears(event.detail) && this.#soon(), { signal });
+    live.addEventListener("poll", () => this.#soon(), { signal });
+    pause.addEventListener("change", () => !pause.paused && this.#soon(), { signal });
+    document.addEventListener("visibilitychange", () => !document.hidden && this.#soon(), { signal });
+  }
+
+  disconnectedCallback() {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+  }
+
+  #hears(message) {
+    return this.dataset.stream && message.stream.startsWith(`${this.dataset.stream}:`);
+  }
+
+  #soon() {
+    if (pause.paused) {
+      pause.hold();
+      return;
+    }
+    const wait = this.#last + Number(this.dataset.seconds ?? 0) * 1000 - Date.now();
+    this.#timer ||= setTimeout(() => this.#refresh(), Math.max(LEAST_MS, wait));
+  }
+
+  async #refresh() {
+    this.#timer = 0;
+    if (document.hidden || pause.paused || this.#busy) return;
+    this.#busy = true;
+    try {
+      const fresh = await fetchPage(location.href, { signal: this.#stop.signal });
+      if (fresh) this.#take(fresh);
+    } catch (error) {
+      if (error.name !== "AbortError" && !(error instanceof TypeError)) throw error;
+    } finally {
+      this.#busy = false;
+      this.#last = Date.now();
+    }
+  }
+
+  #take(fresh) {
+    const next = fresh.getElementById(this.id);
+    if (!next || this.dataset.whole !== undefined || !this.querySelector("[data-key]")) {
+      replace(fresh, this.id);
+      return;
+    }
+    const rows = new Map([...next.querySelectorAll("[data-key]")].map((row) => [row.dataset.key, row]));
+    for (const row of this.querySelectorAll("[data-key]")) {
+      const update = rows.get(row.dataset.key);
+      rows.delete(row.dataset.key);
+      row.classList.toggle("gone", !update);
+      if (update) refill(row, update);
+    }
+    this.#fresh = fresh;
+    this.#announce(rows.size);
+  }
+
+  #announce(n) {
+    let pill = this.querySelector(":scope > .pill");
+    if (!n) {
+      pill?.remove();
+      return;
+    }
+    if (!pill) {
+      pill = document.createElement("button");
+      pill.type = "button";
+      pill.className = "pill";
+      pill.dataset.held = "";
+      pill.addEventListener("click", () => replace(this.#fresh, this.id));
+      this.prepend(pill);
+    }
+    const text = `${n} new · Show`;
+    if (pill.textContent !== text) say(`${n} new`);
+    pill.textContent = text;
+  }
+}
+
+/** Takes over the cells that differ; a cell with the focus in it stays. */
+function refill(row, update) {
+  const cells = [...row.children];
+  [...update.children].forEach((next, index) => {
+    const cell = cells[index];
+    if (!cell || cell.isEqualNode(next) || cell.contains(document.activeElement)) return;
+    cell.replaceWith(document.adoptNode(next));
+  });
+}
+
+customElements.define("live-rows", LiveRows);

@@ -1,0 +1,66 @@
+// Numbers as every page writes them: the same rules as dashboard/templatetags/formats.py.
+
+export const NONE = "–";
+const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+const LONG_UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+const isMissing = (value) => value === null || value === undefined || !Number.isFinite(value);
+
+export function count(value) {
+  if (isMissing(value)) return NONE;
+  return Math.abs(value) < 10000 ? exact(Math.round(value)) : prefixed(value);
+}
+
+export function exact(value) {
+  return isMissing(value) ? NONE : value.toLocaleString("en-US");
+}
+
+export function rate(value) {
+  if (isMissing(value)) return NONE;
+  if (value <= 0) return "0/s";
+  if (value >= 0.1) return `${prefixed(value)}/s`;
+  if (value * 60 >= 0.1) return `${twoDigits(value * 60)}/min`;
+  return `${twoDigits(value * 3600)}/h`;
+}
+
+export function duration(seconds) {
+  if (isMissing(seconds)) return NONE;
+  if (seconds < 0) return `−${duration(-seconds)}`;
+  if (seconds === 0) return "0 s";
+  for (const [limit, factor, unit] of [[1e-3, 1e6, "µs"], [1, 1e3, "ms"], [60, 1, "s"]]) {
+    if (seconds < limit && rounded(seconds * factor) < limit * factor) return `${twoDigits(seconds * factor)} ${unit}`;
+  }
+  return longDuration(seconds);
+}
+
+export function twoDigits(value) {
+  if (value === 0) return "0";
+  const near = rounded(value);
+  const decimals = Math.max(0, 1 - Math.floor(Math.log10(Math.abs(near))));
+  return near.toFixed(decimals);
+}
+
+function rounded(value) {
+  if (!value) return 0;
+  return Number(value.toPrecision(2));
+}
+
+function prefixed(value) {
+  for (const [factor, letter] of PREFIXES) {
+    if (Math.abs(rounded(value)) >= factor) return `${twoDigits(value / factor)} ${letter}`;
+  }
+  return twoDigits(value);
+}
+
+function longDuration(seconds) {
+  const left = Math.max(60, Math.round(seconds));
+  for (let index = 0; index < LONG_UNITS.length; index += 1) {
+    const [length, unit] = LONG_UNITS[index];
+    if (left < length) continue;
+    const next = LONG_UNITS[index + 1];
+    const rest = next ? Math.floor((left % length) / next[0]) : 0;
+    const text = `${Math.floor(left / length)} ${unit}`;
+    return rest ? `${text} ${rest} ${next[1]}` : text;
+  }
+  return NONE;
+}

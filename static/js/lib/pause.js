@@ -1,0 +1,54 @@
+// Pause and live again. A paused page has absolute times in its address, so that the link shows what was paused.
+
+import { say } from "./say.js";
+
+class Pause extends EventTarget {
+  paused = false;
+  since = null;
+  held = 0;
+  #liveUrl = "";
+
+  toggle() {
+    const button = document.getElementById("pause");
+    if (!button) {
+      document.getElementById("back-to-live")?.click();
+      return;
+    }
+    this.paused = !this.paused;
+    this.since = this.paused ? new Date() : null;
+    if (this.paused) {
+      this.#liveUrl = location.href;
+      history.replaceState(history.state, "", this.#absolute(button));
+    } else {
+      history.replaceState(history.state, "", this.#liveUrl);
+    }
+    button.textContent = this.paused ? "Resume" : "Pause";
+    say(this.paused ? "Paused" : "Live again");
+    this.dispatchEvent(new CustomEvent("change"));
+    if (!this.paused) this.held = 0;
+  }
+
+  /** Counts an update that is not drawn now. */
+  hold() {
+    this.held += 1;
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+
+  #absolute(button) {
+    const seconds = Number(button.dataset.seconds);
+    const url = new URL(location.href);
+    const stamp = (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+    url.searchParams.set("from", stamp(Date.now() - seconds * 1000));
+    url.searchParams.set("to", stamp(Date.now()));
+    return url;
+  }
+}
+
+export const pause = new Pause();
+
+export function startPause() {
+  document.getElementById("pause")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    pause.toggle();
+  });
+}

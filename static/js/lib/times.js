@@ -1,0 +1,31 @@
+// Relative times, kept current: every <time data-ago> says how long ago it was.
+
+const navigation = performance.getEntriesByType("navigation")[0];
+const serverNow = Date.parse(document.documentElement.dataset.now ?? "");
+const answeredAt = performance.timeOrigin + (navigation?.responseStart ?? 0);
+const skew = Number.isFinite(serverNow) ? serverNow - answeredAt : 0;
+
+/** Milliseconds since 1970 by the server's clock. */
+export function serverTime() {
+  return Date.now() + skew;
+}
+
+/** "3 min ago", as dashboard/templatetags/formats.py says it; null from 24 hours on. */
+export function ago(atMs) {
+  const seconds = (serverTime() - atMs) / 1000;
+  if (seconds >= 86400 || seconds < -60) return null;
+  if (seconds < 1) return "now";
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds >= 60) return `${Math.floor(seconds / 60)} min ago`;
+  return `${Math.floor(seconds)} s ago`;
+}
+
+export function startTimes() {
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const time of document.querySelectorAll("time[data-ago]")) {
+      const text = ago(Date.parse(time.dateTime));
+      if (text && time.textContent !== text) time.textContent = text;
+    }
+  }, 1000);
+}
