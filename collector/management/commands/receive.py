@@ -1,0 +1,118 @@
+"""`manage.py receive`: takes spans over OTLP/HTTP and OTLP/gRPC and puts them into the spool."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from collector import clock, wiring
+from collector.config import tokens
+from collector.management.health import PartReport
+from collector.ports import KafkaRefused
+from collector.ready import announce_ready
+from collector.receive.grpc_service import GrpcReceiver
+from collector.receive.http import HttpReceiver
+from collector.receive.origins import Origins
+from collector.receive.reception import Reception
+from collector.receive.senders import Senders
+from collector.receive.server import Places, PortTaken, Receivers
+from collector.store.connection import StoreAway, reaching
+
+logger = logging.getLogger(__name__)
+
+REPORT_CHECK_SECONDS = 1.0
+LAST_WORD_SECONDS = 0.3
+
+
+class Command(BaseCommand):
+    """Receives. Kafka is the buffer: Postgres may be away, then only Health and new tokens wait for it."""
+
+    help = "Take traces over OTLP/HTTP and OTLP/gRPC and put them into the spool in Kafka."
+
+    def handle(self, *_args: object, **_options: object) -> None:
+        """Run until SIGTERM."""
+        database = ThreadPoolExecutor(1, thread_name_prefix="receive-database")
+        workers = ThreadPoolExecutor(2, thread_name_prefix="receive-parse")
+        try:
+            asyncio.run(_serve(database, workers))
+        except (PortTaken, KafkaRefused) as error:
+            raise CommandError(str(error)) from None
+        database.shutdown(wait=False, cancel_futures=True)
+        workers.shutdown(wait=False, cancel_futures=True)
+        logging.shutdown()
+        os._exit(0)  # what still waits for a server that does not answer must not hold up the stop
+
+
+async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> None:
+    required = settings.WEIR_OTLP_TOKENS == "required"
+    reception = Reception(wiring.spool_publisher(), wiring.SPOOL_TOPIC, clock.now)
+    senders = Senders(_find, required=required, away=(StoreAway,), executor=database, now=clock.now)
+    origins = Origins(settings.WEIR_OTLP_HOSTS, settings.WEIR_OTLP_ORIGINS, any_host=required)
+    places = Places(settings.WEIR_OTLP_BIND, settings.WEIR_OTLP_HTTP_PORT, settings.WEIR_OTLP_GRPC_PORT)
+    receivers = Receivers(
+        reception=reception,
+        http=HttpReceiver(reception, senders, origins, workers),
+        grpc=GrpcReceiver(reception, senders),
+        places=places,
+        make_spool=wiring.make_spool_topic,
+        on_ready=announce_ready,
+    )
+    report = PartReport("receive")
+    reporting = asyncio.create_task(_report(report, reception, places, database))
+    try:
+        await receivers.serve()
+    finally:
+        reporting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reporting
+    with contextlib.suppress(TimeoutError, StoreAway):
+        async with asyncio.timeout(LAST_WORD_SECONDS):
+            await asyncio.wrap_future(database.submit(_reaching_withdraw, report))
+
+
+def _find(text: str, now: datetime) -> tokens.Token | None:
+    with reaching():
+        return tokens.find(text, now)
+
+
+async def _report(report: PartReport, reception: Reception, places: Places, database: ThreadPoolExecutor) -> None:
+    """One row on Health every five seconds. While Postgres is away there is none, and receiving goes on."""
+    waiting: Future[None] | None = None
+    while True:
+        if waiting is None or waiting.done():
+            waiting = database.submit(_say, report, reception, places)
+        await asyncio.sleep(REPORT_CHECK_SECONDS)
+
+
+def _say(report: PartReport, reception: Reception, places: Places) -> None:
+    counters = reception.counters
+    value = {
+        "n_requests": counters.n_requests,
+        "n_spans": counters.n_spans,
+        "n_rejected": counters.n_rejected,
+        "n_refused": counters.n_refused,
+        "received_bytes": counters.n_bytes,
+        "in_flight_bytes": reception.in_flight_bytes,
+        "last_taken_at": counters.last_taken_at.isoformat() if counters.last_taken_at else None,
+    }
+    if reception.ready:
+        sentence = (
+            f"Takes traces on {places.bind}, OTLP/HTTP port {places.http_port}, OTLP/gRPC port {places.grpc_port}."
+        )
+    else:
+        sentence = "Kafka does not acknowledge: senders are told to keep their spans and try again."
+    try:
+        with reaching():
+            report.say(sentence, ok=reception.ready, now=clock.now(), value=value)
+    except StoreAway as error:
+        logger.warning("Health does not hear of the receiver: %s", error)
+
+
+def _reaching_withdraw(report: PartReport) -> None:
+    with reaching():
+        report.withdraw()
