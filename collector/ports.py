@@ -66,6 +66,9 @@ class Log(Protocol):
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Go on reading these assigned partitions at these offsets; nothing read before the call comes later."""
 
+    def high_ends(self) -> Mapping[Partition, int]:
+        """The end of each assigned partition as the last fetch told it: costs nothing, may be a moment old."""
+
     def pause(self) -> None:
         """Bring nothing until `resume`; positions stay."""
 

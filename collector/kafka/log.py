@@ -125,6 +125,16 @@ class KafkaLog:
                 self._consumer.incremental_unassign([TopicPartition(*partition) for partition in known])
                 self._consumer.incremental_assign(_places(known))
 
+    def high_ends(self) -> Mapping[Partition, int]:
+        """What librdkafka remembers of the last fetch."""
+        found = {}
+        for partition in self._assigned:
+            with _translating():
+                ends = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+            if ends is not None and ends[1] >= 0:
+                found[partition] = ends[1]
+        return found
+
     def pause(self) -> None:
         """Stop fetching; records already here are brought again after `resume`."""
         with _translating():

@@ -104,6 +104,10 @@ class MemoryLog:
         """Go on at these offsets."""
         self._next.update({p: offset for p, offset in positions.items() if p in self._next})
 
+    def high_ends(self) -> Mapping[Partition, int]:
+        """One past the last record of each assigned partition."""
+        return {p: self._end(p) for p in self._next if self._exists(p)}
+
     def pause(self) -> None:
         """Bring nothing until `resume`."""
         self._paused = True
@@ -130,7 +134,10 @@ class MemoryLog:
     def _readable(self, partition: Partition) -> bool:
         if not self._exists(partition):
             return False
+        low = self._broker.topics[partition.topic].low[partition.number]
+        return low <= self._next[partition] <= self._end(partition)
+
+    def _end(self, partition: Partition) -> int:
         topic = self._broker.topics[partition.topic]
         kept = topic.records[partition.number]
-        low = topic.low[partition.number]
-        return low <= self._next[partition] <= (kept[-1].offset + 1 if kept else low)
+        return kept[-1].offset + 1 if kept else topic.low[partition.number]

@@ -1,0 +1,69 @@
+"""What of a span's attributes is kept with it: what many spans share, not what tells single events apart."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+
+from collector.domain.spans import Attributes, Value
+from collector.domain.texts import cut
+
+MAX_TEXT = 1_000  # characters of one value
+MAX_BODY = 16_384  # bytes of one set; what is beyond is left out, last names first
+LARGEST_NUMBER = 99_999  # larger ones are ids, sizes or times
+
+# Positions, ids, sizes and addresses of single events. What they say is stored in columns of its own, or in the record.
+_SINGULAR = re.compile(
+    r"messaging\.(?:message|kafka\.(?:message|offset|partition|destination\.partition|source\.partition)).*"
+    r"|messaging\.(?:destination\.partition\.id|batch\.message_count|conversation_id|message_id|kafka\.offset)"
+    r"|kafka\.(?:record\.queue_time_ms|partition|message_offset)"
+    r"|thread\..*|exception\..*|enduser\..*|user\.id|session\.id"
+    r"|url\.(?:full|path|query)|http\.(?:url|target)|http\.(?:request|response)\.(?:body|header)\..*"
+    r"|(?:client|net\.peer|net\.sock\.peer|network\.peer|source)\.(?:port|address|ip)"
+    r"|process\.(?:pid|parent_pid|command_args|command_line)"
+)
+_ID = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|[0-9]{6,}"
+)
+
+
+def kept(span: Attributes, resource: Attributes) -> bytes:
+    """A JSON object {"span": {…}, "resource": {…}}, keys sorted, so that equal sets are equal bytes."""
+    body = {"resource": _shared(resource), "span": _shared(span)}
+    raw = _dumped(body)
+    while len(raw) > MAX_BODY:
+        fullest = max(body.values(), key=len)
+        for name in sorted(fullest)[-max(1, len(fullest) // 4) :]:
+            del fullest[name]
+        raw = _dumped(body)
+    return raw
+
+
+def _shared(attributes: Attributes) -> dict[str, object]:
+    return {
+        cut(name, MAX_TEXT): _plain(value)
+        for name, value in attributes.items()
+        if not _SINGULAR.fullmatch(name) and not _tells_apart(value)
+    }
+
+
+def _tells_apart(value: Value) -> bool:
+    if isinstance(value, str):
+        return _ID.fullmatch(value) is not None
+    return isinstance(value, float | bytes) or (isinstance(value, int) and abs(value) > LARGEST_NUMBER)
+
+
+def _plain(value: Value) -> object:
+    if isinstance(value, str):
+        return cut(value, MAX_TEXT)
+    if isinstance(value, bytes):
+        return cut(base64.b64encode(value).decode(), MAX_TEXT)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return str(value) if isinstance(value, float) else value  # JSON has no NaN
+
+
+def _dumped(body: Mapping[str, object]) -> bytes:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

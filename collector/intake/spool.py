@@ -1,0 +1,62 @@
+"""Spool records -> requests: OTLP bytes decoded, each span with what it did to messages."""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from collector.domain.hops import hops
+from collector.domain.records import Record
+from collector.intake.reading import Rows, undecodable
+from collector.otlp import Malformed, decode_protobuf
+from collector.ports import Partition
+from collector.store.positions import Place
+from collector.store.saving import Request
+from collector.store.spans import Sighting
+
+log = logging.getLogger(__name__)
+
+DIGEST_BYTES = 16
+
+
+class SpoolReading:
+    """See collector.intake.reading.Reading."""
+
+    def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
+        """One request per record."""
+        requests: list[Request] = []
+        garbage = []
+        for record in records:
+            try:
+                requests.append(request(record))
+            except Malformed as error:
+                garbage.append(undecodable(record, places, str(error)))
+            except Exception as error:
+                # A decoder's fault must not stop the intake at this record for ever; its bytes stay in Kafka.
+                log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
+                garbage.append(undecodable(record, places, f"the decoder failed ({type(error).__name__})"))
+        return Rows(requests=requests, undecodable=garbage)
+
+
+def request(record: Record) -> Request:
+    """The spans of one spool record. Raises Malformed."""
+    if record.value is None:
+        raise Malformed("an empty record where OTLP was expected")
+    spans = decode_protobuf(record.value).spans
+    source = (record.first("source") or b"").decode("utf-8", "replace")
+    return Request(
+        digest=digest(record),
+        sightings=[Sighting(span, hop, source) for span, hop in zip(spans, hops(spans), strict=True)],
+    )
+
+
+def digest(record: Record) -> UUID:
+    """What tells requests apart: the body's digest, which is the key, with the part's number; else the value itself."""
+    key = record.key
+    if key is None or len(key) != DIGEST_BYTES:
+        return _hashed(record.value or b"")
+    return _hashed(key + (record.first("part") or b""))
+
+
+def _hashed(body: bytes) -> UUID:
+    return UUID(bytes=hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest())

@@ -1,0 +1,85 @@
+"""Records of observed topics -> what is kept of them: place, size, key, context; more only where that is wanted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from collector.domain.contexts import writer
+from collector.domain.records import Record
+from collector.intake.reading import Rows
+from collector.ports import Partition
+from collector.store.feeds import Feed
+from collector.store.positions import Place
+from collector.store.records import KEY_NAME, Tapped
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+MAX_KEY = 200  # characters that a key is searched by
+EVENT_ID_HEADERS = ("ce_id", "ce-id", "event-id", "event_id", "message-id")
+
+
+@dataclass(frozen=True, slots=True)
+class TapRules:
+    """What is tapped, and of what more than headers' names is kept: globs, "-" before those that are excluded."""
+
+    topics: Sequence[str]
+    payloads: Sequence[str]
+    business_keys: Sequence[str]
+
+
+def matches(name: str, globs: Sequence[str]) -> bool:
+    """True when a glob fits and none that starts with "-" does."""
+    excluded = any(fnmatchcase(name, glob[1:]) for glob in globs if glob.startswith("-"))
+    return not excluded and any(fnmatchcase(name, glob) for glob in globs if not glob.startswith("-"))
+
+
+class TapReading:
+    """See collector.intake.reading.Reading. `key_names`: business key (a header's name) -> its id."""
+
+    def __init__(self, rules: TapRules, key_names: Mapping[str, int]) -> None:
+        self._rules = rules
+        self._key_names = key_names
+        self._feeds: dict[UUID, Feed] = {}
+
+    def know(self, feeds: Iterable[Feed]) -> None:
+        """Topics that records may come from, from another thread; records of those that went may still be under way."""
+        self._feeds |= {feed.kafka_id: feed for feed in feeds}
+
+    def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
+        """One row per record; nothing a record holds can be wrong here."""
+        known = {partition: self._feeds[place.topic_uuid] for partition, place in places.items()}
+        return Rows(
+            tapped=[self._tapped(record, known[Partition(record.topic, record.partition)]) for record in records]
+        )
+
+    def _tapped(self, record: Record, feed: Feed) -> Tapped:
+        return Tapped(
+            record=record,
+            topic_id=feed.topic_id,
+            keeps_body=feed.holds_dead_letters or matches(record.topic, self._rules.payloads),
+            context=writer(record),
+            event_id=next(filter(None, (searchable(record.first(name)) for name in EVENT_ID_HEADERS)), None),
+            keys=tuple(self._keys(record)),
+        )
+
+    def _keys(self, record: Record) -> list[tuple[int, str]]:
+        found = []
+        if text := searchable(record.key):
+            found.append((KEY_NAME, text))
+        for name, number in self._key_names.items():
+            if text := searchable(record.first(name)):
+                found.append((number, text))
+        return found
+
+
+def searchable(raw: bytes | None) -> str | None:
+    """The text that people search by: UTF-8 of 1 to MAX_KEY characters that Postgres can hold; else None."""
+    if not raw or len(raw) > MAX_KEY * 4:
+        return None
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) <= MAX_KEY and "\x00" not in text else None

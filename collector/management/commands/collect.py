@@ -1,0 +1,86 @@
+"""`manage.py collect`: takes in spans from the spool and records of observed topics, until SIGTERM."""
+
+import time
+from collections import Counter
+from datetime import datetime
+
+from django.core.management.base import BaseCommand
+
+from collector import clock, wiring
+from collector.intake.collecting import STEP_SECONDS, Collector
+from collector.management.health import PartReport
+from collector.management.running import run
+from collector.ready import announce_ready
+from collector.store.reports import EVERY_SECONDS
+
+
+class Command(BaseCommand):
+    """Several may run; they share the partitions, and each may be killed at any time."""
+
+    help = "Store what comes in by the spool and by tapped topics."
+
+    def handle(self, *_args: object, **_options: object) -> None:
+        """Run until SIGTERM."""
+        work = _Work()
+        run(work.step, every_seconds=STEP_SECONDS, at_end=work.end)
+
+
+class _Work:
+    """The collector, made at the first step that finds the database there."""
+
+    def __init__(self) -> None:
+        self._report = PartReport("collect")
+        self._collector: Collector | None = None
+        self._is_ready = False
+        self._window: Counter[str] = Counter()  # since the last report
+        self._total: Counter[str] = Counter()  # since the start
+        self._trouble: str | None = None
+        self._since = time.monotonic()
+        self._newest: datetime | None = None
+
+    def step(self) -> None:
+        """One round of housekeeping."""
+        if self._collector is None:
+            made = wiring.collecting()
+            made.start()
+            self._collector = made
+        self._collector.step()
+        if not self._is_ready and self._collector.is_ready:
+            announce_ready()
+            self._is_ready = True
+        self._say(self._collector, clock.now())
+
+    def end(self) -> None:
+        """Finish the batches under way."""
+        if self._collector is not None:
+            self._collector.stop()
+        self._report.withdraw()
+
+    def _say(self, collector: Collector, now: datetime) -> None:
+        for worker in collector.workers:
+            counts = worker.taken_counts()
+            self._window += counts
+            self._total += counts
+            self._newest = now if counts["n_batches"] else self._newest
+        seconds = time.monotonic() - self._since
+        trouble = collector.trouble
+        if seconds < EVERY_SECONDS and trouble == self._trouble:
+            return
+        spans, records = (round(self._window[name] / seconds, 1) for name in ("n_spans", "n_records"))
+        self._report.say(
+            trouble or f"Stores {spans:g} spans and {records:g} records a second.",
+            ok=trouble is None,
+            now=now,
+            value={
+                "spans_per_second": spans,
+                "records_per_second": records,
+                "n_waiting": sum(worker.n_waiting for worker in collector.workers),
+                "n_undecodable": self._total["n_undecodable"],
+                "n_repeated": self._total["n_repeated"],
+                "n_members": collector.n_members,
+                "newest_stored_at": self._newest.isoformat() if self._newest else None,
+            },
+        )
+        self._window.clear()
+        self._since = time.monotonic()
+        self._trouble = trouble

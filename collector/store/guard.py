@@ -1,0 +1,76 @@
+"""How many names a sender may bring before what tells them apart is folded away. Pure: it only counts."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """Dictionaries, as stored in folded_name.kind."""
+
+    SERVICE = 1
+    VERSION = 2
+    SOURCE = 3
+    TOPIC = 4
+    GROUP = 5
+    NAME = 6
+    ATTRIBUTES = 7
+    EDGE = 8
+    CLIENT = 9
+    CLUSTER = 10
+
+
+# New rows per owner. Owner: the service (version of the service for sources, cluster for groups), or 0 for the install.
+LIMITS: Mapping[Kind, int] = {
+    Kind.SERVICE: 2_000,
+    Kind.VERSION: 500,
+    Kind.SOURCE: 2_000,  # a day
+    Kind.TOPIC: 50,  # that no broker confirmed
+    Kind.GROUP: 2_000,
+    Kind.NAME: 500,
+    Kind.ATTRIBUTES: 200_000,
+    Kind.EDGE: 2_000,
+    Kind.CLIENT: 500,
+    Kind.CLUSTER: 20,
+}
+FOLDED_SHARE = 10  # of a limit, one part in ten more for names that are folded already
+
+_IDS = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"  # UUIDs
+    r"|(?<![0-9A-Za-z])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?![0-9A-Za-z])"  # long hexadecimal
+    r"|[0-9]+"
+)
+
+
+def folded(text: str) -> str:
+    """`text` with ids and numbers as #: "GET /orders/4711" and "GET /orders/4712" become one name."""
+    return _IDS.sub("#", text)
+
+
+@dataclass
+class Guard:
+    """Counts of one process, started from what the tables hold. The sources' count starts anew each day."""
+
+    counts: Counter[tuple[Kind, int]]
+    limits: Mapping[Kind, int] = field(default_factory=lambda: LIMITS)
+    _day: date | None = None
+
+    def admits(self, kind: Kind, owner: int, *, is_folded: bool = False) -> bool:
+        """True, and counted, when one more new name fits."""
+        limit = self.limits[kind]
+        if is_folded:
+            limit += max(limit // FOLDED_SHARE, 1)
+        if self.counts[kind, owner] >= limit:
+            return False
+        self.counts[kind, owner] += 1
+        return True
+
+    def begin_day(self, today: date) -> None:
+        """Let every version bring new instances again when the day has changed."""
+        if self._day not in (None, today):
+            for kind, owner in [key for key in self.counts if key[0] is Kind.SOURCE]:
+                del self.counts[kind, owner]
+        self._day = today

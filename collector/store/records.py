@@ -1,0 +1,121 @@
+"""Tapped records -> rows of record, record_body and record_key; what could not be read -> undecodable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.frames import framed
+from collector.domain.records import Record
+from collector.store.copying import copy
+from collector.store.positions import Place
+
+FIRST_BYTES = 256
+KEY_NAME = 1  # the row "key" of key_name, seeded
+
+RECORD = (
+    "record (stored_at, produced_at, kafka_offset, trace_id, span_id, topic_id, kafka_partition, size_bytes, n_headers,"
+    " timestamp_type, key, event_id)",
+    "timestamptz timestamptz int8 uuid int8 int4 int4 int4 int2 int2 bytea text",
+)
+BODY = (
+    "record_body (stored_at, topic_id, kafka_partition, kafka_offset, headers, value)",
+    "timestamptz int4 int4 int8 bytea bytea",
+)
+KEY = (
+    "record_key (stored_at, name_id, value, topic_id, kafka_partition, kafka_offset)",
+    "timestamptz int4 text int4 int4 int8",
+)
+UNDECODABLE = (
+    "undecodable (stored_at, input_id, topic_uuid, partition, kafka_offset, reason, n_bytes, first_bytes)",
+    "timestamptz int4 uuid int4 int8 text int4 bytea",
+)
+MAX_SMALLINT, MAX_INT = 2**15 - 1, 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it."""
+
+    record: Record
+    topic_id: int
+    keeps_body: bool
+    context: tuple[bytes, bytes] | None
+    event_id: str | None
+    keys: tuple[tuple[int, str], ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Key, value and headers."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.record.headers)
+        return len(self.record.key or b"") + len(self.record.value or b"") + headers
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """A record of an input that nothing could be made of."""
+
+    place: Place
+    offset: int
+    reason: str
+    body: bytes
+
+
+def copy_records(cursor: CursorWrapper, tapped: Sequence[Tapped], stored_at: datetime) -> None:
+    """Write the rows of all three tables."""
+    copy(cursor, RECORD, [_record(each, stored_at) for each in tapped])
+    bodies = [each for each in tapped if each.keeps_body]
+    copy(
+        cursor, BODY, [(stored_at, *_position(each), framed(each.record.headers), each.record.value) for each in bodies]
+    )
+    copy(cursor, KEY, [(stored_at, name, text, *_position(each)) for each in tapped for name, text in each.keys])
+
+
+def copy_undecodable(cursor: CursorWrapper, input_id: int, found: Sequence[Undecodable], stored_at: datetime) -> None:
+    """Write one row each, with the first bytes."""
+    copy(
+        cursor,
+        UNDECODABLE,
+        [
+            (stored_at, input_id, *each.place, each.offset, each.reason, len(each.body), each.body[:FIRST_BYTES])
+            for each in found
+        ],
+    )
+
+
+def key_names(names: Sequence[str]) -> dict[str, int]:
+    """Ids of the configured business keys, made if missing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into key_name (name) select n from unnest(%s::text[]) n"
+            " where not exists (select 1 from key_name k where k.name = n) order by n on conflict do nothing",
+            [list(names)],
+        )
+        cursor.execute("select name, id from key_name where name = any(%s)", [list(names)])
+        return dict(cursor.fetchall())
+
+
+def _position(each: Tapped) -> tuple[int, int, int]:
+    return each.topic_id, each.record.partition, each.record.offset
+
+
+def _record(each: Tapped, stored_at: datetime) -> tuple[object, ...]:
+    record = each.record
+    trace, span = each.context or (None, None)
+    return (
+        stored_at,
+        record.produced_at,
+        record.offset,
+        UUID(bytes=trace) if trace else None,
+        int.from_bytes(span, "big", signed=True) if span else None,
+        each.topic_id,
+        record.partition,
+        min(each.size_bytes, MAX_INT),
+        min(len(record.headers), MAX_SMALLINT),
+        record.timestamp_type,
+        record.key,
+        each.event_id,
+    )

@@ -1,0 +1,36 @@
+"""What each long-running part last said of itself; Health reads only this."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import connection
+
+EVERY_SECONDS = 5.0
+
+
+def report(
+    part: str,
+    *,
+    instance: str,
+    now: datetime,
+    ok: bool,
+    sentence: str,
+    value: Mapping[str, object],
+    every_seconds: float = EVERY_SECONDS,
+) -> None:
+    """Replace the row of this part and instance ("pid@host"). `value`: JSON-ready, units in the names."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into part_report (part, instance, at, every_seconds, ok, sentence, value)"
+            " values (%s, %s, %s, %s, %s, %s, %s::jsonb)"
+            " on conflict (part, instance) do update set at = excluded.at, every_seconds = excluded.every_seconds,"
+            " ok = excluded.ok, sentence = excluded.sentence, value = excluded.value",
+            [part, instance, now, every_seconds, ok, sentence, json.dumps(value)],
+        )
+
+
+def withdraw(part: str, *, instance: str) -> None:
+    """Take the row away: this instance stopped as it was told to."""
+    with connection.cursor() as cursor:
+        cursor.execute("delete from part_report where part = %s and instance = %s", [part, instance])

@@ -1,0 +1,159 @@
+"""The one saving transaction: position, what is new, ledger, rows. All of a batch, or nothing of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector.store.connection import reaching
+from collector.store.listening import Listener
+from collector.store.names import Names
+from collector.store.partitions import RAW_TABLES, Leaves
+from collector.store.positions import Advance, advance
+from collector.store.records import Tapped, Undecodable, copy_records, copy_undecodable
+from collector.store.spans import Named, Sighting, copy_spans, named
+
+UNDECODABLE_PER_MINUTE = 1_000  # rows kept; the rest is only counted
+STORED_AT_TRIES = 1_000
+MARGIN = timedelta(seconds=1)  # a collision moves stored_at by microseconds, perhaps over the end of a leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The spans of one spool record. The same digest is the same bytes, sent again by an SDK."""
+
+    digest: UUID
+    sightings: Sequence[Sighting]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one take brought, decoded. `advances` covers everything that was read, also what became no row."""
+
+    input_id: int
+    advances: Sequence[Advance]
+    requests: Sequence[Request] = ()
+    tapped: Sequence[Tapped] = ()
+    undecodable: Sequence[Undecodable] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What one saving transaction wrote. `n_repeated`: spans of requests that were there already."""
+
+    stored_at: datetime
+    n_spans: int
+    n_records: int
+    n_repeated: int
+    n_undecodable: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Numbers that add up over batches."""
+        return {
+            "n_batches": 1,
+            "n_spans": self.n_spans,
+            "n_records": self.n_records,
+            "n_repeated": self.n_repeated,
+            "n_undecodable": self.n_undecodable,
+        }
+
+
+@dataclass
+class Store:
+    """Saves batches. One per thread: names and leaves are remembered here."""
+
+    names: Names = field(default_factory=Names)
+    leaves: Leaves = field(default_factory=Leaves)
+    _listener: Listener = field(default_factory=Listener)
+    _minute: datetime | None = None
+    _kept_this_minute: int = 0
+
+    def save(self, batch: Batch, *, now: datetime) -> Saved:
+        """Write `batch`. Raises StoreAway (try again later) or PositionMoved (somebody else wrote it; seek)."""
+        with reaching():
+            if self._listener.heard("names"):
+                self.names.forget()
+            self.names.begin(now)
+            for table in RAW_TABLES:
+                self.leaves.ensure(table, now)
+                self.leaves.ensure(table, now + MARGIN)
+            sightings = [each for request in batch.requests for each in request.sightings]
+            ids = named(sightings, self.names, now=now) if sightings else []
+            _count_folded(self.names, now)
+            with transaction.atomic(), connection.cursor() as cursor:
+                return self._write(cursor, batch, ids, now)
+
+    def _write(self, cursor: CursorWrapper, batch: Batch, ids: Sequence[Named], now: datetime) -> Saved:
+        advance(cursor, batch.input_id, batch.advances, now=now)
+        fresh = _unseen(cursor, batch.requests, now)
+        sightings: list[Sighting] = []
+        kept: list[Named] = []
+        at = 0
+        for request, is_fresh in zip(batch.requests, fresh, strict=True):
+            n = len(request.sightings)
+            if is_fresh:
+                sightings.extend(request.sightings)
+                kept.extend(ids[at : at + n])
+            at += n
+        n_links = sum(len(each.span.links) for each in sightings)
+        n_repeated = at - len(sightings)
+        stored_at = _enter(cursor, batch, len(sightings), n_links, n_repeated, now)
+        copy_spans(cursor, sightings, kept, stored_at)
+        copy_records(cursor, batch.tapped, stored_at)
+        copy_undecodable(cursor, batch.input_id, self._rationed(batch.undecodable, now), stored_at)
+        return Saved(stored_at, len(sightings), len(batch.tapped), n_repeated, len(batch.undecodable))
+
+    def _rationed(self, found: Sequence[Undecodable], now: datetime) -> Sequence[Undecodable]:
+        minute = now.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute, self._kept_this_minute = minute, 0
+        kept = found[: max(0, UNDECODABLE_PER_MINUTE - self._kept_this_minute)]
+        self._kept_this_minute += len(kept)
+        return kept
+
+
+def _unseen(cursor: CursorWrapper, requests: Sequence[Request], now: datetime) -> list[bool]:
+    """For each request whether it is the first with its digest."""
+    if not requests:
+        return []
+    cursor.execute(
+        "insert into seen_request (digest, seen_at) select d, %s from unnest(%s::uuid[]) d"
+        " on conflict do nothing returning digest",
+        [now, sorted({request.digest for request in requests})],
+    )
+    new = {digest for (digest,) in cursor.fetchall()}
+    fresh = []
+    for request in requests:
+        fresh.append(request.digest in new)
+        new.discard(request.digest)
+    return fresh
+
+
+def _enter(cursor: CursorWrapper, batch: Batch, n_spans: int, n_links: int, n_repeated: int, now: datetime) -> datetime:
+    """Write the ledger row; its time, which all rows of the batch carry and no other batch has."""
+    for tick in range(STORED_AT_TRIES):
+        stored_at = now + timedelta(microseconds=tick)
+        cursor.execute(
+            "insert into batch (stored_at, input_id, n_spans, n_links, n_records, n_repeated)"
+            " values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [stored_at, batch.input_id, n_spans, n_links, len(batch.tapped), n_repeated],
+        )
+        if cursor.rowcount:
+            return stored_at
+    raise RuntimeError("the clock stands still: a thousand batches were stored in this microsecond")
+
+
+def _count_folded(names: Names, now: datetime) -> None:
+    if rows := names.refused.rows():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "insert into folded_name as f (kind, owner_id, example, n, first_at, last_at)"
+                " select kind, owner_id, example, n, %s, %s"
+                " from unnest(%s::smallint[], %s::int[], %s::text[], %s::bigint[]) r(kind, owner_id, example, n)"
+                " on conflict (kind, owner_id) do update set n = f.n + excluded.n, last_at = excluded.last_at",
+                [now, now, *(list(column) for column in zip(*rows, strict=True))],
+            )
