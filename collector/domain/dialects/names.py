@@ -1,0 +1,33 @@
+"""What a topic is for, by its name alone: the defaults of the frameworks that make such topics."""
+
+import re
+from typing import Literal
+
+Role = Literal["business", "dead_letter", "retry", "internal"]
+
+_INTERNAL = re.compile(
+    r"(?:__|weir\.|_schemas$|_confluent).*"
+    r"|.+-K(?:STREAM|TABLE)-.+-(?:changelog|repartition|subscription-(?:registration|response)-topic)"
+)
+_DEAD_LETTER = re.compile(
+    r".+(?:[._-]dl[tq]|[._-]dead-?letters?|[_-]error|_skipped|[._-]poison|[._-]parkinglot)"
+    r"|(?:error\.|dead-letter-topic-|dlq[.-]).+"
+    r"|dl[tq]|dead[._-]?letters?",
+    re.IGNORECASE,
+)
+# "<topic>.retry.<group>" is one group's own; "_retry_5000" is SmallRye's, "__2__retry" uForwarder's.
+_RETRY = re.compile(r".+(?:[._-]retry(?:-\d+)?|_retry_\d+|__retry|\.retry\..+)", re.IGNORECASE)
+
+
+def role(topic_name: str) -> Role:
+    """What the topic is for. Headers on its records are better evidence: see `dialects.read`."""
+    if _INTERNAL.fullmatch(topic_name):
+        return "internal"
+    if _DEAD_LETTER.fullmatch(topic_name):
+        return "dead_letter"
+    return "retry" if _RETRY.fullmatch(topic_name) else "business"
+
+
+def retry_topic(topic_name: str, group: str) -> str:
+    """The name of the topic that only `group` reads to get its own failures again."""
+    return f"{topic_name}.retry.{group}"

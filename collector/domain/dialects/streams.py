@@ -1,0 +1,15 @@
+"""Kafka Streams 4.2 and later (KIP-1034): text values behind the source's own headers, the original's timestamp."""
+
+from collector.domain.dialects.family import Family
+
+FAMILY = Family(
+    dialect="streams",
+    marks=("__streams.errors.topic", "__streams.errors.exception"),
+    topic=("__streams.errors.topic",),
+    partition=("__streams.errors.partition",),
+    offset=("__streams.errors.offset",),
+    exception_class=("__streams.errors.exception",),
+    message=("__streams.errors.message",),
+    stack=("__streams.errors.stacktrace",),
+    copies_time=True,
+)

@@ -1,0 +1,62 @@
+"""Headers of a record as one run of bytes: order, repeats, null and empty values all survive.
+
+Shape: count, then for each header the length of its name, the name (UTF-8), the length of its value (−1 for null), the
+value. All numbers are four bytes, big-endian.
+"""
+
+import struct
+
+from collector.domain.records import Headers
+
+_NUMBER = struct.Struct(">i")
+
+
+class Malformed(ValueError):
+    """Bytes that are no framed headers."""
+
+
+def framed(headers: Headers) -> bytes:
+    """The headers as bytes."""
+    body = bytearray(_NUMBER.pack(len(headers)))
+    for name, value in headers:
+        raw = name.encode("utf-8", "surrogatepass")
+        body += _NUMBER.pack(len(raw))
+        body += raw
+        body += _NUMBER.pack(-1 if value is None else len(value))
+        body += value or b""
+    return bytes(body)
+
+
+def unframed(body: bytes) -> Headers:
+    """The headers of `framed`. Raises Malformed."""
+    count, at = _number(body, 0)
+    found = []
+    for _ in range(count):
+        name, at = _run(body, at)
+        value, at = _run(body, at)
+        found.append((_text(name), value))
+    if at != len(body):
+        raise Malformed("bytes are left over")
+    return tuple(found)
+
+
+def _number(body: bytes, at: int) -> tuple[int, int]:
+    if at + _NUMBER.size > len(body):
+        raise Malformed("a number is missing")
+    return _NUMBER.unpack_from(body, at)[0], at + _NUMBER.size
+
+
+def _run(body: bytes, at: int) -> tuple[bytes | None, int]:
+    size, at = _number(body, at)
+    if size < 0:
+        return None, at
+    if at + size > len(body):
+        raise Malformed("a value is cut off")
+    return body[at : at + size], at + size
+
+
+def _text(raw: bytes | None) -> str:
+    try:
+        return (raw or b"").decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise Malformed("a name is no text") from None

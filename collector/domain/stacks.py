@@ -1,0 +1,160 @@
+"""Stack traces of Java and Python as frames: which are the application's own, and which exception is behind which."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST_LINES = 2_000
+
+_JAVA_FRAME = re.compile(r"\s+at (?:[\w.@-]*/+)*([\w$.<>-]+)\.([\w$<>-]+)\((?:([^():]{1,200})(?::(\d{1,9}))?)?\)?.*")
+_JAVA_HEADING = re.compile(
+    r"(?:\s*Caused by: |\s*Suppressed: |Exception in thread \"[^\"]*\" )?([A-Za-z_][\w.$]*)(?:: (.*))?"
+)
+_PYTHON_FRAME = re.compile(r'\s*File "([^"]+)", line (\d{1,9}), in (\S+)')
+_PYTHON_START = "Traceback (most recent call last):"
+_PYTHON_HEADING = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?")
+
+_JAVA_FRAMEWORKS = (
+    "java.",
+    "javax.",
+    "jakarta.",
+    "jdk.",
+    "sun.",
+    "com.sun.",
+    "kotlin.",
+    "kotlinx.",
+    "scala.",
+    "groovy.",
+    "org.springframework.",
+    "org.apache.",
+    "io.opentelemetry.",
+    "io.micrometer.",
+    "io.smallrye.",
+    "io.quarkus.",
+    "io.vertx.",
+    "io.netty.",
+    "io.micronaut.",
+    "io.confluent.",
+    "io.grpc.",
+    "reactor.",
+    "org.hibernate.",
+    "org.jboss.",
+    "org.eclipse.",
+    "com.fasterxml.",
+    "com.google.",
+    "com.zaxxer.",
+    "net.bytebuddy.",
+    "org.aspectj.",
+    "org.postgresql.",
+    "org.slf4j.",
+    "ch.qos.",
+    "akka.",
+    "zio.",
+    "cats.",
+)
+_JAVA_MADE = ("$$", "$Proxy")  # proxies and lambdas' classes: made at run time, named differently each time
+_PYTHON_FRAMEWORKS = re.compile(r"(?:^|[/\\])(?:site-packages|dist-packages|lib[/\\]python\d[\d.]*)[/\\]|^<frozen ")
+_LAMBDA = re.compile(r"lambda\$([\w<>]+)\$\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One call: the class or module it is in, the function, the line (None where it is not said), and its own text."""
+
+    owner: str
+    function: str
+    line: int | None
+    is_own: bool
+    text: str
+
+    def __str__(self) -> str:
+        """Gateway.charge:88"""
+        where = f"{self.owner.rpartition('.')[2].rpartition('$')[2]}.{self.function}"
+        return where if self.line is None else f"{where}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One exception of a chain: its class and message as the trace says them, and its frames, innermost first."""
+
+    exception_class: str
+    message: str
+    frames: tuple[Frame, ...]
+
+
+def sections(stack: str) -> tuple[Section, ...]:
+    """The exceptions of a trace, from the one that reached the top to the cause behind all. () for anything else."""
+    lines = stack.splitlines()[:MOST_LINES]
+    if any(line.strip() == _PYTHON_START for line in lines):
+        return tuple(reversed(_python(lines)))
+    return tuple(_java(lines))
+
+
+def is_same_class(one: str, other: str) -> bool:
+    """Whether two names can be the same class: traces may leave out packages and write `.` for `$`."""
+    one, other = one.replace("$", "."), other.replace("$", ".")
+    return one == other or one.endswith("." + other) or other.endswith("." + one)
+
+
+def of_exception(found: Sequence[Section], exception_class: str) -> Section | None:
+    """The section that tells of this exception: the innermost of that class, else the innermost with own frames."""
+    fitting = [
+        section for section in found if exception_class and is_same_class(section.exception_class, exception_class)
+    ]
+    with_own = [section for section in found if any(frame.is_own for frame in section.frames)]
+    for choice in ([section for section in fitting if section in with_own], with_own, fitting):
+        if choice:
+            return choice[-1]
+    return found[-1] if found else None
+
+
+def _java(lines: Sequence[str]) -> list[Section]:
+    found: list[Section] = []
+    heading: tuple[str, str] | None = None
+    frames: list[Frame] = []
+    for line in lines:
+        if frame := _JAVA_FRAME.fullmatch(line):
+            frames.append(_java_frame(line, frame))
+        elif (named := _java_heading(line, is_first=heading is None)) is not None:
+            if heading is not None:
+                found.append(Section(*heading, tuple(frames)))
+            heading, frames = named, []
+    if heading is not None or frames:
+        found.append(Section(*(heading or ("", "")), tuple(frames)))
+    return [section for section in found if section.frames or section.exception_class]
+
+
+def _java_heading(line: str, *, is_first: bool) -> tuple[str, str] | None:
+    """A message may run over lines, so only the first line and those that say "Caused by" start a section."""
+    if not is_first and not line.lstrip().startswith("Caused by: "):
+        return None
+    found = _JAVA_HEADING.fullmatch(line)
+    return (found[1], (found[2] or "").strip()) if found else None
+
+
+def _java_frame(line: str, found: re.Match[str]) -> Frame:
+    owner, function = found[1], _LAMBDA.sub(r"\1", found[2])
+    is_own = not owner.startswith(_JAVA_FRAMEWORKS) and not any(made in owner for made in _JAVA_MADE)
+    return Frame(owner, function, int(found[4]) if found[4] else None, is_own, line.strip())
+
+
+def _python(lines: Sequence[str]) -> list[Section]:
+    found: list[Section] = []
+    frames: list[Frame] | None = None
+    for line in lines:
+        if line.strip() == _PYTHON_START:
+            frames = []
+        elif frames is not None and (frame := _PYTHON_FRAME.match(line)):
+            frames.append(_python_frame(line, frame))
+        elif frames is not None and not line.startswith(" ") and (named := _PYTHON_HEADING.fullmatch(line.strip())):
+            found.append(Section(named[1], (named[2] or "").strip(), tuple(reversed(frames))))
+            frames = None
+    if frames:
+        found.append(Section("", "", tuple(reversed(frames))))
+    return found
+
+
+def _python_frame(line: str, found: re.Match[str]) -> Frame:
+    path = found[1]
+    module = re.split(r"[/\\]", path)[-1].removesuffix(".py")
+    return Frame(module, found[3].rpartition(".")[2], int(found[2]), not _PYTHON_FRAMEWORKS.search(path), line.strip())
