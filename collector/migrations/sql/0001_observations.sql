@@ -243,11 +243,12 @@ create index edge_1h_edge on edge_1h (edge_id, bucket_at);
 
 create table rollup_dirty (level smallint not null, bucket_at timestamptz not null, primary key (level, bucket_at));
 
+-- Deliveries whose producer has not been found yet: by the producer's context, or by the record's position.
 create table unpaired (
-  stored_at timestamptz not null, trace_id uuid not null, parent_id bigint not null, edge_id integer not null,
-  started_at timestamptz not null, tried_at timestamptz not null
+  stored_at timestamptz not null, started_at timestamptz not null, tried_at timestamptz not null, edge_id integer not null,
+  trace_id uuid, span_id bigint, topic_id integer, kafka_partition integer, kafka_offset bigint
 );
-create index unpaired_stored on unpaired (stored_at);
+create index unpaired_tried on unpaired (tried_at);
 
 -- One row: what the folder last did. as_of = every batch stored up to then is folded.
 create table fold_state (

@@ -1,0 +1,103 @@
+"""Stored batches -> counts per edge, exactly once: ledger, counts and notice in one transaction."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from collector.changes import announce
+from collector.store import folds, rollups
+from collector.store.partitions import TABLES, Leaves
+from collector.store.rollups import Counts, Level
+
+BATCHES_AT_ONCE = 200
+ROLLUPS = ("edge_10s", "edge_1m", "edge_1h")
+
+
+class MissingLeaves(Exception):
+    """Rows fall into leaves that may not be there. Make them, outside of the transaction, and start it again."""
+
+    def __init__(self, hours: Iterable[datetime]) -> None:
+        super().__init__("leaves are missing")
+        self.hours = sorted(hours)
+
+
+class RollupLeaves:
+    """Which hours have leaves in all rollup tables."""
+
+    def __init__(self) -> None:
+        self._leaves = Leaves()
+        self._hours: set[datetime] = set()
+
+    def check(self, times: Iterable[datetime]) -> None:
+        """Raises MissingLeaves unless rows of all these times have a place. Costs nothing."""
+        missing = {rollups.hour(at) for at in times} - self._hours
+        if missing:
+            raise MissingLeaves(missing)
+
+    def make(self, missing: MissingLeaves) -> None:
+        """Make what is missing. Not inside a transaction."""
+        for hour in missing.hours:
+            for table in ROLLUPS:
+                self._leaves.ensure(table, hour)
+            self._hours.add(hour)
+
+    def forget(self) -> None:
+        """Leaves may have been dropped."""
+        self._leaves.forget()
+        self._hours.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What one fold did. `is_full`: as many batches as one fold takes, so more may wait."""
+
+    n_batches: int
+    is_full: bool
+
+
+def fold(leaves: RollupLeaves, *, now: datetime, limit: int = BATCHES_AT_ONCE) -> Folded:
+    """Fold what waits. Crash anywhere: nothing is flipped, and it is folded again. Raises MissingLeaves."""
+    kept_10s = TABLES["edge_10s"].kept
+    with transaction.atomic(), connection.cursor() as cursor:
+        batches = folds.claimed(cursor, limit=limit)
+        if not batches:
+            folds.note_fold(cursor, now=now, n_clamped=0, moved=False)
+            return Folded(0, is_full=False)
+        found = folds.counted(cursor, batches, kept_10s=kept_10s)
+        leaves.check(each.bucket_at for each in found.counts)
+        fresh, gone = split(found.counts, horizon=now - kept_10s)
+        if fresh:
+            rollups.add_10s(cursor, fresh)
+            rollups.mark_dirty(cursor, Level.MINUTE, {rollups.minute(each.bucket_at) for each in fresh})
+        if gone:
+            minutes = {rollups.minute(each.bucket_at) for each in gone}
+            rollups.sum_up_minutes(cursor, only=minutes)  # before what comes now is added: it would be overwritten
+            rollups.add_minutes(cursor, gone)
+            rollups.mark_dirty(cursor, Level.HOUR, {rollups.hour(each) for each in minutes})
+        folds.mark_folded(cursor, batches)
+        seq = folds.note_fold(cursor, now=now, n_clamped=found.n_clamped, moved=True)
+        announce("topology", seq)
+    return Folded(len(batches), is_full=len(batches) == limit)
+
+
+def split(counts: Iterable[Counts], *, horizon: datetime) -> tuple[list[Counts], list[Counts]]:
+    """Counts at or after the horizon, and those before it, whose ten-second rows may be dropped any time."""
+    fresh: list[Counts] = []
+    gone: list[Counts] = []
+    for each in counts:
+        (fresh if each.bucket_at >= horizon else gone).append(each)
+    return fresh, gone
+
+
+def sum_up_minutes() -> int:
+    """Recompute dirty minutes; how many there were."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        return rollups.sum_up_minutes(cursor)
+
+
+def sum_up_hours() -> int:
+    """Recompute dirty hours; how many there were."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        return rollups.sum_up_hours(cursor)

@@ -1,0 +1,80 @@
+"""The folder's round: fold, sum up, measure, each at its own pace."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db import IntegrityError, connection
+
+from collector.folding.fold import MissingLeaves, RollupLeaves, fold, sum_up_hours, sum_up_minutes
+from collector.folding.measure import measure, retry_unpaired
+from collector.store import folds
+from collector.store.folds import Summaries
+
+MINUTES_EVERY = timedelta(seconds=5)
+HOURS_EVERY = timedelta(seconds=60)
+RETRY_EVERY = timedelta(seconds=60)
+MOST_FULL_FOLDS = 20  # before the other work gets its turn
+
+
+Done = TypeVar("Done")
+
+
+class Folder:
+    """One folder; `step` is one round. The loop and the lock are the command's."""
+
+    def __init__(self, *, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._leaves = RollupLeaves()
+        self._summaries = Summaries()
+        self._connected: object = None
+        self._done_at: dict[str, datetime] = {}
+
+    def step(self) -> int:
+        """Fold what waits, and do what is due; the number of batches folded."""
+        self._prepare_connection()
+        if folds.is_waiting():
+            self._summaries.refresh(self._now())
+        n_batches = 0
+        for _ in range(MOST_FULL_FOLDS):
+            folded = self._with_leaves(lambda: fold(self._leaves, now=self._now()))
+            n_batches += folded.n_batches
+            if not folded.is_full:
+                break
+        if self._is_due("minutes", MINUTES_EVERY):
+            sum_up_minutes()
+        if self._is_due("hours", HOURS_EVERY):
+            sum_up_hours()
+        self._with_leaves(lambda: measure(self._leaves, now=self._now()))
+        if self._is_due("unpaired", RETRY_EVERY):
+            self._with_leaves(lambda: retry_unpaired(self._leaves, now=self._now()))
+        return n_batches
+
+    def _with_leaves(self, work: Callable[[], Done]) -> Done:
+        try:
+            return work()
+        except MissingLeaves as missing:
+            self._leaves.make(missing)
+        except IntegrityError:  # "no partition of relation": retention dropped a leaf that we knew
+            self._leaves.forget()
+        return self._again(work)
+
+    def _again(self, work: Callable[[], Done]) -> Done:
+        try:
+            return work()
+        except MissingLeaves as missing:
+            self._leaves.make(missing)
+            return work()
+
+    def _is_due(self, what: str, every: timedelta) -> bool:
+        now = self._now()
+        if what in self._done_at and now - self._done_at[what] < every:
+            return False
+        self._done_at[what] = now
+        return True
+
+    def _prepare_connection(self) -> None:
+        connection.ensure_connection()
+        if connection.connection is not self._connected:
+            folds.prefer_indexes()
+            self._connected = connection.connection

@@ -1,0 +1,229 @@
+"""Counts and histograms per edge: ten seconds, minutes, hours; and which of them wait to be summed up again."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.histograms import Histogram, counted, decoded, encoded, merged
+from collector.domain.topology import Evidence
+
+
+class Level(IntEnum):
+    """What is to be summed up again. The numbers are stored in rollup_dirty.level."""
+
+    MINUTE = 1
+    HOUR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """One edge in one bucket. `n`: messages; `n_spans`: what the duration is the sum of."""
+
+    bucket_at: datetime
+    edge_id: int
+    n: int
+    n_error: int
+    duration_ms_sum: float
+    n_spans: int
+    evidence: int
+
+
+@dataclass(slots=True)
+class Measured:
+    """Durations of one edge in one minute, in ms."""
+
+    waits_ms: list[float] = field(default_factory=list)
+    processing_ms: list[float] = field(default_factory=list)
+    is_skewed: bool = False
+
+
+def minute(at: datetime) -> datetime:
+    """The minute `at` lies in."""
+    return at.replace(second=0, microsecond=0)
+
+
+def hour(at: datetime) -> datetime:
+    """The hour `at` lies in."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def add_10s(cursor: CursorWrapper, counts: Sequence[Counts]) -> None:
+    """Add to edge_10s; in order of the key, so that rivals never wait for each other in a circle."""
+    cursor.execute(_ADD.format(table="edge_10s"), _columns(counts))
+
+
+def add_minutes(cursor: CursorWrapper, counts: Iterable[Counts]) -> None:
+    """Add to edge_1m directly: for buckets whose ten-second rows are gone."""
+    total: dict[tuple[datetime, int], Counts] = {}
+    for each in counts:
+        key = (minute(each.bucket_at), each.edge_id)
+        total[key] = _plus(total.get(key), each, key[0])
+    cursor.execute(_ADD.format(table="edge_1m"), _columns([total[key] for key in sorted(total)]))
+
+
+def _plus(one: Counts | None, other: Counts, at: datetime) -> Counts:
+    if one is None:
+        return Counts(at, other.edge_id, other.n, other.n_error, other.duration_ms_sum, other.n_spans, other.evidence)
+    return Counts(
+        at,
+        one.edge_id,
+        one.n + other.n,
+        one.n_error + other.n_error,
+        one.duration_ms_sum + other.duration_ms_sum,
+        one.n_spans + other.n_spans,
+        one.evidence | other.evidence,
+    )
+
+
+_ADD = """
+    insert into {table} as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence)
+    select * from unnest(%s::timestamptz[], %s::int[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[],
+      %s::smallint[]) order by 1, 2
+    on conflict (bucket_at, edge_id) do update set n = r.n + excluded.n, n_error = r.n_error + excluded.n_error,
+      duration_ms_sum = r.duration_ms_sum + excluded.duration_ms_sum, n_spans = r.n_spans + excluded.n_spans,
+      evidence = r.evidence | excluded.evidence
+"""
+
+
+def _columns(counts: Sequence[Counts]) -> list[list[object]]:
+    return [
+        [each.bucket_at for each in counts],
+        [each.edge_id for each in counts],
+        [each.n for each in counts],
+        [each.n_error for each in counts],
+        [each.duration_ms_sum for each in counts],
+        [each.n_spans for each in counts],
+        [each.evidence for each in counts],
+    ]
+
+
+def mark_dirty(cursor: CursorWrapper, level: Level, buckets: Collection[datetime]) -> None:
+    """These minutes or hours are to be summed up again."""
+    if buckets:
+        cursor.execute(
+            "insert into rollup_dirty (level, bucket_at) select %s, b from unnest(%s::timestamptz[]) b"
+            " on conflict do nothing",
+            [int(level), sorted(buckets)],
+        )
+
+
+def sum_up_minutes(cursor: CursorWrapper, *, only: Collection[datetime] | None = None) -> int:
+    """Recompute dirty minutes from their ten seconds (idempotent). Returns how many. Their hours become dirty.
+
+    Histograms belong to the measuring pass and are left alone, and so is its SKEW bit. A minute whose ten seconds are
+    gone keeps what it has.
+    """
+    minutes = _taken(cursor, Level.MINUTE, only)
+    if minutes:
+        cursor.execute(_MINUTES, {"minutes": minutes, "skew": int(Evidence.SKEW)})
+        mark_dirty(cursor, Level.HOUR, {hour(each) for each in minutes})
+    return len(minutes)
+
+
+def _taken(cursor: CursorWrapper, level: Level, only: Collection[datetime] | None = None) -> list[datetime]:
+    if only is None:
+        cursor.execute("delete from rollup_dirty where level = %s returning bucket_at", [int(level)])
+    else:
+        cursor.execute(
+            "delete from rollup_dirty where level = %s and bucket_at = any(%s) returning bucket_at",
+            [int(level), sorted(only)],
+        )
+    return sorted(bucket_at for (bucket_at,) in cursor.fetchall())
+
+
+_SUMS = (
+    "sum(n)::bigint, sum(n_error)::bigint, sum(n_bytes)::bigint, sum(duration_ms_sum), sum(n_spans)::int,"
+    " bit_or(evidence)::smallint"
+)
+_MINUTES = f"""
+    insert into edge_1m as r (bucket_at, edge_id, n, n_error, n_bytes, duration_ms_sum, n_spans, evidence)
+    select m, edge_id, {_SUMS}
+    from unnest(%(minutes)s::timestamptz[]) m join edge_10s s on s.bucket_at >= m and s.bucket_at < m + interval '1 min'
+    group by 1, 2 order by 1, 2
+    on conflict (bucket_at, edge_id) do update set n = excluded.n, n_error = excluded.n_error,
+      n_bytes = excluded.n_bytes, duration_ms_sum = excluded.duration_ms_sum, n_spans = excluded.n_spans,
+      evidence = excluded.evidence | (r.evidence & %(skew)s::smallint)
+"""  # noqa: S608  # column names only
+
+
+def sum_up_hours(cursor: CursorWrapper) -> int:
+    """Recompute dirty hours from their minutes, histograms included (idempotent). Returns how many."""
+    hours = _taken(cursor, Level.HOUR)
+    for each in hours:
+        cursor.execute(_HOUR, [each, each])
+        rows = [
+            (*sums, _merged_bytes(waits), _merged_bytes(processings)) for *sums, waits, processings in cursor.fetchall()
+        ]
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            cursor.execute(_SET_HOUR, [each, *columns])
+    return len(hours)
+
+
+_HOUR = f"""
+    select edge_id, {_SUMS}, sum(n_wait)::int, array_agg(wait) filter (where wait is not null),
+      array_agg(processing) filter (where processing is not null)
+    from edge_1m where bucket_at >= %s and bucket_at < %s::timestamptz + interval '1 h' group by 1 order by 1
+"""  # noqa: S608  # column names only
+_SET_HOUR = """
+    insert into edge_1h (bucket_at, edge_id, n, n_error, n_bytes, duration_ms_sum, n_spans, evidence, n_wait, wait,
+      processing)
+    select %s, * from unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[],
+      %s::smallint[], %s::int[], %s::bytea[], %s::bytea[])
+    on conflict (bucket_at, edge_id) do update set n = excluded.n, n_error = excluded.n_error,
+      n_bytes = excluded.n_bytes, duration_ms_sum = excluded.duration_ms_sum, n_spans = excluded.n_spans,
+      evidence = excluded.evidence, n_wait = excluded.n_wait, wait = excluded.wait, processing = excluded.processing
+"""
+
+
+def _merged_bytes(bodies: Sequence[bytes] | None) -> bytes | None:
+    return encoded(merged(decoded(bytes(body)) for body in bodies)) if bodies else None
+
+
+def add_histograms(cursor: CursorWrapper, measured: Mapping[tuple[datetime, int], Measured]) -> None:
+    """Add durations to edge_1m by (minute, edge id); the hours become dirty."""
+    keys = sorted(measured)
+    if not keys:
+        return
+    cursor.execute(
+        "select r.bucket_at, r.edge_id, r.wait, r.processing from edge_1m r"
+        " join unnest(%s::timestamptz[], %s::int[]) n (bucket_at, edge_id)"
+        " on r.bucket_at = n.bucket_at and r.edge_id = n.edge_id for update of r",
+        [[at for at, _ in keys], [edge_id for _, edge_id in keys]],
+    )
+    there = {(at, edge_id): (wait, work) for at, edge_id, wait, work in cursor.fetchall()}
+    rows = [_histogram_row(key, measured[key], *there.get(key, (None, None))) for key in keys]
+    cursor.execute(_SET_HISTOGRAMS, [list(column) for column in zip(*rows, strict=True)])
+    mark_dirty(cursor, Level.HOUR, {hour(at) for at, _ in keys})
+
+
+def _histogram_row(
+    key: tuple[datetime, int], new: Measured, wait_before: bytes | None, processing_before: bytes | None
+) -> tuple[object, ...]:
+    wait = _plus_durations(wait_before, new.waits_ms)
+    processing = _plus_durations(processing_before, new.processing_ms)
+    return (
+        *key,
+        int(Evidence.SKEW) if new.is_skewed else 0,
+        sum(wait.values()),
+        encoded(wait) if wait else None,
+        encoded(processing) if processing else None,
+    )
+
+
+def _plus_durations(before: bytes | None, durations_ms: Sequence[float]) -> Histogram:
+    return merged([{} if before is None else decoded(bytes(before)), counted(durations_ms)])
+
+
+_SET_HISTOGRAMS = """
+    insert into edge_1m as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, n_wait, wait,
+      processing)
+    select bucket_at, edge_id, 0, 0, 0, 0, evidence, n_wait, wait, processing
+    from unnest(%s::timestamptz[], %s::int[], %s::smallint[], %s::int[], %s::bytea[], %s::bytea[])
+      n (bucket_at, edge_id, evidence, n_wait, wait, processing) order by 1, 2
+    on conflict (bucket_at, edge_id) do update set n_wait = excluded.n_wait, wait = excluded.wait,
+      processing = excluded.processing, evidence = r.evidence | excluded.evidence
+"""

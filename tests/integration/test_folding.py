@@ -1,0 +1,275 @@
+"""The folder on a real database: exactly once, late, early, and whatever dies in between."""
+
+import random
+import threading
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db import DatabaseError, connection, connections
+
+from collector.domain import histograms
+from collector.folding import measure as measuring
+from collector.folding.fold import MissingLeaves, RollupLeaves, fold, sum_up_hours, sum_up_minutes
+from collector.folding.folder import Folder
+from tests.integration.span_world import AT, SpanWorld, Stored, rows
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+CLOCK, SKEW = 32, 16
+
+
+@pytest.fixture
+def world(clean_tables: None) -> SpanWorld:
+    return SpanWorld()
+
+
+def test_spans_are_counted_by_the_ten_seconds_they_started_in(world: SpanWorld) -> None:
+    world.batch(
+        [Stored(world.produce, -21), Stored(world.produce, -20, n=3), Stored(world.produce, -11, status=2)], at=0
+    )
+    folder(30).step()
+    assert rows("select bucket_at, edge_id, n, n_error, n_spans, evidence from edge_10s order by 1") == [
+        (AT - timedelta(seconds=30), world.produce, 1, 0, 1, 1),
+        (AT - timedelta(seconds=20), world.produce, 4, 1, 2, 1),
+    ]
+
+
+def test_what_counts_for_no_message_and_what_is_no_hop_are_left_out(world: SpanWorld) -> None:
+    world.batch([Stored(world.consume, 0, n=0), Stored(None, 0), Stored(world.consume, 0)], at=0)
+    folder(1).step()
+    assert rows("select n, n_spans from edge_10s") == [(1, 1)]
+
+
+def test_an_impossible_time_counts_when_it_was_stored_and_is_marked(world: SpanWorld) -> None:
+    world.batch([Stored(world.produce, 3600), Stored(world.produce, -90_000), Stored(world.produce, -1)], at=0)
+    folder(1).step()
+    assert rows("select bucket_at, n, evidence from edge_10s order by 1") == [
+        (AT - timedelta(seconds=10), 1, 1),
+        (AT, 2, 1 | CLOCK),
+    ]
+    assert rows("select n_clamped from fold_state")[0][0] == 2
+
+
+def test_a_second_fold_adds_nothing_and_says_up_to_when_all_is_folded(world: SpanWorld) -> None:
+    world.batch([Stored(world.produce, 0)], at=0)
+    folder(1).step()
+    before = rows("select seq from fold_state")
+    folder(2).step()
+    assert rows("select n from edge_10s") == [(1,)]
+    assert rows("select seq from fold_state") == before
+    assert rows("select as_of, n_waiting from fold_state") == [(AT + timedelta(seconds=2), 0)]
+
+
+def test_a_late_span_adds_to_its_own_bucket_and_to_its_minute_and_hour(world: SpanWorld) -> None:
+    world.batch([Stored(world.produce, -7200)], at=-7199)
+    folder(-7198).step()
+    world.batch([Stored(world.produce, -7195), Stored(world.produce, -5)], at=0)
+    folder(100).step()
+    for table, first in (("edge_10s", 2), ("edge_1m", 2), ("edge_1h", 2)):
+        assert rows(f"select n from {table} order by bucket_at limit 1") == [(first,)], table
+        assert rows(f"select sum(n) from {table}") == [(3,)], table
+
+
+def test_summing_up_again_changes_nothing(world: SpanWorld) -> None:
+    world.batch([Stored(world.produce, second) for second in range(0, 180, 7)], at=200)
+    folder(201).step()
+    before = rows("select * from edge_1h")
+    for _ in range(2):
+        rows("insert into rollup_dirty select 1, bucket_at from edge_1m on conflict do nothing returning 1")
+        assert sum_up_minutes() > 0
+        assert sum_up_hours() > 0
+    assert rows("select * from edge_1h") == before
+    assert rows("select sum(n) from edge_1m") == [(26,)]
+
+
+def test_a_batch_folded_a_day_late_adds_to_the_minutes_it_can_still_reach(world: SpanWorld) -> None:
+    world.batch([Stored(world.produce, 0)], at=1)
+    folder(2).step()
+    rows("delete from edge_10s returning 1")  # as retention does
+    world.batch([Stored(world.produce, 1), Stored(world.produce, 2)], at=3)
+    folder(90_000).step()
+    assert rows("select sum(n) from edge_1m") == [(3,)]
+    assert rows("select sum(n) from edge_1h") == [(3,)]
+    assert rows("select count(*) from edge_10s") == [(0,)]
+
+
+def test_two_rival_folders_whose_connections_are_killed_count_everything_once(world: SpanWorld) -> None:
+    drawn = random.Random(7)
+    n_batches, expected = 120, 0
+    for number in range(n_batches):
+        spans = [
+            Stored(drawn.choice([world.produce, world.consume]), drawn.uniform(-3600, 60), n=drawn.randint(1, 4))
+            for _ in range(20)
+        ]
+        expected += sum(span.n for span in spans)
+        world.batch(spans, at=61 + number / 1000)
+    n_killed = [0]
+    done = threading.Event()
+
+    def fold_until_done() -> None:
+        leaves = RollupLeaves()
+        while not done.is_set():
+            try:
+                _fold_few(leaves)
+            except MissingLeaves as missing:
+                leaves.make(missing)
+            except (DatabaseError, psycopg.Error):
+                connection.close()
+        connections.close_all()
+
+    def kill() -> None:
+        with psycopg.connect(**_address(), autocommit=True) as own:
+            while not done.is_set():
+                killed = own.execute(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                    " where datname = current_database() and application_name = 'rival' and random() < 0.3"
+                ).fetchone()
+                n_killed[0] += killed[0] if killed else 0
+                done.wait(0.005)
+
+    threads = [threading.Thread(target=fold_until_done) for _ in range(2)] + [threading.Thread(target=kill)]
+    for thread in threads:
+        thread.start()
+    try:
+        _wait_until_folded(done)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    sum_up_minutes()
+    sum_up_hours()
+    assert n_killed[0] > 5
+    for table in ("edge_10s", "edge_1m", "edge_1h"):
+        assert rows(f"select sum(n) from {table}") == [(expected,)], table
+    assert rows(
+        "select count(*) from (select bucket_at, edge_id, n from edge_10s except select date_bin('10 s', started_at,"
+        " '2000-01-01Z'), edge_id, sum(n_messages) from span group by 1, 2) x"
+    ) == [(0,)]
+
+
+def _fold_few(leaves: RollupLeaves) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("set application_name = 'rival'")
+    fold(leaves, now=AT + timedelta(seconds=70), limit=3)
+
+
+def _wait_until_folded(done: threading.Event) -> None:
+    for _ in range(3000):
+        if rows("select count(*) from batch where not folded") == [(0,)]:
+            return
+        done.wait(0.02)
+    raise AssertionError("not all was folded in a minute")
+
+
+def _address() -> dict[str, object]:
+    settings = connection.settings_dict
+    return {
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+        "user": settings["USER"],
+        "password": settings["PASSWORD"],
+        "dbname": settings["NAME"],
+    }
+
+
+def test_a_wait_runs_from_the_sending_span_that_is_the_parent(world: SpanWorld) -> None:
+    world.batch(
+        [
+            Stored(world.produce, 0, span=1),
+            Stored(world.consume, 0.25, span=2, parent=1, op=3, duration_ms=40),
+        ],
+        at=1,
+    )
+    folder(20).step()
+    assert waits(world.consume) == pytest.approx([250], rel=0.05)
+    assert processings(world.consume) == pytest.approx([40], rel=0.05)
+    assert rows("select count(*) from batch where not measured") == [(0,)]
+
+
+def test_a_batch_span_waits_once_for_each_span_it_links_to(world: SpanWorld) -> None:
+    sends = [Stored(world.produce, second, trace=10 + second, span=second + 1) for second in range(3)]
+    poll = Stored(None, 4.5, trace=99, span=7, op=2)
+    process = Stored(world.consume, 5, trace=99, span=8, parent=7, op=3, n=3)
+    world.batch([*sends, poll, process], at=6)
+    for send in sends:
+        world.link(process, send, at=6)
+    folder(30).step()
+    assert waits(world.consume) == pytest.approx([3000, 4000, 5000], rel=0.05)
+    assert rows("select count(*) from unpaired") == [(0,)]
+
+
+def test_without_a_sending_span_the_tapped_record_says_when_it_was_produced(world: SpanWorld) -> None:
+    place = (world.topic, 3, 77)
+    world.batch([Stored(world.consume, 2, span=5, op=3, place=place)], at=3)
+    world.record(place, produced=1.5, at=3)
+    folder(30).step()
+    assert waits(world.consume) == pytest.approx([500], rel=0.05)
+
+
+def test_a_producer_that_comes_late_is_found_later_and_one_that_never_comes_is_given_up(world: SpanWorld) -> None:
+    world.batch(
+        [
+            Stored(world.consume, 2, trace=1, span=5, parent=1, op=3),
+            Stored(world.consume, 2, trace=2, span=6, parent=1, op=3),
+        ],
+        at=3,
+    )
+    folder(20).step()
+    assert rows("select count(*) from unpaired") == [(2,)]
+    world.batch([Stored(world.produce, 1, trace=1, span=1)], at=60)
+    folder(90).step()
+    assert waits(world.consume) == pytest.approx([1000], rel=0.05)
+    assert rows("select count(*) from unpaired") == [(1,)]
+    folder(700).step()
+    assert rows("select count(*) from unpaired") == [(0,)]
+    assert rows("select n_unpaired_dropped from fold_state")[0][0] == 1
+    assert waits(world.consume) == pytest.approx([1000], rel=0.05)
+
+
+def test_a_consumer_that_starts_before_its_producer_has_waited_not_at_all_and_is_marked(world: SpanWorld) -> None:
+    world.batch([Stored(world.produce, 1, span=1), Stored(world.consume, 0.5, span=2, parent=1, op=3)], at=2)
+    folder(20).step()
+    folder(100).step()
+    assert waits(world.consume) == [histograms.value_of(0)]
+    assert rows("select evidence & %s, n from edge_1m where edge_id = %s", SKEW, world.consume) == [(SKEW, 1)]
+
+
+def test_durations_reach_the_hour(world: SpanWorld) -> None:
+    for minute in range(3):
+        second = minute * 60
+        world.batch(
+            [
+                Stored(world.produce, second, trace=minute + 1, span=1),
+                Stored(world.consume, second + 1, trace=minute + 1, span=2, parent=1, op=3),
+            ],
+            at=second + 2,
+        )
+    folder(200).step()
+    folder(300).step()
+    assert rows("select n_wait, n from edge_1h where edge_id = %s", world.consume) == [(3, 3)]
+    assert waits(world.consume, table="edge_1h") == pytest.approx([1000] * 3, rel=0.05)
+
+
+def test_measuring_waits_until_both_sides_may_have_come(world: SpanWorld) -> None:
+    world.batch([Stored(world.consume, 0, op=3)], at=0)
+    assert measuring.measure(RollupLeaves(), now=AT + timedelta(seconds=14)) == 0
+
+
+def folder(second: float) -> Folder:
+    """A folder whose clock stands at AT + `second`."""
+    return Folder(now=lambda: AT + timedelta(seconds=second))
+
+
+def waits(edge: int, *, table: str = "edge_1m") -> list[float]:
+    return _durations("wait", edge, table)
+
+
+def processings(edge: int) -> list[float]:
+    return _durations("processing", edge, "edge_1m")
+
+
+def _durations(column: str, edge: int, table: str) -> list[float]:
+    bodies = rows(f"select {column} from {table} where edge_id = %s and {column} is not null", edge)
+    found = histograms.merged(histograms.decoded(bytes(body)) for (body,) in bodies)  # type: ignore[arg-type]
+    return [histograms.value_of(number) for number in sorted(found) for _ in range(found[number])]
