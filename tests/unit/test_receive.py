@@ -4,7 +4,7 @@ import gzip
 import json
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
@@ -16,6 +16,9 @@ from collector.receive.unpacking import BadCoding, TooLarge, unpacked
 from tests.unit.otlp_samples import of
 from tests.unit.receiving import JSON, PROTOBUF, FoundToken, Receiver
 from tests.unit.test_otlp import JSON_SPAN, json_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BODY = of("watcher")[0].body
 

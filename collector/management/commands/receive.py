@@ -62,8 +62,8 @@ async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> N
         make_spool=wiring.make_spool_topic,
         on_ready=announce_ready,
     )
-    report = PartReport("receive")
-    reporting = asyncio.create_task(_report(report, reception, places, database))
+    reporter = _Reporter(reception, places)
+    reporting = asyncio.create_task(reporter.run(database))
     try:
         await receivers.serve()
     finally:
@@ -72,7 +72,7 @@ async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> N
             await reporting
     with contextlib.suppress(TimeoutError, StoreAway):
         async with asyncio.timeout(LAST_WORD_SECONDS):
-            await asyncio.wrap_future(database.submit(_reaching_withdraw, report))
+            await asyncio.wrap_future(database.submit(reporter.withdraw))
 
 
 def _find(text: str, now: datetime) -> tokens.Token | None:
@@ -80,39 +80,54 @@ def _find(text: str, now: datetime) -> tokens.Token | None:
         return tokens.find(text, now)
 
 
-async def _report(report: PartReport, reception: Reception, places: Places, database: ThreadPoolExecutor) -> None:
-    """One row on Health every five seconds. While Postgres is away there is none, and receiving goes on."""
-    waiting: Future[None] | None = None
-    while True:
-        if waiting is None or waiting.done():
-            waiting = database.submit(_say, report, reception, places)
-        await asyncio.sleep(REPORT_CHECK_SECONDS)
+class _Reporter:
+    """The row on Health. While Postgres is away there is none, and receiving goes on."""
 
+    def __init__(self, reception: Reception, places: Places) -> None:
+        self._report = PartReport("receive")
+        self._reception = reception
+        self._places = places
+        self._away = False
 
-def _say(report: PartReport, reception: Reception, places: Places) -> None:
-    counters = reception.counters
-    value = {
-        "n_requests": counters.n_requests,
-        "n_spans": counters.n_spans,
-        "n_rejected": counters.n_rejected,
-        "n_refused": counters.n_refused,
-        "received_bytes": counters.n_bytes,
-        "in_flight_bytes": reception.in_flight_bytes,
-        "last_taken_at": counters.last_taken_at.isoformat() if counters.last_taken_at else None,
-    }
-    if reception.ready:
-        sentence = (
-            f"Takes traces on {places.bind}, OTLP/HTTP port {places.http_port}, OTLP/gRPC port {places.grpc_port}."
-        )
-    else:
-        sentence = "Kafka does not acknowledge: senders are told to keep their spans and try again."
-    try:
+    async def run(self, database: ThreadPoolExecutor) -> None:
+        """Look every second; PartReport writes every five, or when it turns good or bad."""
+        waiting: Future[None] | None = None
+        while True:
+            if waiting is None or waiting.done():
+                waiting = database.submit(self._say)
+            await asyncio.sleep(REPORT_CHECK_SECONDS)
+
+    def withdraw(self) -> None:
+        """This process ends in order. Raises StoreAway."""
         with reaching():
-            report.say(sentence, ok=reception.ready, now=clock.now(), value=value)
-    except StoreAway as error:
-        logger.warning("Health does not hear of the receiver: %s", error)
+            self._report.withdraw()
 
+    def _say(self) -> None:
+        ready, places = self._reception.ready, self._places
+        if ready:
+            sentence = (
+                f"Takes traces on {places.bind}, ports {places.http_port} (OTLP/HTTP) and {places.grpc_port} (gRPC)."
+            )
+        else:
+            sentence = "Kafka does not acknowledge: senders are told to keep their spans and try again."
+        try:
+            with reaching():
+                self._report.say(sentence, ok=ready, now=clock.now(), value=self._numbers())
+        except StoreAway as error:
+            if not self._away:
+                logger.warning("Health does not hear of the receiver, which goes on: %s", error)
+            self._away = True
+        else:
+            self._away = False
 
-def _reaching_withdraw(report: PartReport) -> None:
-    with reaching():
-        report.withdraw()
+    def _numbers(self) -> dict[str, object]:
+        counters = self._reception.counters
+        return {
+            "n_requests": counters.n_requests,
+            "n_spans": counters.n_spans,
+            "n_rejected": counters.n_rejected,
+            "n_refused": counters.n_refused,
+            "received_bytes": counters.n_bytes,
+            "in_flight_bytes": self._reception.in_flight_bytes,
+            "last_taken_at": counters.last_taken_at.isoformat() if counters.last_taken_at else None,
+        }

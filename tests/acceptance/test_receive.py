@@ -1,0 +1,180 @@
+"""`manage.py receive` as a process of its own: real Kafka behind it, and no Postgres at all."""
+
+import contextlib
+import gzip
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+
+from collector.kafka.log import KafkaLog
+from collector.kafka.properties import properties
+from collector.ports import Partition
+from stack.ports import free_port
+from tests.unit.otlp_samples import of
+
+pytestmark = [pytest.mark.kafka, pytest.mark.acceptance]
+ROOT = Path(__file__).parents[2]
+BODY = of("tracking")[0].body
+SPOOL = "weir.spool"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A receiver that serves."""
+
+    process: "subprocess.Popen[bytes]"
+    http_port: int
+    grpc_port: int
+
+
+@contextlib.contextmanager
+def running(bootstrap: str, folder: Path) -> Iterator[Running]:
+    ready = folder / "ready"
+    environment = {
+        **os.environ,
+        "WEIR_SPOOL_BOOTSTRAP": bootstrap,
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "SECRET_KEY": "k" * 50,
+        "WEIR_DATA_DIR": str(folder),
+        "WEIR_OTLP_HTTP_PORT": str(free_port()),
+        "WEIR_OTLP_GRPC_PORT": str(free_port()),
+        "WEIR_READY_FILE": str(ready),
+    }
+    process = subprocess.Popen([sys.executable, "manage.py", "receive"], cwd=ROOT, env=environment)
+    try:
+        deadline = time.monotonic() + 30
+        while not ready.exists():
+            assert process.poll() is None, "the receiver ended"
+            assert time.monotonic() < deadline, "the receiver does not become ready"
+            time.sleep(0.05)
+        assert int(ready.read_text()) == process.pid
+        yield Running(process, int(environment["WEIR_OTLP_HTTP_PORT"]), int(environment["WEIR_OTLP_GRPC_PORT"]))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def receiver(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(kafka_bootstrap, tmp_path_factory.mktemp("receive")) as started:
+        yield started
+
+
+def post(receiver: Running, body: bytes | Iterator[bytes], **headers: str) -> tuple[int, bytes]:
+    """Status and body of the answer. A body that is an iterator goes in chunks, without a length."""
+    given = {"Content-Type": "application/x-protobuf", **{k.replace("_", "-"): v for k, v in headers.items()}}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", receiver.http_port, timeout=20)) as connection:
+        connection.request("POST", "/v1/traces", body, given, encode_chunked=not isinstance(body, bytes))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def spooled(bootstrap: str) -> list[bytes | None]:
+    """Values of everything in the spool."""
+    log = KafkaLog(properties(bootstrap, username="", password="", tls=False), commits=False)
+    try:
+        n_partitions = log.identities([SPOOL])[SPOOL].n_partitions
+        assert n_partitions == 3
+        log.assign({Partition(SPOOL, number): 0 for number in range(n_partitions)})
+        values: list[bytes | None] = []
+        while taken := log.take(limit=1000, limit_bytes=10_000_000, wait=2).records:
+            values.extend(record.value for record in taken)
+        return values
+    finally:
+        log.close()
+
+
+def test_spans_reach_the_spool_by_http_and_grpc_without_a_database(receiver: Running, kafka_bootstrap: str) -> None:
+    before = len(spooled(kafka_bootstrap))
+    assert post(receiver, BODY) == (200, b"")
+    assert post(receiver, iter([BODY[:100], BODY[100:]]), Transfer_Encoding="chunked") == (200, b"")
+    assert post(receiver, gzip.compress(BODY), Content_Encoding="gzip") == (200, b"")
+    with grpc.insecure_channel(f"127.0.0.1:{receiver.grpc_port}") as channel:
+        answer = TraceServiceStub(channel).Export(  # type: ignore[no-untyped-call]
+            ExportTraceServiceRequest.FromString(BODY), timeout=20, compression=grpc.Compression.Gzip
+        )
+        assert not answer.HasField("partial_success")
+        MetricsServiceStub(channel).Export(ExportMetricsServiceRequest(), timeout=20)  # type: ignore[no-untyped-call]
+    values = spooled(kafka_bootstrap)
+    assert len(values) == before + 4
+    assert set(values[before:]) <= {BODY, ExportTraceServiceRequest.FromString(BODY).SerializeToString()}
+
+
+def test_grpc_tells_what_is_wrong_with_the_codes_of_otlp(receiver: Running) -> None:
+    path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+    reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    token = "_".join(("weir", "ingest", "a" * 16, "x" * 43))
+    with grpc.insecure_channel(f"127.0.0.1:{receiver.grpc_port}") as channel:
+        export = channel.unary_unary(path, None, None)
+        for body, metadata, expected in [
+            (b"\xff\xff", (), grpc.StatusCode.INVALID_ARGUMENT),
+            (bytes(21 * 1024**2), (), grpc.StatusCode.RESOURCE_EXHAUSTED),
+            (BODY, (("authorization", "Bearer nonsense"),), grpc.StatusCode.UNAVAILABLE),  # no database to ask
+            (BODY, (("origin", "https://evil.example"),), grpc.StatusCode.PERMISSION_DENIED),
+        ]:
+            with pytest.raises(grpc.RpcError) as raised:
+                export(body, timeout=20, metadata=metadata)
+            assert raised.value.code() is expected
+        with pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", None, None)(
+                b"", timeout=20
+            )
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_head_without_end_is_cut_off(receiver: Running) -> None:
+    with socket.create_connection(("127.0.0.1", receiver.http_port), timeout=20) as connection:
+        connection.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\n")
+        with contextlib.suppress(ConnectionError):
+            for number in range(2_000):
+                connection.sendall(b"X-%d: %s\r\n" % (number, b"y" * 100))
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(100).startswith(b"HTTP/1.1 431") or not connection.recv(100)
+    assert post(receiver, BODY) == (200, b"")
+
+
+def test_a_taken_port_is_named_with_the_setting_that_changes_it(receiver: Running, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "SECRET_KEY": "k" * 50,
+        "WEIR_DATA_DIR": str(tmp_path),
+        "WEIR_OTLP_HTTP_PORT": str(receiver.http_port),
+        "WEIR_OTLP_GRPC_PORT": str(free_port()),
+    }
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "receive"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert b"WEIR_OTLP_HTTP_PORT" in ended.stderr
+
+
+def test_it_stops_at_once_and_in_order_when_told_to(kafka_bootstrap: str, tmp_path: Path) -> None:
+    with running(kafka_bootstrap, tmp_path) as started:
+        idle = http.client.HTTPConnection("127.0.0.1", started.http_port, timeout=5)
+        idle.request("GET", "/health/ready")
+        assert idle.getresponse().read() == b'{"status":"ok"}'
+        began = time.monotonic()
+        started.process.send_signal(signal.SIGTERM)
+        assert started.process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 3
+        idle.close()
