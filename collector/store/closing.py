@@ -1,0 +1,190 @@
+"""The end of a leaf: repeats taken out and bounds noted when it is full, detached and dropped when it is too old."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+from collector.domain.topology import EARLY, Evidence
+from collector.store import rollups
+from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
+from collector.store.rollups import Counts, Level
+
+log = logging.getLogger(__name__)
+
+SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
+HELD_REQUESTS, HELD_BATCHES = timedelta(hours=1), timedelta(days=1)
+
+
+class State(IntEnum):
+    """How far a leaf is, as stored in raw_partition.state."""
+
+    OPEN = 0
+    CLOSED = 1
+    DETACHING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf by name, with its table."""
+
+    table: str
+    name: str
+
+
+def close_full(now: datetime) -> list[Leaf]:
+    """Close every raw leaf that ended; those closed. A leaf of spans waits until all its batches are folded."""
+    closed = []
+    for leaf in _ended(now - SETTLE):
+        with transaction.atomic(), connection.cursor() as cursor:
+            if not _claim(cursor, leaf):
+                continue
+            if leaf.table == "span":
+                n_repeats = _take_out_repeats(cursor, leaf, now)
+                _note_bounds(cursor, leaf)
+                cursor.execute("update fold_state set n_repeated = n_repeated + %s", [n_repeats])
+            cursor.execute(_named("alter table {leaf} reset (autovacuum_enabled)", leaf))
+            cursor.execute(
+                _named(
+                    "update raw_partition set state = %s, n_rows = (select count(*) from {leaf}),"
+                    " n_bytes = pg_total_relation_size(%s::regclass) where leaf = %s",
+                    leaf,
+                ),
+                [int(State.CLOSED), leaf.name, leaf.name],
+            )
+        with connection.cursor() as cursor:
+            cursor.execute(_named("vacuum (freeze, analyze) {leaf}", leaf))  # so that wrap-around never reads it again
+        closed.append(leaf)
+    return closed
+
+
+def drop_expired(now: datetime) -> list[Leaf]:
+    """Drop every leaf whose rows are all too old; those dropped. Not inside a transaction.
+
+    Detached concurrently first: a plain drop would block all readers of the table behind one long one.
+    """
+    dropped = []
+    for table, spec in TABLES.items():
+        for leaf in _older(table, now - spec.kept):
+            with connection.cursor() as cursor:
+                cursor.execute("update raw_partition set state = %s where leaf = %s", [int(State.DETACHING), leaf.name])
+                cursor.execute("select set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+                try:
+                    _detach(cursor, leaf)
+                    cursor.execute(_named("drop table if exists {leaf}", leaf))
+                finally:
+                    cursor.execute("select set_config('lock_timeout', '0', false)")
+                cursor.execute("delete from raw_partition where leaf = %s", [leaf.name])
+            log.info("dropped %s: older than %s", leaf.name, spec.kept)
+            dropped.append(leaf)
+    return dropped
+
+
+def forget_old(now: datetime) -> None:
+    """Ledger rows and request digests that nothing asks for any more."""
+    with connection.cursor() as cursor:
+        cursor.execute("delete from seen_request where seen_at < %s", [now - HELD_REQUESTS])
+        cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - HELD_BATCHES])
+
+
+def _ended(before: datetime) -> list[Leaf]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select p.table_name, p.leaf from raw_partition p where p.state = %s and p.ends_at < %s"
+            " and p.table_name = any(%s) and (p.table_name <> 'span' or not exists"
+            "  (select from batch b where not b.folded and b.stored_at < p.ends_at)) order by p.starts_at",
+            [int(State.OPEN), before, list(RAW_TABLES)],
+        )
+        return [Leaf(*row) for row in cursor.fetchall()]
+
+
+def _claim(cursor: CursorWrapper, leaf: Leaf) -> bool:
+    cursor.execute(
+        "select from raw_partition where leaf = %s and state = %s for update skip locked", [leaf.name, int(State.OPEN)]
+    )
+    return cursor.fetchone() is not None
+
+
+def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:
+    """Delete all but the first row of each span, and take what they counted off the rollups; how many rows."""
+    kept_10s = TABLES["edge_10s"].kept
+    cursor.execute(
+        _named(_REPEATS, leaf),
+        {
+            "kept": f"{kept_10s.total_seconds()} s",
+            "early": f"{EARLY.total_seconds()} s",
+            "traced": int(Evidence.TRACED),
+        },
+    )
+    rows = cursor.fetchall()
+    counts = [Counts(*row[:-1]) for row in rows if row[1] is not None and row[5]]
+    fresh = [each for each in counts if each.bucket_at >= now - kept_10s]
+    gone = [each for each in counts if each.bucket_at < now - kept_10s]
+    if fresh:
+        rollups.add_10s(cursor, fresh)
+        rollups.mark_dirty(cursor, Level.MINUTE, {rollups.minute(each.bucket_at) for each in fresh})
+    if gone:
+        minutes = {rollups.minute(each.bucket_at) for each in gone}
+        rollups.sum_up_minutes(cursor, only=minutes)
+        rollups.add_minutes(cursor, gone)
+        rollups.mark_dirty(cursor, Level.HOUR, {rollups.hour(each) for each in minutes})
+    return sum(row[-1] for row in rows)
+
+
+# The same buckets and the same choice of rows as the fold that counted them (collector.store.folds).
+_REPEATS = """
+    with repeated as (
+      select trace_id, span_id from {leaf} group by 1, 2 having count(*) > 1
+    ), ranked as (
+      select s.ctid, row_number() over (partition by s.trace_id, s.span_id order by s.stored_at, s.ctid) nth
+      from {leaf} s join repeated using (trace_id, span_id)
+    ), gone as (
+      delete from {leaf} s using ranked r where s.ctid = r.ctid and r.nth > 1
+      returning s.started_at, s.stored_at, s.edge_id, s.n_messages, s.status, s.duration_ms
+    )
+    select date_bin('10 s', case when started_at between stored_at - %(kept)s::interval
+        and stored_at + %(early)s::interval then started_at else stored_at end, '2000-01-01 00:00+00') at,
+      edge_id, -coalesce(sum(n_messages), 0)::bigint,
+      -coalesce(sum(n_messages) filter (where status = 2), 0)::bigint,
+      -coalesce(sum(duration_ms) filter (where n_messages > 0), 0)::float8,
+      -(count(*) filter (where n_messages > 0))::int, %(traced)s::smallint, count(*)::int
+    from gone group by 1, 2 order by 1, 2
+"""
+
+
+def _note_bounds(cursor: CursorWrapper, leaf: Leaf) -> None:
+    """Searches by event time pick leaves by these."""
+    cursor.execute(
+        _named(
+            "update raw_partition set (min_started_at, max_started_at) ="
+            " (select min(started_at), max(started_at) from {leaf}) where leaf = %s",
+            leaf,
+        ),
+        [leaf.name],
+    )
+
+
+def _older(table: str, before: datetime) -> list[Leaf]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select table_name, leaf from raw_partition where table_name = %s and ends_at <= %s order by starts_at",
+            [table, before],
+        )
+        return [Leaf(*row) for row in cursor.fetchall()]
+
+
+def _detach(cursor: CursorWrapper, leaf: Leaf) -> None:
+    """Detach wherever an earlier try was interrupted."""
+    cursor.execute("select inhdetachpending from pg_inherits where inhrelid = to_regclass(%s)", [leaf.name])
+    row = cursor.fetchone()
+    if row is not None:
+        how = "finalize" if row[0] else "concurrently"
+        cursor.execute(_named(f"alter table {{table}} detach partition {{leaf}} {how}", leaf))
+
+
+def _named(statement: str, leaf: Leaf) -> sql.Composed:
+    return sql.SQL(statement).format(leaf=sql.Identifier(leaf.name), table=sql.Identifier(leaf.table))
