@@ -124,16 +124,15 @@ def test_grpc_tells_what_is_wrong_with_the_codes_of_otlp(receiver: Running) -> N
         for body, metadata, expected in [
             (b"\xff\xff", (), grpc.StatusCode.INVALID_ARGUMENT),
             (bytes(21 * 1024**2), (), grpc.StatusCode.RESOURCE_EXHAUSTED),
-            (BODY, (("authorization", "Bearer nonsense"),), grpc.StatusCode.UNAVAILABLE),  # no database to ask
+            (BODY, (("authorization", "Bearer nonsense"),), grpc.StatusCode.UNAUTHENTICATED),
+            (BODY, (("authorization", f"Bearer {token}"),), grpc.StatusCode.UNAVAILABLE),  # no database to ask
             (BODY, (("origin", "https://evil.example"),), grpc.StatusCode.PERMISSION_DENIED),
         ]:
             with pytest.raises(grpc.RpcError) as raised:
                 export(body, timeout=20, metadata=metadata)
             assert raised.value.code() is expected
         with pytest.raises(grpc.RpcError) as raised:
-            channel.unary_unary("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", None, None)(
-                b"", timeout=20
-            )
+            channel.unary_unary(reflection, None, None)(b"", timeout=20)
         assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
