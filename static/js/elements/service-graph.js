@@ -3,6 +3,7 @@
 import { curve, lanes } from "./graph/curves.js";
 import { placeNewcomers } from "./graph/places.js";
 import { edgeClass, edgeGroup, edgeLabel, edgeTitle, fillNode, nodeClass, nodeGroup } from "./graph/shapes.js";
+import { stretch } from "./graph/stretch.js";
 import { Viewport } from "./graph/viewport.js";
 import { around, neighbour } from "./graph/walk.js";
 import { set, sign, svg } from "../lib/svg.js";
@@ -21,6 +22,7 @@ class ServiceGraph extends HTMLElement {
   #active = null;
   #selected = null;
   #fitted = false;
+  #stretch = { x: 1, y: 1, nodeWidth: 172 };
   labelChoice = "rate";
 
   connectedCallback() {
@@ -77,9 +79,18 @@ class ServiceGraph extends HTMLElement {
 
   #fit() {
     if (!this.#nodes.size || !this.clientWidth) return;
-    this.view.fit([...this.#nodes.values()]);
+    const nodes = [...this.#nodes.values()];
+    this.#stretch = stretch(nodes, this.getBoundingClientRect());
+    this.#drawNodes(this.#nodes);
+    this.#drawEdges(true);
+    this.select(this.#selected);
+    this.view.fit(nodes.map((node) => this.#at(node)), this.#stretch.nodeWidth);
     this.#fitted = true;
-    this.#uncrowd();
+  }
+
+  /** Where a node stands on the drawing. */
+  #at(node) {
+    return { x: Math.round(node.x * this.#stretch.x), y: Math.round(node.y * this.#stretch.y) };
   }
 
   #placed(node, before) {
@@ -91,14 +102,15 @@ class ServiceGraph extends HTMLElement {
     let pulses = 0;
     for (const node of this.#nodes.values()) {
       let group = this.#nodeGroups.get(node.id);
-      if (!group || shapeOf(node) !== shapeOf(old.get(node.id) ?? node)) {
+      if (!group || shapeOf(node) !== shapeOf(old.get(node.id) ?? node) || group.dataset.width !== String(this.#stretch.nodeWidth)) {
         group?.remove();
-        group = nodeGroup(node);
+        group = nodeGroup(node, this.#stretch.nodeWidth);
         this.#nodeGroups.set(node.id, group);
         this.nodeLayer.append(group);
       }
       fillNode(group, node);
-      set(group, { transform: `translate(${node.x} ${node.y})` });
+      const place = this.#at(node);
+      set(group, { transform: `translate(${place.x} ${place.y})` });
       const before = old.get(node.id);
       const changed = before && before.health !== node.health && pulses++ < MOST_PULSES;
       this.#setClass(group, node, changed);
@@ -135,7 +147,7 @@ class ServiceGraph extends HTMLElement {
         this.edgeLayer.append(group);
       }
       const [source, target] = [this.#nodes.get(edge.source), this.#nodes.get(edge.target)];
-      if (lane) this.#route(group, edge, curve(source, target, lane.get(edge.id)));
+      if (lane) this.#route(group, edge, curve(this.#at(source), this.#at(target), this.#stretch.nodeWidth, lane.get(edge.id)));
       const name = edgeClass(edge);
       reorder ||= group.dataset.health !== edge.health;
       group.dataset.health = edge.health;
@@ -162,7 +174,7 @@ class ServiceGraph extends HTMLElement {
     const taken = [];
     for (const edge of order) {
       const at = this.#labels.get(edge.id);
-      const crowded = taken.some((other) => Math.abs(other.x - at.x) < 54 && Math.abs(other.y - at.y) < 15);
+      const crowded = taken.some((other) => Math.abs(other.x - at.x) < 46 && Math.abs(other.y - at.y) < 14);
       this.#edgeGroups.get(edge.id).querySelector(".label").classList.toggle("crowded", crowded);
       if (!crowded) taken.push(at);
     }
@@ -211,7 +223,7 @@ class ServiceGraph extends HTMLElement {
     const group = this.#nodeGroups.get(id);
     group?.classList.add("active");
     set(this.svg, { "aria-activedescendant": group?.id });
-    if (group) this.view.reveal(this.#nodes.get(id));
+    if (group) this.view.reveal(this.#at(this.#nodes.get(id)), this.#stretch.nodeWidth);
   }
 
   #buttons() {

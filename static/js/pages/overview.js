@@ -26,6 +26,7 @@ function start() {
   take({ kind: "snapshot", ...JSON.parse(source.textContent) });
   known = structure();
   graph.select(selection());
+  if (views.dataset.view === "auto" && matchMedia("(max-width: 767px)").matches) markView("table");
   live.addEventListener("message", (event) => event.detail.stream.startsWith("graph:") && take(event.detail));
   live.addEventListener("poll", refetch);
   live.addEventListener("bell", (event) => event.detail.of === "layout" && refetch());
@@ -139,10 +140,17 @@ function onLink(event) {
 
 function setView(link) {
   views.dataset.view = link.dataset.view;
-  for (const other of document.querySelectorAll("[data-views] a")) other.toggleAttribute("aria-current", other === link);
+  markView(link.dataset.view);
   const url = new URL(location.href);
   url.searchParams.set("view", link.dataset.view);
   history.replaceState(history.state, "", url);
+}
+
+function markView(view) {
+  for (const link of document.querySelectorAll("[data-views] a")) {
+    if (link.dataset.view === view) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 /** Selects on the graph and fetches the side panel; closing gives the focus back to the graph. */

@@ -1,15 +1,17 @@
 // How edges run: left to right as one curve, backwards around below, several between the same two side by side.
 
-import { HEIGHT, WIDTH } from "./shapes.js";
+import { HEIGHT } from "./shapes.js";
 
 const HEAD = 8;
 const SIDE_BY_SIDE = 12;
 const LABEL_AT = 0.62;
+const FLAT = 16; // an edge so level that its label stands above it
+const ABOVE = 10;
 
-/** Paths of an edge (line, head) and the place of its label. `lane` is 0, 1, −1, 2 … between the same two nodes. */
-export function curve(source, target, lane = 0) {
+/** Paths of an edge between two places (line, head) and the place of its label. `lane`: 0, 1, −1, 2 … side by side. */
+export function curve(source, target, width, lane = 0) {
   const shift = lane * SIDE_BY_SIDE;
-  return target.x > source.x + WIDTH / 2 ? forward(source, target, shift) : around(source, target, shift);
+  return target.x > source.x + width / 2 ? forward(source, target, width, shift) : around(source, target, shift);
 }
 
 /** Lane numbers for edges between the same two nodes. */
@@ -25,14 +27,16 @@ export function lanes(edges) {
   return result;
 }
 
-function forward(source, target, shift) {
-  const from = [source.x + WIDTH / 2, source.y + shift];
-  const tip = [target.x - WIDTH / 2 - 2, target.y + shift];
+function forward(source, target, width, shift) {
+  const from = [source.x + width / 2, source.y + shift];
+  const tip = [target.x - width / 2 - 2, target.y + shift];
   const to = [tip[0] - HEAD, tip[1]];
-  const bend = Math.max(28, Math.min(90, (to[0] - from[0]) / 2));
+  const bend = Math.max(14, Math.min(90, (to[0] - from[0]) / 2));
   const points = [from, [from[0] + bend, from[1]], [to[0] - bend, to[1]], to];
   const head = `M${tip[0]} ${tip[1]}l${-HEAD - 2} -5v10Z`;
-  return { line: path(points), head, label: bezier(points, LABEL_AT) };
+  const at = bezier(points, LABEL_AT);
+  const flat = Math.abs(to[1] - from[1]) < FLAT;
+  return { line: path(points), head, label: flat ? { x: (from[0] + tip[0]) / 2, y: at.y - ABOVE } : at };
 }
 
 function around(source, target, shift) {

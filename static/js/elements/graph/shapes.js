@@ -4,33 +4,35 @@ import { count, duration, rate } from "../../lib/format.js";
 import { cut, shown } from "../../lib/text.js";
 import { set, sign, svg } from "../../lib/svg.js";
 
-export const WIDTH = 172;
+export const WIDEST = 172;
+export const NARROWEST = 120;
 export const HEIGHT = 46;
 const CAP = 9;
-const NAME_LENGTH = 21;
+const LETTER = 6.7; // pixels a letter of a name takes, on average
 
-/** A node's group, empty; `fill` writes what the data says. */
-export function nodeGroup(node) {
-  const group = svg("g", { id: domId(node.id), role: "img", "data-id": node.id });
-  group.append(svg("path", { class: "halo", d: box(5) }));
-  for (const path of outline(node)) group.append(path);
-  if (node.role === "retry") group.append(sign("retries", { x: WIDTH / 2 - 30, y: -8, width: 16, height: 16, class: "icon role" }));
-  if (node.guessed) group.append(svg("text", { class: "role", x: WIDTH / 2 - 16, y: 5 }, "?"));
-  group.append(svg("g", { class: "health", transform: `translate(${-WIDTH / 2 + 18} 0)` }));
-  group.append(svg("text", { class: "name", x: -WIDTH / 2 + 34, y: -4 }));
-  group.append(svg("text", { class: "number", x: -WIDTH / 2 + 34, y: 13 }));
+/** A node's group of this width, empty; `fillNode` writes what the data says. */
+export function nodeGroup(node, width) {
+  const group = svg("g", { id: domId(node.id), role: "img", "data-id": node.id, "data-width": width });
+  group.append(svg("path", { class: "halo", d: box(width, 5) }));
+  for (const path of outline(node, width)) group.append(path);
+  if (node.role === "retry") group.append(sign("retries", { x: width / 2 - 28, y: HEIGHT / 2 - 20, width: 14, height: 14, class: "icon role" }));
+  if (node.guessed) group.append(svg("text", { class: "role", x: width / 2 - 14, y: HEIGHT / 2 - 8 }, "?"));
+  group.append(svg("g", { class: "health", transform: `translate(${-width / 2 + 4} ${-HEIGHT / 2 + 2})` }));
+  const middle = node.kind === "topic" && node.role !== "dead_letter" ? -CAP / 2 : 0;
+  group.append(svg("text", { class: "name", x: middle, y: -2 }));
+  group.append(svg("text", { class: "number", x: middle, y: 15 }));
   group.append(svg("title"));
   return group;
 }
 
 /** Writes name, number, health and label of a node into its group. */
 export function fillNode(group, node) {
-  group.querySelector(".name").textContent = cut(shown(node.name), NAME_LENGTH);
+  group.querySelector(".name").textContent = cut(shown(node.name), Math.floor((group.dataset.width - (node.kind === "topic" ? 26 : 18)) / LETTER));
   text(group.querySelector(".number"), nodeNumber(node));
   const health = group.querySelector(".health");
   if (health.dataset.level !== node.health) {
     health.dataset.level = node.health;
-    health.replaceChildren(sign(node.health, { x: -8, y: -8, width: 16, height: 16 }));
+    health.replaceChildren(svg("circle", { class: "ground", r: 9.5 }), sign(node.health, { x: -8, y: -8, width: 16, height: 16 }));
   }
   const label = nodeLabel(node);
   set(group, { "aria-label": label });
@@ -100,10 +102,10 @@ function widthStep(value) {
   return value < 10000 ? 3 : 4;
 }
 
-function outline(node) {
-  const x = WIDTH / 2;
+function outline(node, width) {
+  const x = width / 2;
   const y = HEIGHT / 2;
-  if (node.kind !== "topic") return [svg("path", { class: "shape", d: box(0) })];
+  if (node.kind !== "topic") return [svg("path", { class: "shape", d: box(width, 0) })];
   if (node.role === "dead_letter") {
     const body = `M${-x + CAP} ${-y}H${x - 14}L${x} ${-y + 14}V${y}H${-x + CAP}A${CAP} ${y} 0 0 1 ${-x + CAP} ${-y}Z`;
     return [svg("path", { class: "shape", d: body }), svg("path", { class: "rim", d: `M${x - 14} ${-y}V${-y + 14}H${x}` })];
@@ -113,8 +115,8 @@ function outline(node) {
   return [svg("path", { class: "shape", d: body }), svg("path", { class: "rim", d: rim })];
 }
 
-function box(grow) {
-  const x = WIDTH / 2 + grow;
+function box(width, grow) {
+  const x = width / 2 + grow;
   const y = HEIGHT / 2 + grow;
   const r = 8 + grow;
   return `M${-x + r} ${-y}H${x - r}Q${x} ${-y} ${x} ${-y + r}V${y - r}Q${x} ${y} ${x - r} ${y}H${-x + r}Q${-x} ${y} ${-x} ${y - r}V${-y + r}Q${-x} ${-y} ${-x + r} ${-y}Z`;

@@ -1,11 +1,12 @@
 // Pan and zoom of the graph: drag, wheel, pinch, keys and buttons. Never smaller than a person can aim at.
 
-import { HEIGHT, WIDTH } from "./shapes.js";
+import { HEIGHT } from "./shapes.js";
 
 const LEAST = 0.2;
 const MOST = 2.5;
 const FIT_MOST = 1.15;
 const MARGIN = 24;
+const BUTTONS = 40; // at the bottom left
 const LABELS_FROM = 0.7;
 const SMALLEST_TEXT = 11;
 
@@ -32,19 +33,19 @@ export class Viewport {
     return this.#moved;
   }
 
-  /** Shows all of these nodes, at most at natural size. */
-  fit(nodes) {
+  /** Shows all of these places (middles of nodes of this width), hardly above natural size. */
+  fit(nodes, width) {
     if (!nodes.length) return;
-    const { width, height } = this.#svg.getBoundingClientRect();
+    const box = this.#svg.getBoundingClientRect();
     const xs = nodes.map((node) => node.x);
     const ys = nodes.map((node) => node.y);
-    const left = Math.min(...xs) - WIDTH / 2 - MARGIN;
+    const left = Math.min(...xs) - width / 2 - MARGIN;
     const top = Math.min(...ys) - HEIGHT / 2 - MARGIN;
-    const w = Math.max(...xs) + WIDTH / 2 + MARGIN - left;
+    const w = Math.max(...xs) + width / 2 + MARGIN - left;
     const h = Math.max(...ys) + HEIGHT / 2 + MARGIN - top;
-    this.scale = Math.max(LEAST, Math.min(FIT_MOST, width / w, height / h));
-    this.x = (width - w * this.scale) / 2 - left * this.scale;
-    this.y = (height - h * this.scale) / 2 - top * this.scale;
+    this.scale = Math.max(LEAST, Math.min(FIT_MOST, box.width / w, (box.height - BUTTONS) / h));
+    this.x = (box.width - w * this.scale) / 2 - left * this.scale;
+    this.y = (box.height - BUTTONS - h * this.scale) / 2 - top * this.scale;
     this.#draw();
   }
 
@@ -60,12 +61,12 @@ export class Viewport {
     this.#draw();
   }
 
-  /** Moves the picture as little as needed so that a node is inside. */
-  reveal(node) {
+  /** Moves the picture as little as needed so that the node at this place is inside. */
+  reveal(node, nodeWidth) {
     const { width, height } = this.#svg.getBoundingClientRect();
     const x = node.x * this.scale + this.x;
     const y = node.y * this.scale + this.y;
-    const dx = (WIDTH / 2) * this.scale + MARGIN;
+    const dx = (nodeWidth / 2) * this.scale + MARGIN;
     const dy = (HEIGHT / 2) * this.scale + MARGIN;
     this.x += Math.max(0, dx - x) - Math.max(0, x - (width - dx));
     this.y += Math.max(0, dy - y) - Math.max(0, y - (height - dy));
