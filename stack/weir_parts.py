@@ -13,7 +13,8 @@ from stack.settings import Observed, Settings
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = (sys.executable, "-u")
 MANAGE = (*PYTHON, "manage.py")
-CELERY = (*PYTHON, "-m", "celery", "-A", "dashboard")
+_NO_WARNING = ("-W", "ignore:You're running the worker:RuntimeWarning")  # of root: tasks are JSON and hold ids only
+CELERY = (*PYTHON, *_NO_WARNING, "-m", "celery", "--quiet", "-A", "dashboard")
 
 # security S65 and boundary B4: the web process holds no Kafka credential, the folder nothing but the database
 GRANTS: Mapping[str, tuple[str, ...]] = {
@@ -116,6 +117,7 @@ class Weir:
             "WEIR_SPOOL_TLS": "1" if addresses.spool.tls else "0",
             "WEIR_EMBEDDED_KAFKA": "1" if addresses.observed_is_embedded else "0",
             "WEIR_DEMO": "1" if settings.demo else "0",
+            "WEIR_TAP_PAYLOADS": self.environ.get("WEIR_TAP_PAYLOADS") or ("*" if settings.demo else ""),
         }
         granted = self._granted()
         return {
