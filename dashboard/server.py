@@ -94,7 +94,7 @@ class LimitedServer(Server):
         except CannotListenError as error:
             raise PortTaken from error
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
-        reactor.callWhenRunning(self._ready)
+        reactor.callLater(0, self._ready)
         reactor.run()
 
     def kill_all_applications(self) -> defer.Deferred | None:

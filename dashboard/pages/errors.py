@@ -44,5 +44,5 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 
 def _error(request: HttpRequest, status: int, heading: str, sentence: str) -> HttpResponse:
-    facts = {"title": f"{heading} · Weir", "heading": heading, "sentence": sentence}
+    facts = {"title": f"{heading} · Weir", "heading": heading, "sentence": sentence, "status": status}
     return render(request, "errors/error.html", facts, status=status)

@@ -6,6 +6,8 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from collector.clock import now
+from collector.management.health import PartReport
 from collector.ready import announce_ready
 from dashboard import static_files
 
@@ -22,11 +24,17 @@ class Command(BaseCommand):
         from dashboard.protocols import Caps
 
         static_files.collect()
-        from dashboard.asgi import application  # reads the collected files
+        from dashboard.asgi import application, live  # reads the collected files
+
+        report = PartReport("web")
+
+        def ready() -> None:
+            live.start(lambda sentence, value: report.say(sentence, ok=True, now=now(), value=value))
+            announce_ready()
 
         caps = Caps(exempt=settings.WEIR_TRUSTED_PROXIES, https=settings.WEIR_PUBLIC_URL.startswith("https://"))
         web = server.LimitedServer(
-            application, bind=settings.WEIR_HTTP_BIND, port=settings.WEIR_HTTP_PORT, caps=caps, ready=announce_ready
+            application, bind=settings.WEIR_HTTP_BIND, port=settings.WEIR_HTTP_PORT, caps=caps, ready=ready
         )
         try:
             web.run()

@@ -1,0 +1,178 @@
+"""One state per stream for all sockets of this process: computed when something changed and somebody looks."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from django.db import connections
+
+from collector import clock
+from dashboard.live import deltas, streams
+from dashboard.live.outbox import Bell
+from dashboard.queries.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+LEAST_SECONDS = 0.5
+"""Between two computations of a stream."""
+LONGEST_SECONDS = 5.0
+"""Without a hint a stream is looked at all the same: hints may be lost."""
+BELL_SECONDS = 1.0
+_THREADS = 2
+
+
+class Reader(Protocol):
+    """A socket, as the hub knows it."""
+
+    def put(self, feed: "Stream") -> None: ...
+    def ring(self, bell: Bell) -> None: ...
+
+
+class Stream:
+    """The newest state of one stream, with the messages that bring readers there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seq = 0
+        self.readers: set[Reader] = set()
+        self.woken = asyncio.Event()
+        self._tick: Tick | None = None
+        self._base = 0
+        self._delta = ""
+        self._snapshot = ""
+
+    def take_in(self, tick: Tick, *, seq: int) -> bool:
+        """Make `tick` the state. False when it says nothing new."""
+        before, self._tick = self._tick, tick
+        changed = deltas.changes(before.body, tick.body) if before else {}
+        if before and not changed and before.as_of == tick.as_of:
+            return False
+        self._base, self.seq, self._snapshot = self.seq, seq, ""
+        if before:
+            self._delta = deltas.delta(self.name, seq, base=self._base, as_of=tick.as_of, changed=changed)
+        return True
+
+    def message_after(self, seen: int) -> str:
+        """The delta for who has the state before, else the whole state, encoded once for all who need it."""
+        if seen and seen == self._base:
+            return self._delta
+        if not self._snapshot and self._tick:
+            self._snapshot = deltas.snapshot(self.name, self.seq, as_of=self._tick.as_of, body=self._tick.body)
+        return self._snapshot
+
+
+class Hub:
+    """Everything runs on one event loop; builders run in two threads. `build` reads the state of a named stream."""
+
+    def __init__(self, build: streams.Build) -> None:
+        self._build = build
+        self._streams: dict[str, Stream] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._readers: set[Reader] = set()
+        self._rung: dict[str, float] = {}
+        self._later: dict[str, asyncio.TimerHandle] = {}
+        self._numbers = itertools.count(1)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="live")
+
+    @property
+    def n_readers(self) -> int:
+        """Open sockets."""
+        return len(self._readers)
+
+    @property
+    def n_streams(self) -> int:
+        """Streams that somebody looks at."""
+        return len(self._tasks)
+
+    def join(self, reader: Reader) -> None:
+        """The reader gets bells from now on."""
+        self._readers.add(reader)
+
+    def want(self, reader: Reader, names: Iterable[str]) -> None:
+        """The reader looks at these streams and no others; it gets the state of each as soon as there is one."""
+        wanted = set(names)
+        for name, stream in list(self._streams.items()):
+            if name not in wanted and reader in stream.readers:
+                self._leave_stream(reader, stream)
+        for name in wanted:
+            stream = self._streams.setdefault(name, Stream(name))
+            stream.readers.add(reader)
+            if stream.seq:
+                reader.put(stream)
+            if name not in self._tasks:
+                self._tasks[name] = asyncio.create_task(self._keep(stream))
+
+    def leave(self, reader: Reader) -> None:
+        """The reader is gone; a stream without readers is no longer computed, and forgotten."""
+        self._readers.discard(reader)
+        for stream in list(self._streams.values()):
+            self._leave_stream(reader, stream)
+
+    def wake(self, subject: str) -> None:
+        """A hint arrived: streams it touches are looked at, its bell rings."""
+        kinds = streams.WOKEN_BY.get(subject, ())
+        for stream in self._streams.values():
+            if stream.name.partition(":")[0] in kinds:
+                stream.woken.set()
+        if bell := streams.BELLS.get(subject):
+            self._ring(bell)
+
+    def wake_all(self) -> None:
+        """Hints may have been lost: everything is looked at, every bell rings."""
+        for subject in {*streams.WOKEN_BY, *streams.BELLS}:
+            self.wake(subject)
+
+    def _leave_stream(self, reader: Reader, stream: Stream) -> None:
+        stream.readers.discard(reader)
+        if not stream.readers:
+            del self._streams[stream.name]
+            if task := self._tasks.pop(stream.name, None):
+                task.cancel()
+
+    def _ring(self, of: str) -> None:
+        """At most once a second for each bell: the last ring of a burst is kept."""
+        wait = self._rung.get(of, float("-inf")) + BELL_SECONDS - time.monotonic()
+        if wait <= 0:
+            self._ring_now(of)
+        elif of not in self._later:
+            self._later[of] = asyncio.get_running_loop().call_later(wait, self._ring_now, of)
+
+    def _ring_now(self, of: str) -> None:
+        self._later.pop(of, None)
+        self._rung[of] = time.monotonic()
+        seq = next(self._numbers)
+        bell = Bell(of, seq, deltas.bell(of, seq))
+        for reader in list(self._readers):
+            reader.ring(bell)
+
+    async def _keep(self, stream: Stream) -> None:
+        """Compute, hand out, wait for a hint; never more often than twice a second."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = time.monotonic()
+            stream.woken.clear()
+            try:
+                tick = await loop.run_in_executor(self._threads, self._build, stream.name)
+            except Exception:
+                logger.exception("The stream %s could not be read; its pages keep what they show.", stream.name)
+            else:
+                if stream.take_in(tick, seq=next(self._numbers)):
+                    for reader in list(stream.readers):
+                        reader.put(stream)
+            await asyncio.sleep(max(0.0, began + LEAST_SECONDS - time.monotonic()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stream.woken.wait(), LONGEST_SECONDS)
+
+
+def read(name: str) -> Tick:
+    """The state of the stream `name`, read now; for a thread, whose connection goes back afterwards."""
+    kind, _, seconds = name.partition(":")
+    try:
+        return streams.BUILDERS[kind](int(seconds), now=clock.now())
+    finally:
+        connections.close_all()
