@@ -108,7 +108,7 @@ def time_range(request: HttpRequest, span: Window) -> Range:
         back=_query(request, "now-15m", "now"),
         from_text=span.from_text,
         to_text=span.to_text,
-        kept=[(name, value) for name, value in request.GET.items() if name not in {"from", "to"}],
+        kept=[(name, value) for name, value in request.GET.dict().items() if name not in {"from", "to"}],
     )
 
 

@@ -3,14 +3,15 @@
 from django.urls import URLPattern, URLResolver, path
 
 from dashboard.api.api import api
-from dashboard.pages import audit, health, health_probes, login, overview, preferences
+from dashboard.pages import audit, health, health_probes, login, overview, preferences, topics
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", overview.overview, name="overview"),
-    path("audit/", audit.audit, name="audit"),
+    *overview.urlpatterns,
+    *topics.urlpatterns,
+    *audit.urlpatterns,
     *health_probes.urlpatterns,
-    path("health/", health.health_page, name="health"),
-    path("preferences/", preferences.preferences, name="preferences"),
+    *health.urlpatterns,
+    *preferences.urlpatterns,
     *login.urlpatterns,
     path("api/v1/", api.urls),
 ]

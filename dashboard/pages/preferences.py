@@ -22,7 +22,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     answer = HttpResponseRedirect(back)
     for name, cookie, allowed in (("theme", THEME_COOKIE, ("system", *THEMES)), ("keys", KEYS_COOKIE, ("on", "off"))):
         value = request.POST.get(name)
-        if value in allowed:
+        if value is not None and value in allowed:
             # Scripts read and set the theme at once: it holds nothing worth hiding.
             answer.set_cookie(
                 cookie, value, max_age=YEAR_SECONDS, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE

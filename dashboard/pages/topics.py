@@ -1,6 +1,5 @@
 """Topics, and one topic: which are busy, late or at risk; who writes, who reads, how far behind?"""
 
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -11,12 +10,10 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import chart, lag_caption, rate_caption
-from dashboard.queries.events import recent_events
 from dashboard.queries.series import series
 from dashboard.queries.topics import TopicRow, number_of, topic, topics
 from dashboard.templatetags.sorting import ordered
 
-N_RECENT = 20
 DEFAULT_SORT = "-in"
 _HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 _COLUMNS = {
@@ -77,8 +74,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         "charts": charts,
         "captions": {"rates": rate_caption(lines), "lags": lag_caption(lines)},
         "n_more_groups": lines.n_more_groups,
-        "recent": recent_events(cluster, name, limit=N_RECENT),
-        "configs": _changed_first(page.configs),
+        "configs": sorted(page.configs.items()),
     }
     if shell.wants_part(request, "flow"):
         return render(request, "topics/flow.html", facts)
@@ -110,10 +106,6 @@ def _matches(row: TopicRow, word: str) -> bool:
     elif (field, value) == ("has", "dead-letters"):
         hit = row.n_dead_letters > 0
     return hit is not word.startswith("-")
-
-
-def _changed_first(configs: dict[str, str]) -> Sequence[tuple[str, str]]:
-    return sorted(configs.items())
 
 
 urlpatterns = [

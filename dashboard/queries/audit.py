@@ -38,11 +38,12 @@ def audit_log(*, of_person: int | None, before: int | None = None) -> AuditLog:
     with connection.cursor() as cursor:
         cursor.execute(
             "select id, at, person_name, action, object, result, reason, address, facts from audit_entry"
-            " where (%(person)s::int is null or person_id = %(person)s) and (%(before)s::bigint is null or id < %(before)s)"
+            " where (%(person)s::int is null or person_id = %(person)s)"
+            " and (%(before)s::bigint is null or id < %(before)s)"
             " order by id desc limit %(limit)s",
             {"person": of_person, "before": before, "limit": LIMIT + 1},
         )
-        rows = tuple(AuditRow(*row[:-1], facts=_object(row[-1])) for row in cursor.fetchall())
+        rows = tuple(AuditRow(*(*row[:-1], _object(row[-1]))) for row in cursor.fetchall())
     more = len(rows) > LIMIT
     return AuditLog(rows[:LIMIT], rows[LIMIT - 1].id if more else None)
 

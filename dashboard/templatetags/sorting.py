@@ -12,7 +12,8 @@ def ordered(rows: Iterable[Row], sort: str, columns: dict[str, Key[Row]]) -> lis
     key = columns.get(sort.removeprefix("-"))
     if key is None:
         return list(rows)
-    known, missing = [], []
+    known: list[Row] = []
+    missing: list[Row] = []
     for row in rows:
         (missing if key(row) is None else known).append(row)
     return sorted(known, key=key, reverse=sort.startswith("-")) + missing

@@ -8,6 +8,7 @@ from math import inf
 from urllib.parse import urlencode, urlsplit
 
 from django import template
+from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.template import Context
@@ -164,8 +165,8 @@ def here(context: Context, **changes: object) -> str:
     """This page with some query parameters changed; None takes one out."""
     request: HttpRequest = context["request"]
     query = request.GET.copy()
-    for name, value in changes.items():
-        name = name.rstrip("_")
+    for written, value in changes.items():
+        name = written.rstrip("_")
         query.pop(name, None)
         if value is not None:
             query[name] = str(value)
@@ -207,7 +208,7 @@ class _Json:
 def _imports() -> dict[str, object]:
     hashed: Mapping[str, str] = getattr(staticfiles_storage, "hashed_files", {})
     own = {
-        staticfiles_storage.base_url + name: staticfiles_storage.url(name)
+        f"{settings.STATIC_URL}{name}": staticfiles_storage.url(name)
         for name in hashed
         if name.startswith("js/") and name.endswith(".js")
     }
