@@ -217,6 +217,16 @@ def remove_outside(state: Path) -> None:
     shutil.rmtree(places.SYSTEM_STATE / f"pg-{places.short_name(state)}", ignore_errors=True)
 
 
+def remove_copied_programs() -> None:
+    """Remove the copies of PostgreSQL's programs that its account needed, and their folder when nothing else is in."""
+    if not places.SYSTEM_STATE.is_dir():
+        return
+    for copied in places.SYSTEM_STATE.glob("*programs-*"):
+        shutil.rmtree(copied)
+    if not any(places.SYSTEM_STATE.iterdir()):
+        places.SYSTEM_STATE.rmdir()
+
+
 def _made_system_folder() -> Path:
     return places.made_private(places.SYSTEM_STATE, mode=0o711)
 

@@ -112,8 +112,12 @@ def wait_while_zombie(pid: int, *, seconds: float = 5.0) -> None:
 def sweep(leaders: list[tuple[int, float]], *, grace_seconds: float = 6.0) -> int:
     """End what an earlier supervisor left: (pid, created_at) of its children. The number that had to be killed.
 
-    On Linux they were told to stop when their parent died; this waits for that, then kills their groups.
+    On Linux they were told to stop when their parent died, elsewhere this tells them; then it waits, then kills.
     """
+    if sys.platform != "linux":
+        for pid, created_at in leaders:
+            if is_running(pid, created_at):
+                signal_group(pid, signal.SIGTERM)
     until = time.monotonic() + grace_seconds
     alive = leaders
     while alive and time.monotonic() < until:
