@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import DataError
+from django.db import DataError, IntegrityError
 
 from collector.domain.records import Record
 from collector.intake.reading import Reading, undecodable
@@ -18,7 +18,7 @@ from collector.store.saving import Batch, Saved, Store
 log = logging.getLogger(__name__)
 
 # What Postgres or its driver says of a value it cannot hold: the record's fault, so trying again would not help.
-UNSTORABLE = (DataError, ValueError, OverflowError)
+UNSTORABLE = (DataError, IntegrityError, ValueError, OverflowError)
 
 
 @dataclass

@@ -1,11 +1,14 @@
 """Records of observed topics -> what is kept of them: place, size, key, context; more only where that is wanted."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from collector.domain import dialects
 from collector.domain.contexts import writer
+from collector.domain.dead_letters import DeadLetter
 from collector.domain.records import Record
 from collector.intake.reading import Rows
 from collector.ports import Partition
@@ -15,6 +18,8 @@ from collector.store.records import KEY_NAME, Tapped
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+log = logging.getLogger(__name__)
 
 MAX_KEY = 200  # characters that a key is searched by
 EVENT_ID_HEADERS = ("ce_id", "ce-id", "event-id", "event_id", "message-id")
@@ -55,13 +60,15 @@ class TapReading:
         )
 
     def _tapped(self, record: Record, feed: Feed) -> Tapped:
+        holds_letters = feed.holds_dead_letters or dialects.role(feed.name) == "dead_letter"
         return Tapped(
             record=record,
             topic_id=feed.topic_id,
-            keeps_body=feed.holds_dead_letters or matches(record.topic, self._rules.payloads),
+            keeps_body=holds_letters or matches(record.topic, self._rules.payloads),
             context=writer(record),
             event_id=next(filter(None, (searchable(record.first(name)) for name in EVENT_ID_HEADERS)), None),
             keys=tuple(self._keys(record)),
+            letter=_letter(record) if holds_letters else None,
         )
 
     def _keys(self, record: Record) -> list[tuple[int, str]]:
@@ -72,6 +79,15 @@ class TapReading:
             if text := searchable(record.first(name)):
                 found.append((number, text))
         return found
+
+
+def _letter(record: Record) -> DeadLetter | None:
+    try:
+        return dialects.read(record)
+    except Exception:
+        # A fault in a dialect must not stop the intake at this record for ever; the record itself is kept whole.
+        log.exception("cannot read the dead letter %s/%d/%d", record.topic, record.partition, record.offset)
+        return None
 
 
 def searchable(raw: bytes | None) -> str | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from collector.domain.dead_letters import DeadLetter
 from collector.domain.frames import framed
 from collector.domain.records import Record
 from collector.store.copying import copy
@@ -38,7 +39,10 @@ MAX_SMALLINT, MAX_INT = 2**15 - 1, 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Tapped:
-    """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it."""
+    """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it.
+
+    `letter`: what it says of a failure, where it is a dead letter.
+    """
 
     record: Record
     topic_id: int
@@ -46,6 +50,7 @@ class Tapped:
     context: tuple[bytes, bytes] | None
     event_id: str | None
     keys: tuple[tuple[int, str], ...]
+    letter: DeadLetter | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from collector.store import dead_letters
 from collector.store.connection import reaching
 from collector.store.listening import Listener
 from collector.store.names import Names
@@ -84,8 +85,12 @@ class Store:
             sightings = [each for request in batch.requests for each in request.sightings]
             ids = named(sightings, self.names, now=now) if sightings else []
             _count_folded(self.names, now)
-            with transaction.atomic(), connection.cursor() as cursor:
-                return self._write(cursor, batch, ids, now)
+            try:
+                with transaction.atomic(), connection.cursor() as cursor:
+                    return self._write(cursor, batch, ids, now)
+            except IntegrityError:
+                self.leaves.forget()  # perhaps one was dropped under us
+                raise
 
     def _write(self, cursor: CursorWrapper, batch: Batch, ids: Sequence[Named], now: datetime) -> Saved:
         advance(cursor, batch.input_id, batch.advances, now=now)
@@ -104,6 +109,9 @@ class Store:
         stored_at = _enter(cursor, batch, len(sightings), n_links, n_repeated, now)
         copy_spans(cursor, sightings, kept, stored_at)
         copy_records(cursor, batch.tapped, stored_at)
+        letters = [(each.record, each.topic_id, each.letter) for each in batch.tapped if each.letter is not None]
+        if letters:
+            dead_letters.park(cursor, letters, now=now)
         copy_undecodable(cursor, batch.input_id, self._rationed(batch.undecodable, now), stored_at)
         return Saved(stored_at, len(sightings), len(batch.tapped), n_repeated, len(batch.undecodable))
 
