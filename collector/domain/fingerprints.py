@@ -27,8 +27,8 @@ _SUBSTITUTES = tuple(
         (r"[\w.+-]+@[\w-]+\.[\w.-]+", "<address>"),
         (r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b", "<id>"),
         (r"\b0x[0-9a-fA-F]+\b", "<id>"),
-        (r"\b(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}\b", "<id>"),
         (r"@[0-9a-f]{5,8}\b", ""),  # Java's identity of an object without a toString
+        (r"\b(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}\b", "<id>"),
         (r"\d+(?:[.,:]\d+)*", "<n>"),
         (r"\s+", " "),
     )

@@ -312,6 +312,7 @@ create table dead_letter (
   group_id integer references consumer_group, origin_topic_id integer references topic, origin_partition integer, origin_offset bigint,
   service_version_id integer, exception_class text not null default '', message text not null default '',
   key_hash bigint, key_text text, size_bytes integer not null, trace_id uuid, span_id bigint,
+  n_attempts smallint,                       -- deliveries before it died, where the framework counts them
   unique (topic_id, kafka_partition, kafka_offset)
 );
 create index dead_letter_origin on dead_letter (origin_topic_id, origin_partition, origin_offset);
@@ -327,11 +328,13 @@ create table dead_letter_body (
 -- A later death of a letter that Weir sent back: the new record, folded into the same dead letter.
 create table dead_letter_again (
   topic_id integer not null, kafka_partition integer not null, kafka_offset bigint not null,
-  dead_letter_id bigint not null references dead_letter, attempt_id uuid not null, seen_at timestamptz not null,
+  dead_letter_id bigint not null references dead_letter, attempt_id uuid not null,
+  seen_at timestamptz not null, failed_at timestamptz not null,
   exception_class text not null default '', message text not null default '',
   primary key (topic_id, kafka_partition, kafka_offset)
 );
 create index dead_letter_again_letter on dead_letter_again (dead_letter_id);
+create index dead_letter_again_attempt on dead_letter_again (attempt_id);
 
 create table letter_state (
   dead_letter_id bigint primary key references dead_letter, failure_group_id bigint not null references failure_group,
@@ -347,7 +350,7 @@ create table failure_count (
 ) with (fillfactor = 50);
 
 create table retry_operation (
-  id bigint generated always as identity primary key, token text not null, person_id integer not null, person_name text not null,
+  id bigint generated always as identity primary key, token text not null, plan_digest uuid not null, person_id integer not null, person_name text not null,
   status smallint not null,                  -- 0 requested, 1 running, 2 done, 3 stopped, 4 cancelled, 5 paused
   reason text not null default '', target_topic_id integer references topic, created_at timestamptz not null,
   started_at timestamptz, ended_at timestamptz, unique (person_id, token)
@@ -359,6 +362,8 @@ create table retry_item (
   attempt_id uuid not null unique, key_hash bigint, target_topic_id integer not null references topic, target_partition integer,
   claimed_at timestamptz, claimed_by text, search_from jsonb, -- end offsets of the target before the send: where a search after a crash starts
   sent_at timestamptz, sent_partition integer, sent_offset bigint,
+  verify_origin boolean not null,            -- compare with the record at the claimed origin before the send
+  passed_at timestamptz,                     -- when the group's offset was first seen behind it
   ended_at timestamptz, outcome text not null default '', evidence smallint not null default 0,
   primary key (operation_id, ordinal)
 );
@@ -366,6 +371,9 @@ create unique index retry_item_open on retry_item (dead_letter_id) where status 
 create index retry_item_waiting on retry_item (operation_id, ordinal) where status = 0;
 create index retry_item_sent on retry_item (target_topic_id, sent_partition, sent_offset) where sent_offset is not null;
 create index retry_item_letter on retry_item (dead_letter_id);
+
+-- What was last announced of dead letters: the sweep wakes the pages when it moves.
+create table letter_bell (one boolean primary key default true check (one), last_id bigint not null, n_again bigint not null);
 
 create table retry_target (
   cluster_id smallint not null references cluster, dead_letter_topic text not null, target_topic text not null,

@@ -1,0 +1,93 @@
+"""Later deaths: which dead letters are of a record that Weir had sent back, and of which send."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.dead_letters import DeadLetter
+from collector.domain.records import Record
+from collector.domain.resending import attempt_id
+from collector.store.letter_names import Places
+
+Found = tuple[Record, int, DeadLetter]  # a record, the id of the topic it lies on, and what its headers say
+At = tuple[int, int, int]  # topic id, partition, offset
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The send that a letter died of again."""
+
+    dead_letter_id: int
+    attempt_id: UUID
+
+
+def position(found: Found) -> At:
+    """Where the record lies."""
+    return found[1], found[0].partition, found[0].offset
+
+
+def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    """Rows as the arrays that `unnest` takes."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> dict[At, Sent]:
+    """Which of them are later deaths of letters that were sent, and of which send.
+
+    Another group's failure on the copy is a dead letter of its own, and so is that of a service which passed the
+    headers on with other content.
+    """
+    rows = []
+    for record, topic_id, letter in found:
+        group_id = places.group(topic_id, letter.group)
+        for place in {letter.latest, letter.origin}:
+            origin = (places.topic(topic_id, place.topic), place.partition, place.offset)
+            rows.append((*position((record, topic_id, letter)), attempt_id(record), group_id, *origin, record.value))
+    cursor.execute(
+        "with f as (select * from unnest(%s::int[], %s::int[], %s::bigint[], %s::uuid[], %s::int[], %s::int[],"
+        "  %s::int[], %s::bigint[], %s::bytea[]) f(t, p, o, attempt_id, group_id, topic_id, part, off, value)),"
+        " hit as ("
+        "  select f.*, i.dead_letter_id letter, i.attempt_id attempt from f join retry_item i using (attempt_id)"
+        "   where (f.topic_id is null or f.topic_id = i.target_topic_id) and (f.off is null or i.search_from is null"
+        "    or f.off >= coalesce((i.search_from ->> f.part::text)::bigint, 0))"
+        "  union all"
+        "  select f.*, i.dead_letter_id, i.attempt_id from f join retry_item i"
+        "   on i.target_topic_id = f.topic_id and i.sent_partition = f.part and i.sent_offset = f.off)"
+        " select hit.t, hit.p, hit.o, hit.letter, hit.attempt from hit join dead_letter d on d.id = hit.letter"
+        "  join dead_letter_body b on b.dead_letter_id = hit.letter"
+        " where b.value is not distinct from hit.value"
+        "  and (hit.group_id is null or d.group_id is null or hit.group_id = d.group_id)",
+        columns(rows),
+    )
+    return {(t, p, o): Sent(letter, attempt) for t, p, o, letter, attempt in cursor.fetchall()}
+
+
+def write(cursor: CursorWrapper, again: Sequence[tuple[Found, Sent]], *, now: datetime) -> None:
+    """Store them; the sweep of outcomes draws the conclusions."""
+    if again:
+        cursor.execute(
+            "insert into dead_letter_again (topic_id, kafka_partition, kafka_offset, dead_letter_id, attempt_id,"
+            "  seen_at, failed_at, exception_class, message)"
+            " select t, p, o, letter, attempt, %s, failed_at, class, message from unnest(%s::int[], %s::int[],"
+            "  %s::bigint[], %s::bigint[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[])"
+            "  r(t, p, o, letter, attempt, failed_at, class, message) on conflict do nothing",
+            [
+                now,
+                *columns(
+                    [
+                        (
+                            *position(found),
+                            sent.dead_letter_id,
+                            sent.attempt_id,
+                            found[2].failed_at or now,
+                            found[2].exception_class,
+                            found[2].message,
+                        )
+                        for found, sent in again
+                    ]
+                ),
+            ],
+        )

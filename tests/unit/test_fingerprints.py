@@ -1,0 +1,102 @@
+"""Fingerprints: what belongs together stays together over releases, and what differs does not."""
+
+import pytest
+
+from collector.domain.dead_letters import DeadLetter, Place
+from collector.domain.fingerprints import fingerprint, normalised
+
+JAVA = """\
+org.springframework.Wrapped: outer
+\tat org.springframework.kafka.Listener.run(Listener.java:5)
+Caused by: shop.billing.CardDeclined: card of order-{n} declined
+\tat app//shop.billing.Gateway.charge(Gateway.java:{line})
+\tat shop.billing.Billing.lambda$pay${lambda_}(Billing.java:31)
+\tat shop.billing.Billing$$SpringCGLIB$$0.pay(<generated>)
+\tat java.base/java.lang.reflect.Method.invoke(Method.java:569)
+\t... 6 more
+"""
+PYTHON = """\
+Traceback (most recent call last):
+  File "/usr/lib/python3.11/site-packages/confluent_kafka/loop.py", line 40, in run
+    handle(record)
+  File "/app/billing/gateway.py", line {line}, in charge
+    raise CardDeclined(order)
+KeyError: 'card'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/app/billing/main.py", line 12, in handle
+    charge(order)
+  File "/app/billing/gateway.py", line 90, in charge
+    raise CardDeclined(order) from None
+billing.errors.CardDeclined: order 7 declined
+"""
+
+
+def _letter(
+    *, cls: str = "shop.billing.CardDeclined", stack: str = "", message: str = "", group: str = "billing"
+) -> DeadLetter:
+    return DeadLetter("spring", Place("orders", 0, 1), Place("orders", 0, 1), group, cls, message, stack, None, None)
+
+
+def _java(n: int = 1, line: int = 88, lambda_: int = 0) -> str:
+    return JAVA.format(n=n, line=line, lambda_=lambda_)
+
+
+def _digest(letter: DeadLetter, topic: str = "orders.dlq") -> object:
+    return fingerprint(letter, dead_letter_topic=topic).digest
+
+
+def test_lines_lambdas_and_event_ids_do_not_part_a_group() -> None:
+    one, other = _letter(stack=_java(1, 88, 0), message="a 1"), _letter(stack=_java(2, 91, 4), message="b 2")
+    assert _digest(one) == _digest(other)
+    assert _digest(one, "orders.dlq") == _digest(other, "elsewhere.dlq")
+
+
+def test_group_topic_class_and_frames_part_groups() -> None:
+    letters = [
+        _letter(stack=_java()),
+        _letter(stack=_java(), group="shipping"),
+        _letter(stack=_java(), cls="shop.billing.Other"),
+        _letter(stack=_java().replace("Gateway.charge", "Gateway.refund")),
+    ]
+    assert len({_digest(letter) for letter in letters}) == 4
+
+
+def test_the_title_names_class_and_the_innermost_own_line() -> None:
+    assert fingerprint(_letter(stack=_java()), dead_letter_topic="d").title == "CardDeclined at Gateway.charge:88"
+
+
+def test_a_python_traceback_is_read_from_its_last_exception() -> None:
+    letter = _letter(cls="CardDeclined", stack=PYTHON.format(line=88))
+    assert fingerprint(letter, dead_letter_topic="d").title == "CardDeclined at gateway.charge:90"
+    assert _digest(letter) == _digest(_letter(cls="CardDeclined", stack=PYTHON.format(line=3)))
+
+
+def test_without_own_frames_the_normalised_message_decides() -> None:
+    one, other = _letter(message="no vat for order-7"), _letter(message="no vat for order-8")
+    assert _digest(one) == _digest(other) != _digest(_letter(message="no card for order-7"))
+    assert fingerprint(one, dead_letter_topic="d").title == "CardDeclined: no vat for order-<n>"
+
+
+def test_without_a_class_the_dead_letter_topic_decides() -> None:
+    letter = _letter(cls="")
+    assert _digest(letter, "a.dlq") != _digest(letter, "b.dlq")
+    assert fingerprint(letter, dead_letter_topic="a.dlq").title == "No reason given, in a.dlq"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("card 4111 1111 1111 1111 refused", "card <n> <n> <n> <n> refused"),
+        ("login postgres://shop:secret@db:5432/x failed", "login postgres://db:<n>/x failed"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer <token>"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.sig bad", "token <token> bad"),
+        ("mo@example.test is unknown", "<address> is unknown"),
+        ("event 0b9c2e4e-8f0f-4d0c-9d55-0f7a1c2b3d4e at 12:04:11", "event <id> at <n>"),
+        ("Order@1b6d3586 is bad\nsecond line", "Order is bad"),
+    ],
+)
+def test_s33_secrets_and_ids_are_no_part_of_a_normalised_message(message: str, expected: str) -> None:
+    assert normalised(message) == expected

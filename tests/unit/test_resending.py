@@ -1,0 +1,60 @@
+"""What a resent dead letter carries: the letter's own headers, none of the failure's, and Weir's marks once."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.domain.frames import framed, unframed
+from collector.domain.records import Headers, Record
+from collector.domain.resending import Attempt, attempt_id, attempt_number, is_stale, outgoing, removed, unsendable
+from tests.unit.dead_letter_samples import samples
+
+ATTEMPT = Attempt(
+    UUID("0b9c2e4e-8f0f-4d0c-9d55-0f7a1c2b3d4e"), 118, 2, "orders.created.dlq/7/12", datetime(2026, 11, 23, tzinfo=UTC)
+)
+_HEADERS = st.lists(
+    st.tuples(
+        st.one_of(st.text(max_size=12), st.sampled_from(["x-weir-attempt", "X-Weir-Foo", "traceparent", "order-id"])),
+        st.one_of(st.none(), st.binary(max_size=20)),
+    ),
+    max_size=20,
+).map(tuple)
+
+
+@given(_HEADERS)
+def test_s41_own_headers_survive_in_order_and_foreign_marks_do_not(headers: Headers) -> None:
+    sent = outgoing(headers, ATTEMPT)
+    own = [pair for pair in headers if not is_stale(pair[0]) and pair[0].lower() not in {"traceparent", "tracestate"}]
+    assert list(sent[: len(own)]) == own
+    assert sum(name.lower() == "x-weir-attempt" for name, _ in sent) == 1
+    record = Record("t", 0, 0, None, 0, None, None, sent)
+    assert (attempt_id(record), attempt_number(record)) == (ATTEMPT.id, 2)
+
+
+def test_springs_headers_are_taken_off_and_business_ones_stay() -> None:
+    names = [name for name, _ in outgoing(samples()["orders.placed-dlt/0/1"].headers, ATTEMPT)]
+    assert names == [
+        "x-shop-till", "__TypeId__", "__ContentTypeId__", "__KeyTypeId__", "x-weir-attempt", "x-weir-operation",
+        "x-weir-attempt-number", "x-weir-original", "x-weir-sent-at", "x-weir-original-traceparent",
+    ]  # fmt: skip
+    assert "kafka_original-topic" in removed(samples()["orders.placed-dlt/0/1"].headers)
+
+
+def test_s41_a_letter_with_too_many_or_too_long_headers_says_so() -> None:
+    assert unsendable((("a", b"x"),) * 200) is None
+    assert unsendable((("a", b"x"),) * 201) == "It has 201 headers; at most 200 can be sent."
+    assert unsendable((("a", bytes(64 * 1024 + 1)),)) == "One of its headers is longer than 64 kB."
+
+
+@given(st.binary(max_size=40))
+def test_no_claimed_attempt_raises(value: bytes) -> None:
+    record = Record("t", 0, 0, None, 0, None, None, (("x-weir-attempt", value), ("x-weir-attempt-number", value)))
+    attempt_id(record)
+    assert 0 <= attempt_number(record) <= 99
+
+
+@given(_HEADERS)
+def test_framed_headers_come_back_the_same(headers: Headers) -> None:
+    assert unframed(framed(headers)) == headers
