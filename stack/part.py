@@ -39,7 +39,7 @@ class Part:
     notable: str = ""  # a pattern; empty: every line
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 3.0
-    start_seconds: float = 60.0
+    start_seconds: float = 120.0
     prepare: Callable[[], None] = field(default=_nothing, repr=False)
     ready: Callable[[int], bool] = field(default=_at_once, repr=False)
     settle: Callable[[], None] = field(default=_nothing, repr=False)

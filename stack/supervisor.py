@@ -29,6 +29,7 @@ class State(enum.Enum):
     WAITING = "waiting"
     STARTING = "starting"
     READY = "ready"
+    ENDING = "being ended"
     DONE = "done"
     RESTING = "restarting"
     STOPPED = "stopped"
@@ -144,6 +145,7 @@ class Supervisor:
 
     def _too_slow(self, life: Life) -> None:
         self.say(f"{life.part.name} was not ready within {life.part.start_seconds:.0f} s; ending it")
+        life.state = State.ENDING
         if life.pid is not None:
             signal_group(life.pid, signal.SIGKILL)
 
