@@ -12,6 +12,7 @@ class LiveRows extends HTMLElement {
   #busy = false;
   #last = 0;
   #timer = 0;
+  #every = 0;
   #stop = new AbortController();
 
   connectedCallback() {
@@ -22,12 +23,14 @@ class LiveRows extends HTMLElement {
     live.addEventListener("message", (event) => this.#hears(event.detail) && this.#soon(), { signal });
     live.addEventListener("poll", () => this.#soon(), { signal });
     pause.addEventListener("change", () => !pause.paused && this.#soon(), { signal });
+    if ("every" in this.dataset) this.#every = setInterval(() => this.#soon(), Number(this.dataset.every) * 1000);
     document.addEventListener("visibilitychange", () => !document.hidden && this.#soon(), { signal });
   }
 
   disconnectedCallback() {
     this.#stop.abort();
     clearTimeout(this.#timer);
+    clearInterval(this.#every);
   }
 
   #hears(message) {
@@ -39,6 +42,7 @@ class LiveRows extends HTMLElement {
       pause.hold();
       return;
     }
+    if (document.hidden) return;
     const wait = this.#last + Number(this.dataset.seconds ?? 0) * 1000 - Date.now();
     this.#timer ||= setTimeout(() => this.#refresh(), Math.max(LEAST_MS, wait));
   }

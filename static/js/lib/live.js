@@ -1,9 +1,12 @@
 // The live socket: wants streams, acknowledges every message, notices gaps, reconnects with jitter, polls meanwhile.
 
+import { alarm } from "./say.js";
+
 const FIRST_MS = 500;
 const LONGEST_MS = 30000;
 const POLL_MS = 10000;
 const TRIES_BEFORE_POLLING = 2;
+const SESSION_ENDED = 4001;
 
 /**
  * Events: "state" (detail: {state, retryAt}), "message" (a stream's message), "bell" ({of}), "poll" (fetch anew).
@@ -46,7 +49,11 @@ class Live extends EventTarget {
       this.#become("live");
     };
     socket.onmessage = (event) => this.#take(socket, JSON.parse(event.data));
-    socket.onclose = () => socket === this.#socket && this.#again();
+    socket.onclose = (event) => {
+      if (socket !== this.#socket) return;
+      if (event.code === SESSION_ENDED) alarm("Your session ended. Sign in again.");
+      else this.#again();
+    };
   }
 
   #take(socket, message) {
