@@ -1,5 +1,7 @@
 """Everything a browser or an API client can reach."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,8 @@ class DashboardConfig(AppConfig):
 
     name = "dashboard"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make Weir's Celery application the current one, so that a door can wake a worker; register the checks."""
+        import_module("dashboard.celery")
+        import_module("dashboard.checks")

@@ -1,4 +1,4 @@
-"""The Celery application: JSON only, every task safe to run twice."""
+"""The Celery application: JSON only, every task safe to run twice. What its processes do at start: worker.py."""
 
 import os
 

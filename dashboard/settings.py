@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONCE, NONE, SELF
@@ -110,7 +111,7 @@ STORAGES = {
 
 _HTTPS = WEIR_PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = sorted(addresses.own_hosts(WEIR_PUBLIC_URL, WEIR_HTTP_BIND))
-CONTENT_SECURITY_POLICY = {
+CONTENT_SECURITY_POLICY: dict[str, dict[str, list[Any]]] = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF, NONCE],
@@ -166,6 +167,7 @@ DATABASES["default"]["CONN_MAX_AGE"] = 0 if WEIR_PART in process.POOLED else Non
 DATABASES["default"]["OPTIONS"] |= process.database_options(WEIR_PART)
 
 CELERY_BROKER_URL = _env.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+CELERY_IMPORTS = ("dashboard.worker",)
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True

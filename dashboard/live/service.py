@@ -58,7 +58,8 @@ class Live:
         while True:
             readers, streams = self._hub.n_readers, self._hub.n_streams
             pages = "1 page is" if readers == 1 else f"{readers} pages are"
-            sentence = f"{pages} connected; {streams} streams are kept current."
+            kept = "1 stream is" if streams == 1 else f"{streams} streams are"
+            sentence = f"{pages} connected; {kept} kept current."
             try:
                 await asyncio.to_thread(_said, say, sentence, {"n_sockets": readers, "n_streams": streams})
             except DatabaseError as error:
