@@ -1,0 +1,85 @@
+"""What of a tapped record is kept."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from collector.domain.records import Headers, Record
+from collector.intake.reading import Rows
+from collector.intake.taps import MAX_KEY, TapReading, TapRules, matches, searchable
+from collector.ports import Partition
+from collector.store.feeds import Feed
+from collector.store.positions import Place
+from collector.store.records import KEY_NAME
+
+ORDERS = Feed(3, "orders.created", UUID(int=1), 1, holds_dead_letters=False)
+LETTERS = Feed(4, "orders.failed", UUID(int=2), 1, holds_dead_letters=True)
+NAMED = Feed(5, "orders.created.dlq", UUID(int=3), 1, holds_dead_letters=False)
+
+
+def read(feed: Feed, *, key: bytes | None = b"o-1", headers: Headers = (), payloads: tuple[str, ...] = ()) -> Rows:
+    reading = TapReading(TapRules(("*",), payloads, ("order-id",)), {"order-id": 7})
+    reading.know([ORDERS, LETTERS, NAMED])
+    record = Record(feed.name, 0, 5, datetime(2026, 11, 24, tzinfo=UTC), 1, key, b"{}", headers)
+    return reading.rows([record], {Partition(feed.name, 0): Place(feed.kafka_id, 0)})
+
+
+@pytest.mark.parametrize(
+    ("globs", "name", "expected"),
+    [
+        (["*"], "orders", True),
+        (["*", "-audit*"], "audit.log", False),
+        (["*", "-audit*"], "orders", True),
+        (["orders.*"], "payments", False),
+        ([], "orders", False),
+        (["*"], "ORDERS", True),
+    ],
+)
+def test_a_topic_is_tapped_when_a_glob_fits_and_none_excludes_it(globs: list[str], name: str, expected: bool) -> None:
+    assert matches(name, globs) is expected
+
+
+def test_values_are_kept_only_where_that_is_configured() -> None:
+    assert not read(ORDERS).tapped[0].keeps_body
+    assert read(ORDERS, payloads=("orders.*",)).tapped[0].keeps_body
+
+
+@pytest.mark.parametrize("feed", [LETTERS, NAMED])
+def test_dead_letters_are_kept_whole_by_role_and_by_name(feed: Feed) -> None:
+    headers = (("kafka_dlt-exception-fqcn", b"shop.CardDeclined"), ("kafka_dlt-original-topic", b"orders.created"))
+    tapped = read(feed, headers=headers).tapped[0]
+    assert tapped.keeps_body
+    assert tapped.letter is not None
+    assert tapped.letter.exception_class == "shop.CardDeclined"
+
+
+def test_headers_of_a_dead_letter_on_a_business_topic_were_only_handed_on() -> None:
+    headers = (("kafka_dlt-exception-fqcn", b"shop.CardDeclined"), ("kafka_dlt-original-topic", b"payments"))
+    assert read(ORDERS, headers=headers).tapped[0].letter is None
+
+
+def test_keys_and_business_headers_can_be_searched() -> None:
+    tapped = read(ORDERS, headers=(("order-id", b"o-77"), ("other", b"x"))).tapped[0]
+    assert tapped.keys == ((KEY_NAME, "o-1"), (7, "o-77"))
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"\xff\xfe", b"a\x00b", b"k" * (MAX_KEY + 1), "é".encode() * 500])
+def test_a_key_that_is_no_short_text_cannot_be_searched_and_harms_nothing(raw: bytes | None) -> None:
+    assert searchable(raw) is None
+    assert read(ORDERS, key=raw).tapped[0].record.key == raw
+
+
+def test_the_last_trace_context_says_who_wrote_this_copy() -> None:
+    first = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    last = b"00-aaaa651916cd43dd8448eb211c80319c-cccc6b7169203331-00"
+    tapped = read(ORDERS, headers=(("traceparent", first), ("traceparent", last))).tapped[0]
+    assert tapped.context == (
+        bytes.fromhex("aaaa651916cd43dd8448eb211c80319c"),
+        bytes.fromhex("cccc6b7169203331"),
+    )
+
+
+@pytest.mark.parametrize("value", [b"", b"nonsense", b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01", b"ff-" + b"a" * 52])
+def test_a_context_that_is_none_is_left_out(value: bytes) -> None:
+    assert read(ORDERS, headers=(("traceparent", value),)).tapped[0].context is None
