@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from stack import cache, control, instance, places, postgres, running, start_cache
+from stack import cache, control, instance, places, postgres_programs, running, start_cache
 from stack.environment import server_environment
 from stack.problems import CannotStart, NotRunning
 
@@ -101,7 +101,7 @@ def _clean(asked: argparse.Namespace) -> int:
     if asked.all:
         folder = places.cache_folder(os.environ)
         shutil.rmtree(folder, ignore_errors=True)
-        postgres.remove_copied_programs()
+        postgres_programs.remove_copies()
         _tell(f"removed {folder}")
     return 0
 

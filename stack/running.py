@@ -12,10 +12,11 @@ from pathlib import Path
 from types import FrameType
 
 from stack import cache, control, instance, places, settings
+from stack.life import State
 from stack.plan import Plan, planned
 from stack.ports import refuse_taken
 from stack.problems import CannotStart
-from stack.supervisor import State, Supervisor
+from stack.supervisor import Supervisor
 from stack.weir_parts import MANAGE, ROOT
 
 LOOK_SECONDS = 0.2

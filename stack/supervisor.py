@@ -1,6 +1,5 @@
 """Runs parts: in order, each after those it needs; restarts what dies; stops in reverse, leaving no process."""
 
-import enum
 import re
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from stack.life import Life, State, pause_seconds
 from stack.logs import Follower, colour_of, opened_log, prefixed
 from stack.part import Part, levels
 from stack.problems import PartFailed
@@ -18,47 +18,8 @@ from stack.processes import group_members, log_tail, readable_exit, signal_group
 
 TRIES_BEFORE_FIRST_READY = 3
 STEADY_SECONDS = 30.0  # a part that ran this long has its earlier deaths forgotten
-LONGEST_PAUSE_SECONDS = 30.0
 QUICK_LOOK_SECONDS = 0.03
 STOP_SECONDS = 9.0  # all of it; a part that is slower is killed
-
-
-class State(enum.Enum):
-    """Where a part is in its life."""
-
-    WAITING = "waiting"
-    STARTING = "starting"
-    READY = "ready"
-    ENDING = "being ended"
-    DONE = "done"
-    RESTING = "restarting"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-def pause_seconds(failures: int) -> float:
-    """How long to wait before a part is started again after this many deaths in a row: 0.5 s, doubled, at most 30."""
-    return float(min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(failures - 1, 10)))
-
-
-@dataclass
-class Life:
-    """A part and what became of it."""
-
-    part: Part
-    follower: Follower
-    state: State = State.WAITING
-    process: subprocess.Popen[bytes] | None = None
-    created_at: float = 0.0
-    spawned_at: float = 0.0
-    due_at: float = 0.0
-    failures: int = 0
-    was_ready: bool = False
-
-    @property
-    def pid(self) -> int | None:
-        """The number of the living child."""
-        return self.process.pid if self.process and self.process.returncode is None else None
 
 
 @dataclass

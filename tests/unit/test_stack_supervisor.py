@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from stack.life import pause_seconds
 from stack.part import Part, levels
 from stack.processes import readable_exit
-from stack.supervisor import pause_seconds
 
 
 def part(name: str, *after: str) -> Part:
