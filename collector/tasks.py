@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from collector import clock
-from collector.store import closing
+from collector.store import closing, sample_chunks
 from collector.store.partitions import Leaves
 
 # Partitions ---------------------------------------------------------------------------------------------------------
@@ -28,8 +28,18 @@ def drop_old() -> None:
     closing.forget_old(clock.now())
 
 
+# Samples ------------------------------------------------------------------------------------------------------------
+
+
+@shared_task(name="collector.pack_samples")
+def pack_samples() -> None:
+    """Turn old samples into chunks, an hour each."""
+    sample_chunks.pack_old(Leaves(), now=clock.now())
+
+
 SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
     "drop-old": {"task": "collector.drop_old", "schedule": 300.0},
+    "pack-samples": {"task": "collector.pack_samples", "schedule": 600.0},
 }

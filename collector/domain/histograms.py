@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+
+from collector.domain.varints import Malformed, read_varint, varint
 
 SMALLEST_MS = 0.01
 RATIO = 1.1
@@ -12,10 +13,6 @@ WORST_ERROR = (RATIO - 1) / (RATIO + 1)  # of a percentile, as a share of the tr
 _LOG_RATIO = math.log(RATIO)
 
 Histogram = Mapping[int, int]  # bin -> count, counts above 0
-
-
-class Malformed(ValueError):
-    """Bytes that are no stored histogram."""
 
 
 def bin_of(milliseconds: float) -> int:
@@ -65,49 +62,23 @@ def percentile(histogram: Histogram, share: float) -> float | None:
 def encoded(histogram: Histogram) -> bytes:
     """Number of bins, the bins as one byte each, then their counts; numbers as varints (7 bits a byte, low first)."""
     numbers = sorted(histogram)
-    body = bytearray(_varint(len(numbers)))
+    body = bytearray(varint(len(numbers)))
     body += bytes(numbers)
     for number in numbers:
-        body += _varint(histogram[number])
+        body += varint(histogram[number])
     return bytes(body)
 
 
 def decoded(body: bytes) -> dict[int, int]:
     """The histogram of `encoded`. Raises Malformed."""
-    n_bins, at = _read_varint(body, 0)
+    n_bins, at = read_varint(body, 0)
     numbers = body[at : at + n_bins]
     if len(numbers) != n_bins:
         raise Malformed("bins are missing")
     at += n_bins
     found: dict[int, int] = {}
     for number in numbers:
-        found[number], at = _read_varint(body, at)
+        found[number], at = read_varint(body, at)
     if at != len(body):
         raise Malformed("bytes are left over")
     return found
-
-
-def _varint(number: int) -> bytes:
-    body = bytearray()
-    while number > 0x7F:
-        body.append(number & 0x7F | 0x80)
-        number >>= 7
-    body.append(number)
-    return bytes(body)
-
-
-class _Read(NamedTuple):
-    number: int
-    next_at: int
-
-
-def _read_varint(body: bytes, at: int) -> _Read:
-    number = shift = 0
-    while True:
-        if at >= len(body) or shift > 63:
-            raise Malformed("a number has no end")
-        byte = body[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return _Read(number, at)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
@@ -173,15 +173,3 @@ def count_dropped(cursor: CursorWrapper, n: int) -> None:
 
 
 PARENTS: Mapping[str, sql.Identifier] = {name: sql.Identifier(name) for name in ("span", "span_link", "record")}
-
-
-def drop_old_batches(cursor: CursorWrapper, *, now: datetime, kept: timedelta = timedelta(days=1)) -> int:
-    """Forget ledger rows that are folded and measured. Returns how many."""
-    cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - kept])
-    return int(cursor.rowcount)
-
-
-def drop_old_requests(cursor: CursorWrapper, *, now: datetime, kept: timedelta = timedelta(hours=1)) -> int:
-    """Forget which request bodies were seen. Returns how many."""
-    cursor.execute("delete from seen_request where seen_at < %s", [now - kept])
-    return int(cursor.rowcount)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
@@ -209,12 +209,6 @@ def recent_ends(
         [list(topic_ids), since],
     )
     return ((topic_id, at, tuple(high)) for topic_id, at, high in cursor.fetchall())
-
-
-def drop_old_scans(cursor: CursorWrapper, *, now: datetime, kept: timedelta = timedelta(days=30)) -> int:
-    """Forget scans older than what charts can show. Returns how many."""
-    cursor.execute("delete from scan where sampled_at < %s", [now - kept])
-    return int(cursor.rowcount)
 
 
 def _array(offsets: Offsets) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -90,7 +91,7 @@ class SpanWorld:
                 [AT + timedelta(seconds=at), AT + timedelta(seconds=produced), *place],
             )
 
-    def _row(self, span: Stored, stored_at: datetime) -> tuple[object, ...]:
+    def _row(self, span: Stored, stored_at: datetime) -> tuple[Any, ...]:
         topic, partition, offset = span.place or (self.topic, None, None)
         return (
             UUID(int=span.trace),
@@ -109,8 +110,8 @@ class SpanWorld:
         )
 
 
-def rows(sql: str, *values: object) -> list[tuple[object, ...]]:
+def rows(sql: str, *values: int) -> list[tuple[Any, ...]]:
     """What a query answers."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)  # type: ignore[arg-type]
+        cursor.execute(sql, values)
         return list(cursor.fetchall())

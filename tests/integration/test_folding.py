@@ -3,6 +3,7 @@
 import random
 import threading
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -96,50 +97,17 @@ def test_a_batch_folded_a_day_late_adds_to_the_minutes_it_can_still_reach(world:
 
 def test_two_rival_folders_whose_connections_are_killed_count_everything_once(world: SpanWorld) -> None:
     drawn = random.Random(7)
-    n_batches, expected = 120, 0
-    for number in range(n_batches):
+    expected = 0
+    for number in range(120):
         spans = [
             Stored(drawn.choice([world.produce, world.consume]), drawn.uniform(-3600, 60), n=drawn.randint(1, 4))
             for _ in range(20)
         ]
         expected += sum(span.n for span in spans)
         world.batch(spans, at=61 + number / 1000)
-    n_killed = [0]
-    done = threading.Event()
-
-    def fold_until_done() -> None:
-        leaves = RollupLeaves()
-        while not done.is_set():
-            try:
-                _fold_few(leaves)
-            except MissingLeaves as missing:
-                leaves.make(missing)
-            except (DatabaseError, psycopg.Error):
-                connection.close()
-        connections.close_all()
-
-    def kill() -> None:
-        with psycopg.connect(**_address(), autocommit=True) as own:
-            while not done.is_set():
-                killed = own.execute(
-                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                    " where datname = current_database() and application_name = 'rival' and random() < 0.3"
-                ).fetchone()
-                n_killed[0] += killed[0] if killed else 0
-                done.wait(0.005)
-
-    threads = [threading.Thread(target=fold_until_done) for _ in range(2)] + [threading.Thread(target=kill)]
-    for thread in threads:
-        thread.start()
-    try:
-        _wait_until_folded(done)
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
+    assert _folded_by_rivals() > 5
     sum_up_minutes()
     sum_up_hours()
-    assert n_killed[0] > 5
     for table in ("edge_10s", "edge_1m", "edge_1h"):
         assert rows(f"select sum(n) from {table}") == [(expected,)], table
     assert rows(
@@ -148,10 +116,46 @@ def test_two_rival_folders_whose_connections_are_killed_count_everything_once(wo
     ) == [(0,)]
 
 
-def _fold_few(leaves: RollupLeaves) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("set application_name = 'rival'")
-    fold(leaves, now=AT + timedelta(seconds=70), limit=3)
+def _folded_by_rivals() -> int:
+    """Let two rivals fold everything while a third kills their connections; how many it killed."""
+    done = threading.Event()
+    killed: list[int] = []
+    threads = [threading.Thread(target=_fold_until, args=[done]) for _ in range(2)]
+    threads.append(threading.Thread(target=_kill_until, args=[done, killed]))
+    for thread in threads:
+        thread.start()
+    try:
+        _wait_until_folded(done)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    return sum(killed)
+
+
+def _fold_until(done: threading.Event) -> None:
+    leaves = RollupLeaves()
+    while not done.is_set():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("set application_name = 'rival'")
+            fold(leaves, now=AT + timedelta(seconds=70), limit=3)
+        except MissingLeaves as missing:
+            leaves.make(missing)
+        except (DatabaseError, psycopg.Error):
+            connection.close()
+    connections.close_all()
+
+
+def _kill_until(done: threading.Event, killed: list[int]) -> None:
+    with psycopg.connect(**_address(), autocommit=True) as own:
+        while not done.is_set():
+            answer = own.execute(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and application_name = 'rival' and random() < 0.3"
+            ).fetchone()
+            killed.append(answer[0] if answer else 0)
+            done.wait(0.005)
 
 
 def _wait_until_folded(done: threading.Event) -> None:
@@ -162,7 +166,7 @@ def _wait_until_folded(done: threading.Event) -> None:
     raise AssertionError("not all was folded in a minute")
 
 
-def _address() -> dict[str, object]:
+def _address() -> dict[str, Any]:
     settings = connection.settings_dict
     return {
         "host": settings["HOST"],
@@ -271,5 +275,5 @@ def processings(edge: int) -> list[float]:
 
 def _durations(column: str, edge: int, table: str) -> list[float]:
     bodies = rows(f"select {column} from {table} where edge_id = %s and {column} is not null", edge)
-    found = histograms.merged(histograms.decoded(bytes(body)) for (body,) in bodies)  # type: ignore[arg-type]
+    found = histograms.merged(histograms.decoded(bytes(body)) for (body,) in bodies)
     return [histograms.value_of(number) for number in sorted(found) for _ in range(found[number])]

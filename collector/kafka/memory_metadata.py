@@ -1,0 +1,138 @@
+"""A cluster in memory that answers as `BrokerMetadata`: the twin of collector.kafka.metadata, for tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID, uuid4
+
+from collector.domain.brokers import (
+    HIDDEN,
+    GroupDescribed,
+    GroupListed,
+    GroupProtocol,
+    Member,
+    Offsets,
+    Overview,
+    TopicDescribed,
+    Watermarks,
+)
+from collector.ports import KafkaUnreachable
+
+
+@dataclass
+class MemoryTopic:
+    """One topic: next and first offset of each partition, None for a partition that does not answer."""
+
+    kafka_id: UUID
+    high: list[int | None]
+    low: list[int | None]
+    configs: dict[str, str | None] = field(default_factory=lambda: {"cleanup.policy": "delete"})
+
+
+@dataclass
+class MemoryGroup:
+    """One consumer group."""
+
+    described: GroupDescribed
+    committed: dict[str, dict[int, int]] = field(default_factory=dict)
+
+
+class MemoryMetadata:
+    """`BrokerMetadata` of a cluster whose facts the caller sets. `is_away`: nothing is answered."""
+
+    def __init__(self, cluster_id: str = "memory") -> None:
+        self.cluster_id = cluster_id
+        self.topics: dict[str, MemoryTopic] = {}
+        self.known_groups: dict[str, MemoryGroup] = {}
+        self.hidden: dict[str, GroupProtocol] = {}
+        self.is_away = False
+
+    def create_topic(self, name: str, n_partitions: int) -> None:
+        """A new topic, or the same name as another topic."""
+        self.topics[name] = MemoryTopic(uuid4(), [0] * n_partitions, [0] * n_partitions)
+
+    def delete_topic(self, name: str) -> None:
+        """The topic goes, and what groups committed on it."""
+        del self.topics[name]
+        for group in self.known_groups.values():
+            group.committed.pop(name, None)
+
+    def produce(self, topic: str, partition: int, n: int) -> None:
+        """`n` records more."""
+        self.topics[topic].high[partition] = (self.topics[topic].high[partition] or 0) + n
+
+    def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """What a group has read; makes an empty classic group where there is none."""
+        made = MemoryGroup(GroupDescribed(group, "Empty", GroupProtocol.CLASSIC, ()))
+        self.known_groups.setdefault(group, made).committed.setdefault(topic, {}).update(offsets)
+
+    def join(self, group: str, member: Member) -> None:
+        """A member more; the group is stable then."""
+        made = MemoryGroup(GroupDescribed(group, "Empty", GroupProtocol.CLASSIC, ()))
+        its = self.known_groups.setdefault(group, made)
+        its.described = replace(its.described, state="Stable", members=(*its.described.members, member))
+
+    def overview(self) -> Overview:
+        """See BrokerMetadata."""
+        self._answer()
+        return Overview(self.cluster_id, {name: (1,) * len(topic.high) for name, topic in self.topics.items()})
+
+    def groups(self) -> list[GroupListed]:
+        """See BrokerMetadata."""
+        self._answer()
+        return [
+            GroupListed(group.described.name, group.described.state, group.described.protocol)
+            for group in self.known_groups.values()
+        ]
+
+    def hidden_groups(self) -> list[GroupListed]:
+        """See BrokerMetadata."""
+        self._answer()
+        return [GroupListed(name, HIDDEN, protocol) for name, protocol in self.hidden.items()]
+
+    def committed(self, groups: Sequence[str]) -> dict[str, Offsets]:
+        """See BrokerMetadata."""
+        self._answer()
+        return {
+            name: {topic: dict(of_topic) for topic, of_topic in self.known_groups[name].committed.items()}
+            for name in groups
+            if name in self.known_groups
+        }
+
+    def watermarks(self, leaders: Mapping[str, tuple[int | None, ...]]) -> dict[str, Watermarks]:
+        """See BrokerMetadata."""
+        self._answer()
+        return {
+            name: Watermarks(tuple(self.topics[name].low), tuple(self.topics[name].high))
+            for name in leaders
+            if name in self.topics
+        }
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescribed]:
+        """See BrokerMetadata."""
+        self._answer()
+        return {
+            name: TopicDescribed(topic.kafka_id, name.startswith("__"), len(topic.high))
+            for name in names
+            if (topic := self.topics.get(name))
+        }
+
+    def topic_configs(self, names: Sequence[str]) -> dict[str, Mapping[str, str | None]]:
+        """See BrokerMetadata."""
+        self._answer()
+        return {name: dict(self.topics[name].configs) for name in names if name in self.topics}
+
+    def describe_groups(self, names: Sequence[str]) -> list[GroupDescribed]:
+        """See BrokerMetadata. A group that does not exist is Dead, as Kafka says."""
+        self._answer()
+        dead = GroupDescribed("", "Dead", GroupProtocol.CLASSIC, ())
+        return [
+            self.known_groups[name].described if name in self.known_groups else replace(dead, name=name)
+            for name in names
+        ]
+
+    def close(self) -> None:
+        """See BrokerMetadata."""
+
+    def _answer(self) -> None:
+        if self.is_away:
+            raise KafkaUnreachable("Kafka did not answer: it is away.")

@@ -1,0 +1,306 @@
+"""The sampler on a real database, looking at a cluster in memory."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from collector.domain.brokers import GroupProtocol, Member
+from collector.kafka.memory_metadata import MemoryMetadata
+from collector.sampling.sampler import Sampler
+from collector.store import broker_names, sample_chunks
+from collector.store.partitions import Leaves
+from collector.store.sample_chunks import Kind
+from tests.integration.span_world import rows
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class Watched:
+    """A cluster, its sampler, and a clock that moves two seconds a scan."""
+
+    def __init__(self) -> None:
+        self.broker = MemoryMetadata()
+        self.second = 0.0
+        with connection.cursor() as cursor:
+            self.cluster_id = broker_names.cluster_row(cursor, "demo")
+        self.sampler = self.started()
+
+    def started(self) -> Sampler:
+        """A new sampler process."""
+        return Sampler(self.broker, cluster_id=self.cluster_id, now=lambda: AT + timedelta(seconds=self.second))
+
+    def scan(self, times: int = 1, *, meanwhile: Callable[[], None] | None = None) -> str | None:
+        """Scan; the reason of the last one that failed."""
+        reason = None
+        for _ in range(times):
+            if meanwhile:
+                meanwhile()
+            self.second += 2
+            reason = self.sampler.tick()
+        return reason
+
+
+def numbers() -> list[object]:
+    """All offsets that pages show."""
+    return [rows(f"select * from {table}") for table in ("topic_now", "group_now", "topic_sample", "group_sample")]
+
+
+@pytest.fixture
+def watched(clean_tables: None) -> Watched:
+    found = Watched()
+    found.broker.create_topic("orders", 2)
+    return found
+
+
+def test_a_scan_brings_topics_groups_and_the_cluster_id(watched: Watched) -> None:
+    watched.broker.create_topic("__consumer_offsets", 4)
+    watched.broker.create_topic("weir.spool", 3)
+    watched.broker.create_topic("orders.dlq", 1)
+    watched.broker.hidden["sink"] = GroupProtocol.CONNECT
+    watched.broker.commit("weir-collector", "weir.spool", {0: 1})
+    watched.broker.join("billing", Member("m1", "billing-1", "10.0.0.1", (("orders", 0), ("orders", 1))))
+    assert watched.scan() is None
+    assert rows("select name, role, n_partitions from topic where id > 0 order by 1") == [
+        ("__consumer_offsets", 3, 4),
+        ("orders", 0, 2),
+        ("orders.dlq", 1, 1),
+        ("weir.spool", 3, 3),
+    ]
+    assert rows("select kafka_cluster_id from cluster where name = 'demo'") == [("memory",)]
+    assert rows("select name, protocol, state from consumer_group where id > 0 order by 1") == [
+        ("billing", 1, "Stable"),
+        ("sink", 4, "Hidden"),
+    ]
+    assert rows("select client_id, host, assignment from group_member") == [
+        ("billing-1", "10.0.0.1", '[["orders", 0], ["orders", 1]]')
+    ]
+    assert rows("select ok, n_topics, n_groups from scan") == [(True, 4, 1)]
+    assert rows("select count(*) from topic_now") == [(2,)]  # none of Kafka's own, none of Weir's
+
+
+def test_only_what_changed_is_written_and_the_end_of_every_flat_run(watched: Watched) -> None:
+    watched.scan(5)
+    watched.broker.produce("orders", 1, 7)
+    watched.scan(3)
+    assert rows(
+        "select extract(epoch from sampled_at - '2026-03-01 12:00Z')::int, high from topic_sample order by 1"
+    ) == [
+        (2, [0, 0]),
+        (10, [0, 0]),
+        (12, [0, 7]),
+    ]
+
+
+def test_the_end_of_a_flat_run_is_known_across_a_restart(watched: Watched) -> None:
+    watched.scan(5)
+    watched.sampler = watched.started()
+    watched.broker.produce("orders", 1, 7)
+    watched.scan()
+    assert rows("select extract(epoch from sampled_at - '2026-03-01 12:00Z')::int from topic_sample order by 1") == [
+        (2,),
+        (10,),
+        (12,),
+    ]
+
+
+def test_lag_in_offsets_and_seconds(watched: Watched) -> None:
+    def write() -> None:
+        watched.broker.produce("orders", 0, 20)
+
+    watched.broker.commit("billing", "orders", {0: 0})
+    watched.scan(10, meanwhile=write)
+    watched.broker.commit("billing", "orders", {0: 100})
+    watched.scan()
+    ((lag, lost, uncommitted, seconds, margin, moved),) = rows(
+        "select lag, lost, n_uncommitted, lag_seconds, lag_seconds_margin, moved_at from group_now"
+    )
+    assert (lag, lost, uncommitted) == (100, 0, 1)
+    assert seconds == pytest.approx(12, abs=0.3)
+    assert margin <= 2
+    assert moved == AT + timedelta(seconds=22)
+
+
+def test_the_age_of_a_lag_survives_a_restart(watched: Watched) -> None:
+    watched.broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    watched.broker.produce("orders", 0, 5)
+    watched.scan(30)
+    watched.sampler = watched.started()
+    watched.scan()
+    assert rows("select lag from group_now") == [(5,)]
+    assert rows("select lag_seconds from group_now")[0][0] == pytest.approx(61, abs=1.1)
+
+
+def test_a_cluster_that_is_away_is_a_failed_scan_and_changes_no_number(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 5)
+    watched.broker.commit("billing", "orders", {0: 2})
+    watched.scan(2)
+    before = numbers()
+    watched.broker.is_away = True
+    assert watched.scan(3) is not None
+    assert (
+        rows("select * from topic_now"),
+        rows("select * from group_now"),
+        rows("select * from topic_sample"),
+    ) == before
+    assert rows("select ok, reason <> '' from scan order by sampled_at") == [(True, False)] * 2 + [(False, True)] * 3
+    watched.broker.is_away = False
+    watched.broker.produce("orders", 0, 1)
+    assert watched.scan() is None
+    assert rows("select high from topic_now") == [([6, 0],)]
+
+
+def test_a_partition_that_does_not_answer_makes_the_lag_unknown_not_smaller(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 5)
+    watched.broker.commit("billing", "orders", {0: 2, 1: 0})
+    watched.scan()
+    watched.broker.topics["orders"].high[1] = None
+    watched.scan()
+    assert rows("select high from topic_now") == [([5, None],)]
+    assert rows("select lag, lag_seconds from group_now") == [(None, None)]
+
+
+def test_a_topic_that_was_created_again_is_another_row_at_once_when_its_end_fell(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 50)
+    watched.broker.commit("billing", "orders", {0: 50})
+    watched.scan(2)
+    watched.broker.delete_topic("orders")
+    watched.broker.create_topic("orders", 2)
+    watched.broker.produce("orders", 0, 3)
+    watched.scan()
+    ids = rows("select id, deleted_at is null from topic where name = 'orders' order by id")
+    assert [living for _, living in ids] == [False, True]
+    assert rows("select topic_id, high from topic_now") == [(ids[1][0], [3, 0])]
+    assert rows("select kind, topic_id from change_mark") == [(2, ids[1][0])]
+    assert rows("select count(*) from group_now") == [(0,)]
+
+
+def test_a_topic_created_again_whose_end_is_already_higher_is_found_by_the_slow_scan(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 3)
+    watched.scan()
+    watched.broker.create_topic("orders", 2)
+    watched.broker.produce("orders", 0, 9)
+    watched.scan(31)
+    assert rows("select count(*) from topic where name = 'orders'") == [(2,)]
+
+
+def test_a_deleted_topic_ends_and_its_numbers_go(watched: Watched) -> None:
+    watched.broker.commit("billing", "orders", {0: 0})
+    watched.scan()
+    watched.broker.delete_topic("orders")
+    watched.scan()
+    assert rows("select deleted_at is not null from topic where name = 'orders'") == [(True,)]
+    assert rows("select (select count(*) from topic_now), (select count(*) from group_now)") == [(0, 0)]
+
+
+def test_a_row_that_spans_made_gets_the_kafka_id(watched: Watched) -> None:
+    ((topic_id,),) = rows("insert into topic (cluster_id, name) values (%s, 'orders') returning id", watched.cluster_id)
+    rows("insert into topic (cluster_id, name) values (%s, 'elsewhere') returning id", watched.cluster_id)
+    watched.scan()
+    assert rows("select id, kafka_id from topic where name = 'orders'") == [
+        (topic_id, watched.broker.topics["orders"].kafka_id)
+    ]
+    assert rows("select deleted_at from topic where name = 'elsewhere'") == [(None,)]
+
+
+def test_more_partitions_and_other_settings_leave_marks(watched: Watched) -> None:
+    watched.scan()
+    watched.broker.topics["orders"].high.append(0)
+    watched.broker.topics["orders"].low.append(0)
+    watched.broker.topics["orders"].configs["cleanup.policy"] = "compact"
+    watched.scan(31)
+    assert rows("select kind, before, after from change_mark order by kind") == [
+        (3, "2", "3"),
+        (4, '{"cleanup.policy": "delete"}', '{"cleanup.policy": "compact"}'),
+    ]
+    assert rows("select high from topic_now") == [([0, 0, 0],)]
+
+
+def test_a_rewind_leaves_a_mark_and_is_the_verdict(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 50)
+    watched.broker.commit("billing", "orders", {0: 50, 1: 0})
+    watched.scan()
+    watched.broker.commit("billing", "orders", {0: 20})
+    watched.scan()
+    assert rows("select kind, before, after from change_mark") == [(5, '{"0": 50}', '{"0": 20}')]
+    assert rows("select verdict, lag from group_now") == [("REWOUND", 30)]
+
+
+def test_a_group_without_members_that_reads_no_more_is_stopped_after_a_while(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 50)
+    watched.broker.commit("billing", "orders", {0: 20, 1: 0})
+    watched.scan()
+    assert rows("select verdict from group_now") == [("",)]
+    watched.scan(16)
+    assert rows("select verdict from group_now") == [("STOPPED",)]
+
+
+def test_a_member_that_never_committed_is_shown_without_a_lag(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 50)
+    watched.broker.join("mailer", Member("m1", "mailer-1", "10.0.0.1", (("orders", 0), ("orders", 1))))
+    watched.scan(2)
+    assert rows("select verdict, lag, n_uncommitted from group_now") == [("NO COMMITS", None, 2)]
+
+
+def test_a_group_that_is_gone_leaves_no_numbers(watched: Watched) -> None:
+    watched.broker.commit("billing", "orders", {0: 0})
+    watched.scan()
+    del watched.broker.known_groups["billing"]
+    watched.scan()
+    assert rows("select state from consumer_group where id > 0") == [("Dead",)]
+    assert rows("select count(*) from group_now") == [(0,)]
+
+
+def test_a_delivery_without_a_group_is_explained_by_the_only_member_it_fits(watched: Watched) -> None:
+    watched.broker.join("billing", Member("m1", "billing-1", "10.0.0.1", (("orders", 0),)))
+    watched.broker.join("shipping", Member("m2", "shipping-1", "10.0.0.2", (("orders", 1),)))
+    watched.scan()
+    ((topic_id,),) = rows("select id from topic where name = 'orders'")
+    ((service_id,),) = rows("insert into service (name) values ('billing-svc') returning id")
+    rows("insert into service_client values (%s, 'billing-1') returning 1", service_id)
+    rows("insert into edge (kind, service_id, topic_id) values (2, %s, %s) returning id", service_id, topic_id)
+    watched.scan()
+    assert rows(
+        "select h.service_id, g.name, h.evidence from group_hint h join consumer_group g on g.id = h.group_id"
+    ) == [(service_id, "billing", 4)]
+
+
+def test_another_cluster_under_the_same_name_has_other_topics(watched: Watched) -> None:
+    watched.scan()
+    watched.broker.cluster_id = "another"
+    watched.broker.create_topic("orders", 2)
+    watched.broker.topics["orders"].kafka_id = UUID(int=77)
+    watched.scan(31)
+    assert rows("select kafka_cluster_id from cluster where name = 'demo'") == [("another",)]
+    assert rows("select kafka_id from topic where name = 'orders' and deleted_at is null") == [(UUID(int=77),)]
+
+
+def test_old_samples_become_chunks_and_the_newest_of_them_stays(watched: Watched) -> None:
+    rows(
+        "insert into raw_partition (table_name, leaf, starts_at, ends_at)"
+        " values ('sample_chunk', 'sample_chunk_all', '2000-01-01Z', '2100-01-01Z') returning 1"
+    )
+    watched.broker.commit("billing", "orders", {0: 0})
+
+    def work() -> None:
+        watched.broker.produce("orders", 0, 3)
+        watched.broker.commit("billing", "orders", {0: int(watched.second)})
+
+    watched.scan(20, meanwhile=work)
+    before = rows("select sampled_at, high, low from topic_sample order by 1")
+    later = AT + timedelta(hours=30)
+    assert sample_chunks.pack_old(Leaves(), now=later) == 1
+    assert sample_chunks.pack_old(Leaves(), now=later) == 0
+    assert rows("select sampled_at, high, low from topic_sample") == [before[-1]]
+    assert rows("select count(*) from group_sample") == [(1,)]
+    with connection.cursor() as cursor:
+        points = sample_chunks.points_of(
+            cursor, Kind.WATERMARKS, topic_id=rows("select id from topic where name = 'orders'")[0][0],
+            since=AT, until=later,
+        )  # fmt: skip
+    assert [(each.at, *(list(value) for value in each.values)) for each in points] == before[:-1]

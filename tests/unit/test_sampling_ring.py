@@ -1,0 +1,50 @@
+"""The sampler's ring of recent ends."""
+
+import random
+
+from collector.domain.lag import age
+from collector.sampling.ring import MOST_POINTS, Ring
+
+
+def test_of_a_flat_run_the_first_and_the_last_point_stay() -> None:
+    ring = Ring()
+    for second in range(10):
+        ring.add(second, [7])
+    ring.add(10, [9])
+    assert [(at, list(ends)) for at, ends in ring.points] == [(0, [7]), (9, [7]), (10, [9])]
+
+
+def test_ends_that_fell_start_it_anew() -> None:
+    ring = Ring()
+    ring.add(0, [100, 5])
+    ring.add(2, [3, 5])
+    assert [at for at, _ in ring.points] == [2]
+
+
+def test_fewer_partitions_start_it_anew_and_more_do_not() -> None:
+    ring = Ring()
+    ring.add(0, [1, 2])
+    ring.add(2, [1, 2, 0])
+    assert len(ring.points) == 2
+    ring.add(4, [1])
+    assert len(ring.points) == 1
+
+
+def test_what_was_not_answered_is_carried_and_marked() -> None:
+    ring = Ring()
+    ring.add(0, [4, None])
+    ring.add(2, [None, 3])
+    ring.add(4, [None, 3])
+    assert [list(ends) for _, ends in ring.points] == [[4, ~0], [~4, 3], [~4, 3]]
+
+
+def test_it_never_grows_beyond_its_size_and_what_is_old_gets_a_wider_margin() -> None:
+    drawn = random.Random(1)
+    ring, ends = Ring(), [0]
+    for second in range(3 * MOST_POINTS):
+        ring.add(second, ends)
+        ends = [ends[0] + drawn.randint(1, 5)]
+    assert len(ring.points) <= MOST_POINTS
+    found = age(20, partition=0, history=ring.points, now=3 * MOST_POINTS)
+    assert found is not None
+    assert found.margin_seconds < 0.2 * found.seconds
