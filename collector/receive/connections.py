@@ -14,6 +14,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     _in_head = True
     _n_head_bytes = 0
+    _n_whole = 0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -23,9 +24,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that is not whole yet."""
+        was_whole = self._n_whole
         super().data_received(data)
-        if not self._in_head or self.transport.is_closing():
-            return
+        if not self._in_head or self.transport.is_closing() or self._n_whole != was_whole:
+            return  # what ended a request in this piece was its body, and no part of the next head
         self._n_head_bytes += len(data)
         if self._n_head_bytes > MAX_HEAD_BYTES:
             self.transport.write(TOO_LONG)
@@ -42,6 +44,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The next head begins."""
         self._in_head = True
+        self._n_whole += 1
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -147,6 +147,14 @@ def test_a_head_without_end_is_cut_off(receiver: Running) -> None:
     assert post(receiver, BODY) == (200, b"")
 
 
+def test_a_large_body_is_no_part_of_the_next_head(receiver: Running) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", receiver.http_port, timeout=20)) as connection:
+        for _ in range(5):
+            connection.request("POST", "/v1/metrics", bytes(100_000), {"Content-Type": "application/x-protobuf"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"")
+
+
 def test_a_taken_port_is_named_with_the_setting_that_changes_it(receiver: Running, tmp_path: Path) -> None:
     environment = {
         **os.environ,
