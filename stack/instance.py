@@ -36,7 +36,12 @@ def opened_folder(folder: Path, *, name: str) -> Path:
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; AlreadyRunning names the process that does."""
-    descriptor = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as problem:
+        raise FolderRefused(
+            f"{folder / MARKER} cannot be opened: {problem.strerror} (a link is not followed)."
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -53,6 +53,13 @@ def test_s66_a_secret_that_others_could_read_or_that_is_a_link_is_refused(tmp_pa
             kept_secret(path)
 
 
+def test_s66_a_link_planted_for_the_lock_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weir.lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(FolderRefused, match="not followed"), held(tmp_path):
+        pass
+    assert not (tmp_path / "victim").exists()
+
+
 def test_a_folder_with_other_things_in_it_is_never_taken_for_ours(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(FolderRefused, match="not empty"):
