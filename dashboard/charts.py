@@ -13,7 +13,6 @@ def chart(lines: Series, drawn: Sequence[Line], unit: str) -> dict[str, object]:
     """What one chart draws: times in seconds since 1970, a value or null per line and step."""
     return {
         "at": [moment.timestamp() for moment in lines.at],
-        "as_of": iso(lines.at[-1]) if lines.at else None,
         "step": lines.step_seconds,
         "unit": unit,
         "lines": [{"name": line.name, "values": [_rounded(value) for value in line.values]} for line in drawn],

@@ -12,6 +12,7 @@ from dashboard.access import Action, needs
 from dashboard.charts import chart, lag_caption, rate_caption
 from dashboard.queries.series import series
 from dashboard.queries.topics import TopicRow, number_of, topic, topics
+from dashboard.queries.wire import iso
 from dashboard.templatetags.sorting import ordered
 
 DEFAULT_SORT = "-in"
@@ -68,7 +69,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         "lags": chart(lines, lines.lags, "events"),
     }
     if shell.wants_part(request, "charts"):
-        return JsonResponse(charts)
+        return JsonResponse({**charts, "as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed})
     facts = {
         "topic": page,
         "charts": charts,

@@ -7,21 +7,24 @@ import { sign } from "../lib/svg.js";
 import { duration } from "../lib/format.js";
 import { serverTime } from "../lib/times.js";
 
+const FLAGS = ["delayed", "fold_delayed", "scan_delayed"];
+
 class LiveChip extends HTMLElement {
   #asOf = 0;
-  #delayed = false;
+  #late = {};
   #timer = 0;
   #said = "";
 
   connectedCallback() {
     this.#asOf = Date.parse(this.dataset.asOf ?? "") || 0;
-    this.#delayed = "delayed" in this.dataset;
+    this.#late = { page: "delayed" in this.dataset };
     this.chip = this.querySelector(".chip-live");
     this.text = document.createElement("span");
     this.icon = sign("live");
     this.chip.replaceChildren(this.icon, this.text);
     this.#timer = setInterval(() => !document.hidden && this.#draw(), 1000);
     live.addEventListener("state", () => this.#draw());
+    live.addEventListener("message", (event) => !pause.paused && this.#hear(event.detail));
     pause.addEventListener("change", () => this.#draw());
     this.#draw();
   }
@@ -30,10 +33,20 @@ class LiveChip extends HTMLElement {
     clearInterval(this.#timer);
   }
 
-  /** The time of the newest data on the page. */
-  update(asOf, delayed) {
-    this.#asOf = asOf ? Date.parse(asOf) : this.#asOf;
-    this.#delayed = Boolean(delayed);
+  /** A message brings the time of the newest data, and which sources are late. */
+  #hear(message) {
+    if (message.as_of) this.#asOf = Date.parse(message.as_of);
+    for (const facts of Object.values(message.about ?? {})) {
+      for (const name of FLAGS) if (facts && name in facts) this.#late[name] = facts[name];
+    }
+    delete this.#late.page;
+    this.#draw();
+  }
+
+  /** A page fetched its data anew. */
+  renew(asOf, delayed) {
+    if (asOf) this.#asOf = Date.parse(asOf);
+    this.#late = { page: delayed };
     this.#draw();
   }
 
@@ -60,7 +73,7 @@ class LiveChip extends HTMLElement {
       return ["reconnecting", `Reconnecting in ${wait} s · ${asOf}`];
     }
     const limit = Number(this.dataset.limit);
-    if (this.#delayed || (age !== null && age > limit)) return ["delayed", `Delayed · ${asOf}`];
+    if (Object.values(this.#late).some(Boolean) || (age !== null && age > limit)) return ["delayed", `Delayed · ${asOf}`];
     return ["live", `Live · ${asOf}`];
   }
 }

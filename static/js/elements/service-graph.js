@@ -53,7 +53,8 @@ class ServiceGraph extends HTMLElement {
     const moved = arrived.length > 0 || first || [...this.#nodes.values()].some((node) => !same(node, old.get(node.id)));
     this.#drawEdges(moved || this.#edges.size !== this.#edgeGroups.size);
     this.select(this.#selected);
-    if (first) this.#fit();
+    const alone = !this.view.touched && !this.matches(":hover") && !this.#selected;
+    if (first || (arrived.length && alone)) this.#fit();
     return arrived;
   }
 

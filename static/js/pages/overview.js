@@ -16,7 +16,7 @@ const graph = document.getElementById("graph");
 const views = document.getElementById("views");
 const chip = document.querySelector("live-chip");
 const source = document.getElementById("graph-data");
-const model = { nodes: new Map(), edges: new Map(), nIdle: 0, asOf: null, delayed: false };
+const model = { nodes: new Map(), edges: new Map(), nIdle: 0 };
 let dirty = false;
 let known = null;
 let panelTimer = 0;
@@ -55,8 +55,6 @@ function take(message) {
   merge(model.edges, edges);
   const about = message.about?.graph ?? message;
   model.nIdle = about.n_idle ?? model.nIdle;
-  model.asOf = message.as_of ?? model.asOf;
-  model.delayed = about.delayed ?? (about.fold_delayed || about.scan_delayed || false);
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
   else draw();
@@ -78,7 +76,6 @@ function draw() {
   for (const node of arrived.slice(0, 5)) say(`New ${node.kind} ${shown(node.name)}`);
   const changed = [...model.nodes.values()].filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
   for (const node of changed.slice(0, 5)) say(`${shown(node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
-  chip?.update(model.asOf, model.delayed);
   const text = `${exact(model.nodes.size)} nodes, ${exact(model.edges.size)} edges, ${exact(model.nIdle)} idle`;
   document.getElementById("counts").textContent = text;
   graph.hidden = model.nodes.size === 0;
@@ -176,7 +173,9 @@ function relabel(event) {
 async function refetch() {
   if (!document.body.dataset.streams && live.state !== "polling") return;
   const data = await fetchData(location.href, "graph");
-  if (data) take({ kind: "snapshot", ...data });
+  if (!data) return;
+  chip?.renew(data.as_of, data.delayed);
+  take({ kind: "snapshot", ...data });
 }
 
 if (source && graph) start();

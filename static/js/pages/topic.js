@@ -26,7 +26,7 @@ async function refresh() {
   try {
     const [charts, flow] = await Promise.all([fetchData(location.href, "charts"), fetchPage(location.href, { part: "flow" })]);
     for (const id of ["rates", "lags"]) if (charts) document.getElementById(id).show(charts[id]);
-    if (charts) chip?.update(charts.as_of, charts.delayed);
+    if (charts && live.state === "polling") chip?.renew(charts.as_of, charts.delayed);
     if (flow) replace(flow, "flow");
   } finally {
     busy = false;

@@ -15,6 +15,7 @@ export class Viewport {
   #world;
   #pointers = new Map();
   #moved = false;
+  touched = false; // whether a person panned or zoomed since the last fit
   x = 0;
   y = 0;
   scale = 1;
@@ -46,6 +47,7 @@ export class Viewport {
     this.scale = Math.max(LEAST, Math.min(FIT_MOST, box.width / w, (box.height - BUTTONS) / h));
     this.x = (box.width - w * this.scale) / 2 - left * this.scale;
     this.y = (box.height - BUTTONS - h * this.scale) / 2 - top * this.scale;
+    this.touched = false;
     this.#draw();
   }
 
@@ -58,6 +60,7 @@ export class Viewport {
     this.x = px - (px - this.x) * real;
     this.y = py - (py - this.y) * real;
     this.scale = scale;
+    this.touched = true;
     this.#draw();
   }
 
@@ -105,6 +108,7 @@ export class Viewport {
     if (!this.#moved && Math.hypot(next[0] - last[0], next[1] - last[1]) < 4) return;
     if (!this.#moved) this.#svg.setPointerCapture(event.pointerId);
     this.#moved = true;
+    this.touched = true;
     this.x += next[0] - last[0];
     this.y += next[1] - last[1];
     this.#pointers.set(event.pointerId, next);
