@@ -1,6 +1,6 @@
 """What the core asks of Kafka, as Protocols; the adapters and their in-memory twins are in collector.kafka."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -150,3 +150,29 @@ class Publisher(Protocol):
 
     def close(self, *, wait_seconds: float) -> None:
         """Wait so long for what is under way, then let go: what is left ends as NotDelivered."""
+
+
+# Looking ----------------------------------------------------------------------------------------------------------
+
+
+class Unreadable(Exception):
+    """The records asked for could not all be read: some are deleted already, or it took too long."""
+
+
+class Lookup(Protocol):
+    """Look at single records of the observed cluster, for a retry: without a group, and never creating a topic.
+
+    Every method may raise KafkaUnreachable or KafkaRefused.
+    """
+
+    def ends(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        """First readable and next offset of every partition; empty where there is no such topic."""
+
+    def record_at(self, position: Position) -> Record | None:
+        """The record there, or None where there is none (any more)."""
+
+    def between(self, topic: str, spans: Mapping[int, tuple[int, int]]) -> Iterator[Record]:
+        """Everything in partition -> (from, to), `to` not included, also of aborted transactions. Raises Unreadable."""
+
+    def close(self) -> None:
+        """Let go of the connections."""

@@ -110,7 +110,7 @@ class KafkaLog:
                 if error := message.error():
                     self._notice(error, _place(message), lost)
                     continue
-                records.append(_record(message))
+                records.append(as_record(message))
                 size += len(message)
             if not messages or left <= 0:
                 break
@@ -200,7 +200,8 @@ def _place(message: Message) -> Partition:
     return Partition(topic, number)
 
 
-def _record(message: Message) -> Record:
+def as_record(message: Message) -> Record:
+    """The record that a message without an error holds."""
     kind, milliseconds = message.timestamp()
     topic, number = _place(message)
     return Record(

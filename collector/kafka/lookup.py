@@ -1,0 +1,95 @@
+"""The Lookup of real Kafka: one consumer without a group's ways, assigned by hand for each question."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from collector.domain.positions import Position
+from collector.domain.records import Record
+from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, translated
+from collector.kafka.log import as_record
+from collector.ports import Unreadable
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 5.0
+READ_SECONDS = 60.0  # for everything between two ends
+CONSUMER: dict[str, str | int | bool] = {
+    "group.id": "weir-lookup",  # the client wants one; nothing is ever committed to it
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "isolation.level": "read_uncommitted",
+    "allow.auto.create.topics": False,
+    "queued.max.messages.kbytes": 16_384,
+}
+
+
+class KafkaLookup:
+    """See collector.ports.Lookup."""
+
+    def __init__(self, properties: Mapping[str, str | int]) -> None:
+        self._consumer = Consumer({**properties, **CONSUMER}, logger=log)
+
+    def ends(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        """Ask the broker for both ends of each partition."""
+        try:
+            # Asking for the one topic could create it.
+            found = self._consumer.list_topics(timeout=ANSWER_SECONDS).topics.get(topic)
+            return {number: self._ends(topic, number) for number in sorted(found.partitions)} if found else {}
+        except KafkaException as error:
+            raise translated(error) from error
+
+    def record_at(self, position: Position) -> Record | None:
+        """Read one record."""
+        low, high = self.ends(position.topic).get(position.partition, (0, 0))
+        if not low <= position.offset < high:
+            return None
+        spans = {position.partition: (position.offset, position.offset + 1)}
+        return next(iter(self.between(position.topic, spans)), None)
+
+    def between(self, topic: str, spans: Mapping[int, tuple[int, int]]) -> Iterator[Record]:
+        """Read partition by partition's own order, all at once, until each has reached its end."""
+        waiting = {number: to for number, (start, to) in spans.items() if start < to}
+        if not waiting:
+            return
+        deadline = time.monotonic() + READ_SECONDS
+        try:
+            self._consumer.assign([TopicPartition(topic, number, spans[number][0]) for number in waiting])
+            while waiting:
+                if time.monotonic() > deadline:
+                    raise Unreadable(f"{topic} could not be read to its end within {READ_SECONDS:.0f} s.")
+                yield from self._some(topic, waiting)
+            self._consumer.unassign()
+        except KafkaException as error:
+            raise translated(error) from error
+
+    def close(self) -> None:
+        """Leave without waiting."""
+        self._consumer.close()
+
+    def _some(self, topic: str, waiting: dict[int, int]) -> Iterator[Record]:
+        """The next records before the ends; partitions that reached theirs leave `waiting`."""
+        for message in self._consumer.consume(500, 0.5):
+            number, offset = message.partition(), message.offset()
+            error = message.error()
+            if number is None or offset is None or number not in waiting:
+                continue
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                if error.code() in NO_SUCH_OFFSET | NO_SUCH_PARTITION:
+                    raise Unreadable(f"{topic}/{number} no longer holds all of the records asked for.")
+                raise translated(error)
+            if error is None and offset < waiting[number]:
+                yield as_record(message)
+            # At an end the "offset" is that of the next record: markers before it are no records.
+            if offset >= waiting[number] - (error is None):
+                del waiting[number]
+
+    def _ends(self, topic: str, number: int) -> tuple[int, int]:
+        ends = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_SECONDS)
+        if ends is None:
+            raise translated(KafkaError(KafkaError._TIMED_OUT))
+        return ends[0], ends[1]
