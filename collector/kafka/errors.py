@@ -20,6 +20,7 @@ NO_SUCH_PARTITION = frozenset(
         KafkaError.UNKNOWN_TOPIC_ID,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,
+        KafkaError._NOENT,  # "no leaders found": what ListOffsets says when nothing it was asked for exists
     }
 )
 NO_SUCH_OFFSET = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})

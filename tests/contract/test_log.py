@@ -1,0 +1,235 @@
+"""Every Log keeps the same promises: the twin in memory always, real Kafka where it runs."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from collector.domain.records import Headers, Record
+from collector.kafka.log import KafkaLog
+from collector.kafka.memory import MemoryBroker, MemoryLog
+from collector.ports import KafkaUnreachable, Log, Partition, Taken
+
+N_PARTITIONS = 2
+HEADERS: Headers = (("a", b"1"), ("a", None), ("b", b""))
+
+
+@dataclass(frozen=True)
+class World:
+    """A log, and what happens on its broker: a record is written, retention deletes, a topic is created again."""
+
+    log: Log
+    topic: str
+    write: Callable[[int, bytes | None], None]
+    delete_before: Callable[[Partition, int], None]
+    create_again: Callable[[], None]
+
+    def partition(self, number: int = 0) -> Partition:
+        return Partition(self.topic, number)
+
+    def offsets(self, n: int, *, number: int = 0) -> list[int]:
+        return [record.offset for record in self.records(n) if record.partition == number]
+
+    def records(self, n: int) -> list[Record]:
+        """The next `n` records, however many takes that needs."""
+        found: list[Record] = []
+        for taken in self._takes():
+            found.extend(taken.records)
+            assert not taken.lost
+            if len(found) >= n:
+                return found
+        raise AssertionError(f"{len(found)} of {n} records came")
+
+    def lost(self) -> frozenset[Partition]:
+        """The partitions that the next takes call lost."""
+        return next(taken.lost for taken in self._takes() if taken.lost)
+
+    def _takes(self) -> Iterator[Taken]:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            yield self.log.take(limit=100, limit_bytes=1_000_000, wait=0.1)
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A broker with one topic of two partitions."""
+    topic = f"log.contract.{uuid4().hex[:8]}"
+    made = memory_world(topic) if request.param == "memory" else kafka_world(topic, request)
+    yield made
+    made.log.close()
+
+
+def memory_world(topic: str) -> World:
+    broker = MemoryBroker()
+
+    def create() -> None:
+        broker.create(topic, n_partitions=N_PARTITIONS)
+
+    def write(number: int, value: bytes | None) -> None:
+        broker.append(Record(topic, number, 0, None, 0, b"k", value, HEADERS))
+
+    create()
+    return World(MemoryLog(broker), topic, write, broker.delete_before, create)
+
+
+def kafka_world(topic: str, request: pytest.FixtureRequest) -> World:
+    properties = {"bootstrap.servers": request.getfixturevalue("kafka_bootstrap")}
+    admin, producer = AdminClient(properties), Producer(properties)
+
+    def create() -> None:
+        admin.create_topics([NewTopic(topic, N_PARTITIONS, 1)])[topic].result(20)
+
+    def write(number: int, value: bytes | None) -> None:
+        producer.produce(topic, key=b"k", value=value, partition=number, headers=list(HEADERS))
+        assert producer.flush(20) == 0
+
+    def delete_before(partition: Partition, offset: int) -> None:
+        place = TopicPartition(*partition, offset)
+        admin.delete_records([place])[place].result(20)
+
+    def create_again() -> None:
+        admin.delete_topics([topic])[topic].result(20)
+        until = time.monotonic() + 20
+        while True:  # the broker lets go of the name a moment after it answered
+            try:
+                return create()
+            except KafkaException:
+                assert time.monotonic() < until
+                time.sleep(0.2)
+
+    create()
+    return World(KafkaLog(properties, commits=True), topic, write, delete_before, create_again)
+
+
+def test_a_topic_is_known_by_its_id_and_what_does_not_exist_is_left_out(world: World) -> None:
+    found = world.log.identities([world.topic, "log.contract.none"])
+    assert list(found) == [world.topic]
+    assert found[world.topic].n_partitions == N_PARTITIONS
+
+
+def test_a_topic_created_again_is_another_one(world: World) -> None:
+    before = world.log.identities([world.topic])[world.topic]
+    world.create_again()
+    until = time.monotonic() + 20
+    while (after := world.log.identities([world.topic]).get(world.topic)) in (None, before):
+        assert time.monotonic() < until
+    assert after is not None
+    assert after.kafka_id != before.kafka_id
+
+
+def test_asking_for_a_topic_does_not_create_it(world: World) -> None:
+    for _ in range(2):
+        assert world.log.identities(["log.contract.none"]) == {}
+    assert world.log.low_ends([Partition("log.contract.none", 0)]) == {}
+
+
+def test_records_come_whole_and_in_order(world: World) -> None:
+    for value in (b"one", None, b""):
+        world.write(0, value)
+    world.log.assign({world.partition(): 0})
+    records = world.records(3)
+    assert [(record.offset, record.value) for record in records] == [(0, b"one"), (1, None), (2, b"")]
+    assert {record.headers for record in records} == {HEADERS}
+    assert {record.key for record in records} == {b"k"}
+
+
+def test_reading_begins_where_it_is_told_to(world: World) -> None:
+    for _ in range(4):
+        world.write(0, b"v")
+    world.log.assign({world.partition(): 2})
+    assert world.offsets(2) == [2, 3]
+
+
+def test_assigning_more_leaves_what_was_read_where_it_is(world: World) -> None:
+    for _ in range(2):
+        world.write(0, b"v")
+    world.log.assign({world.partition(): 0})
+    assert world.offsets(2) == [0, 1]
+    world.write(0, b"v")
+    world.write(1, b"v")
+    world.log.assign({world.partition(): 0, world.partition(1): 0})
+    assert sorted((record.partition, record.offset) for record in world.records(2)) == [(0, 2), (1, 0)]
+
+
+def test_what_is_not_assigned_any_more_does_not_come(world: World) -> None:
+    world.log.assign({world.partition(): 0, world.partition(1): 0})
+    world.log.assign({world.partition(1): 0})
+    world.write(0, b"v")
+    world.write(1, b"v")
+    assert [record.partition for record in world.records(1)] == [1]
+
+
+def test_after_a_seek_everything_from_there_comes_again_and_nothing_else(world: World) -> None:
+    for _ in range(3):
+        world.write(0, b"v")
+    world.log.assign({world.partition(): 0})
+    assert world.offsets(3) == [0, 1, 2]
+    world.log.seek({world.partition(): 1})
+    assert world.offsets(2) == [1, 2]
+
+
+def test_nothing_comes_while_paused_and_nothing_is_missing_after(world: World) -> None:
+    world.log.assign({world.partition(): 0})
+    world.log.pause()
+    for _ in range(3):
+        world.write(0, b"v")
+    for _ in range(3):
+        assert world.log.take(limit=10, limit_bytes=1_000, wait=0.1) == Taken((), frozenset())
+    world.log.resume()
+    assert world.offsets(3) == [0, 1, 2]
+
+
+def test_a_take_is_bounded_by_number(world: World) -> None:
+    for _ in range(5):
+        world.write(0, b"v")
+    world.log.assign({world.partition(): 0})
+    taken = [world.log.take(limit=2, limit_bytes=1_000_000, wait=1.0) for _ in range(3)]
+    assert max(len(each.records) for each in taken) <= 2
+
+
+def test_a_position_that_is_gone_is_called_lost_and_can_be_left_by_a_seek(world: World) -> None:
+    for _ in range(4):
+        world.write(0, b"v")
+    world.delete_before(world.partition(), 3)
+    world.log.assign({world.partition(): 1})
+    assert world.lost() == {world.partition()}
+    low = world.log.low_ends([world.partition()])
+    assert low == {world.partition(): 3}
+    world.log.seek(low)
+    assert world.offsets(1) == [3]
+
+
+def test_a_position_beyond_the_end_is_called_lost(world: World) -> None:
+    world.write(0, b"v")
+    world.log.assign({world.partition(): 90})
+    assert world.lost() == {world.partition()}
+
+
+def test_the_ends_tell_how_much_waits(world: World) -> None:
+    for _ in range(3):
+        world.write(0, b"v")
+    world.log.assign({world.partition(): 0})
+    world.records(3)
+    assert world.log.high_ends() == {world.partition(): 3}
+
+
+def test_a_commit_harms_nothing(world: World) -> None:
+    world.log.assign({world.partition(): 0})
+    world.log.commit({world.partition(): 1})
+    world.write(0, b"v")
+    assert world.offsets(1) == [0]
+
+
+def test_a_broker_that_does_not_answer_is_unreachable() -> None:
+    broker = MemoryBroker(up=False)
+    with pytest.raises(KafkaUnreachable):
+        MemoryLog(broker).identities(["orders"])
+    log = KafkaLog({"bootstrap.servers": "127.0.0.1:1"}, commits=False)
+    with pytest.raises(KafkaUnreachable):
+        log.identities(["orders"])
+    log.close()
