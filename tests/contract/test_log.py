@@ -60,6 +60,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """A broker with one topic of two partitions."""
     topic = f"log.contract.{uuid4().hex[:8]}"
     made = memory_world(topic) if request.param == "memory" else kafka_world(topic, request)
+    until = time.monotonic() + 20
+    while topic not in made.log.identities([topic]):  # a topic is created a moment before brokers speak of it
+        assert time.monotonic() < until
     yield made
     made.log.close()
 
