@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,13 +14,10 @@ from stack import cache, control, instance, places, settings
 from stack.life import State
 from stack.plan import Plan, planned
 from stack.ports import refuse_taken
-from stack.problems import CannotStart
 from stack.supervisor import Supervisor
-from stack.weir_parts import MANAGE, ROOT
 
 LOOK_SECONDS = 0.2
 KEEP_SMALL_SECONDS = 60.0
-LINK_SECONDS = 30.0
 
 
 @dataclass
@@ -103,6 +99,7 @@ def _run(plan: Plan, speaker: Speaker) -> None:
         changed=lambda what: _remember(what, plan),
     )
     requests = control.opened(plan.data)
+    supervisor.lives["sign-in-link"].follower.path.unlink(missing_ok=True)
     try:
         if supervisor.start(wanted=stops.wanted):
             _introduce(plan, supervisor, speaker)
@@ -171,7 +168,7 @@ def _write_stack_json(plan: Plan, supervisor: Supervisor) -> None:
 
 
 def _introduce(plan: Plan, supervisor: Supervisor, speaker: Speaker) -> None:
-    link = _sign_in_link(plan)
+    link = _sign_in_link(supervisor)
     _write_stack_json(plan, supervisor)
     name = "The demo" if plan.settings.demo else "Weir"
     speaker.say(f"{name} is up")
@@ -187,18 +184,9 @@ def _introduce(plan: Plan, supervisor: Supervisor, speaker: Speaker) -> None:
     speaker.show("")
 
 
-def _sign_in_link(plan: Plan) -> str:
-    """The link while there is no admin, else nothing. CannotStart when the command fails."""
-    answer = subprocess.run(
-        (*MANAGE, "sign_in_link"),
-        cwd=ROOT,
-        env=plan.weir.environment_of("sign-in-link"),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LINK_SECONDS,
-        check=False,
-    )
-    if answer.returncode != 0:
-        raise CannotStart(f"No sign-in link could be made: {answer.stderr.strip()[-2000:]}")
-    return answer.stdout.strip()
+def _sign_in_link(supervisor: Supervisor) -> str:
+    """The link while there is no admin, else nothing; its log is not kept, because the link signs anybody in."""
+    log = supervisor.lives["sign-in-link"].follower.path
+    found = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith(("http://", "https://"))]
+    log.unlink()
+    return found[-1] if found else ""

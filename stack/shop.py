@@ -7,6 +7,7 @@ from demo.parts import PARTS
 from stack.part import Part
 from stack.weir_parts import PYTHON, ROOT, announced, forgets, ready_file_of
 
+NOT_EVERY_ORDER = r"^(?!INFO )"
 PASSED_ON = ("RATE", "SEED", "DEMO_TRUTH_MB")
 
 
@@ -35,6 +36,7 @@ def _service(name: str, env: Mapping[str, str], *, data: Path) -> Part:
         cwd=ROOT,
         after=("demo-setup", "receive", "collect"),
         stop_seconds=2.5,
+        notable=NOT_EVERY_ORDER,
         prepare=forgets(ready_file),
         ready=announced(ready_file),
     )

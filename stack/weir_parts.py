@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = (sys.executable, "-u")
 MANAGE = (*PYTHON, "manage.py")
 _NO_WARNING = ("-W", "ignore:You're running the worker:RuntimeWarning")  # of root: tasks are JSON and hold ids only
+NOTHING = r"(?!)"  # a pattern no line matches
+NOT_EVERY_TASK = r"^(?!INFO celery\.)"
 CELERY = (*PYTHON, *_NO_WARNING, "-m", "celery", "--quiet", "-A", "dashboard")
 
 # security S65 and boundary B4: the web process holds no Kafka credential, the folder nothing but the database
@@ -84,11 +86,14 @@ class Weir:
             *(self._part(name, (*MANAGE, name), after=("migrate",)) for name in ("receive", "collect", "fold")),
             self._part("sample", (*MANAGE, "sample"), after=("migrate",)),
             self._part("web", (*MANAGE, "web"), after=("migrate",)),
-            self._part("worker", (*CELERY, "worker", *concurrency), after=("migrate",)),
+            self._part("sign-in-link", (*MANAGE, "sign_in_link"), after=("web",), once=True, notable=NOTHING),
+            self._part("worker", (*CELERY, "worker", *concurrency), after=("migrate",), notable=NOT_EVERY_TASK),
             self._part("beat", (*CELERY, "beat", "--schedule", str(beat), "--pidfile="), after=("migrate",)),
         )
 
-    def _part(self, name: str, argv: tuple[str, ...], *, after: tuple[str, ...], once: bool = False) -> Part:
+    def _part(
+        self, name: str, argv: tuple[str, ...], *, after: tuple[str, ...], once: bool = False, notable: str = ""
+    ) -> Part:
         ready_file = ready_file_of(name, data=self.data)
         return Part(
             name=name,
@@ -97,6 +102,7 @@ class Weir:
             cwd=ROOT,
             after=after,
             once=once,
+            notable=notable,
             prepare=forgets(ready_file),
             ready=announced(ready_file),
         )
