@@ -1,0 +1,81 @@
+"""The posture's checks: silent on loopback, loud beyond it."""
+
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from dashboard import addresses, checks
+from dashboard.access import Action, needs
+
+
+def ids(found: list[Any]) -> list[str]:
+    return [message.id for message in found]
+
+
+def test_the_settings_as_they_come_raise_nothing() -> None:
+    found = [*checks.exposure(), *checks.secrets(), *checks.servers(), *checks.kafka(), *checks.policy()]
+    assert ids(found) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"WEIR_HTTP_BIND": "0.0.0.0"}, ["weir.E201"]),  # noqa: S104
+        ({"WEIR_HTTP_BIND": "10.0.0.5", "WEIR_PUBLIC_URL": "https://weir.example"}, ["weir.E201"]),
+        ({"WEIR_HTTP_BIND": "10.0.0.5", "WEIR_ALLOW_PLAIN_HTTP": True}, []),
+        ({"WEIR_HTTP_BIND": "10.0.0.5", "WEIR_ALLOW_PLAIN_HTTP": True, "WEIR_DEMO": True}, ["weir.E202"]),
+        ({"WEIR_OTLP_BIND": "10.0.0.5"}, ["weir.E205", "weir.W203"]),
+        ({"WEIR_OTLP_BIND": "10.0.0.5", "WEIR_OTLP_TOKENS": "required"}, ["weir.W203"]),
+        ({"WEIR_TRUSTED_PROXIES": [addresses.network("::/0")]}, ["weir.E206"]),
+    ],
+)
+def test_leaving_loopback_unprotected_is_an_error(
+    settings: LazySettings, changed: dict[str, Any], expected: list[str]
+) -> None:
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    assert ids(checks.exposure()) == expected
+
+
+def test_servers_beyond_loopback_need_passwords_and_tls(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = settings.DATABASES["default"]
+    monkeypatch.setitem(database, "HOST", "db.example")
+    monkeypatch.setitem(database, "PASSWORD", "secret")
+    settings.CELERY_BROKER_URL = "redis://:secret@queue.example:6379/0"
+    assert ids(checks.servers()) == ["weir.E207", "weir.E207"]
+    monkeypatch.setitem(database, "OPTIONS", {"sslmode": "verify-full"})
+    settings.CELERY_BROKER_URL = "rediss://:secret@queue.example:6379/0"
+    assert checks.servers() == []
+
+
+def test_a_password_for_kafka_is_not_sent_in_the_clear(settings: LazySettings) -> None:
+    settings.WEIR_KAFKA_BOOTSTRAP = "127.0.0.1:9092,kafka.example:9092"
+    settings.WEIR_KAFKA_USERNAME = "weir"
+    assert ids(checks.kafka()) == ["weir.E208"]
+    settings.WEIR_KAFKA_TLS = True
+    assert checks.kafka() == []
+
+
+@pytest.mark.parametrize("wrong", ["order", "missing", "unsafe"])
+def test_a_policy_with_a_hole_is_an_error(settings: LazySettings, wrong: str) -> None:
+    if wrong == "order":
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE[1:], settings.MIDDLEWARE[0]]
+    elif wrong == "missing":
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "csrf" not in name]
+    else:
+        directives = {**settings.CONTENT_SECURITY_POLICY["DIRECTIVES"], "style-src": ["'unsafe-inline'"]}
+        settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": directives}
+    assert ids(checks.policy()) == ["weir.E209"]
+
+
+def test_s27_a_view_without_an_action_is_found_by_its_address() -> None:
+    def bare(_request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    patterns = [path("open/", bare), path("kept/", needs(Action.VIEW)(bare))]
+    assert [where for where, view in checks.views(patterns) if not hasattr(view, "actions")] == ["open/"]
