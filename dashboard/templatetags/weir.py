@@ -142,6 +142,22 @@ def status(health: str, word: str = "", *, chip: bool = False) -> Mapping[str, o
     return {"health": known, "word": word or STATUS_WORDS[known], "chip": chip}
 
 
+_RESULTS = {
+    "ok": ("ok", "OK"),
+    "failed": ("failing", "Failed"),
+    "received": ("passed", "Received"),
+    "passed": ("passed", "Passed"),
+    "waiting": ("waiting", "Waiting"),
+}
+
+
+@register.inclusion_tag("parts/status.html")
+def result(name: str, word: str = "") -> Mapping[str, object]:
+    """What came of a hop. "Received" and "Passed" are weaker than "OK": nothing tells that it was processed."""
+    health, usual = _RESULTS.get(name, ("unknown", name))
+    return {"health": health, "word": word or usual, "chip": False}
+
+
 @register.inclusion_tag("parts/icon.html")
 def icon(name: str, title: str = "") -> Mapping[str, object]:
     """One sign of the sprite; without a title it is decoration."""

@@ -11,7 +11,7 @@ const HEIGHT = 46;
 const MARGIN = 16;
 const NAME_LENGTH = 24;
 const CAP = 9;
-const SIGNS = { ok: "ok", failed: "failing", unknown: "unknown", running: "stale" };
+const SIGNS = { ok: "ok", failed: "failing", received: "passed", passed: "passed", waiting: "waiting" };
 
 class EventPath extends HTMLElement {
   connectedCallback() {

@@ -124,25 +124,38 @@ class TimeChart extends HTMLElement {
 const names = (data) => data.lines.map((line) => line.name).join("\n");
 const columns = (data) => [data.at, ...data.lines.map((line) => line.values)];
 
-/** Where the first line has no sample, light hatching says so. */
+/** Where the first line has no sample, hatching says so. */
 function hatchGaps(chart) {
-  const [at, values] = [chart.data[0], chart.data[1]];
   const { ctx, bbox } = chart;
-  ctx.save();
-  ctx.strokeStyle = colour("--hairline");
-  ctx.lineWidth = 1;
-  values.forEach((value, index) => {
-    if (value !== null || index + 1 >= at.length) return;
-    const left = chart.valToPos(at[index], "x", true);
-    const right = chart.valToPos(at[index + 1], "x", true);
+  for (const [from, to] of gaps(chart.data[0], chart.data[1])) {
+    const left = chart.valToPos(from, "x", true);
+    const width = chart.valToPos(to, "x", true) - left;
+    ctx.save();
     ctx.beginPath();
-    for (let y = bbox.top; y < bbox.top + bbox.height; y += 8) {
-      ctx.moveTo(left, y + 4);
-      ctx.lineTo(right, y);
+    ctx.rect(left, bbox.top, width, bbox.height);
+    ctx.clip();
+    ctx.beginPath();
+    for (let x = left - bbox.height; x < left + width; x += 10) {
+      ctx.moveTo(x, bbox.top + bbox.height);
+      ctx.lineTo(x + bbox.height, bbox.top);
     }
+    ctx.strokeStyle = colour("--hairline");
+    ctx.lineWidth = 1;
     ctx.stroke();
+    ctx.restore();
+  }
+}
+
+/** Stretches [from, to] without values. */
+function gaps(at, values) {
+  const found = [];
+  values.forEach((value, index) => {
+    if (value !== null || index === 0) return;
+    const last = found.at(-1);
+    if (last && last[1] === at[index - 1]) last[1] = at[index];
+    else found.push([at[index - 1], at[index]]);
   });
-  ctx.restore();
+  return found;
 }
 
 /** The colour of a token as the browser resolves it for the present theme. */
