@@ -1,0 +1,233 @@
+"""Kafka -> store, once: whatever happens between the two."""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+import pytest
+from django.db import connection, connections
+
+from collector.ports import Partition
+from collector.store.connection import StoreAway, reaching
+from tests.integration.intake_world import SPOOL, World, rows, sends, stored_ids
+
+T = TypeVar("T")
+N_SPANS = 240
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+
+def test_a_batch_is_stored_with_its_position_and_its_ledger_row() -> None:
+    world = World()
+    world.send(sends(1, 2))
+    world.send(sends(3, topic="payments.captured"))
+    (saved,) = world.take(world.collector())
+    assert stored_ids() == [1, 2, 3]
+    assert rows("select next_offset from intake_position") == [(2,)]
+    assert rows("select stored_at, n_spans, n_links, n_repeated, folded from batch") == [
+        (saved.stored_at, 3, 0, 0, False)
+    ]
+    assert rows("select distinct stored_at from span") == [(saved.stored_at,)]
+    assert rows(
+        "select s.name, t.name, sum(n_messages)::int from span join edge e on e.id = edge_id"
+        " join service s on s.id = e.service_id join topic t on t.id = e.topic_id group by 1, 2 order by 2"
+    ) == [("orders-svc", "orders.created", 2), ("orders-svc", "payments.captured", 1)]
+
+
+def test_a_collector_that_died_is_followed_by_one_that_goes_on_where_it_was() -> None:
+    world = World()
+    world.send(sends(1))
+    world.take(world.collector())
+    world.send(sends(2))
+    world.take(world.collector())
+    assert stored_ids() == [1, 2]
+
+
+def test_of_two_owners_of_one_partition_the_second_stores_nothing_and_goes_on_behind_the_first() -> None:
+    world = World()
+    world.send(sends(1))
+    one, other = world.collector(), world.collector()
+    world.take(one)
+    assert world.take(other) == []
+    world.send(sends(2))
+    world.take(other)
+    assert stored_ids() == [1, 2]
+
+
+def test_the_same_request_again_is_skipped_and_counted() -> None:
+    world = World()
+    body = sends(1, 2)
+    world.send(body)
+    world.send(body)
+    collector = world.collector()
+    world.take(collector)
+    world.send(body)
+    world.take(collector)
+    assert stored_ids() == [1, 2]
+    assert rows("select n_spans, n_repeated from batch order by stored_at") == [(2, 2), (0, 2)]
+
+
+def test_parts_of_one_request_are_told_apart_and_repeats_of_each_are_skipped() -> None:
+    world = World()
+    key = b"k" * 16
+    for part, body in ((b"0/2", sends(1)), (b"1/2", sends(2)), (b"0/2", sends(1))):
+        world.send(body, key=key, part=part)
+    world.take(world.collector())
+    assert stored_ids() == [1, 2]
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x00", b"\xff" * 50, b"{}", b"\x0a\xff\xff\xff\xff\x0f"])
+def test_garbage_becomes_a_row_and_what_follows_is_stored(garbage: bytes) -> None:
+    world = World()
+    world.send(garbage, key=b"g" * 16)
+    world.send(sends(1))
+    world.take(world.collector())
+    assert stored_ids() == [1]
+    found = rows("select kafka_offset, n_bytes, first_bytes from undecodable")
+    assert found == ([] if garbage == b"" else [(0, len(garbage), garbage[:256])])
+
+
+def test_what_only_the_database_refuses_is_found_by_halves() -> None:
+    """A check added behind the collector's back stands for whatever a release of Postgres may refuse."""
+    world = World()
+    for number in range(1, 8):
+        world.send(sends(number))
+    with connection.cursor() as cursor:
+        cursor.execute("alter table span add constraint no_five check (span_id <> 5) not valid")
+    try:
+        world.take(world.collector())
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("alter table span drop constraint no_five")
+    assert stored_ids() == [1, 2, 3, 4, 6, 7]
+    assert rows("select kafka_offset, reason from undecodable") == [(4, "cannot be stored (IntegrityError)")]
+    assert rows("select next_offset from intake_position") == [(7,)]
+
+
+def test_records_that_retention_took_are_a_gap_that_is_shown() -> None:
+    world = World()
+    world.send(sends(1))
+    collector = world.collector()
+    world.take(collector)
+    for number in (2, 3, 4):
+        world.send(sends(number))
+    world.broker.delete_before(Partition(SPOOL, 0), 3)
+    world.take(collector)
+    world.take(collector)
+    assert stored_ids() == [1, 4]
+    assert rows("select expected_offset, resumed_offset from intake_gap") == [(1, 3)]
+    assert rows("select next_offset from intake_position") == [(4,)]
+
+
+def test_a_spool_that_was_created_again_is_let_go_of_and_then_read_from_its_start() -> None:
+    world = World()
+    for number in (1, 2):
+        world.send(sends(number))
+    collector = world.collector()
+    world.take(collector)
+    world.broker.create(SPOOL)
+    world.send(sends(3))
+    world.take(collector)
+    assert collector.n_partitions == 0
+    collector.assign(world.places())
+    world.take(collector)
+    assert stored_ids() == [1, 2, 3]
+    assert rows("select count(*)::int from intake_gap") == [(0,)]
+
+
+def test_while_postgres_is_away_nothing_is_lost_and_afterwards_all_is_stored_once() -> None:
+    world = World()
+    world.send(sends(1))
+    collector = world.collector()
+    world.take(collector)
+    world.send(sends(2))
+    kill(backend())
+    with pytest.raises(StoreAway):
+        world.take(collector)
+    assert stored_ids() == [1]
+    collector.rewind()
+    world.take(collector)
+    assert stored_ids() == [1, 2]
+
+
+def test_two_batches_in_one_microsecond_get_times_of_their_own() -> None:
+    world = World(n_partitions=2)
+    world.send(sends(1), partition=0)
+    world.send(sends(2), partition=1)
+    one = world.collector()
+    stored_at = []
+    for _ in range(2):
+        stored_at += [each.stored_at for each in one.take_in(limit=1, limit_bytes=1_000_000, wait=0.0)]
+    assert (stored_at[1] - stored_at[0]).microseconds == 1
+    assert stored_ids() == [1, 2]
+
+
+def test_rivals_and_killed_connections_store_each_span_once() -> None:
+    """Four owners of the same partitions, whose connections are killed in the middle again and again."""
+    world = World(n_partitions=3)
+    for number in range(1, N_SPANS + 1):
+        world.send(sends(number), partition=number % 3)
+    killed: list[int] = []
+    owners = [threading.Thread(target=own, args=(world, random.Random(seed), killed)) for seed in range(4)]
+    for owner in owners:
+        owner.start()
+    for owner in owners:
+        owner.join(120)
+    assert stored_ids() == list(range(1, N_SPANS + 1))
+    assert rows("select sum(next_offset)::int from intake_position") == [(N_SPANS,)]
+    assert rows("select sum(n_spans)::int from batch") == [(N_SPANS,)]
+    assert killed
+
+
+def own(world: World, dice: random.Random, killed: list[int]) -> None:
+    """Take in until all is stored; some batches meet a connection that is killed meanwhile."""
+    intake = undisturbed(world.collector)
+    try:
+        while undisturbed(n_stored) < N_SPANS:
+            timer = threading.Timer(dice.uniform(0.0, 0.02), kill, [backend()]) if dice.random() < 0.3 else None
+            if timer:
+                timer.start()
+                killed.append(1)
+            try:
+                intake.take_in(limit=dice.randint(1, 12), limit_bytes=10_000_000, wait=0.0)
+            except StoreAway:
+                undisturbed(intake.rewind)
+            if timer:
+                timer.join()
+    finally:
+        connections.close_all()
+
+
+def undisturbed(call: Callable[[], T]) -> T:
+    """The result of `call`, which is made again when the connection was killed under it."""
+    while True:
+        try:
+            with reaching():
+                return call()
+        except StoreAway:
+            continue
+
+
+def n_stored() -> int:
+    (found,) = rows("select coalesce(sum(next_offset), 0)::int from intake_position")[0]
+    return int(str(found))
+
+
+def backend() -> int:
+    return undisturbed(lambda: int(str(rows("select pg_backend_pid()")[0][0])))
+
+
+def kill(pid: int) -> None:
+    """From a connection of its own, as an administrator or a crash would."""
+    address = connection.settings_dict
+    with psycopg.connect(
+        host=address["HOST"],
+        port=address["PORT"],
+        user=address["USER"],
+        password=address["PASSWORD"],
+        dbname=address["NAME"],
+        autocommit=True,
+    ) as other:
+        other.execute("select pg_terminate_backend(%s)", [pid])
