@@ -51,7 +51,7 @@ def planned(settings: Settings, *, data: Path, cache: Cache, environ: Mapping[st
 
     servers = tuple(part for server in (store, queue, broker) if server for part in server.parts(env=common))
     running = tuple(part.name for part in servers if not part.once)
-    parts = (*servers, *weir.parts(after=running))
+    parts = (*servers, *weir.parts(servers=running))
     if settings.demo:
         from stack import shop  # an installation of `make up` alone may lack demo/
 

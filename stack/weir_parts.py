@@ -75,20 +75,24 @@ class Weir:
                 found[name] = kafka.password
         return found
 
-    def parts(self, *, after: tuple[str, ...]) -> tuple[Part, ...]:
-        """Migrations, then all that serve."""
+    def parts(self, *, servers: tuple[str, ...]) -> tuple[Part, ...]:
+        """Migrations, then all that serve; each waits only for those embedded `servers` that it talks to."""
         beat = places.made_private(self.data / "beat") / "schedule"
         concurrency = ("-P", "threads", "-c", "4", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
         token = ("create_token", "stack", "--role", "operator", "--if-missing", "--file", str(self.token_file))
+        store, queue, log = (tuple(name for name in servers if name == one) for one in ("postgres", "valkey", "kafka"))
+        migrated = ("migrate",)
         return (
-            self._part("migrate", (*MANAGE, "migrate", "--no-input"), after=after, once=True),
-            self._part("api-token", (*MANAGE, *token), after=("migrate",), once=True),
-            *(self._part(name, (*MANAGE, name), after=("migrate",)) for name in ("receive", "collect", "fold")),
-            self._part("sample", (*MANAGE, "sample"), after=("migrate",)),
-            self._part("web", (*MANAGE, "web"), after=("migrate",)),
+            self._part("migrate", (*MANAGE, "migrate", "--no-input"), after=store, once=True),
+            self._part("receive", (*MANAGE, "receive"), after=migrated + log),
+            self._part("collect", (*MANAGE, "collect"), after=migrated + log),
+            self._part("fold", (*MANAGE, "fold"), after=migrated),
+            self._part("sample", (*MANAGE, "sample"), after=migrated + log),
+            self._part("web", (*MANAGE, "web"), after=migrated + queue),
+            self._part("worker", (*CELERY, "worker", *concurrency), after=migrated + queue, notable=NOT_EVERY_TASK),
+            self._part("beat", (*CELERY, "beat", "--schedule", str(beat), "--pidfile="), after=migrated + queue),
+            self._part("api-token", (*MANAGE, *token), after=migrated, once=True),
             self._part("sign-in-link", (*MANAGE, "sign_in_link"), after=("web",), once=True, notable=NOTHING),
-            self._part("worker", (*CELERY, "worker", *concurrency), after=("migrate",), notable=NOT_EVERY_TASK),
-            self._part("beat", (*CELERY, "beat", "--schedule", str(beat), "--pidfile="), after=("migrate",)),
         )
 
     def _part(
