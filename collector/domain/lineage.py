@@ -68,7 +68,8 @@ def with_passings(path: Path, passings: Iterable[Passing]) -> Path:
         known.add((passing.place, passing.group))
         cause = produced.get(passing.place)
         added.append(_passed(passing, () if cause is None else (cause,)))
-    start_places = {path.hops[index].place for index in path.start}
+    asked = [path.hops[index] for index in path.start]
+    start_places = {hop.place for hop in asked if hop.kind == "produce" or hop.place not in produced}
     n_before = len(path.hops)
     started = [n_before + n for n, hop in enumerate(added) if hop.place in start_places]
     return _in_order((*path.hops, *added), (*path.start, *started))

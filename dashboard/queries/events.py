@@ -1,0 +1,23 @@
+"""Events, by one name: one event and its path, a trace, lists, and search."""
+
+from dashboard.queries.event import Event, EventPage, Payload, TracePage, event, payload, trace
+from dashboard.queries.event_lists import EventRow, newest_events, recent_events
+from dashboard.queries.paths import Hop, Lineage
+from dashboard.queries.search import Found, search
+
+__all__ = [
+    "Event",
+    "EventPage",
+    "EventRow",
+    "Found",
+    "Hop",
+    "Lineage",
+    "Payload",
+    "TracePage",
+    "event",
+    "newest_events",
+    "payload",
+    "recent_events",
+    "search",
+    "trace",
+]

@@ -1,0 +1,113 @@
+"""A path as pages and the API show it: hops with names and ids instead of numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from collector.domain import identities
+from collector.domain.lineage import Path, PathHop
+from dashboard.queries import event_rows
+from dashboard.queries.event_rows import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One event sent, or read by one party. Ids are as in the graph; None is unknown.
+
+    `result`, `evidence`: see collector.domain.lineage.PathHop. `cause`: the first of `causes`, ids of earlier hops.
+    """
+
+    id: int
+    kind: str
+    service: str | None
+    service_name: str | None
+    version: str
+    topic: str | None
+    topic_name: str | None
+    cluster: str | None
+    partition: int | None
+    offset: int | None
+    group: str | None
+    group_name: str | None
+    happened_at: datetime | None
+    margin_seconds: float | None
+    wait_seconds: float | None
+    processing_seconds: float | None
+    result: str
+    exception_class: str | None
+    exception_message: str | None
+    n_attempts: int
+    evidence: tuple[str, ...]
+    cause: int | None
+    causes: tuple[int, ...]
+    trace_id: str | None
+    span_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Hops in causal order. `start`: ids of the hops that were asked for. `truncated`: a cap was reached."""
+
+    hops: tuple[Hop, ...]
+    start: tuple[int, ...]
+    n_events: int
+    n_services: int
+    n_traces: int
+    waiting_seconds: float
+    processing_seconds: float
+    truncated: bool
+
+
+def named(path: Path, *, truncated: bool) -> Lineage:
+    """The path with the names behind its numbers. One statement."""
+    topics, groups = event_rows.names(
+        (hop.topic for hop in path.hops if hop.topic is not None), (hop.group for hop in path.hops if hop.group)
+    )
+    hops = tuple(_hop(index, hop, topics, groups) for index, hop in enumerate(path.hops))
+    return Lineage(
+        hops=hops,
+        start=path.start,
+        n_events=sum(hop.kind == "produce" for hop in hops),
+        n_services=len({hop.service for hop in hops if hop.service}),
+        n_traces=len({hop.trace_id for hop in hops if hop.trace_id}),
+        waiting_seconds=sum(hop.wait_seconds or 0.0 for hop in hops),
+        processing_seconds=sum(hop.processing_seconds or 0.0 for hop in hops),
+        truncated=truncated,
+    )
+
+
+def _hop(index: int, hop: PathHop, topics: Names, groups: Names) -> Hop:
+    topic = topics.get(hop.topic) if hop.topic is not None else None
+    group = _identity(groups, hop.group)
+    exception_class, message = hop.exception or (None, None)
+    return Hop(
+        id=index,
+        kind=hop.kind,
+        service=identities.service_id(*hop.service) if hop.service else None,
+        service_name="/".join(part for part in hop.service if part) if hop.service else None,
+        version=hop.version,
+        topic=identities.topic_id(*topic) if topic else None,
+        topic_name=topic[1] if topic else None,
+        cluster=topic[0] if topic else None,
+        partition=hop.place[1] if hop.place else None,
+        offset=hop.place[2] if hop.place else None,
+        group=identities.group_id(*group) if group else None,
+        group_name=group[1] if group else None,
+        happened_at=hop.happened_at,
+        margin_seconds=hop.margin_seconds,
+        wait_seconds=hop.wait_seconds,
+        processing_seconds=hop.processing_seconds,
+        result=hop.result,
+        exception_class=exception_class,
+        exception_message=message,
+        n_attempts=hop.n_attempts,
+        evidence=hop.evidence,
+        cause=hop.causes[0] if hop.causes else None,
+        causes=hop.causes,
+        trace_id=hop.context[0].hex if hop.context else None,
+        span_id=f"{hop.context[1] & 0xFFFF_FFFF_FFFF_FFFF:016x}" if hop.context else None,
+    )
+
+
+def _identity(known: Mapping[int, tuple[str, str]], number: int | None) -> tuple[str, str] | None:
+    return known.get(number) if number else None

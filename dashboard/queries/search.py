@@ -1,0 +1,115 @@
+"""What a search text means: an address, a trace, a key."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from django.db import connection
+
+from collector.domain import positions
+from collector.domain.texts import storable
+from dashboard.queries.event_lists import MOST_READ, EventRow, event_rows
+
+MOST_FOUND = 50
+HINT = "Type an address such as orders.created/7/88123, a trace id, or a key."
+_TRACE_ID = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_AFTER_ALL = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search text is: one event, one trace, events with a key, or nothing. `read` says how it was taken."""
+
+    kind: Literal["event", "trace", "keys", "nothing"]
+    read: str
+    rows: tuple[EventRow, ...]
+    trace_id: str | None
+    truncated: bool
+
+
+def search(text: str) -> Found:
+    """What `text` means: an address, a trace id or traceparent, else a key: whole, and then as its beginning.
+
+    At most five statements.
+    """
+    text = storable(text.strip())
+    if position := positions.parse(text):
+        rows = _at(position)
+        return _found("event", f"Read as an address: topic, partition, offset ({position}).", rows)
+    if trace_id := _trace_id(text):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select exists (select from span where trace_id = %(trace)s)"
+                " or exists (select from record where trace_id = %(trace)s)",
+                {"trace": trace_id},
+            )
+            if cursor.fetchone()[0]:
+                return Found("trace", "Read as a trace id.", (), trace_id.hex, truncated=False)
+    if not text:
+        return Found("nothing", HINT, (), None, truncated=False)
+    whole = _with_key("k.value = %(text)s", text)
+    if whole:
+        return _found("keys", "Read as a key, the whole of it.", whole)
+    begun = _with_key("k.value ~>=~ %(text)s and k.value ~<~ %(end)s", text)
+    return _found("keys", "Read as the beginning of a key: no key is exactly this.", begun)
+
+
+_AT = """
+select c.name, t.name, %(partition)s, %(offset)s, coalesce(r.produced_at, s.started_at), r.key, r.size_bytes,
+  coalesce(r.trace_id, s.trace_id), coalesce(s.failed, false), null, null
+from topic t join cluster c on c.id = t.cluster_id
+left join lateral (select * from record r where r.topic_id = t.id and r.kafka_partition = %(partition)s
+  and r.kafka_offset = %(offset)s limit 1) r on true
+left join lateral (
+  select min(s.started_at) started_at, (array_agg(s.trace_id))[1] trace_id, bool_or(s.status = 2) failed
+  from span s where s.topic_id = t.id and s.kafka_partition = %(partition)s and s.kafka_offset = %(offset)s) s on true
+where t.name = %(topic)s and t.deleted_at is null and (r.stored_at is not null or s.started_at is not null)
+order by c.name limit 50
+"""
+_WITH_KEY = """
+select c.name, t.name, x.kafka_partition, x.kafka_offset, r.produced_at, r.key, r.size_bytes, r.trace_id, false,
+  kn.name, x.value
+from (select * from (select * from record_key k where {condition} limit %(read)s) k
+  order by k.stored_at desc limit %(most)s) x
+join topic t on t.id = x.topic_id and t.deleted_at is null join cluster c on c.id = t.cluster_id
+join key_name kn on kn.id = x.name_id
+left join lateral (select * from record r where r.topic_id = x.topic_id and r.kafka_partition = x.kafka_partition
+  and r.kafka_offset = x.kafka_offset limit 1) r on true
+"""
+
+
+def _at(position: positions.Position) -> tuple[EventRow, ...]:
+    parameters: dict[str, str | int] = {
+        "topic": position.topic,
+        "partition": position.partition,
+        "offset": position.offset,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_AT, parameters)
+        return event_rows(cursor.fetchall())
+
+
+def _with_key(condition: str, text: str) -> tuple[EventRow, ...]:
+    parameters: dict[str, str | int] = {
+        "text": text,
+        "end": text + _AFTER_ALL,
+        "read": MOST_READ,
+        "most": MOST_FOUND + 1,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WITH_KEY.format(condition=condition), parameters)
+        return event_rows(cursor.fetchall())
+
+
+def _found(kind: Literal["event", "keys"], read: str, rows: Sequence[EventRow]) -> Found:
+    kept = tuple(rows[:MOST_FOUND])
+    return Found(kind if kept else "nothing", read, kept, None, truncated=len(rows) > MOST_FOUND)
+
+
+def _trace_id(text: str) -> UUID | None:
+    if found := _TRACEPARENT.fullmatch(text.lower()):
+        return UUID(found.group(1))
+    return UUID(text) if _TRACE_ID.fullmatch(text) else None
