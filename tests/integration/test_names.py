@@ -1,0 +1,174 @@
+"""Names become ids once, whoever comes first, and senders cannot fill the dictionaries."""
+
+import threading
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.db import connection, connections
+
+from collector.changes import announce
+from collector.store import broker_names
+from collector.store.guard import LIMITS, Guard, Kind
+from collector.store.names import Names
+from tests.integration.intake_world import NOW, World, rows, sends
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+
+def begun(**limits: int) -> Names:
+    names = Names(Guard(Counter(), limits={**LIMITS, **{Kind[name]: limit for name, limit in limits.items()}}))
+    names.begin(NOW)
+    return names
+
+
+def test_a_name_keeps_its_id_over_processes() -> None:
+    first = begun().services([("shop", "orders-svc"), ("", "orders-svc")])
+    assert begun().services([("shop", "orders-svc"), ("", "orders-svc")]) == first
+    assert len(set(first.values())) == 2
+
+
+def test_known_names_cost_no_statement(django_assert_num_queries: object) -> None:
+    names = begun()
+    names.span_names({"send": 1, "receive": 1})
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        names.span_names({"send": 1, "receive": 1})
+
+
+def test_existing_names_use_up_no_identity_values() -> None:
+    for _ in range(3):
+        begun().span_names({f"name {letter}": 1 for letter in "abcdef"})
+    (last,) = rows("select max(id) from span_name")[0]
+    begun().span_names({"one more": 1})
+    assert rows("select max(id) from span_name") == [(int(str(last)) + 1,)]
+
+
+def test_many_at_once_get_one_row_per_name() -> None:
+    wanted = {f"topic.{number}" for number in range(60)}
+
+    def work(found: list[object]) -> None:
+        names = begun(TOPIC=1_000)
+        found.append(names.topics({(0, name): 1 for name in wanted}))
+        connections.close_all()
+
+    found: list[object] = []
+    threads = [threading.Thread(target=work, args=(found,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 4
+    assert all(each == found[0] for each in found)
+    assert rows("select count(*)::int from topic where id > 0") == [(60,)]
+
+
+def test_topics_learn_their_role_by_name() -> None:
+    begun().topics({(0, name): 1 for name in ("orders", "orders.dlq", "orders-retry-0", "__consumer_offsets")})
+    assert rows("select name, role from topic where id > 0 order by name") == [
+        ("__consumer_offsets", 3),
+        ("orders", 0),
+        ("orders-retry-0", 2),
+        ("orders.dlq", 1),
+    ]
+
+
+def test_beyond_the_limit_names_are_folded_then_other_and_counted() -> None:
+    names = begun(NAME=3)
+    found = names.span_names({f"order {number}": 5 for number in range(10, 20)})
+    folded = rows("select id from span_name where name = 'order #'")
+    assert len(folded) == 1
+    assert Counter(found.values())[int(str(folded[0][0]))] == 7
+    names.begin(NOW)
+    assert names.span_names({"quite another": 5}) == {"quite another": 0}
+    assert names.refused.rows() == [(int(Kind.NAME), 5, "('quite another',)", 1)]
+
+
+def test_sets_of_attributes_beyond_the_limit_share_a_folded_one() -> None:
+    names = begun(ATTRIBUTES=1)
+    names.attribute_sets([b'{"resource":{},"span":{}}'])
+    found = names.attribute_sets([b'{"span":{"host":"pod-1"}}', b'{"span":{"host":"pod-2"}}'])
+    assert len(set(found.values())) == 1
+    assert rows("select convert_from(body, 'utf-8') from attribute_set where id = %s", *set(found.values())) == [
+        ('{"span":{"host":"pod-#"}}',)
+    ]
+
+
+def test_a_new_version_of_a_service_is_marked_once_and_the_first_is_not() -> None:
+    names = begun()
+    ((service, _),) = [(number, key) for key, number in names.services([("", "billing-svc")]).items()]
+    names.versions([(service, "1.0")], NOW)
+    assert rows("select count(*)::int from change_mark") == [(0,)]
+    names.versions([(service, "1.1")], NOW)
+    begun().versions([(service, "1.1")], NOW + timedelta(seconds=5))
+    assert rows("select kind, at, service_id, before, after from change_mark") == [(1, NOW, service, "1.0", "1.1")]
+
+
+def test_a_version_that_is_still_seen_is_noted_at_most_once_a_minute() -> None:
+    names = begun()
+    (service,) = names.services([("", "billing-svc")]).values()
+    for seconds in (0, 30, 61, 90):
+        names.versions([(service, "1.0")], NOW + timedelta(seconds=seconds))
+    assert rows("select last_at from service_version where id > 0") == [(NOW + timedelta(seconds=61),)]
+
+
+def test_with_one_known_cluster_every_topic_is_its() -> None:
+    with connection.cursor() as cursor:
+        local = broker_names.cluster_row(cursor, "local")
+    assert begun().cluster(kafka_id=None, topic="orders", source="open") == local
+
+
+def test_with_more_clusters_the_span_then_the_token_then_the_only_topic_decides() -> None:
+    with connection.cursor() as cursor:
+        east, west = (broker_names.cluster_row(cursor, name) for name in ("east", "west"))
+        broker_names.set_cluster_kafka_id(cursor, east, "KAFKA-EAST")
+        broker_names.set_cluster_kafka_id(cursor, west, "KAFKA-WEST")
+        cursor.execute(
+            "insert into topic (cluster_id, name) values (%s, 'only.west'), (%s, 'both'), (%s, 'both')",
+            [west, west, east],
+        )
+        cursor.execute(
+            "insert into token (public_id, digest, kind, name, scopes, cluster_id, created_at, expires_at)"
+            " values ('t-west', '', 'ingest', 'shop', '{}', %s, %s, %s)",
+            [west, NOW, NOW + timedelta(days=1)],
+        )
+    names = begun()
+    assert names.cluster(kafka_id="KAFKA-EAST", topic="only.west", source="t-west") == east
+    assert names.cluster(kafka_id=None, topic="both", source="t-west") == west
+    assert names.cluster(kafka_id=None, topic="only.west", source="open") == west
+    assert names.cluster(kafka_id=None, topic="both", source="open") == 0
+    other = names.cluster(kafka_id="KAFKA-NEW", topic="both", source="open")
+    assert rows("select name from cluster where id = %s", other) == [("KAFKA-NEW",)]
+
+
+def test_spans_make_no_second_row_for_a_cluster_whose_broker_has_not_answered_yet() -> None:
+    with connection.cursor() as cursor:
+        local = broker_names.cluster_row(cursor, "local")
+    assert begun().cluster(kafka_id="NOT-KNOWN-YET", topic="orders", source="open") == local
+    assert rows("select count(*)::int from cluster where id > 0") == [(1,)]
+
+
+def test_a_topic_that_was_created_again_is_found_after_the_notice() -> None:
+    with connection.cursor() as cursor:
+        local = broker_names.cluster_row(cursor, "local")
+    world = World()
+    collector = world.collector()
+    world.send(sends(1))
+    world.take(collector)
+    with connection.cursor() as cursor:
+        cursor.execute("update topic set deleted_at = %s where name = 'orders.created'", [NOW])
+    announce("names")
+    world.send(sends(2))
+    world.take(collector)
+    assert rows("select cluster_id, deleted_at is null from topic where name = 'orders.created' order by id") == [
+        (local, False),
+        (local, True),
+    ]
+    assert rows("select count(distinct topic_id)::int from span") == [(2,)]
+
+
+def test_clients_of_a_service_are_remembered_up_to_the_limit() -> None:
+    names = begun(CLIENT=2)
+    (service,) = names.services([("", "billing-svc")]).values()
+    for _ in range(2):
+        names.note_clients((service, f"billing-{number}") for number in range(3))
+    assert rows("select count(*)::int from service_client where service_id = %s", service) == [(2,)]

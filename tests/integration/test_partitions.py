@@ -1,0 +1,195 @@
+"""Leaves are made ahead, closed with their repeats taken out, and dropped when they are too old."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, connection, connections
+from pytest_django import Settings
+
+from collector.folding import fold
+from collector.store import closing
+from collector.store.partitions import MOST_LEAVES, N_AHEAD, RAW_TABLES, TABLES, Leaves, bounds, make
+from tests.integration.intake_world import World, rows, sends, stored_ids
+
+NOW = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+pytestmark = pytest.mark.usefixtures("own_leaves")
+
+
+@pytest.fixture
+def own_leaves(clean_tables: None) -> Iterator[None]:
+    """No leaves: those of all other tests are put aside."""
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"alter table {table} detach partition {table}_all")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select inhparent::regclass::text, inhrelid::regclass::text from pg_inherits"
+            " where inhparent = any(select oid from pg_class where relkind = 'p')"
+        )
+        for table, leaf in cursor.fetchall():
+            cursor.execute(f"alter table {table} detach partition {leaf}")
+            cursor.execute(f"drop table {leaf}")
+        for table in TABLES:
+            cursor.execute(f"alter table {table} attach partition {table}_all for values from (minvalue) to (maxvalue)")
+
+
+def leaves(table: str) -> list[tuple[object, ...]]:
+    return rows("select starts_at, ends_at, state from raw_partition where table_name = %s order by 1", table)
+
+
+def test_leaves_are_made_for_now_and_two_ahead_without_gaps() -> None:
+    Leaves().ensure_ahead(NOW)
+    for table, spec in TABLES.items():
+        found = leaves(table)
+        assert len(found) == N_AHEAD + 1
+        assert found[0][0] <= NOW < found[0][1]  # type: ignore[operator]
+        assert [each[1] for each in found[:-1]] == [each[0] for each in found[1:]]
+        assert found[0][1] - found[0][0] == spec.leaf_length  # type: ignore[operator]
+
+
+def test_a_look_up_never_has_to_probe_more_than_32_leaves_of_what_is_kept() -> None:
+    for spec in TABLES.values():
+        assert spec.kept / spec.leaf_length <= MOST_LEAVES
+
+
+def test_a_leaf_has_the_indexes_of_its_table_and_no_vacuum_while_it_is_open() -> None:
+    make("span", NOW)
+    ((leaf,),) = rows("select leaf from raw_partition")
+    assert rows("select count(*)::int from pg_index where indrelid = %s::regclass", leaf) == [(4,)]
+    assert rows("select reloptions from pg_class where oid = %s::regclass", leaf) == [(["autovacuum_enabled=false"],)]
+
+
+def test_many_makers_at_once_make_one() -> None:
+    found = []
+
+    def work() -> None:
+        found.append(make("span", NOW))
+        connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(found) == 4
+    assert len(set(found)) == 1
+    assert len(leaves("span")) == 1
+
+
+def test_a_changed_length_makes_leaves_that_fill_the_gap_and_overlap_nothing(settings: Settings) -> None:
+    settings.WEIR_KEEP_RAW = timedelta(days=1)
+    assert make("span", NOW) == (NOW - HOUR / 2, NOW + HOUR / 2)
+    settings.WEIR_KEEP_RAW = timedelta(days=7)
+    assert make("span", NOW + HOUR) == (NOW + HOUR / 2, datetime(2026, 11, 25, tzinfo=UTC))
+    assert make("span", NOW - HOUR) == (datetime(2026, 11, 24, 12, tzinfo=UTC), NOW - HOUR / 2)
+
+
+def test_bounds_are_whole_multiples_cut_by_their_neighbours() -> None:
+    at = datetime(2026, 11, 24, 20, 40, tzinfo=UTC)
+    assert bounds(at, length=HOUR, there=[]) == (at.replace(minute=0), at.replace(minute=0) + HOUR)
+    neighbour = (at - 2 * HOUR, at.replace(minute=30))
+    assert bounds(at, length=HOUR, there=[neighbour])[0] == at.replace(minute=30)
+
+
+def test_without_a_leaf_no_row_is_taken_and_whoever_saves_makes_it() -> None:
+    with pytest.raises(IntegrityError), connection.cursor() as cursor:
+        cursor.execute(
+            "insert into edge_10s (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence)"
+            " values (%s, 0, 0, 0, 0, 0, 0)",
+            [NOW],
+        )
+    world = World()
+    world.send(sends(1))
+    world.take(world.collector())
+    assert stored_ids() == [1]
+    assert {table for (table,) in rows("select distinct table_name from raw_partition")} == set(RAW_TABLES)
+
+
+def test_closing_takes_repeats_out_of_the_spans_and_off_the_rollups() -> None:
+    world = World()
+    world.clock.at = NOW
+    collector = world.collector()
+    for body in (sends(1, 2, 3), sends(2, 3, 4), sends(2)):  # the same spans, batched anew by a pipeline
+        world.send(body)
+        world.take(collector)
+    assert stored_ids() == [1, 2, 2, 2, 3, 3, 4]
+    fold_all(NOW)
+    assert rows("select sum(n)::int, sum(n_spans)::int, sum(duration_ms_sum)::int from edge_10s") == [(7, 7, 14)]
+    end = NOW + timedelta(hours=13)
+    closed = closing.close_full(end)
+    assert {leaf.table for leaf in closed} == set(RAW_TABLES)
+    assert stored_ids() == [1, 2, 3, 4]
+    assert rows("select sum(n)::int, sum(n_spans)::int, sum(duration_ms_sum)::int from edge_10s") == [(4, 4, 8)]
+    assert rows("select n_repeated::int from fold_state") == [(3,)]
+    assert rows(
+        "select state, n_rows::int, min_started_at = max_started_at from raw_partition where table_name = 'span'"
+    ) == [(1, 4, True)]
+    assert closing.close_full(end) == []
+
+
+def test_a_leaf_waits_for_its_batches_to_be_folded() -> None:
+    world = World()
+    world.clock.at = NOW
+    world.send(sends(1))
+    world.take(world.collector())
+    end = NOW + timedelta(hours=13)
+    assert "span" not in {leaf.table for leaf in closing.close_full(end)}
+    fold_all(end)
+    assert "span" in {leaf.table for leaf in closing.close_full(end)}
+
+
+def test_what_is_older_than_its_retention_is_dropped_and_the_rest_stays() -> None:
+    Leaves().ensure_ahead(NOW)
+    old = {table: make(table, NOW - spec.kept - 2 * spec.leaf_length) for table, spec in TABLES.items()}
+    dropped = closing.drop_expired(NOW)
+    assert {leaf.table for leaf in dropped} == set(old)
+    for table, its in old.items():
+        assert its not in {each[:2] for each in leaves(table)}
+        assert len(leaves(table)) == N_AHEAD + 1
+    assert rows("select count(*)::int from pg_class where relname like 'span_2%%' and relkind = 'r'") == [
+        (N_AHEAD + 1,)
+    ]
+
+
+def test_a_detach_that_was_interrupted_is_finished_by_the_next_run() -> None:
+    starts, _ = make("span", NOW - timedelta(days=30))
+    ((leaf,),) = rows("select leaf from raw_partition")
+    with connection.cursor() as cursor:
+        cursor.execute(f"alter table span detach partition {leaf}")
+        cursor.execute("update raw_partition set state = 2")
+    assert [each.name for each in closing.drop_expired(NOW)] == [leaf]
+    assert rows("select to_regclass(%s) is null", leaf) == [(True,)]
+    assert starts < NOW
+
+
+def test_old_requests_and_ledger_rows_go_and_unfolded_ones_stay() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into seen_request values (%s, %s), (%s, %s)", [UUID(int=1), NOW - 2 * HOUR, UUID(int=2), NOW]
+        )
+        world = World()
+        cursor.execute(
+            "insert into batch (stored_at, input_id, n_spans, n_links, folded, measured) values"
+            " (%(old)s, %(input)s, 1, 0, true, true), (%(older)s, %(input)s, 1, 0, false, false),"
+            " (%(now)s, %(input)s, 1, 0, true, true)",
+            {"old": NOW - 25 * HOUR, "older": NOW - 26 * HOUR, "now": NOW, "input": world.input_id},
+        )
+    closing.forget_old(NOW)
+    assert rows("select digest from seen_request") == [(UUID(int=2),)]
+    assert rows("select stored_at from batch order by 1") == [(NOW - 26 * HOUR,), (NOW,)]
+
+
+def fold_all(now: datetime) -> None:
+    made = fold.RollupLeaves()
+    while True:
+        try:
+            if not fold.fold(made, now=now).is_full:
+                return
+        except fold.MissingLeaves as missing:
+            made.make(missing)
