@@ -1,7 +1,7 @@
 """What a person may set for the stack, read and checked before anything starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stack import ports
@@ -79,6 +79,8 @@ def given(environ: Mapping[str, str], name: str) -> str | None:
 def read(environ: Mapping[str, str], *, demo: bool) -> Settings:
     """The settings; CannotStart says which one cannot be used and why. Port 0 means: any free one."""
     observed, spool = _elsewhere(environ, "WEIR_KAFKA"), _elsewhere(environ, "WEIR_SPOOL")
+    if observed and spool and spool.username is None:  # what is not said of the spool is as for the observed Kafka
+        spool = replace(observed, bootstrap=spool.bootstrap, tls=spool.tls or observed.tls)
     if demo and observed:
         raise CannotStart(
             "make demo brings its own Kafka and shop. To look at the Kafka that WEIR_KAFKA_BOOTSTRAP names, use "

@@ -59,6 +59,19 @@ def test_the_embedded_broker_stays_for_the_spool_when_only_the_observed_kafka_is
     assert not read({**given, "WEIR_SPOOL_BOOTSTRAP": "other:9092"}, demo=False).needs_broker
 
 
+def test_a_spool_elsewhere_signs_in_as_the_observed_kafka_unless_it_says_otherwise() -> None:
+    given = {
+        "WEIR_KAFKA_BOOTSTRAP": "kafka:9093",
+        "WEIR_KAFKA_USERNAME": "reader",
+        "WEIR_KAFKA_PASSWORD": "one",
+        "WEIR_KAFKA_TLS": "1",
+        "WEIR_SPOOL_BOOTSTRAP": "other:9093",
+    }
+    assert read(given, demo=False).spool == Observed("other:9093", "reader", "one", tls=True)
+    own = {**given, "WEIR_SPOOL_USERNAME": "writer", "WEIR_SPOOL_PASSWORD": "two"}
+    assert read(own, demo=False).spool == Observed("other:9093", "writer", "two", tls=False)
+
+
 def test_a_secret_file_that_cannot_be_read_is_named() -> None:
     with pytest.raises(CannotStart, match="DATABASE_URL_FILE"):
         read({"DATABASE_URL_FILE": "/nowhere/at/all"}, demo=False)
