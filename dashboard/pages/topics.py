@@ -10,11 +10,13 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import chart, lag_caption, rate_caption
+from dashboard.queries.events import recent_events
 from dashboard.queries.series import series
 from dashboard.queries.topics import TopicRow, number_of, topic, topics
 from dashboard.queries.wire import iso
 from dashboard.templatetags.sorting import ordered
 
+N_RECENT = 20
 DEFAULT_SORT = "-in"
 _HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 _COLUMNS = {
@@ -75,6 +77,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         "charts": charts,
         "captions": {"rates": rate_caption(lines), "lags": lag_caption(lines)},
         "n_more_groups": lines.n_more_groups,
+        "recent": recent_events(cluster, name, since=span.from_at, limit=N_RECENT),
         "configs": sorted(page.configs.items()),
     }
     if shell.wants_part(request, "flow"):

@@ -56,6 +56,8 @@ def lines(value: object) -> str:
 @register.filter
 def short(value: object, length: int = 28) -> str:
     """A foreign name cut in the middle, the whole name as its title."""
+    if value is None:
+        return formats.NONE
     text = spelled(str(value))
     cut = formats.cut(text, length=length)
     if cut == text:

@@ -21,13 +21,13 @@ class EventPath extends HTMLElement {
     const height = rows * ROW + 2 * MARGIN;
     const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Path of the event over ${data.hops.length} hops; the table below says the same.` });
     for (const wire of wires) picture.append(drawWire(wire));
-    for (const box of boxes) picture.append(this.#drawBox(box, data.current));
+    for (const box of boxes) picture.append(this.#drawBox(box, data.start));
     this.append(picture);
   }
 
-  #drawBox(box, current) {
+  #drawBox(box, start) {
     const { x, y } = place(box);
-    const group = svg("g", { transform: `translate(${x} ${y})`, class: `step ${box.kind} ${box.result ?? "ok"}${box.hop !== null && box.hop === current ? " current" : ""}` });
+    const group = svg("g", { transform: `translate(${x} ${y})`, class: `step ${box.kind} ${box.result ?? "ok"}${box.kind === "event" && start.includes(box.hop) ? " current" : ""}` });
     group.append(svg("path", { class: "shape", d: box.kind === "event" ? cylinder() : rounded() }));
     if (box.kind === "event") group.append(svg("path", { class: "rim", d: `M${WIDTH - CAP} 0A${CAP} ${HEIGHT / 2} 0 0 0 ${WIDTH - CAP} ${HEIGHT}` }));
     const name = svg("text", { class: "name", x: WIDTH / 2, y: 20 }, cut(shown(box.title), NAME_LENGTH));

@@ -1,0 +1,67 @@
+"""The search box of every page: decides by shape what a text means, and goes there."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.http import urlencode
+
+from dashboard import shell
+from dashboard.access import Action, needs
+from dashboard.queries.events import Found, search
+from dashboard.queries.names import Name, names_with
+
+_NAMED = ("topic", "service", "group")
+_FORCED = (*_NAMED, "key", "event", "trace")
+LONGEST = 400
+
+
+@needs(Action.VIEW)
+def search_page(request: HttpRequest) -> HttpResponse:
+    """An address, a trace or an exact name leads to its page; anything else to what contains it, then keys."""
+    text = request.GET.get("q", "").strip()[:LONGEST]
+    kind, wanted = _forced(text)
+    found = search(wanted) if kind not in _NAMED else None
+    if found and (there := _event_or_trace(found)):
+        return HttpResponseRedirect(there)
+    names = _names(wanted, kind)
+    exact = [name for name in names if name.exact]
+    if len(exact) == 1:
+        return HttpResponseRedirect(address_of(exact[0]))
+    facts = {
+        "query": text,
+        "names": [(name, address_of(name)) for name in names],
+        "found": found,
+        "rows": found.rows if found else (),
+    }
+    return shell.page(request, "search/search.html", facts, section="events", crumbs=[shell.Crumb("Search")])
+
+
+def address_of(name: Name) -> str:
+    """Where something with a name is shown: a topic on its page, others selected on the graph."""
+    if name.kind == "topic":
+        return reverse("topic", args=[name.cluster, name.name])
+    return f"{reverse('overview')}?{urlencode({'sel': name.id})}"
+
+
+def _forced(text: str) -> tuple[str, str]:
+    kind, colon, rest = text.partition(":")
+    return (kind, rest.strip()) if colon and kind in _FORCED else ("", text)
+
+
+def _event_or_trace(found: Found) -> str:
+    if found.kind == "trace" and found.trace_id:
+        return reverse("trace", args=[found.trace_id])
+    if found.kind == "event" and len(found.rows) == 1:
+        row = found.rows[0]
+        return reverse("event", args=[row.cluster, row.topic, row.partition, row.offset])
+    return ""
+
+
+def _names(wanted: str, kind: str) -> list[Name]:
+    if kind and kind not in _NAMED:
+        return []
+    return [name for name in names_with(wanted) if not kind or name.kind == kind]
+
+
+urlpatterns = [
+    path("search", search_page, name="search"),
+]

@@ -1,0 +1,73 @@
+"""Bytes as a person reads them: JSON laid out, text as it is, anything else as hex. Never more than 64 kB."""
+
+import json
+from dataclasses import dataclass
+
+from collector.domain.records import Headers
+
+MOST_BYTES = 64_000
+_HEX_LINE = 16
+_TRACE_HEADERS = frozenset({"traceparent", "tracestate", "baggage", "b3"})
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """`form`: json, text, hex, empty or tombstone. `n_bytes` is the whole size; `cut` where not all is shown."""
+
+    form: str
+    text: str
+    n_bytes: int
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableHeader:
+    """One header, in the record's own order; `is_trace` marks what tracing put there."""
+
+    name: str
+    value: Readable
+    is_trace: bool
+
+
+def readable(value: bytes | None) -> Readable:
+    """The bytes of a key, a value or a header; None is a tombstone, which is not the empty value."""
+    if value is None:
+        return Readable("tombstone", "", 0, cut=False)
+    if not value:
+        return Readable("empty", "", 0, cut=False)
+    cut = len(value) > MOST_BYTES
+    part = value[:MOST_BYTES]
+    text = _text(part, cut=cut)
+    if text is None:
+        return Readable("hex", _hex(part), len(value), cut)
+    laid_out = None if cut else _json(text)
+    return Readable("text" if laid_out is None else "json", laid_out or text, len(value), cut)
+
+
+def readable_headers(headers: Headers) -> list[ReadableHeader]:
+    """Every header, repeated ones too."""
+    return [ReadableHeader(name, readable(value), name.lower() in _TRACE_HEADERS) for name, value in headers]
+
+
+def _text(part: bytes, *, cut: bool) -> str | None:
+    for spare in range(4 if cut else 1):  # a cut may fall inside a character
+        try:
+            text = part[: len(part) - spare].decode()
+        except UnicodeDecodeError:
+            continue
+        return text if "\x00" not in text else None
+    return None
+
+
+def _json(text: str) -> str | None:
+    if text.lstrip()[:1] not in {"{", "["}:
+        return None
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _hex(part: bytes) -> str:
+    rows = [part[at : at + _HEX_LINE] for at in range(0, len(part), _HEX_LINE)]
+    return "\n".join(f"{number * _HEX_LINE:08x}  {row.hex(' ')}" for number, row in enumerate(rows))
