@@ -3,11 +3,13 @@
 from django.urls import URLPattern, URLResolver, path
 
 from dashboard.api.api import api
-from dashboard.pages import audit, health, health_probes, login, overview, preferences, topics
+from dashboard.pages import audit, events, health, health_probes, login, overview, preferences, search, topics
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *overview.urlpatterns,
     *topics.urlpatterns,
+    *events.urlpatterns,
+    *search.urlpatterns,
     *audit.urlpatterns,
     *health_probes.urlpatterns,
     *health.urlpatterns,
