@@ -96,7 +96,10 @@ def _row(hop: Hop, lineage: Lineage, letters: Mapping[Address, int], *, may_retr
     url = reverse("event", args=at) if at else ""
     first = lineage.hops[0].happened_at
     after = (hop.happened_at - first).total_seconds() if hop.happened_at and first else None
-    note = _DEAD if _DEAD in hop.evidence else "sent again" if _SENT_AGAIN in hop.evidence else ""
+    written = hop.kind == "produce"
+    note = (
+        "" if not written else _DEAD if _DEAD in hop.evidence else "sent again" if _SENT_AGAIN in hop.evidence else ""
+    )
     retry_url = reverse("retry_plan", args=[letter]) if letter and may_retry else ""
     drawn = {
         "id": hop.id,

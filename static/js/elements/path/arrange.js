@@ -34,7 +34,7 @@ function put(drawing, hop, parent, column) {
 }
 
 function writer(drawing, hop, column) {
-  const box = { kind: "service", title: hop.service ?? "? unknown", note: "wrote it", column, row: drawing.row, hop: null, result: null };
+  const box = { kind: "service", title: hop.service ?? "? unknown", note: "wrote it", column, row: drawing.row, hop: null, result: hop.service ? null : "unknown" };
   drawing.boxes.push(box);
   return box;
 }
