@@ -4,12 +4,13 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from collector.domain.spans import Attributes, Value
 from collector.domain.texts import cut
 
 MAX_TEXT = 1_000  # characters of one value
-MAX_BODY = 16_384  # bytes of one set; what is beyond is left out, last names first
+MAX_BODY = 8_192  # characters of one object; what is beyond is left out, last names first
 LARGEST_NUMBER = 99_999  # larger ones are ids, sizes or times
 
 # Positions, ids, sizes and addresses of single events. What they say is stored in columns of its own, or in the record.
@@ -27,24 +28,29 @@ _ID = re.compile(
 )
 
 
-def kept(span: Attributes, resource: Attributes) -> bytes:
-    """A JSON object {"span": {…}, "resource": {…}}, keys sorted, so that equal sets are equal bytes."""
-    body = {"resource": _shared(resource), "span": _shared(span)}
-    raw = _dumped(body)
-    while len(raw) > MAX_BODY:
-        fullest = max(body.values(), key=len)
-        for name in sorted(fullest)[-max(1, len(fullest) // 4) :]:
-            del fullest[name]
-        raw = _dumped(body)
-    return raw
-
-
-def _shared(attributes: Attributes) -> dict[str, object]:
-    return {
+def shared(attributes: Attributes) -> str:
+    """A JSON object of what is kept, names sorted, so that equal sets are equal text."""
+    body = {
         cut(name, MAX_TEXT): _plain(value)
         for name, value in attributes.items()
-        if not _SINGULAR.fullmatch(name) and not _tells_apart(value)
+        if not _is_singular(name) and not _tells_apart(value)
     }
+    text = _dumped(body)
+    while len(text) > MAX_BODY:
+        for name in sorted(body)[-max(1, len(body) // 4) :]:
+            del body[name]
+        text = _dumped(body)
+    return text
+
+
+def joined(*, span: str, resource: str) -> bytes:
+    """One set: a span's `shared` attributes and its resource's."""
+    return f'{{"resource":{resource},"span":{span}}}'.encode()
+
+
+@lru_cache(maxsize=4_096)
+def _is_singular(name: str) -> bool:
+    return _SINGULAR.fullmatch(name) is not None
 
 
 def _tells_apart(value: Value) -> bool:
@@ -65,5 +71,5 @@ def _plain(value: Value) -> object:
     return str(value) if isinstance(value, float) else value  # JSON has no NaN
 
 
-def _dumped(body: Mapping[str, object]) -> bytes:
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+def _dumped(body: Mapping[str, object]) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)

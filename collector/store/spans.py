@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.attributes import kept
+from collector.domain.attributes import joined, shared
 from collector.domain.hops import EdgeKind, Hop, Op, linked_position
 from collector.domain.spans import Resource, Span, Status
 from collector.domain.texts import cut
@@ -63,7 +63,7 @@ def named(sightings: Sequence[Sighting], names: Names, *, now: datetime) -> list
     speakers = [services[_service(each.span.resource)] for each in sightings]
     sources = _sources(sightings, speakers, names, now)
     titles = names.span_names({_title(each.span): who for each, who in zip(sightings, speakers, strict=True)})
-    bodies = [kept(each.span.attributes, each.span.resource.attributes) for each in sightings]
+    bodies = _bodies(sightings)
     sets = names.attribute_sets(set(bodies))
     places = _places(sightings, speakers, names)
     return [
@@ -93,6 +93,13 @@ def _service(resource: Resource) -> tuple[str, str]:
 
 def _title(span: Span) -> str:
     return cut(span.name, MAX_NAME)
+
+
+def _bodies(sightings: Sequence[Sighting]) -> list[bytes]:
+    """The attribute set of each. All spans of a request share a few resources, so those are written once."""
+    resources = {id(each.span.resource): each.span.resource for each in sightings}
+    written = {number: shared(resource.attributes) for number, resource in resources.items()}
+    return [joined(span=shared(each.span.attributes), resource=written[id(each.span.resource)]) for each in sightings]
 
 
 def _sources(sightings: Sequence[Sighting], speakers: list[int], names: Names, now: datetime) -> list[int]:
