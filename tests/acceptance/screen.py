@@ -54,7 +54,7 @@ def true_edges(truth: Truth) -> Counter[EdgeKey]:
 def shown_letters(items: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
     """Dead letters as (position, origin, group, exception class)."""
     return {
-        (_place(item), _place(item["original"]), item["group"] or "", item["exception"]["class"].rsplit(".", 1)[-1])
+        (_place(item), _place(item["original"]), _name(item["group"]), item["exception"]["class"].rsplit(".", 1)[-1])
         for item in items
     }
 
@@ -72,7 +72,9 @@ Step = tuple[str, str, str, str]  # produce|consume, position, service, group
 
 def shown_path(event: dict[str, Any]) -> set[Step]:
     """The hops of `GET events/…`."""
-    return {(hop["kind"], _place(hop), hop["service"] or "", hop["group"] or "") for hop in event["path"]["hops"]}
+    return {
+        (hop["kind"], _place(hop), hop["service_name"] or "", hop["group_name"] or "") for hop in event["path"]["hops"]
+    }
 
 
 def true_path(truth: Truth, topic: str, partition: int, offset: int) -> set[Step]:
@@ -90,9 +92,9 @@ def true_path(truth: Truth, topic: str, partition: int, offset: int) -> set[Step
     return steps
 
 
-def _name(identity: str) -> str:
-    return unquote(identity.partition(":")[2].rpartition("/")[2])
+def _name(identity: str | None) -> str:
+    return "" if identity is None else unquote(identity.partition(":")[2].rpartition("/")[2])
 
 
 def _place(item: dict[str, Any]) -> str:
-    return f"{item['topic']}/{item['partition']}/{item['offset']}"
+    return f"{_name(item['topic'])}/{item['partition']}/{item['offset']}"

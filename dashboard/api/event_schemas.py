@@ -1,0 +1,81 @@
+"""Answers about events and their paths. `service`, `topic` and `group` are ids as in the graph."""
+
+from ninja import Schema
+
+
+class Event(Schema):
+    """One record. Without a tap only its address and what spans say. `key` is None where it may not be seen."""
+
+    cluster: str
+    topic: str
+    topic_name: str
+    partition: int
+    offset: int
+    position: str
+    produced_at: str | None
+    stored_at: str | None
+    key: str | None
+    size_bytes: int | None
+    trace_id: str | None
+    event_id: str | None
+    dead_letter: int | None
+
+
+class Hop(Schema):
+    """One event sent, or read by one party; `cause` is the id of the hop it comes from, `causes` all of them.
+
+    result: ok, failed; received (only a poll was seen); waiting (put off, not tried yet); passed (the group's
+    committed offset is beyond it, and no span says more).
+    """
+
+    id: int
+    kind: str
+    service: str | None
+    service_name: str | None
+    version: str
+    topic: str | None
+    topic_name: str | None
+    partition: int | None
+    offset: int | None
+    position: str | None
+    group: str | None
+    group_name: str | None
+    happened_at: str | None
+    margin_seconds: float | None
+    wait_seconds: float | None
+    processing_seconds: float | None
+    result: str
+    exception_class: str | None
+    n_attempts: int
+    evidence: list[str]
+    cause: int | None
+    causes: list[int]
+    trace_id: str | None
+    span_id: str | None
+
+
+class Path(Schema):
+    """Hops in causal order. `start`: ids of the hops that were asked for. `truncated`: a cap was reached."""
+
+    hops: list[Hop]
+    start: list[int]
+    n_events: int
+    n_services: int
+    n_traces: int
+    waiting_seconds: float
+    processing_seconds: float
+    truncated: bool
+
+
+class EventAnswer(Schema):
+    """One event and its path: back to what caused it, forwards to all that came of it."""
+
+    event: Event
+    path: Path
+
+
+class TraceAnswer(Schema):
+    """One trace and the path of everything in it."""
+
+    trace_id: str
+    path: Path

@@ -1,0 +1,65 @@
+"""One event or trace, and its path: GET only."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router
+
+from dashboard.access import Action, actor_of, can, needs
+from dashboard.api import event_schemas as schemas
+from dashboard.api.problems import NotFound
+from dashboard.queries import event as queries
+from dashboard.queries import wire
+from dashboard.queries.paths import Hop, Lineage
+
+router = Router(tags=["events"])
+
+
+@router.get("events/{cluster}/{topic}/{int:partition}/{int:offset}", response=schemas.EventAnswer)
+@needs(Action.VIEW)
+def read_event(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> dict[str, Any]:
+    """One event and its path across services: back to what caused it, forwards to all that came of it."""
+    found = queries.event(cluster, topic, partition, offset)
+    if found is None:
+        raise NotFound("Nothing was seen of an event at this position.")
+    return {
+        "event": _event(found.event, see_key=can(actor_of(request), Action.SEE_PAYLOADS)),
+        "path": _path(found.path),
+    }
+
+
+@router.get("traces/{trace_id}", response=schemas.TraceAnswer)
+@needs(Action.VIEW)
+def read_trace(request: HttpRequest, trace_id: UUID) -> dict[str, Any]:
+    """One trace (32 hexadecimal digits) and the path of everything in it."""
+    found = queries.trace(trace_id)
+    if found is None:
+        raise NotFound("Nothing was seen of this trace.")
+    return {"trace_id": found.trace_id, "path": _path(found.path)}
+
+
+def _event(event: queries.Event, *, see_key: bool) -> dict[str, Any]:
+    return {
+        **asdict(event),
+        "topic": event.topic_id,
+        "topic_name": event.topic,
+        "position": event.address,
+        "produced_at": wire.iso(event.produced_at),
+        "stored_at": wire.iso(event.stored_at),
+        "key": event.key if see_key else None,
+    }
+
+
+def _path(path: Lineage) -> dict[str, Any]:
+    return {**asdict(path), "hops": [_hop(hop) for hop in path.hops]}
+
+
+def _hop(hop: Hop) -> dict[str, Any]:
+    known = hop.topic_name is not None and hop.partition is not None and hop.offset is not None
+    return {
+        **asdict(hop),
+        "happened_at": wire.iso(hop.happened_at),
+        "position": f"{hop.topic_name}/{hop.partition}/{hop.offset}" if known else None,
+    }
