@@ -2,8 +2,10 @@
 
 from celery import shared_task
 
-from collector import clock
-from collector.store import closing, sample_chunks
+from collector import clock, wiring
+from collector.retry import outcomes, waking
+from collector.retry.dispatch import dispatch
+from collector.store import closing, letter_bell, retries, sample_chunks
 from collector.store.partitions import Leaves
 
 # Partitions ---------------------------------------------------------------------------------------------------------
@@ -37,9 +39,47 @@ def pack_samples() -> None:
     sample_chunks.pack_old(Leaves(), now=clock.now())
 
 
+# Dead letters and retries -------------------------------------------------------------------------------------------
+
+
+@shared_task(name=waking.TASK)
+def send_retries(operation_id: int) -> None:
+    """Send what waits in one operation. An invented id has nothing that waits."""
+    dispatch(operation_id, wiring.retry_sender, now=clock.now())
+
+
+@shared_task(name="collector.sweep_retries")
+def sweep_retries() -> None:
+    """Find what a lost wake-up left: each unfinished operation to a worker of its own."""
+    for operation_id in retries.unfinished():
+        waking.wake(operation_id)
+
+
+@shared_task(name="collector.settle_retries")
+def settle_retries() -> None:
+    """Draw the outcomes of what was sent."""
+    outcomes.settle(now=clock.now())
+
+
+@shared_task(name="collector.ring_letters")
+def ring_letters() -> None:
+    """Tell the pages of new dead letters."""
+    letter_bell.ring()
+
+
+@shared_task(name="collector.count_letter_keys")
+def count_letter_keys() -> None:
+    """Count the keys that failure groups touch."""
+    letter_bell.count_keys(now=clock.now())
+
+
 SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
     "drop-old": {"task": "collector.drop_old", "schedule": 300.0},
+    "sweep-retries": {"task": "collector.sweep_retries", "schedule": 2.0, "options": {"expires": 2.0}},
+    "settle-retries": {"task": "collector.settle_retries", "schedule": 2.0, "options": {"expires": 2.0}},
+    "ring-letters": {"task": "collector.ring_letters", "schedule": 1.0, "options": {"expires": 1.0}},
+    "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},
     "pack-samples": {"task": "collector.pack_samples", "schedule": 600.0},
 }

@@ -1,5 +1,10 @@
 """Builds adapters from settings: the only place where they meet the core."""
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.conf import settings
 from django.db import connection
 
@@ -10,11 +15,13 @@ from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
 from collector.intake.working import Limits, Worker
 from collector.kafka.log import KafkaLog
+from collector.kafka.lookup import KafkaLookup
 from collector.kafka.metadata import AdminMetadata
 from collector.kafka.properties import properties
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.spool import make_spool
-from collector.ports import BrokerMetadata, Log, Publisher
+from collector.ports import BrokerMetadata, Log, Lookup, Publisher
+from collector.retry.dispatch import Sender
 from collector.store import broker_names
 from collector.store.clusters import UNKNOWN
 from collector.store.positions import InputKind, input_row
@@ -22,6 +29,7 @@ from collector.store.records import key_names
 from collector.store.saving import Store
 
 SPOOL_TOPIC = "weir.spool"
+SEND_OUT_SECONDS = 1.0  # every report was waited for already
 
 
 def observed_properties() -> dict[str, str | int]:
@@ -72,6 +80,22 @@ def spool_log() -> Log:
 def observed_log() -> Log:
     """Reads observed topics and leaves no trace on their broker."""
     return KafkaLog(observed_properties(), commits=False)
+
+
+def observed_lookup() -> Lookup:
+    """Looks at single records of the observed cluster."""
+    return KafkaLookup(observed_properties())
+
+
+@contextmanager
+def retry_sender() -> Iterator[Sender]:
+    """A worker's way to the observed cluster, for as long as one dispatch takes."""
+    lookup, publisher = observed_lookup(), observed_publisher()
+    try:
+        yield Sender(lookup, publisher, name=f"{os.getpid()}@{socket.gethostname()}", now=clock.now)
+    finally:
+        publisher.close(wait_seconds=SEND_OUT_SECONDS)
+        lookup.close()
 
 
 def collecting() -> Collector:

@@ -355,12 +355,13 @@ create table retry_operation (
   reason text not null default '', target_topic_id integer references topic, created_at timestamptz not null,
   started_at timestamptz, ended_at timestamptz, unique (person_id, token)
 );
+create index retry_operation_unfinished on retry_operation (id) where status in (0, 1);
 create table retry_item (
   operation_id bigint not null references retry_operation, ordinal integer not null,
   dead_letter_id bigint not null references dead_letter,
   status smallint not null,                  -- 0 requested, 1 claimed, 2 sent, 3 unknown, 4 processed, 5 passed, 6 failed again, 7 not sent, 8 cancelled
   attempt_id uuid not null unique, key_hash bigint, target_topic_id integer not null references topic, target_partition integer,
-  claimed_at timestamptz, claimed_by text, search_from jsonb, -- end offsets of the target before the send: where a search after a crash starts
+  claimed_at timestamptz, claimed_by text, n_claims smallint not null default 0, search_from jsonb, -- end offsets of the target before the send: where a search after a crash starts
   sent_at timestamptz, sent_partition integer, sent_offset bigint,
   verify_origin boolean not null,            -- compare with the record at the claimed origin before the send
   passed_at timestamptz,                     -- when the group's offset was first seen behind it
@@ -370,7 +371,9 @@ create table retry_item (
 create unique index retry_item_open on retry_item (dead_letter_id) where status in (0, 1, 2, 3);
 create index retry_item_waiting on retry_item (operation_id, ordinal) where status = 0;
 create index retry_item_sent on retry_item (target_topic_id, sent_partition, sent_offset) where sent_offset is not null;
+create index retry_item_ended on retry_item (ended_at) where status in (4, 5);
 create index retry_item_letter on retry_item (dead_letter_id);
+create index retry_item_key on retry_item (operation_id, key_hash, ordinal) where status in (0, 1);
 
 -- What was last announced of dead letters: the sweep wakes the pages when it moves.
 create table letter_bell (one boolean primary key default true check (one), last_id bigint not null, n_again bigint not null);

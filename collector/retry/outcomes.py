@@ -1,0 +1,43 @@
+"""The sweep of outcomes: failed again, processed, passed, or still no answer."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector.changes import announce
+from collector.store import outcomes
+
+ANSWER_WITHIN = timedelta(minutes=2)  # later it is "no answer", which is still waited for
+TRACED_WAIT = timedelta(seconds=5)  # a dead letter is written at the end of the work that the span describes
+PASSED_WAIT = timedelta(seconds=10)  # and before the commit; longer, for a trace says more than an offset
+
+
+Step = Callable[[CursorWrapper], int]
+
+
+def settle(*, now: datetime) -> int:
+    """Draw what can be concluded now; how many sends got an outcome.
+
+    One transaction for each step, so that letters are always locked in one order.
+    """
+    steps: tuple[Step, ...] = (
+        partial(outcomes.failed_again, now=now),
+        partial(outcomes.processed, now=now, wait=TRACED_WAIT),
+        partial(outcomes.passed, now=now, wait=PASSED_WAIT),
+    )
+    n = sum(_alone(step) for step in steps)
+    if n:
+        announce("letters")
+    if n + _alone(partial(outcomes.finish, now=now, answer_within=ANSWER_WITHIN)):
+        announce("retries")
+    return n
+
+
+def _alone(step: Step) -> int:
+    """Run one step; of two workers at once the second does nothing."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_xact_lock(hashtext('weir.outcomes'))")
+        return step(cursor) if cursor.fetchone()[0] else 0

@@ -1,0 +1,41 @@
+"""What changes about dead letters without anybody's deed: new ones are announced, keys are counted."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from collector.changes import announce
+
+KEYS_EVERY = timedelta(seconds=30)
+
+
+def ring() -> bool:
+    """Announce "letters" when some were parked since the last time; in the saving transaction it would queue."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "with now as (select (select coalesce(max(id), 0) from dead_letter) last_id,"
+            "  (select count(*) from dead_letter_again) n_again)"
+            " insert into letter_bell as b (last_id, n_again) select last_id, n_again from now"
+            " on conflict (one) do update set last_id = excluded.last_id, n_again = excluded.n_again"
+            "  where (b.last_id, b.n_again) <> (excluded.last_id, excluded.n_again) returning last_id"
+        )
+        row = cursor.fetchone()
+        if row and row[0]:
+            announce("letters", row[0])
+        return row is not None
+
+
+def count_keys(*, now: datetime) -> int:
+    """Count the keys of failure groups that got letters since; how many groups."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with stale as (select id from failure_group f where keys_as_of is null or (keys_as_of < %s and exists"
+            "   (select 1 from letter_state t where t.failure_group_id = f.id and t.changed_at > f.keys_as_of))"
+            "  for update skip locked)"
+            " update failure_group g set n_keys = k.n, keys_as_of = %s from ("
+            "  select s.failure_group_id id, count(distinct d.key_hash) n from letter_state s"
+            "  join dead_letter d on d.id = s.dead_letter_id join stale on stale.id = s.failure_group_id"
+            "  group by 1) k where k.id = g.id",
+            [now - KEYS_EVERY, now],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,88 @@
+"""What became of what was sent: only from what was observed, never from a header alone; each step is repeatable."""
+
+from datetime import datetime, timedelta
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.dead_letters import LETTER_OF_ITEM, ItemStatus, LetterStatus
+from collector.domain.topology import Evidence
+from collector.store.letter_states import move
+
+_BETTER = timedelta(minutes=10)  # so long a trace may still make "processed" of "passed"
+
+
+def failed_again(cursor: CursorWrapper, *, now: datetime) -> int:
+    """A later death is there: the letter is open again. It counts also when an outcome was drawn too early."""
+    cursor.execute(
+        "update retry_item i set status = %s, ended_at = %s, outcome = a.exception_class, evidence = 0"
+        " from dead_letter_again a where a.attempt_id = i.attempt_id and i.status in (2, 3, 4, 5)"
+        " returning i.dead_letter_id",
+        [int(ItemStatus.FAILED_AGAIN), now],
+    )
+    return _settled(
+        cursor,
+        ItemStatus.FAILED_AGAIN,
+        out_of=(LetterStatus.SENT, LetterStatus.UNKNOWN, LetterStatus.PROCESSED, LetterStatus.PASSED),
+        now=now,
+    )
+
+
+def processed(cursor: CursorWrapper, *, now: datetime, wait: timedelta) -> int:
+    """A process span of the group at the sent position, without error, and `wait` later still no death.
+
+    The group is the failed one, or the only one that reads the target where the dead letter names none.
+    A span that only received proves nothing: some libraries end it before anything was done.
+    """
+    cursor.execute(
+        "update retry_item u set status = %s, ended_at = %s, outcome = '', evidence = u.evidence | %s"
+        " from retry_item i join dead_letter d on d.id = i.dead_letter_id"
+        " cross join lateral (select coalesce(d.group_id, (select min(r.group_id) from group_now r"
+        "  where r.topic_id = i.target_topic_id having count(*) = 1)) id) g"
+        " where u.attempt_id = i.attempt_id and u.status in (2, 5) and"
+        "  (i.status = 2 or (i.status = 5 and i.ended_at > %s))"
+        "  and exists (select 1 from span s join edge e on e.id = s.edge_id and e.kind = 2"
+        "   left join group_hint h on h.service_id = e.service_id and h.topic_id = e.topic_id"
+        "   where s.topic_id = i.target_topic_id and s.kafka_partition = i.sent_partition"
+        "    and s.kafka_offset = i.sent_offset and s.op = 3 and s.status <> 2 and s.stored_at <= %s"
+        "    and coalesce(e.group_id, h.group_id) = g.id)"
+        " returning u.dead_letter_id",
+        [int(ItemStatus.PROCESSED), now, int(Evidence.TRACED), now - _BETTER, now - wait],
+    )
+    return _settled(cursor, ItemStatus.PROCESSED, out_of=(LetterStatus.SENT, LetterStatus.PASSED), now=now)
+
+
+def passed(cursor: CursorWrapper, *, now: datetime, wait: timedelta) -> int:
+    """The group's committed offset is behind the sent position, and `wait` after that was seen still no death."""
+    cursor.execute(
+        "update retry_item u set passed_at = %s from retry_item i join dead_letter d on d.id = i.dead_letter_id"
+        " cross join lateral (select coalesce(d.group_id, (select min(r.group_id) from group_now r"
+        "  where r.topic_id = i.target_topic_id having count(*) = 1)) id) g"
+        " join group_now n on n.group_id = g.id"
+        " where u.attempt_id = i.attempt_id and i.status = 2 and i.passed_at is null"
+        "  and n.topic_id = i.target_topic_id and n.committed[i.sent_partition + 1] > i.sent_offset",
+        [now],
+    )
+    cursor.execute(
+        "update retry_item set status = %s, ended_at = %s, outcome = '', evidence = evidence | %s"
+        " where status = 2 and passed_at <= %s returning dead_letter_id",
+        [int(ItemStatus.PASSED), now, int(Evidence.OFFSETS), now - wait],
+    )
+    return _settled(cursor, ItemStatus.PASSED, out_of=(LetterStatus.SENT,), now=now)
+
+
+def finish(cursor: CursorWrapper, *, now: datetime, answer_within: timedelta) -> int:
+    """Operations with nothing left to send, and no outcome that is still waited for, are done."""
+    cursor.execute(
+        "update retry_operation o set status = 2, ended_at = %s where status in (0, 1) and not exists"
+        " (select 1 from retry_item i where i.operation_id = o.id"
+        "  and (i.status in (0, 1) or (i.status = 2 and i.sent_at > %s)))",
+        [now, now - answer_within],
+    )
+    return int(cursor.rowcount)
+
+
+def _settled(cursor: CursorWrapper, status: ItemStatus, *, out_of: tuple[LetterStatus, ...], now: datetime) -> int:
+    letters = [letter for (letter,) in cursor.fetchall()]
+    deaths = int(status is ItemStatus.FAILED_AGAIN)
+    move(cursor, letters, LETTER_OF_ITEM[status], out_of=out_of, now=now, deaths=deaths)
+    return len(letters)

@@ -1,0 +1,216 @@
+"""Retry operations and their items: frozen by a person's click, claimed by one worker, marked by what Kafka reported.
+
+Every step is a conditional update: what does not come back was not moved, so each may run twice.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector.changes import announce
+from collector.domain.dead_letters import LETTER_OF_ITEM, ItemStatus, LetterStatus, OperationStatus
+from collector.domain.frames import unframed
+from collector.domain.positions import Position
+from collector.domain.records import Headers
+from collector.store.letter_states import move
+
+OPERATIONS_AT_ONCE = 3  # per install: the rest waits in its order
+_LOCK_CLASS = 0x57454952  # "WEIR": one sender per operation, by an advisory lock of the session
+_ITEMS = (
+    "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
+    " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
+    " b.key, b.value, b.headers, i.search_from, i.n_claims from retry_item i"
+    " join retry_operation o on o.id = i.operation_id join dead_letter d on d.id = i.dead_letter_id"
+    " join dead_letter_body b on b.dead_letter_id = d.id join letter_state s on s.dead_letter_id = d.id"
+    " join topic lt on lt.id = d.topic_id join topic t on t.id = i.target_topic_id"
+    " left join topic ot on ot.id = d.origin_topic_id"
+)
+UNFINISHED = (OperationStatus.REQUESTED, OperationStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One send with everything it needs. `origin` is set where the record there must be compared first."""
+
+    operation_id: int
+    ordinal: int
+    attempt_id: UUID
+    dead_letter_id: int
+    number: int
+    dead_letter: Position
+    target: str
+    target_partition: int | None
+    origin: Position | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    search_from: Mapping[int, int]
+    n_claims: int
+
+
+@contextmanager
+def sole_sender(operation_id: int) -> Iterator[bool]:
+    """True inside for the one session that may send this operation now; a dead worker's session loses it by itself."""
+    key = [_LOCK_CLASS, operation_id % 2**31]
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s, %s)", key)
+        held = bool(cursor.fetchone()[0])
+    try:
+        yield held
+    finally:
+        if held and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s, %s)", key)
+
+
+def unfinished() -> list[int]:
+    """The operations that have something to send, or to look for after a crash: the oldest first, few at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select id from retry_operation o where status = any(%s) and exists"
+            " (select 1 from retry_item i where i.operation_id = o.id and i.status in (0, 1)) order by id limit %s",
+            [list(UNFINISHED), OPERATIONS_AT_ONCE],
+        )
+        return [number for (number,) in cursor.fetchall()]
+
+
+def waiting(operation_id: int, *, limit: int) -> list[Item]:
+    """The next items to send, in order, one of each key: the next of a key comes after the one before was reported."""
+    return _items(
+        "i.operation_id = %s and i.status = 0 and o.status = any(%s) and not exists (select 1 from retry_item b"
+        " where b.operation_id = i.operation_id and b.key_hash = i.key_hash and b.ordinal < i.ordinal"
+        " and b.status in (0, 1)) order by i.ordinal limit %s",
+        [operation_id, list(UNFINISHED), limit],
+    )
+
+
+def abandoned(operation_id: int, *, claimed_before: datetime, limit: int) -> list[Item]:
+    """Items whose sender died before it could say what became of them."""
+    return _items(
+        "i.operation_id = %s and i.status = 1 and i.claimed_at < %s order by i.ordinal limit %s",
+        [operation_id, claimed_before, limit],
+    )
+
+
+def claim(items: Sequence[Item], *, ends: Mapping[str, Mapping[int, int]], by: str, now: datetime) -> list[Item]:
+    """Take these items for one send; `ends` are the targets' end offsets from before, where a search would start."""
+    if not items:
+        return []
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "update retry_item i set status = 1, claimed_at = %s, claimed_by = %s, n_claims = n_claims + 1,"
+            "  search_from = f.search_from::jsonb"
+            " from (select * from unnest(%s::uuid[], %s::text[]) f(attempt_id, search_from)) f"
+            " where i.attempt_id = f.attempt_id and i.status = 0 and (i.operation_id, i.ordinal) in"
+            "  (select operation_id, ordinal from retry_item where attempt_id = any(%s) and status = 0"
+            "   for update skip locked) returning i.attempt_id",
+            [
+                now,
+                by,
+                [item.attempt_id for item in items],
+                [json.dumps(dict(ends[item.target])) for item in items],
+                [item.attempt_id for item in items],
+            ],
+        )
+        mine = {attempt for (attempt,) in cursor.fetchall()}
+        cursor.execute(
+            "update retry_operation set status = 1, started_at = coalesce(started_at, %s) where id = %s and status = 0",
+            [now, items[0].operation_id],
+        )
+    return [item for item in items if item.attempt_id in mine]
+
+
+def mark_sent(reports: Mapping[UUID, Position], *, now: datetime) -> None:
+    """Kafka holds these; the position is where."""
+    if not reports:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "update retry_item i set status = 2, sent_at = %s, sent_partition = f.p, sent_offset = f.o"
+            " from unnest(%s::uuid[], %s::int[], %s::bigint[]) f(attempt_id, p, o)"
+            " where i.attempt_id = f.attempt_id and i.status in (1, 3) returning i.dead_letter_id",
+            [
+                now,
+                list(reports),
+                [position.partition for position in reports.values()],
+                [position.offset for position in reports.values()],
+            ],
+        )
+        _moved(cursor, ItemStatus.SENT, now)
+
+
+def mark_not_sent(reasons: Mapping[UUID, str], *, now: datetime) -> None:
+    """These will not be sent, and never were: open again, with the reason."""
+    _end(reasons, ItemStatus.NOT_SENT, now)
+
+
+def mark_unknown(reasons: Mapping[UUID, str], *, now: datetime) -> None:
+    """Nobody can say whether these were sent: only a person decides what happens now."""
+    _end(reasons, ItemStatus.UNKNOWN, now)
+
+
+def put_back(attempts: Collection[UUID]) -> None:
+    """These were claimed and certainly not sent: they wait again."""
+    if attempts:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "update retry_item set status = 0, claimed_by = null where attempt_id = any(%s) and status = 1",
+                [list(attempts)],
+            )
+
+
+def _end(reasons: Mapping[UUID, str], status: ItemStatus, now: datetime) -> None:
+    if not reasons:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "update retry_item i set status = %s, ended_at = %s, outcome = f.reason"
+            " from unnest(%s::uuid[], %s::text[]) f(attempt_id, reason)"
+            " where i.attempt_id = f.attempt_id and i.status in (0, 1) returning i.dead_letter_id",
+            [int(status), now, list(reasons), list(reasons.values())],
+        )
+        _moved(cursor, status, now)
+
+
+def _moved(cursor: CursorWrapper, status: ItemStatus, now: datetime) -> None:
+    letters = [letter for (letter,) in cursor.fetchall()]
+    out_of = (LetterStatus.RETRY_REQUESTED, LetterStatus.UNKNOWN)
+    move(cursor, letters, LETTER_OF_ITEM[status], out_of=out_of, now=now)
+    announce("retries")
+
+
+def _items(condition: str, arguments: list[Any]) -> list[Item]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_ITEMS} where {condition}", arguments)
+        return [_item(row) for row in cursor.fetchall()]
+
+
+def _item(row: tuple[Any, ...]) -> Item:
+    (
+        operation_id, ordinal, attempt_id, letter, number, lt, lp, lo, target, partition, verify, ot, op, oo,
+        key, value, headers, search_from, n_claims,
+    ) = row  # fmt: skip
+    found = json.loads(search_from) if isinstance(search_from, str) else search_from or {}
+    return Item(
+        operation_id=operation_id,
+        ordinal=ordinal,
+        attempt_id=attempt_id,
+        dead_letter_id=letter,
+        number=number,
+        dead_letter=Position(lt, lp, lo),
+        target=target,
+        target_partition=partition,
+        origin=Position(ot, op, oo) if verify else None,
+        key=key,
+        value=value,
+        headers=unframed(headers),
+        search_from={int(number): offset for number, offset in found.items()},
+        n_claims=n_claims,
+    )

@@ -1,0 +1,67 @@
+"""Retries in a small world: an operator's click, and a worker on an in-memory Kafka."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from collector.domain.records import Record
+from collector.kafka.memory import MemoryBroker
+from collector.kafka.memory_lookup import MemoryLookup
+from collector.kafka.memory_publisher import MemoryPublisher
+from collector.ports import Publisher
+from collector.retry.dispatch import Sender, dispatch
+from collector.retry.requests import Requested, retry
+from tests.integration.letter_world import AT, LetterWorld, dead_record
+
+
+def click(  # a token of a click is no password
+    *letters: int,
+    token: str = "t1",
+    target: str | None = None,
+    expect: int | None = None,
+) -> Requested:
+    """What an operator asks for."""
+    return retry(
+        letters, person_id=7, person_name="operator1", token=token, target=target, expect=expect, now=AT, address="::1"
+    )
+
+
+@dataclass
+class RetryWorld:
+    """Letters, and a broker that holds their originals at orders.created/0/100 and after."""
+
+    letters: LetterWorld = field(default_factory=LetterWorld)
+    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    now: datetime = AT
+
+    def __post_init__(self) -> None:
+        self.broker.create("orders.created", n_partitions=2)
+        self.broker.topics["orders.created"].low[0] = 100
+        for n in range(10):
+            self.original(n)
+
+    def original(self, n: int) -> None:
+        """The nth order as it was when it failed."""
+        dead = dead_record(n)
+        self.broker.append(Record("orders.created", 0, 0, AT, 1, dead.key, dead.value, ()))
+
+    def send(self, operation: int, publisher: Publisher | None = None, *, after_seconds: float = 0) -> None:
+        """Let a worker dispatch the operation."""
+        self.now += timedelta(seconds=after_seconds)
+        used = publisher or MemoryPublisher(self.broker)
+
+        @contextmanager
+        def sender() -> Iterator[Sender]:
+            yield Sender(MemoryLookup(self.broker), used, "1@test", lambda: self.now)
+
+        dispatch(operation, sender, now=self.now)
+
+    def sent(self, topic: str = "orders.created") -> list[Record]:
+        """Everything that Weir sent to the topic."""
+        return [
+            record
+            for kept in self.broker.topics[topic].records
+            for record in kept
+            if record.first("x-weir-attempt") is not None
+        ]

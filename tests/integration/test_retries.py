@@ -1,0 +1,378 @@
+"""Retries on real tables and an in-memory Kafka: frozen once, sent once, with the outcome that was observed."""
+
+import threading
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from collector.domain.positions import Position
+from collector.kafka.memory_publisher import MemoryPublisher
+from collector.ports import Outgoing
+from collector.retry import outcomes
+from collector.retry.plans import plan
+from collector.retry.refusals import Changed, NotAllowed, NothingToSend, TokenReused
+from collector.store.retries import sole_sender
+from tests.integration.letter_world import AT, dead_record, one, rows
+from tests.integration.retry_world import RetryWorld, click
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+
+@pytest.fixture
+def world() -> RetryWorld:
+    return RetryWorld()
+
+
+class Dying(Exception):
+    """The worker is gone."""
+
+
+class DiesAfterSending(MemoryPublisher):
+    """The broker has the record, and the worker never hears of it."""
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        super().publish(record)
+        raise Dying
+
+
+class DiesBeforeSending(MemoryPublisher):
+    """The worker dies between the claim and the send."""
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        raise Dying(record.topic)
+
+
+def _states() -> list[tuple[object, ...]]:
+    return rows(
+        "select i.status, s.status, s.attempt from retry_item i join letter_state s using (dead_letter_id)"
+        " order by i.ordinal"
+    )
+
+
+def _counts() -> dict[object, object]:
+    return dict(
+        (status, n) for status, n in rows("select status, sum(n)::int from failure_count where n <> 0 group by 1")
+    )
+
+
+def test_a_letter_goes_back_to_its_origin_with_its_own_bytes_and_no_stale_headers(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    world.send(asked.id)
+    (copy,) = world.sent()
+    original = dead_record(1)
+    assert (copy.partition, copy.key, copy.value) == (0, original.key, original.value)
+    assert [name for name, _ in copy.headers] == [
+        "order-id", "x-weir-attempt", "x-weir-operation", "x-weir-attempt-number", "x-weir-original",
+        "x-weir-sent-at", "x-weir-original-traceparent",
+    ]  # fmt: skip
+    assert copy.first("x-weir-original") == b"orders.created.dlq/0/1"
+    assert rows("select status, sent_partition, sent_offset from retry_item") == [(2, 0, copy.offset)]
+    assert _states() == [(2, 2, 1)]
+    assert _counts() == {2: 1}
+    assert rows("select person_name, action, result, facts->>'letters' from audit_entry") == [
+        ("operator1", "retry", "done", "1")
+    ]
+
+
+def test_the_same_click_twice_is_one_operation_and_another_request_with_its_token_is_refused(world: RetryWorld) -> None:
+    first, second = world.letters.park(dead_record(1), dead_record(2))
+    asked = click(first)
+    again = click(first)
+    assert (again.id, again.repeated) == (asked.id, True)
+    with pytest.raises(TokenReused, match=f"operation #{asked.id}"):
+        click(second)
+    assert one("select count(*) from retry_item") == 1
+
+
+def test_a_letter_in_an_operation_is_not_taken_into_a_second_one(world: RetryWorld) -> None:
+    first, second = world.letters.park(dead_record(1), dead_record(2))
+    asked = click(first)
+    with pytest.raises(NothingToSend, match=f"requested already. Operation #{asked.id}."):
+        click(first, token="t2")
+    click(first, second, token="t3")
+    assert rows("select operation_id, dead_letter_id from retry_item order by 1") == [
+        (asked.id, first), (one("select max(id) from retry_operation"), second),
+    ]  # fmt: skip
+    assert rows("select result, reason from audit_entry where result = 'refused'") == [
+        ("refused", f"A retry of it was requested already. Operation #{asked.id}.")
+    ]
+
+
+def test_two_operators_at_once_freeze_a_letter_once(world: RetryWorld) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(20)])
+    barrier = threading.Barrier(2)
+    answers: list[object] = []
+
+    def operator(token: str) -> None:
+        barrier.wait()
+        try:
+            answers.append(click(*letters, token=token))
+        except NothingToSend as error:
+            answers.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=operator, args=(token,)) for token in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(type(answer).__name__ for answer in answers) == ["NothingToSend", "Requested"]
+    assert one("select count(*) from retry_item") == 20
+
+
+def test_the_expected_number_must_fit(world: RetryWorld) -> None:
+    letters = world.letters.park(dead_record(1), dead_record(2))
+    with pytest.raises(Changed, match="2 can be sent, not 1"):
+        click(*letters, expect=1)
+    assert not click(*letters, expect=2).repeated
+
+
+def test_s43_a_letter_that_died_five_times_is_not_sent(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1, marks=(("x-weir-attempt-number", b"4"),)))
+    with pytest.raises(NothingToSend, match="died 5 times"):
+        click(letter)
+
+
+@pytest.mark.parametrize("target", ["orders.created.dlq", "__consumer_offsets", "weir.spool", "payments", "nowhere"])
+def test_s40_a_target_that_is_not_the_origin_needs_an_admin(world: RetryWorld, target: str) -> None:
+    for name in {"__consumer_offsets", "weir.spool", "payments"}:
+        world.letters.topic(name)
+    (letter,) = world.letters.park(dead_record(1))
+    with pytest.raises(NotAllowed):
+        click(letter, target=target)
+    assert _states() == []
+
+
+@pytest.mark.parametrize("how", ["other value", "other key", "nothing there"])
+def test_s40_a_forged_origin_sends_nothing(world: RetryWorld, how: str) -> None:
+    record = dead_record(1, origin_offset=5000) if how == "nothing there" else dead_record(1)
+    changes = {"other value": {"value": b"forged"}, "other key": {"key": b"order-2"}, "nothing there": {}}[how]
+    (letter,) = world.letters.park(replace(record, **changes))  # type: ignore[arg-type]
+    world.send(click(letter).id)
+    assert world.sent() == []
+    assert _states() == [(7, 0, 1)]
+    ((outcome,),) = rows("select outcome from retry_item")
+    assert "not proven" in str(outcome) or "is gone" in str(outcome)
+
+
+def test_an_admins_pair_allows_another_target_without_comparing(world: RetryWorld) -> None:
+    world.letters.topic("payments")
+    world.broker.create("payments")
+    rows(
+        "insert into retry_target values (%s, 'orders.created.dlq', 'payments', 'admin1', %s) returning 1",
+        world.letters.cluster,
+        AT,
+    )
+    (letter,) = world.letters.park(replace(dead_record(1), value=b"not the original"))
+    world.send(click(letter, target="payments").id)
+    assert [copy.value for copy in world.sent("payments")] == [b"not the original"]
+
+
+def test_the_groups_own_retry_topic_is_the_default_where_only_it_reads_there(
+    world: RetryWorld, settings: object
+) -> None:
+    settings.WEIR_EMBEDDED_KAFKA, settings.WEIR_CLUSTER_NAME = True, "demo"  # type: ignore[attr-defined]
+    own = world.letters.topic("orders.created.retry.billing", role=2)
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0,0}') returning 1",
+        own,
+        world.letters.billing,
+        AT,
+    )
+    world.broker.create("orders.created.retry.billing", n_partitions=2)
+    letter, other = world.letters.park(dead_record(1), dead_record(2, group="shipping"))
+    world.send(click(letter, other).id)
+    assert len(world.sent("orders.created.retry.billing")) == len(world.sent()) == 1
+
+
+def test_a_worker_that_died_after_the_send_is_found_out_by_the_search_and_nothing_is_sent_twice(
+    world: RetryWorld,
+) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesAfterSending(world.broker))
+    world.send(asked.id, after_seconds=5)
+    assert _states() == [(1, 1, 1)], "the claim is young: the dead worker's producer might still be sending"
+    world.send(asked.id, after_seconds=30)
+    assert len(world.sent()) == 1
+    assert _states() == [(2, 2, 1)]
+    assert rows("select sent_offset from retry_item") == [(world.sent()[0].offset,)]
+
+
+def test_a_worker_that_died_before_the_send_leaves_the_item_open_again(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesBeforeSending(world.broker))
+    world.send(asked.id, after_seconds=30)
+    assert len(world.sent()) == 1
+    assert _states() == [(2, 2, 1)]
+
+
+def test_what_cannot_be_read_any_more_is_unknown_and_never_sent_again(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesBeforeSending(world.broker))
+    del world.broker.topics["orders.created"]
+    world.broker.create("orders.created", n_partitions=2)
+    topic = world.broker.topics["orders.created"]
+    topic.low = [5000, 0]
+    world.original(1)
+    world.send(asked.id, after_seconds=30)
+    world.send(asked.id, after_seconds=30)
+    assert world.sent() == []
+    assert _states() == [(3, 5, 1)]
+
+
+def test_no_answer_from_kafka_leaves_everything_as_it_is(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    world.broker.up = False
+    world.send(asked.id)
+    assert _states() == [(0, 1, 1)]
+    world.broker.up = True
+    world.send(asked.id)
+    assert len(world.sent()) == 1
+
+
+def test_events_of_one_key_are_sent_in_order_and_two_of_a_key_never_at_once(world: RetryWorld) -> None:
+    same = [replace(dead_record(n), key=b"order-1") for n in range(3)]
+    for n, record in enumerate(same):
+        world.broker.topics["orders.created"].records[0][n] = replace(
+            world.broker.topics["orders.created"].records[0][n], key=record.key
+        )
+    letters = world.letters.park(*same)
+    world.send(click(*letters).id)
+    assert [copy.first("x-weir-original") for copy in world.sent()] == [
+        b"orders.created.dlq/0/0", b"orders.created.dlq/0/1", b"orders.created.dlq/0/2",
+    ]  # fmt: skip
+
+
+def test_while_one_session_sends_an_operation_another_leaves_it_alone(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+
+    def other() -> None:
+        world.send(asked.id)
+        connection.close()
+
+    with sole_sender(asked.id) as held:
+        assert held
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert world.sent() == []
+    world.send(asked.id)
+    assert len(world.sent()) == 1
+
+
+def _sent_letter(world: RetryWorld) -> tuple[int, int]:
+    """A letter that was sent: its id, and the offset of the copy."""
+    (letter,) = world.letters.park(dead_record(1))
+    world.send(click(letter).id)
+    return letter, world.sent()[0].offset
+
+
+def _span(world: RetryWorld, offset: int, *, status: int = 1, op: int = 3, group: int | None = None) -> None:
+    rows("insert into service (name) values ('billing-svc') on conflict do nothing returning id")
+    edge = one(
+        "insert into edge (kind, service_id, topic_id, group_id) select 2, id, %s, %s from service where id > 0"
+        " on conflict (kind, topic_id, service_id, group_id) do update set kind = 2 returning id",
+        world.letters.orders,
+        group or world.letters.billing,
+    )
+    rows(
+        "insert into span (trace_id, span_id, started_at, stored_at, kafka_offset, duration_ms, source_id, name_id,"
+        " edge_id, topic_id, kafka_partition, attrs_id, n_messages, kind, status, op)"
+        " values (gen_random_uuid(), 1, %s, %s, %s, 1, 0, 0, %s, %s, 0, 0, 1, 5, %s, %s) returning 1",
+        AT, AT, offset, edge, world.letters.orders, status, op,
+    )  # fmt: skip
+
+
+def _later(seconds: float) -> int:
+    return outcomes.settle(now=AT + timedelta(seconds=seconds))
+
+
+def test_processed_needs_a_process_span_without_error_of_the_failed_group_and_some_seconds_without_a_death(
+    world: RetryWorld,
+) -> None:
+    _, offset = _sent_letter(world)
+    _span(world, offset, status=2)
+    _span(world, offset, op=2)
+    _span(world, offset, group=world.letters.shipping)
+    assert _later(60) == 0
+    rows("delete from span returning 1")
+    _span(world, offset)
+    assert _later(3) == 0
+    assert _later(6) == 1
+    assert rows("select status, evidence from retry_item") == [(4, 1)]
+    assert _states() == [(4, 3, 1)]
+    assert _counts() == {3: 1}
+    assert rows("select status from retry_operation") == [(2,)]
+
+
+def test_passed_needs_the_groups_offset_behind_the_position_and_more_seconds(world: RetryWorld) -> None:
+    _, offset = _sent_letter(world)
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s) returning 1",
+        world.letters.orders, world.letters.billing, AT, [offset, 0],
+    )  # fmt: skip
+    assert _later(30) == 0
+    rows("update group_now set committed = %s returning 1", [offset + 1, 0])
+    assert _later(31) == 0
+    assert _later(42) == 1
+    assert rows("select status, evidence from retry_item") == [(5, 2)]
+    _span(world, offset)
+    assert _later(50) == 1
+    assert rows("select status, evidence from retry_item") == [(4, 3)]
+
+
+def test_a_new_death_opens_the_letter_again_even_after_it_seemed_to_have_passed(world: RetryWorld) -> None:
+    letter, offset = _sent_letter(world)
+    _span(world, offset)
+    assert _later(6) == 1
+    assert world.letters.park(dead_record(9, origin_offset=offset)) == [letter]
+    assert _later(8) == 1
+    assert _later(9) == 0
+    assert rows("select status, outcome from retry_item") == [(6, "shop.billing.CardDeclined")]
+    assert _states() == [(6, 0, 2)]
+    assert _counts() == {0: 1}
+    world.send(click(letter, token="second").id)
+    assert world.sent()[-1].first("x-weir-attempt-number") == b"2"
+
+
+def test_without_an_outcome_the_operation_ends_after_its_wait_and_the_letter_stays_sent(world: RetryWorld) -> None:
+    _sent_letter(world)
+    _later(60)
+    assert rows("select status from retry_operation") == [(1,)]
+    _later(130)
+    assert rows("select status from retry_operation") == [(2,)]
+    assert _states() == [(2, 2, 1)]
+
+
+def test_the_plan_says_where_a_letter_goes_why_and_who_else_gets_it(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    for group in (world.letters.billing, world.letters.shipping):
+        rows(
+            "insert into group_now (topic_id, group_id, sampled_at, committed, lag)"
+            " values (%s, %s, %s, '{0}', 3) returning 1",
+            world.letters.orders,
+            group,
+            AT,
+        )
+    found = plan(letter)
+    assert found is not None
+    assert (found.target, found.refusal, found.n_newer) == ("orders.created", None, 0)
+    assert found.why == "Compared before the send: orders.created/0/101 must hold the same key and value."
+    assert [(reader.name, reader.failed_it) for reader in found.readers] == [("billing", True), ("shipping", False)]
+    assert found.warnings == ("Groups that did not fail get it again: shipping.",)
+    assert "kafka_dlt-original-topic" in found.removed_headers
+    assert plan(letter, target="orders.created.dlq").refusal is not None  # type: ignore[union-attr]
+    assert plan(0) is None
