@@ -143,11 +143,7 @@ def test_a_cluster_that_is_away_is_a_failed_scan_and_changes_no_number(watched: 
     before = numbers()
     watched.broker.is_away = True
     assert watched.scan(3) is not None
-    assert (
-        rows("select * from topic_now"),
-        rows("select * from group_now"),
-        rows("select * from topic_sample"),
-    ) == before
+    assert numbers() == before
     assert rows("select ok, reason <> '' from scan order by sampled_at") == [(True, False)] * 2 + [(False, True)] * 3
     watched.broker.is_away = False
     watched.broker.produce("orders", 0, 1)
