@@ -15,9 +15,9 @@ from collector.retry.requests import Requested, retry
 from tests.integration.letter_world import AT, LetterWorld, dead_record
 
 
-def click(  # a token of a click is no password
+def click(
     *letters: int,
-    token: str = "t1",
+    token: str = "t1",  # noqa: S107  it makes a click count once
     target: str | None = None,
     expect: int | None = None,
 ) -> Requested:
