@@ -1,0 +1,148 @@
+"""A collector's threads: they share the partitions, get over a lost database, and stop when told to."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from collector.domain.records import Record
+from collector.intake.collecting import Collector, Inputs
+from collector.intake.spool import SpoolReading
+from collector.intake.taking import Intake
+from collector.intake.taps import TapReading, TapRules
+from collector.intake.working import Limits, Worker
+from collector.kafka.memory import MemoryLog
+from collector.store import broker_names, members
+from collector.store.positions import InputKind, input_row
+from collector.store.saving import Store
+from tests.integration.intake_world import NOW, SPOOL, World, rows, sends, stored_ids
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+N_PARTITIONS = 8
+Start = Callable[[], Collector]
+
+
+@pytest.fixture
+def world(clean_tables: None) -> World:
+    """A spool of eight partitions."""
+    return World(n_partitions=N_PARTITIONS)
+
+
+@pytest.fixture
+def start(world: World) -> Iterator[Start]:
+    """Starts one more collector."""
+    started: list[Collector] = []
+
+    def made() -> Collector:
+        with connection.cursor() as cursor:
+            cluster_id = broker_names.cluster_row(cursor, "local")
+        taps_id = input_row(InputKind.TAP, cluster_id=cluster_id, topic_name="*")
+        rules = TapRules(("*",), (), ())
+        taps = TapReading(rules, {})
+        spool_log, tap_log = MemoryLog(world.broker), MemoryLog(world.broker)
+        collector = Collector(
+            inputs=Inputs(cluster_id, world.input_id, taps_id),
+            spool=Worker(
+                "spool",
+                lambda: Intake(spool_log, Store(), SpoolReading(), world.input_id, world.clock),
+                limits=Limits(10, 1_000_000),
+            ),
+            taps=Worker(
+                "taps",
+                lambda: Intake(tap_log, Store(), taps, taps_id, world.clock),
+                limits=Limits(10, 1_000_000),
+            ),
+            spool_log=spool_log,
+            spool_topic=SPOOL,
+            rules=rules,
+            know=taps.know,
+            now=world.clock,
+        )
+        collector.start()
+        collector.step()
+        started.append(collector)
+        return collector
+
+    yield made
+    for each in started:
+        each.stop()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_two_collectors_store_everything_once_and_when_one_stops_the_other_takes_over(
+    world: World, start: Start
+) -> None:
+    one, other = start(), start()
+    one.step()
+    assert (one.n_members, other.n_members) == (2, 2)
+    for number in range(1, 41):
+        world.send(sends(number), partition=number % N_PARTITIONS)
+    wait_until(lambda: len(stored_ids()) == 40)
+    assert all(worker.taken_counts()["n_spans"] for worker in (one.workers[0], other.workers[0]))
+    other.stop()
+    one.step()
+    assert one.n_members == 1
+    for number in range(41, 81):
+        world.send(sends(number), partition=number % N_PARTITIONS)
+    wait_until(lambda: len(stored_ids()) == 80)
+    assert stored_ids() == list(range(1, 81))
+
+
+def test_the_share_of_a_dead_process_on_this_host_is_free_at_once(start: Start) -> None:
+    members.beat(uuid4(), host=socket.gethostname(), pid=2**22 + 7)
+    assert start().n_members == 1
+
+
+def test_killed_connections_are_got_over_without_loss(world: World, start: Start) -> None:
+    collector = start()
+    for number in range(1, 31):
+        world.send(sends(number), partition=number % N_PARTITIONS)
+        if number % 10 == 0:
+            rows(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            time.sleep(0.1)
+    wait_until(lambda: len(stored_ids()) == 30)
+    wait_until(lambda: collector.trouble is None)
+    assert stored_ids() == list(range(1, 31))
+    collector.step()
+
+
+def test_a_topic_is_tapped_once_the_broker_has_confirmed_it(world: World, start: Start) -> None:
+    collector = start()
+    identity = world.broker.create("orders.created", n_partitions=2)
+    world.broker.append(Record("orders.created", 1, 0, NOW, 1, b"o-1", b"{}", ()))
+    with connection.cursor() as cursor:
+        cluster_id = broker_names.cluster_row(cursor, "local")
+        cursor.execute(
+            "insert into topic (cluster_id, name, kafka_id, n_partitions) values (%s, 'orders.created', %s, 2),"
+            " (%s, 'from.spans.only', null, null)",
+            [cluster_id, identity.kafka_id, cluster_id],
+        )
+    collector.step()
+    wait_until(lambda: rows("select count(*)::int from record") == [(1,)])
+    assert rows(
+        "select t.name, r.kafka_partition, r.kafka_offset, k.value from record r join topic t on t.id = r.topic_id"
+        " join record_key k using (topic_id, kafka_partition, kafka_offset)"
+    ) == [("orders.created", 1, 0, "o-1")]
+    assert rows("select count(*)::int from record_body") == [(0,)]
+
+
+def test_stopping_is_quick_and_frees_the_share(start: Start) -> None:
+    collector = start()
+    wait_until(lambda: collector.is_ready)
+    began = time.monotonic()
+    collector.stop()
+    assert time.monotonic() - began < 1.5
+    assert members.live() == []
