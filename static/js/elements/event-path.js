@@ -4,7 +4,7 @@ import { sign, svg } from "../lib/svg.js";
 import { cut, shown } from "../lib/text.js";
 import { arrange } from "./path/arrange.js";
 
-const COLUMN = 226;
+const COLUMN = 248;
 const ROW = 76;
 const WIDTH = 176;
 const HEIGHT = 46;
@@ -19,7 +19,7 @@ class EventPath extends HTMLElement {
     const { boxes, wires, columns, rows } = arrange(data.hops);
     const width = columns * COLUMN - (COLUMN - WIDTH) + 2 * MARGIN;
     const height = rows * ROW + 2 * MARGIN;
-    const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Path of the event over ${data.hops.length} hops; the table below says the same.` });
+    const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `Path of the event over ${data.hops.length} hops; the table below says the same.` });
     for (const wire of wires) picture.append(drawWire(wire));
     for (const box of boxes) picture.append(this.#drawBox(box, data.start));
     this.append(picture);
