@@ -78,27 +78,28 @@ class Payload:
 
 
 def event(cluster: str, topic: str, partition: int, offset: int) -> EventPage | None:
-    """The event there, or None where nothing was seen of it. Nine statements, however long the path is."""
-    found = _record(cluster, topic, partition, offset)
-    if found is None:
-        return None
-    number, event_, has_record = found
-    place = (number, partition, offset)
-    seen = event_rows.seen_around(event_rows.traces_at(place), place)
-    loom = _loom(seen)
-    path = path_of_event(loom, place)
-    if not path.hops and not has_record:
-        return None
-    return EventPage(event_, named(_with_brokers_word(path), truncated=seen.truncated))
+    """The event there, or None where nothing was seen of it. Ten statements, however long the path is."""
+    with event_rows.reading():
+        found = _record(cluster, topic, partition, offset)
+        if found is None:
+            return None
+        number, event_, has_record = found
+        place = (number, partition, offset)
+        seen = event_rows.seen_around(event_rows.traces_at(place), place)
+        path = path_of_event(_loom(seen), place)
+        if not path.hops and not has_record:
+            return None
+        return EventPage(event_, named(_with_brokers_word(path), truncated=seen.truncated))
 
 
 def trace(trace_id: UUID) -> TracePage | None:
-    """The trace, or None where nothing was seen of it. Seven statements, however long the path is."""
-    seen = event_rows.seen_around([trace_id], None)
-    path = path_of_trace(_loom(seen), trace_id)
-    if not path.hops and not any(span.trace_id == trace_id for span in seen.spans):
-        return None
-    return TracePage(trace_id.hex, named(_with_brokers_word(path), truncated=seen.truncated))
+    """The trace, or None where nothing was seen of it. Eight statements, however long the path is."""
+    with event_rows.reading():
+        seen = event_rows.seen_around([trace_id], None)
+        path = path_of_trace(_loom(seen), trace_id)
+        if not path.hops and not any(span.trace_id == trace_id for span in seen.spans):
+            return None
+        return TracePage(trace_id.hex, named(_with_brokers_word(path), truncated=seen.truncated))
 
 
 def payload(cluster: str, topic: str, partition: int, offset: int) -> Payload | None:

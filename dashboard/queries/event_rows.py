@@ -1,12 +1,13 @@
 """The rows behind a path: a fixed number of statements, however long the path is, each with a cap."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from collector.domain.hops import Op
 from collector.domain.sightings import LetterSeen, LinkSeen, Passing, Place, RecordSeen, ResentSeen, SpanSeen
@@ -30,6 +31,21 @@ class Seen:
     letters: Sequence[LetterSeen]
     resents: Sequence[ResentSeen]
     truncated: bool
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around everything that reads one path: plans made once a connection, and none that reads a whole leaf.
+
+    Planning the closure anew costs more than running it, and a leaf that was just made has no statistics yet. One
+    statement.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config('plan_cache_mode', 'force_generic_plan', true),"
+            " set_config('enable_seqscan', 'off', true)"
+        )
+        yield
 
 
 def traces_at(place: Place) -> list[UUID]:
