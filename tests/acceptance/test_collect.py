@@ -1,4 +1,4 @@
-"""Two collectors share a spool of real OTLP bytes, are killed again and again, and every span is stored once."""
+"""Two collectors share real bytes, are killed again and again, and everything is stored once."""
 
 import hashlib
 import itertools
@@ -16,6 +16,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from collector.domain.hops import hops
@@ -33,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 N_COPIES = 25  # of all samples
 N_KILLS = 6
 N_GARBAGE = 20
+N_TAPPED = 900
 GARBAGE = b"\x0a\x0b not OTLP"
 
 
@@ -170,6 +173,73 @@ def test_killed_collectors_lose_nothing_and_double_nothing(
         ledger = "select (select sum(n_spans) from batch) = (select count(*) from span)"
         assert connection.execute(ledger).fetchone() == (True,)
     assert max(each.stop() for each in collectors) < 3
+
+
+def test_killed_collectors_tap_each_record_and_park_each_dead_letter_once(
+    kafka_servers: Servers, database_url: str, collectors: list[Collector]
+) -> None:
+    env = environment(database_url, kafka_servers.kafka_bootstrap or "")
+    business, letters = f"tap.{uuid4().hex[:8]}", f"tap.{uuid4().hex[:8]}.dlq"
+    where = properties(kafka_servers.kafka_bootstrap or "", username="", password="", tls=False)
+    admin = AdminClient({**where})
+    for created in admin.create_topics([NewTopic(business, 4, 1), NewTopic(letters, 2, 1)]).values():
+        created.result(20)
+    sampler = subprocess.Popen([sys.executable, "manage.py", "sample"], cwd=ROOT, env=env)
+    try:
+        publisher = KafkaPublisher(where)
+        dice = random.Random(8)
+        for each in collectors:
+            each.wait_ready()
+        for chunk in range(3):
+            numbers = range(chunk * N_TAPPED // 3, (chunk + 1) * N_TAPPED // 3)
+            sent = [publisher.publish(outgoing(number, business, letters)) for number in numbers]
+            time.sleep(dice.uniform(0.0, 0.5))
+            victim = dice.choice(collectors)
+            victim.kill()
+            victim.start()
+            for acknowledged in sent:
+                acknowledged.result(20)
+            victim.wait_ready()
+        publisher.close(wait_seconds=5)
+        n_letters = len(range(0, N_TAPPED, 10))
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            until = time.monotonic() + 60
+            while (found := tapped(connection, business, letters)) != (N_TAPPED, N_TAPPED, n_letters, n_letters):
+                assert time.monotonic() < until, found
+                time.sleep(0.3)
+            time.sleep(0.5)  # a double would still come
+            assert tapped(connection, business, letters) == (N_TAPPED, N_TAPPED, n_letters, n_letters)
+    finally:
+        sampler.terminate()
+        assert sampler.wait(10) == 0
+
+
+def outgoing(number: int, business: str, letters: str) -> Outgoing:
+    """Every tenth record is a dead letter, with Spring's headers."""
+    key = f"o-{number}".encode()
+    if number % 10:
+        return Outgoing(business, key, b"{}", (("order-id", key),))
+    headers = (
+        ("kafka_dlt-original-topic", business.encode()),
+        ("kafka_dlt-original-partition", (0).to_bytes(4, "big")),
+        ("kafka_dlt-original-offset", number.to_bytes(8, "big")),
+        ("kafka_dlt-exception-fqcn", b"shop.CardDeclined"),
+        ("kafka_dlt-exception-message", b"no"),
+    )
+    return Outgoing(letters, key, b"{}", headers)
+
+
+def tapped(connection: "psycopg.Connection[Any]", business: str, letters: str) -> tuple[int, int, int, int]:
+    """Different records stored, records stored, dead letters, records kept whole."""
+    row = connection.execute(
+        "select count(distinct (r.topic_id, r.kafka_partition, r.kafka_offset)), count(*),"
+        " (select count(*) from dead_letter d join topic t on t.id = d.topic_id where t.name = %s),"
+        " (select count(*) from record_body b join topic t on t.id = b.topic_id where t.name = any(%s))"
+        " from record r join topic t on t.id = r.topic_id where t.name = any(%s)",
+        [letters, [business, letters], [business, letters]],
+    ).fetchone()
+    assert row is not None
+    return (row[0], row[1], row[2], row[3])
 
 
 def stored_spans(
