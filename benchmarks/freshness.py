@@ -58,7 +58,8 @@ def running_stack() -> dict[str, Any]:
 def probe(stack: dict[str, Any]) -> Any:  # noqa: ANN401
     """A traced producer of its own; the returned function sends one event and says when."""
     from confluent_kafka import KafkaException, Producer
-    from confluent_kafka.admin import AdminClient, NewTopic
+    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.cimpl import NewTopic
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor
     from opentelemetry.sdk.resources import Resource
