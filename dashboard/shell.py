@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from collector.clock import now as clock_now
+from dashboard.queries.counts import counts
 from dashboard.queries.window import BadWindow, Window, parse
 
 RANGES = (
@@ -82,6 +83,7 @@ def page(
             "as_of": as_of,
             "delayed": delayed,
             "streams": streams,
+            "counts": counts(),
         },
         status=status,
     )

@@ -3,13 +3,29 @@
 from django.urls import URLPattern, URLResolver, path
 
 from dashboard.api.api import api
-from dashboard.pages import audit, events, health, health_probes, login, overview, preferences, search, topics
+from dashboard.pages import (
+    audit,
+    dead_letters,
+    events,
+    health,
+    health_probes,
+    login,
+    overview,
+    preferences,
+    retries,
+    retry_plans,
+    search,
+    topics,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *overview.urlpatterns,
     *topics.urlpatterns,
     *events.urlpatterns,
     *search.urlpatterns,
+    *dead_letters.urlpatterns,
+    *retry_plans.urlpatterns,
+    *retries.urlpatterns,
     *audit.urlpatterns,
     *health_probes.urlpatterns,
     *health.urlpatterns,

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 
 from collector.clock import now
 
@@ -49,17 +48,8 @@ def frame(request: HttpRequest) -> Frame:
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return Frame(
         now(),
-        tuple(section for section in SECTIONS if _exists(section.name)),
+        SECTIONS,
         settings.WEIR_DEMO,
         theme if theme in THEMES else "",
         request.COOKIES.get(KEYS_COOKIE) != "off",
     )
-
-
-def _exists(name: str) -> bool:
-    """An entry appears once its page works."""
-    try:
-        reverse(name)
-    except NoReverseMatch:
-        return False
-    return True

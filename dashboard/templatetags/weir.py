@@ -17,7 +17,7 @@ from django.utils.html import format_html
 
 from collector.clock import now
 from collector.domain.identities import parts
-from dashboard.templatetags import formats
+from dashboard.templatetags import formats, states
 from dashboard.templatetags.foreign import spelled
 from dashboard.templatetags.frame import Frame, frame
 
@@ -160,6 +160,24 @@ def result(name: str, word: str = "") -> Mapping[str, object]:
     return {"health": health, "word": word or usual, "chip": False}
 
 
+@register.inclusion_tag("parts/status.html")
+def letter_state(name: str) -> Mapping[str, object]:
+    """Where a dead letter stands."""
+    return _state(states.LETTER, name)
+
+
+@register.inclusion_tag("parts/status.html")
+def item_state(name: str) -> Mapping[str, object]:
+    """Where one send of an operation stands."""
+    return _state(states.ITEM, name)
+
+
+@register.inclusion_tag("parts/status.html")
+def operation_state(name: str) -> Mapping[str, object]:
+    """Where a retry operation stands."""
+    return _state(states.OPERATION, name)
+
+
 @register.inclusion_tag("parts/icon.html")
 def icon(name: str, title: str = "") -> Mapping[str, object]:
     """One sign of the sprite; without a title it is decoration."""
@@ -208,6 +226,11 @@ def import_map(context: Context) -> str:
     """The import map: bare and unhashed names of our modules to the files that are served."""
     nonce = getattr(context["request"], "csp_nonce", "")
     return format_html('<script type="importmap" nonce="{}">{}</script>', nonce, _Json(_imports()))
+
+
+def _state(words: Mapping[str, tuple[str, str]], name: str) -> Mapping[str, object]:
+    health, word = words.get(name, ("unknown", name))
+    return {"health": health, "word": word, "chip": False}
 
 
 class _Json:
