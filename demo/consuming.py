@@ -10,9 +10,10 @@ import confluent_kafka
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from demo.journal import Journal
+from demo.lifeline import Lifeline, heard
 from demo.parts import Part
 from demo.records import Outcome, Position, Record
-from demo.sending import Sender
+from demo.sending import QUIET, Sender
 from demo.settling import Settling
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Reader:
         self._ready = ready
         self._hours = hours
         self._settling = Settling()
+        self._lifeline = Lifeline(bootstrap)
         self._consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -69,7 +71,11 @@ class Reader:
                 "auto.commit.interval.ms": 1000,
                 "session.timeout.ms": 10_000,
                 "heartbeat.interval.ms": 2_000,
+                # Also how long librdkafka waits for the answer to a JoinGroup, which a broker may lose as it restarts.
+                "max.poll.interval.ms": 15_000,
                 "log.connection.close": False,
+                "log_level": QUIET,
+                "error_cb": heard,
             }
         )
         self._consumer.subscribe(
@@ -77,7 +83,7 @@ class Reader:
         )
 
     def read(self, wanted: Callable[[], bool]) -> None:
-        """Work until `wanted` says no, then finish what was begun, commit and leave the group."""
+        """Work until `wanted` says no, then finish what was begun, commit and leave the group. Raises CutOff."""
         started, resting = time.monotonic(), False
         try:
             while wanted():
@@ -86,6 +92,7 @@ class Reader:
                     self._handle(message)
                 self._sender.serve()
                 self._store()
+                self._lifeline.check(self._consumer)
                 if self._hours is not None:
                     resting = self._rest(resting=self._hours.resting(time.monotonic() - started), was=resting)
         finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from demo import settings as environment
 from demo.journal import Journal
+from demo.lifeline import CutOff
 from demo.parts import NoSuchPart, Part, part_named
 from demo.records import Outcome
 from demo.running import Running, Tools, version_of
@@ -30,8 +31,9 @@ STOPPED_LOOK_SECONDS = 0.2
 
 
 def main(words: list[str]) -> int:
-    """Run the service; 0 after an orderly stop. A new version replaces the program, under the same pid."""
+    """Run the service; 0 after an orderly stop. For a new version, say, it starts anew under the same pid."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
     try:
         part, settings = part_named(words[0] if words else ""), environment.from_environment()
     except (NoSuchPart, NotSet) as error:
@@ -40,10 +42,14 @@ def main(words: list[str]) -> int:
     watch = Watch(settings.state_dir)
     running = Running(part, settings, watch, version_of(part, watch.state()), threading.Event())
     _end_on_signals(running.halt)
-    _run(running)
+    try:
+        _run(running)
+    except CutOff as error:
+        log.warning("%s starts anew: its client is cut off. %s", part.name, error)
+    else:
+        log.info("%s %s ends", part.name, running.version)
     if running.halt.is_set():
         return 0
-    log.info("%s %s makes room for the next version", part.name, running.version)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 its own command line
 
 

@@ -1,13 +1,16 @@
 """Sending records and knowing that they arrived: an idempotent producer whose delivery reports feed the truth log."""
 
 from collections.abc import Callable
+from typing import Any
 
 import confluent_kafka
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, Message, Producer
 
 from demo.journal import Journal
+from demo.lifeline import Lifeline, heard
 from demo.records import Outgoing, Position
 
+QUIET = 2  # syslog's level: librdkafka would log every failed connection, twenty a second while Kafka is away
 MAX_UNSENT = 2_000
 ENOUGH_WAIT_SECONDS = 0.5
 ANY_PARTITION = -1  # librdkafka: the partitioner chooses
@@ -18,26 +21,29 @@ class NotDelivered(RuntimeError):
 
 
 class Sender:
-    """One producer. Each record that Kafka has is written to the journal, then `delivered` is called."""
+    """One producer, made at the first record. What Kafka has is written to the journal, then `delivered` is called."""
 
     def __init__(self, *, bootstrap: str, client_id: str, journal: Journal) -> None:
-        # Looked up on the module at run time: an instrumentation replaces the class there.
-        self._producer = confluent_kafka.Producer(
-            {
-                "bootstrap.servers": bootstrap,
-                "client.id": client_id,
-                "enable.idempotence": True,  # a resend must not make a second record that no report tells of
-                "partitioner": "murmur2_random",  # as Java clients choose
-                "message.timeout.ms": 0,  # while Kafka is away, records wait; they are not given up
-                "log.connection.close": False,
-            }
-        )
+        self._lifeline = Lifeline(bootstrap)
+        self._config: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "client.id": client_id,
+            "enable.idempotence": True,  # a resend must not make a second record that no report tells of
+            "partitioner": "murmur2_random",  # as Java clients choose
+            "message.timeout.ms": 0,  # while Kafka is away, records wait; they are not given up
+            "log.connection.close": False,
+            "log_level": QUIET,
+            "error_cb": heard,
+        }
         self._journal = journal
+        self._made: Producer | None = None
 
     def send(self, record: Outgoing, *, cause: Position | None, delivered: Callable[[], None] | None = None) -> None:
-        """Queue the record. Blocks while too many are unsent. Raises NotDelivered from this or any later call."""
-        while len(self._producer) >= MAX_UNSENT:
-            self._producer.poll(ENOUGH_WAIT_SECONDS)
+        """Queue the record; blocks while too many are unsent. Raises NotDelivered (as later calls do) and CutOff."""
+        producer = self._producer()
+        while len(producer) >= MAX_UNSENT:
+            producer.poll(ENOUGH_WAIT_SECONDS)
+            self._lifeline.check(producer)
 
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None:
@@ -47,7 +53,7 @@ class Sender:
             if delivered is not None:
                 delivered()
 
-        self._producer.produce(
+        producer.produce(
             topic=record.topic,
             key=record.key,
             value=record.value,
@@ -57,12 +63,20 @@ class Sender:
         )
 
     def serve(self) -> None:
-        """Handle the reports that came."""
-        self._producer.poll(0)
+        """Handle the reports that came. Raises CutOff."""
+        if self._made is not None:
+            self._made.poll(0)
+            self._lifeline.check(self._made)
 
     def flush(self, *, seconds: float) -> int:
         """Wait for all reports, at most this long; returns how many are still missing."""
-        return self._producer.flush(seconds)
+        return 0 if self._made is None else self._made.flush(seconds)
+
+    def _producer(self) -> Producer:
+        if self._made is None:
+            # Looked up on the module now, because an instrumentation puts a class of its own there.
+            self._made = confluent_kafka.Producer(self._config)
+        return self._made
 
 
 def _known(number: int | None) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from demo.parts import PARTS
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS, STOP_SECONDS = 40.0, 4.0
+READY_SECONDS, STOP_SECONDS = 60.0, 8.0
 
 
 class Shop:
