@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
@@ -16,6 +17,9 @@ from dashboard.access import Action, needs
 from dashboard.audit import address_of
 from dashboard.queries.dead_letters import Letter, letter
 
+if TYPE_CHECKING:
+    from dashboard.models import Person
+
 LONGEST_TOPIC = 249  # Kafka's limit of a topic's name
 
 
@@ -29,12 +33,13 @@ def retry_plan(request: HttpRequest, number: int) -> HttpResponse:
         raise Http404(f"There is no dead letter {number}.")
     if request.method != "POST":
         return _page(request, found, made, token=secrets.token_urlsafe(24))
+    person = cast("Person", request.user)  # as `needs` made sure
     token = request.POST.get("token", "")
     try:
         asked = retry(
             [number],
-            person_id=request.user.pk or 0,
-            person_name=str(request.user),
+            person_id=person.pk,
+            person_name=str(person),
             token=token,
             target=wanted or None,
             expect=1,
