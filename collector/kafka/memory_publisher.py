@@ -27,6 +27,7 @@ class MemoryPublisher:
         if len(self._waiting) >= self._most_waiting:
             raise QueueFull("Too much waits to be sent to Kafka already.")
         future: Future[Position] = Future()
+        future.set_running_or_notify_cancel()
         self._waiting.append((record, future))
         if not self._holds:
             self.report()

@@ -61,6 +61,7 @@ class _Client:
 
     def publish(self, record: Outgoing) -> Future[Position]:
         future: Future[Position] = Future()
+        future.set_running_or_notify_cancel()  # who waits may go away; the report comes all the same
 
         def report(error: KafkaError | None, message: Message) -> None:
             partition, offset = message.partition(), message.offset()

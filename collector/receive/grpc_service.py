@@ -14,14 +14,13 @@ from collector.ports import NotDelivered
 from collector.receive.answers import PERMISSION_DENIED, Form, Refused, status_message, taken
 from collector.receive.origins import FROM_A_PAGE
 from collector.receive.reception import NO_KAFKA, TOO_MUCH, Reception
-from collector.receive.senders import Senders
+from collector.receive.senders import LOOK_UP_SECONDS, Senders
 
 log = logging.getLogger(__name__)
 
 PACKAGE = "opentelemetry.proto.collector"
 DROPPED = (f"{PACKAGE}.metrics.v1.MetricsService", f"{PACKAGE}.logs.v1.LogsService")
 MOST_AT_ONCE = 24
-LOOK_UP_SECONDS = 10.0
 DELIVERY_SECONDS = 30.0  # the publisher's own limit ends a wait long before
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_BODY_BYTES),
@@ -103,7 +102,12 @@ class GrpcReceiver:
         authorization = metadata.get("authorization")
         text = authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization
         found = self._senders.source(text)
-        return found.result(timeout=LOOK_UP_SECONDS) if isinstance(found, Future) else found
+        if not isinstance(found, Future):
+            return found
+        try:
+            return found.result(timeout=LOOK_UP_SECONDS)
+        except TimeoutError:
+            return self._senders.remembered(text or "")
 
 
 def _abort(context: grpc.ServicerContext, refused: Refused) -> NoReturn:

@@ -23,7 +23,7 @@ from collector.receive.answers import (
 )
 from collector.receive.origins import Origins
 from collector.receive.reception import NO_KAFKA, Budget, Reception
-from collector.receive.senders import Senders
+from collector.receive.senders import LOOK_UP_SECONDS, Senders
 from collector.receive.unpacking import BadCoding, TooLarge, UnknownCoding, check_coding, unpacked
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,13 @@ class HttpReceiver:
 
     async def _source(self, authorization: str | None) -> str:
         found = self._senders.source(authorization)
-        return await asyncio.wrap_future(found) if isinstance(found, Future) else found
+        if not isinstance(found, Future):
+            return found
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return await asyncio.wrap_future(found)
+        except TimeoutError:
+            return self._senders.remembered(authorization or "")
 
     async def _take(self, body: bytes, form: Form, source: str) -> bytes:
         if len(body) > INLINE_BYTES:

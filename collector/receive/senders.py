@@ -13,6 +13,8 @@ from collector.receive.answers import PERMISSION_DENIED, UNAUTHENTICATED, Refuse
 
 log = logging.getLogger(__name__)
 
+LOOK_UP_SECONDS = 5.0
+NOT_NOW = "The token cannot be checked now: Weir's database does not answer."
 FRESH = timedelta(seconds=30)
 MOST_KEPT = 10_000
 OPEN_SOURCE = ""  # nobody in particular: tokens are optional, and none was sent
@@ -79,6 +81,17 @@ class Senders:
             return _source_of(kept.token)
         return self._executor.submit(self._look_up, text, kept)
 
+    def remembered(self, authorization: str) -> str:
+        """The source that this header spoke for when it was last looked up: for when a look-up takes too long.
+
+        Raises Refused: 503 where it never was.
+        """
+        with self._lock:
+            kept = self._kept.get(authorization.partition(" ")[2].strip())
+        if kept is None:
+            raise busy(NOT_NOW)
+        return _source_of(kept.token)
+
     def _look_up(self, text: str, kept: _Kept | None) -> str:
         now = self._now()
         try:
@@ -86,7 +99,7 @@ class Senders:
         except self._away as error:
             log.warning("A token could not be looked up: %s", error)
             if kept is None:
-                raise busy("The token cannot be checked now: Weir's database does not answer.") from None
+                raise busy(NOT_NOW) from None
             return _source_of(kept.token)
         with self._lock:
             self._kept[text] = kept

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,14 +35,16 @@ class FoundToken:
 
 @dataclass
 class Tokens:
-    """Tokens by text; `away`: the database does not answer."""
+    """Tokens by text; `away`: the database does not answer; while somebody holds `hangs`, it answers nothing."""
 
     found: dict[str, FoundToken] = field(default_factory=dict)
     away: bool = False
     n_looked_up: int = 0
+    hangs: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, text: str, _now: datetime) -> FoundToken | None:
-        self.n_looked_up += 1
+        with self.hangs:
+            self.n_looked_up += 1
         if self.away:
             raise Away
         return self.found.get(text)

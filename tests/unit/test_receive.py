@@ -184,6 +184,20 @@ def test_a_token_is_looked_up_every_thirty_seconds_and_outlives_the_database() -
     assert receiver.post(BODY, authorization="Bearer in").code == 401
 
 
+def test_a_database_that_hangs_is_waited_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.receive.http.LOOK_UP_SECONDS", 0.05)
+    receiver = Receiver(required=True)
+    receiver.tokens.found = {"in": FoundToken("abc", "ingest")}
+    assert receiver.post(BODY, authorization="Bearer in").code == 200
+    receiver.clock.move(31)
+    receiver.tokens.hangs.acquire()
+    try:
+        assert receiver.post(BODY, authorization="Bearer in").code == 200
+        assert receiver.post(BODY, authorization="Bearer new").code == 503
+    finally:
+        receiver.tokens.hangs.release()
+
+
 def test_without_an_acknowledgement_the_sender_keeps_its_spans() -> None:
     receiver = Receiver()
     receiver.broker.up = False
