@@ -66,7 +66,7 @@ class LiveChip extends HTMLElement {
   #label() {
     const age = this.#asOf ? Math.max(0, Math.floor((serverTime() - this.#asOf) / 1000)) : null;
     const asOf = age === null ? "as of ?" : `as of ${duration(age)}`;
-    if (pause.paused) return ["paused", `Paused at ${clock(pause.since)} · ${pause.held} updates held`];
+    if (pause.paused) return ["paused", `Paused at ${clock(pause.since)} · ${pause.held} ${pause.held === 1 ? "update" : "updates"} held`];
     if (live.state === "polling") return ["polling", "Polling every 10 s"];
     if (live.state === "reconnecting") {
       const wait = Math.max(0, Math.ceil((live.retryAt - Date.now()) / 1000));

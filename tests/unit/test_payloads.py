@@ -1,0 +1,46 @@
+"""Bytes as a person reads them."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.payloads import MOST_BYTES, readable, readable_headers
+
+
+def test_a_tombstone_is_not_the_empty_value() -> None:
+    assert readable(None).form == "tombstone"
+    assert readable(b"").form == "empty"
+
+
+def test_json_is_laid_out_and_keeps_its_letters() -> None:
+    said = readable('{"name":"Jürgen","n":[1]}'.encode())
+    assert said.form == "json"
+    assert '"name": "Jürgen"' in said.text
+
+
+def test_what_only_looks_like_json_stays_text() -> None:
+    assert readable(b"{not json").form == "text"
+    assert readable(b"[" * 5_000).form == "text"
+
+
+def test_other_bytes_are_hex() -> None:
+    assert readable(b"\xff\x00\x01").text == "00000000  ff 00 01"
+
+
+def test_a_large_value_is_cut_between_two_characters() -> None:
+    said = readable(("a" + "ü" * MOST_BYTES).encode())
+    assert (said.form, said.cut, said.n_bytes) == ("text", True, 2 * MOST_BYTES + 1)
+    assert said.text.endswith("ü")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_can_be_read(value: bytes) -> None:
+    assert readable(value).n_bytes == len(value)
+
+
+def test_headers_keep_their_order_and_repeats() -> None:
+    said = readable_headers((("a", b"1"), ("Traceparent", b"x"), ("a", None)))
+    assert [(header.name, header.value.form, header.is_trace) for header in said] == [
+        ("a", "text", False),
+        ("Traceparent", "text", True),
+        ("a", "tombstone", False),
+    ]
