@@ -1,0 +1,248 @@
+"""Dead letters: groups of failures, lists of letters, and one letter with what became of it."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from django.db import connection
+
+from collector.domain import stacks
+from collector.domain.dead_letters import LetterStatus
+from collector.domain.dialects import read
+from collector.domain.frames import unframed
+from collector.domain.records import Headers, Record
+from dashboard.queries.letter_attempts import Attempt, attempts
+
+MOST_GROUPS = 500
+PAGE, MOST_LETTERS = 100, 1_000
+STATUS_WORDS = {status: status.name.lower() for status in LetterStatus}
+STATUSES = {word: status for status, word in STATUS_WORDS.items()}
+_OPEN = (LetterStatus.OPEN, LetterStatus.RETRY_REQUESTED, LetterStatus.SENT, LetterStatus.UNKNOWN)
+
+
+class BadStatus(ValueError):
+    """A status is one of open, retry_requested, sent, processed, passed, unknown, archived."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """All letters with one fingerprint. `n_open` wait for a person, `n_unresolved` also those under way."""
+
+    id: int
+    title: str
+    exception_class: str
+    group: str | None
+    topic: str | None
+    cluster: str | None
+    first_at: datetime
+    last_at: datetime
+    n_open: int
+    n_unresolved: int
+    n_all: int
+    n_keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """One line of the list. The origin is what headers claim, as far as this cluster has such a topic."""
+
+    id: int
+    status: str
+    attempt: int
+    cluster: str
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    failed_at: datetime
+    expires_at: datetime | None
+    group: str | None
+    origin_topic: str | None
+    origin_partition: int | None
+    origin_offset: int | None
+    exception_class: str
+    message: str
+    dialect: str
+    failure_group: int
+    failure_title: str
+
+    @property
+    def address(self) -> str:
+        """orders.created.dlq/7/12"""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def origin(self) -> str | None:
+        """orders.created/7/88123, or only the topic where no position is named."""
+        if self.origin_topic is None or self.origin_partition is None or self.origin_offset is None:
+            return self.origin_topic
+        return f"{self.origin_topic}/{self.origin_partition}/{self.origin_offset}"
+
+    @property
+    def origin_url(self) -> str | None:
+        """The page of the event it was, where a position is named."""
+        if self.origin_topic is None or self.origin_partition is None or self.origin_offset is None:
+            return None
+        cluster, topic = quote(self.cluster, safe=""), quote(self.origin_topic, safe="")
+        return f"/events/{cluster}/{topic}/{self.origin_partition}/{self.origin_offset}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """A page of the list, newest first. `next` is the cursor of the page behind it."""
+
+    items: tuple[LetterRow, ...]
+    next: int | None
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Letter(LetterRow):
+    """One letter with its stack and its attempts.
+
+    `latest`: where it died last, when that is not the origin. `own_frames`: the application's lines of the stack,
+    innermost first. `n_same_key`: other dead letters with this key. `operation`: the one it is open in.
+    """
+
+    stack: str
+    own_frames: tuple[str, ...]
+    latest: str | None
+    n_attempts: int | None
+    size_bytes: int
+    trace_id: str | None
+    n_same_key: int
+    operation: int | None
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The letter's own bytes: only for those who may see payloads."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def failure_groups() -> tuple[FailureGroup, ...]:
+    """The groups that wait for somebody first, then by the newest death; at most 500. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select g.id, g.title, g.exception_class, cg.name, t.name, c.name, g.first_at, g.last_at,"
+            "  coalesce(n.open, 0), coalesce(n.unresolved, 0), coalesce(n.n, 0), g.n_keys from failure_group g"
+            " left join consumer_group cg on cg.id = g.group_id left join topic t on t.id = g.topic_id"
+            " left join cluster c on c.id = t.cluster_id left join lateral (select sum(n)::bigint n,"
+            "   (sum(n) filter (where status = 0))::bigint open,"
+            "   (sum(n) filter (where status = any(%s)))::bigint unresolved"
+            "   from failure_count f where f.failure_group_id = g.id) n on true"
+            " where g.merged_into is null order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %s",
+            [list(_OPEN), MOST_GROUPS],
+        )
+        return tuple(FailureGroup(*row) for row in cursor.fetchall())
+
+
+def state_counts() -> dict[str, int]:
+    """How many letters stand where, by the status's word. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select status, sum(n)::bigint from failure_count group by 1")
+        counts = dict(cursor.fetchall())
+    return {word: counts.get(int(status), 0) for status, word in STATUS_WORDS.items()}
+
+
+def parked_letters(
+    *, status: str | None = None, failure_group: int | None = None, after: int | None = None, limit: int = PAGE
+) -> Letters:
+    """The newest letters, of a status or a failure group, older than the cursor `after`. Raises BadStatus.
+
+    One statement. At most 1,000 at a time.
+    """
+    if status is not None and status not in STATUSES:
+        raise BadStatus(BadStatus.__doc__)
+    limit = max(1, min(limit, MOST_LETTERS))
+    wanted = {
+        "status": None if status is None else int(STATUSES[status]),
+        "group": failure_group,
+        "after": after,
+        "limit": limit + 1,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{_ROWS} where (%(status)s::smallint is null or s.status = %(status)s)"
+            " and (%(group)s::bigint is null or s.failure_group_id = %(group)s)"
+            " and (%(after)s::bigint is null or s.dead_letter_id < %(after)s)"
+            " order by s.dead_letter_id desc limit %(limit)s",
+            wanted,
+        )
+        found = [_row(row) for row in cursor.fetchall()]
+    truncated = len(found) > limit
+    items = tuple(found[:limit])
+    return Letters(items, items[-1].id if truncated else None, truncated)
+
+
+def letter(number: int) -> Letter | None:
+    """One letter, or None. Four statements."""
+    if not 0 < number < 2**63:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_ROWS} where s.dead_letter_id = %s", [number])
+        found = cursor.fetchone()
+        if found is None:
+            return None
+        row = _row(found)
+        cursor.execute(
+            "select b.stack, b.headers, d.n_attempts, d.size_bytes, encode(uuid_send(d.trace_id), 'hex'),"
+            " (select count(*) - 1 from (select 1 from dead_letter o where o.key_hash = d.key_hash limit 1001) n),"
+            " (select max(operation_id) from retry_item i where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3))"
+            " from dead_letter d join dead_letter_body b on b.dead_letter_id = d.id where d.id = %s",
+            [number],
+        )
+        stack, headers, n_attempts, size_bytes, trace_id, n_same_key, operation = cursor.fetchone()
+        return Letter(
+            **{field.name: getattr(row, field.name) for field in fields(row)},
+            stack=stack,
+            own_frames=_own_frames(stack, row.exception_class),
+            latest=_latest(row, unframed(headers)),
+            n_attempts=n_attempts,
+            size_bytes=size_bytes,
+            trace_id=trace_id,
+            n_same_key=max(0, n_same_key),
+            operation=operation,
+            attempts=attempts(cursor, number, first_died_at=row.failed_at, died_of=row.exception_class),
+        )
+
+
+def letter_body(number: int) -> Body | None:
+    """The bytes of one letter, or None. The caller has asked whether they may be seen. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select key, value, headers from dead_letter_body where dead_letter_id = %s", [number])
+        found = cursor.fetchone()
+    return Body(found[0], found[1], unframed(found[2])) if found else None
+
+
+_ROWS = (
+    "select d.id, s.status, s.attempt, c.name, t.name, d.kafka_partition, d.kafka_offset, d.key_text, d.failed_at,"
+    " d.expires_at, cg.name, o.name, d.origin_partition, d.origin_offset, d.exception_class, d.message, d.dialect,"
+    " g.id, g.title from letter_state s join dead_letter d on d.id = s.dead_letter_id"
+    " join failure_group g on g.id = s.failure_group_id join topic t on t.id = d.topic_id"
+    " join cluster c on c.id = t.cluster_id left join consumer_group cg on cg.id = d.group_id"
+    " left join topic o on o.id = d.origin_topic_id"
+)
+
+
+def _row(row: tuple[Any, ...]) -> LetterRow:
+    return LetterRow(row[0], STATUS_WORDS[LetterStatus(row[1])], *row[2:])
+
+
+def _own_frames(stack: str, exception_class: str) -> tuple[str, ...]:
+    section = stacks.of_exception(stacks.sections(stack), exception_class)
+    return tuple(str(frame) for frame in section.frames if frame.is_own) if section else ()
+
+
+def _latest(row: LetterRow, headers: Headers) -> str | None:
+    """Read again from the headers: it is shown, and nothing is looked up by it."""
+    found = read(Record(row.topic, row.partition, row.offset, None, 0, None, None, headers))
+    if found is None or found.latest == found.origin or found.latest.topic is None:
+        return None
+    parts = (found.latest.topic, found.latest.partition, found.latest.offset)
+    return "/".join(str(part) for part in parts if part is not None)

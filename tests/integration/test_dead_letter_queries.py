@@ -1,0 +1,153 @@
+"""What pages and the API are told of dead letters and retries."""
+
+import struct
+from datetime import timedelta
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from collector.retry import outcomes
+from collector.store import letter_bell
+from dashboard.queries.dead_letters import (
+    BadStatus,
+    failure_groups,
+    letter,
+    letter_body,
+    parked_letters,
+    state_counts,
+)
+from dashboard.queries.retries import retries, retry
+from tests.integration.letter_world import AT, dead_record, rows
+from tests.integration.retry_world import RetryWorld, click
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+
+@pytest.fixture
+def world() -> RetryWorld:
+    return RetryWorld()
+
+
+def test_failure_groups_say_who_failed_on_what_and_how_many_wait(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(5)], dead_record(5, group="shipping"))
+    world.send(click(letters[0]).id)
+    letter_bell.count_keys(now=AT)
+    with django_assert_num_queries(1):
+        found = failure_groups()
+    assert {
+        (one.title, one.group, one.topic, one.n_open, one.n_unresolved, one.n_all, one.n_keys) for one in found
+    } == {
+        ("CardDeclined at Gateway.charge:88", "shipping", "orders.created", 1, 1, 1, 1),
+        ("CardDeclined at Gateway.charge:88", "billing", "orders.created", 4, 5, 5, 5),
+    }
+    with django_assert_num_queries(1):
+        assert state_counts() == {
+            "open": 5, "retry_requested": 0, "sent": 1, "processed": 0, "passed": 0, "unknown": 0, "archived": 0,
+        }  # fmt: skip
+
+
+def test_the_list_comes_newest_first_in_pages_and_says_that_there_is_more(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(5)])
+    with django_assert_num_queries(1):
+        first = parked_letters(limit=3)
+    assert ([row.id for row in first.items], first.truncated) == (letters[:1:-1], True)
+    behind = parked_letters(limit=3, after=first.next)
+    assert ([row.id for row in behind.items], behind.next, behind.truncated) == (letters[1::-1], None, False)
+    assert parked_letters(status="processed").items == ()
+    assert len(parked_letters(status="open", failure_group=first.items[0].failure_group).items) == 5
+    with pytest.raises(BadStatus):
+        parked_letters(status="lost")
+    row = first.items[-1]
+    assert (row.address, row.origin, row.key, row.group, row.status, row.dialect) == (
+        "orders.created.dlq/0/2", "orders.created/0/102", "order-2", "billing", "open", "spring",
+    )  # fmt: skip
+    assert row.origin_url == "/events/demo/orders.created/0/102/"
+
+
+def test_a_letter_tells_its_reason_its_own_lines_and_every_attempt(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    (number,) = world.letters.park(dead_record(1))
+    asked = click(number)
+    world.send(asked.id, after_seconds=60)
+    copy = world.sent()[0].offset
+    world.letters.park(dead_record(2, origin_offset=copy))
+    rows("update dead_letter_again set failed_at = %s returning 1", AT + timedelta(minutes=2))
+    outcomes.settle(now=AT + timedelta(minutes=3))
+    with django_assert_num_queries(4):
+        found = letter(number)
+    assert found is not None
+    assert found.own_frames == ("Gateway.charge:88", "Billing.pay:31")
+    assert (found.status, found.attempt, found.latest, found.n_same_key, found.operation) == ("open", 2, None, 0, None)
+    assert [(one.what, one.sent, one.outcome) for one in found.attempts] == [
+        ("Died of CardDeclined", None, ""),
+        (f"Retry #{asked.id} by operator1", f"orders.created/0/{copy}", "Failed again: CardDeclined"),
+        ("Died of CardDeclined", "orders.created.dlq/0/2", ""),
+    ]
+    with django_assert_num_queries(1):
+        body = letter_body(number)
+    assert body is not None
+    assert body.headers == dead_record(1).headers
+    assert letter(2**70) is None
+    assert letter(number + 1) is None
+
+
+def test_a_letter_that_died_twice_says_where_it_died_last(world: RetryWorld) -> None:
+    (number,) = world.letters.park(
+        dead_record(
+            1,
+            marks=(
+                ("kafka_dlt-original-topic", b"orders.created"),
+                ("kafka_dlt-original-partition", struct.pack(">i", 1)),
+                ("kafka_dlt-original-offset", struct.pack(">q", 3)),
+            ),
+        )
+    )
+    found = letter(number)
+    assert found is not None
+    assert (found.origin, found.latest) == ("orders.created/1/3", "orders.created/0/101")
+
+
+def test_an_operation_tells_of_each_item_where_its_copy_is_and_how_its_outcome_is_known(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    first, second = world.letters.park(dead_record(1), dead_record(2))
+    asked = click(first, second)
+    world.send(asked.id)
+    with django_assert_num_queries(2):
+        found = retry(asked.id, now=AT + timedelta(seconds=30))
+    assert found is not None
+    assert (found.status, found.person, found.target, found.n_items, found.n_sent, found.n_waiting) == (
+        "running", "operator1", None, 2, 2, 2,
+    )  # fmt: skip
+    assert [(item.dead_letter, item.status, item.outcome, item.evidence) for item in found.items] == [
+        (first, "sent", None, ()), (second, "sent", None, ()),
+    ]  # fmt: skip
+    late = retry(asked.id, now=AT + timedelta(minutes=5), limit=1)
+    assert late is not None
+    assert ([item.outcome for item in late.items], late.truncated) == (["no_answer"], True)
+    assert [item.dead_letter for item in retry(asked.id, now=AT, after=late.next).items] == [second]  # type: ignore[union-attr]
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{9999,0}') returning 1",
+        world.letters.orders, world.letters.billing, AT,
+    )  # fmt: skip
+    outcomes.settle(now=AT)
+    outcomes.settle(now=AT + timedelta(seconds=11))
+    passed = retry(asked.id, now=AT + timedelta(seconds=12))
+    assert passed is not None
+    assert {(item.outcome, item.evidence, item.sent_topic) for item in passed.items} == {
+        ("passed", ("offsets",), "orders.created")
+    }
+    with django_assert_num_queries(1):
+        assert [(one.id, one.status, one.n_passed) for one in retries()] == [(asked.id, "done", 2)]
+
+
+def test_new_letters_are_announced_once(world: RetryWorld) -> None:
+    letter_bell.ring()
+    world.letters.park(dead_record(1))
+    assert letter_bell.ring()
+    assert not letter_bell.ring()
