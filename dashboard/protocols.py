@@ -114,6 +114,10 @@ class Channel(HTTPChannel):
             self._deadline.cancel()
         self._deadline = None
 
+    def lineLengthExceeded(self, _line: bytes) -> None:
+        """One header is longer than all may be together."""
+        self._respondToBadRequestAndDisconnect()
+
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.transport.write(bare_answer(HTTPStatus.BAD_REQUEST, https=self._caps.https))
         self.loseConnection()
@@ -132,7 +136,9 @@ class Socket(WebSocketProtocol):
         self, code: int, reason: str, responseHeaders: list[tuple[str, str]] | None = None
     ) -> None:
         """A handshake was refused."""
-        headers = [(name.decode(), value.decode()) for name, value in protected([], https=self.server.caps.https)]
+        headers = [
+            (name.decode(), value.decode()) for name, value in protected([], https=self.factory.server_class.caps.https)
+        ]
         super().sendHttpErrorResponse(code, reason, [*(responseHeaders or []), *headers, ("Content-Length", "0")])
 
 

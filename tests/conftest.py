@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -15,6 +16,11 @@ _DICTIONARIES = {
     "attribute_set", "key_name",
 }  # fmt: skip
 _KEPT = {"fold_state"}
+
+
+def pytest_configure() -> None:
+    """A key for sessions and signatures; the environment gives none to tests."""
+    settings.SECRET_KEY = "only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture(scope="session")
