@@ -1,0 +1,139 @@
+"""Retries on real Kafka and Postgres: whatever happens to the workers, a dead letter is sent exactly once."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from django.db import connection
+
+from collector.domain.dialects import read
+from collector.domain.records import Record
+from collector.kafka.log import KafkaLog
+from collector.kafka.lookup import KafkaLookup
+from collector.ports import Partition
+from collector.retry.requests import retry
+from collector.store.dead_letters import park
+from tests.integration.letter_world import AT, LetterWorld, dead_record, one, rows
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.kafka, pytest.mark.usefixtures("clean_tables")]
+
+N_LETTERS = 12
+
+
+class Shop:
+    """A topic with originals, and their dead letters as Spring writes them, on real Kafka and read from there."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self.topic = f"orders-{uuid4().hex[:8]}"
+        self.world = LetterWorld()
+        rows("update topic set name = %s where id = %s returning id", self.topic, self.world.orders)
+        rows("update topic set name = %s where id = %s returning id", f"{self.topic}.dlq", self.world.dlq)
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        made = admin.create_topics([NewTopic(self.topic, 3, 1), NewTopic(f"{self.topic}.dlq", 3, 1)])
+        for future in made.values():
+            future.result(timeout=20)
+
+    def die(self) -> list[int]:
+        """Orders are written, die, and are parked; the letters' ids."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        for n in range(N_LETTERS):
+            original = dead_record(n)
+            producer.produce(self.topic, key=original.key, value=original.value, partition=1)
+        producer.flush(20)
+        for n in range(N_LETTERS):
+            dead = dead_record(n, origin_offset=n)
+            changed = {"kafka_dlt-original-topic": self.topic.encode(), "kafka_dlt-original-partition": b"\0\0\0\1"}
+            headers: list[tuple[str, str | bytes | None]] = [(h, changed.get(h, v)) for h, v in dead.headers]
+            producer.produce(f"{self.topic}.dlq", key=dead.key, value=dead.value, headers=headers, partition=1)
+        producer.flush(20)
+        with connection.cursor() as cursor:
+            found = [(record, self.world.dlq, letter) for record in self._dead() if (letter := read(record))]
+            park(cursor, found, now=AT)
+        return [int(str(number)) for (number,) in rows("select id from dead_letter order by kafka_offset")]
+
+    def copies(self) -> list[Record]:
+        """What was sent to the origin's topic."""
+        lookup = KafkaLookup({"bootstrap.servers": self.bootstrap})
+        ends = lookup.ends(self.topic)
+        found = [one_ for one_ in lookup.between(self.topic, dict(ends)) if one_.first("x-weir-attempt")]
+        lookup.close()
+        return found
+
+    def worker(self, operation: int, *how: str) -> "subprocess.Popen[str]":
+        """A worker's process that dispatches once."""
+        database = connection.settings_dict
+        address = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
+        env = {
+            **os.environ, "DATABASE_URL": address, "WEIR_KAFKA_BOOTSTRAP": self.bootstrap,
+            "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "tests.acceptance.retry_worker", str(operation), *how]
+        return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+
+    def _dead(self) -> Iterator[Record]:
+        log = KafkaLog({"bootstrap.servers": self.bootstrap}, commits=False)
+        log.assign({Partition(f"{self.topic}.dlq", 1): 0})
+        n = 0
+        while n < N_LETTERS:
+            records = log.take(limit=100, limit_bytes=1_000_000, wait=1).records
+            yield from records
+            n += len(records)
+        log.close()
+
+
+@pytest.fixture
+def shop(kafka_bootstrap: str) -> Shop:
+    return Shop(kafka_bootstrap)
+
+
+def _asked(letters: list[int]) -> int:
+    return retry(
+        letters, person_id=1, person_name="operator1", token=uuid4().hex, target=None, expect=len(letters),
+        now=datetime.now(UTC),  # noqa: TID251  the workers' own clocks run beside it
+    ).id  # fmt: skip
+
+
+def test_two_workers_at_once_send_each_letter_once_to_its_own_partition_with_its_own_bytes(shop: Shop) -> None:
+    letters = shop.die()
+    operation = _asked(letters)
+    workers = [shop.worker(operation), shop.worker(operation)]
+    for worker in workers:
+        _, said = worker.communicate(timeout=60)
+        assert worker.returncode == 0, said
+    copies = shop.copies()
+    assert sorted((copy.key, copy.value, copy.partition) for copy in copies) == sorted(
+        (dead_record(n).key, dead_record(n).value, 1) for n in range(N_LETTERS)
+    )
+    assert {name for copy in copies for name, _ in copy.headers if not name.startswith("x-weir-")} == {"order-id"}
+    reported = rows("select sent_partition, sent_offset from retry_item where status = 2 order by 2")
+    assert reported == [(copy.partition, copy.offset) for copy in sorted(copies, key=lambda copy: copy.offset)]
+
+
+def test_a_worker_that_is_killed_between_the_send_and_its_report_leads_to_no_second_send(shop: Shop) -> None:
+    letters = shop.die()
+    operation = _asked(letters)
+    killed = shop.worker(operation, "die")
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(shop.copies()) == 1
+    assert one("select count(*) from retry_item where status = 1") == N_LETTERS
+    # The next worker waits until the dead one's producer must have given up; here that time has passed.
+    rows("update retry_item set claimed_at = claimed_at - interval '1 minute' returning 1")
+    worker = shop.worker(operation)
+    _, said = worker.communicate(timeout=90)
+    assert worker.returncode == 0, said
+    copies = shop.copies()
+    assert sorted(copy.first("x-weir-original") or b"" for copy in copies) == sorted(
+        f"{shop.topic}.dlq/1/{n}".encode() for n in range(N_LETTERS)
+    )
+    assert one("select count(*) from retry_item where status = 2 and sent_offset is not null") == N_LETTERS
+    assert rows("select status, n from failure_count where n > 0") == [(2, N_LETTERS)]
