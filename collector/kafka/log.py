@@ -219,12 +219,10 @@ def as_record(message: Message) -> Record:
 def _headers(message: Message) -> Headers:
     try:
         found = message.headers()
-        return (
-            tuple((name, value) for name, value in found if not isinstance(value, str))
-            if isinstance(found, list)
-            else ()
-        )
-    except UnicodeDecodeError:
-        # The client cannot show a header whose name is not UTF-8; the record itself still counts.
+    except SystemError:
+        # How the client's C part says that a header's name is not UTF-8. It must not be asked again: the list it
+        # then returns holds null pointers. The record itself still counts.
         log.warning("unreadable header name: %s/%d/%d", message.topic(), message.partition(), message.offset())
         return ()
+    pairs = found if isinstance(found, list) else []
+    return tuple((name, value) for name, value in pairs if not isinstance(value, str))

@@ -1,5 +1,8 @@
 """Every Log keeps the same promises: the twin in memory always, real Kafka where it runs."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,11 +63,17 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """A broker with one topic of two partitions."""
     topic = f"log.contract.{uuid4().hex[:8]}"
     made = memory_world(topic) if request.param == "memory" else kafka_world(topic, request)
-    until = time.monotonic() + 20
-    while topic not in made.log.identities([topic]):  # a topic is created a moment before brokers speak of it
-        assert time.monotonic() < until
+    await_topic(made)
     yield made
     made.log.close()
+
+
+def await_topic(world: World) -> None:
+    """A topic is created a moment before brokers speak of it."""
+    until = time.monotonic() + 20
+    while world.topic not in world.log.identities([world.topic]):
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def memory_world(topic: str) -> World:
@@ -236,3 +245,36 @@ def test_a_broker_that_does_not_answer_is_unreachable() -> None:
     with pytest.raises(KafkaUnreachable):
         log.identities(["orders"])
     log.close()
+
+
+WRITE_BAD_NAME = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class Name(str):
+    def encode(self, *_arguments, **_named):
+        return b"bad\\xff"
+
+async def main(bootstrap, topic):
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await producer.send_and_wait(topic, b"v", headers=[(Name("x"), b"1")], partition=0)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.kafka
+def test_a_header_name_that_is_no_text_stops_nothing(request: pytest.FixtureRequest) -> None:
+    """The client's C part raises SystemError for it; a Go service may well write one."""
+    world = kafka_world(f"log.contract.{uuid4().hex[:8]}", request)
+    await_topic(world)
+    bootstrap = request.getfixturevalue("kafka_bootstrap")
+    subprocess.run(
+        [sys.executable, "-c", WRITE_BAD_NAME, bootstrap, world.topic],
+        env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},
+        check=True,
+    )
+    world.write(0, b"next")
+    world.log.assign({world.partition(): 0})
+    assert [(record.value, record.headers) for record in world.records(2)] == [(b"v", ()), (b"next", HEADERS)]
+    world.log.close()
