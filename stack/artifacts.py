@@ -7,7 +7,7 @@ import io
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,12 @@ PAUSES_SECONDS = (0.5, 1.0, 2.0)  # between four attempts
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
 PARALLEL = 8
+SYSTEM_CERTIFICATES = (  # Debian and Ubuntu; Fedora and Red Hat; SUSE; macOS
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 _COORDINATE = re.compile(r"[A-Za-z0-9._-]+:[A-Za-z0-9._-]+:[A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -131,8 +137,10 @@ def _download(artifact: Artifact, target: Path, repository: str) -> str | None:
 
     class Patient(Requestor):  # type: ignore[misc]
         def request(self, url: str, *args: object, **kwargs: object) -> object:
-            return super().request(url, *args, timeout=(CONNECT_SECONDS, READ_SECONDS), **kwargs)
+            limits = (CONNECT_SECONDS, READ_SECONDS)
+            return super().request(url, *args, timeout=limits, verify=trusted or True, **kwargs)
 
+    trusted = trusted_certificates(os.environ)
     downloader = Downloader(base=repository)
     downloader.requestor = Patient()
     target.unlink(missing_ok=True)  # else maven-artifact asks the network for its md5
@@ -143,6 +151,15 @@ def _download(artifact: Artifact, target: Path, repository: str) -> str | None:
     except (TransferFailed, OSError) as failure:
         return str(failure)
     return None
+
+
+def trusted_certificates(environ: Mapping[str, str]) -> str | None:
+    """The file of certificates to trust: one that is named for Python or pip, else the system's; None: certifi's.
+
+    A company's own certificate is in the system's file, not in the one that comes with certifi.
+    """
+    named = [environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT")]
+    return next((path for path in (*named, *SYSTEM_CERTIFICATES) if path and Path(path).is_file()), None)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.artifacts import LOCK_FILE, Artifact, is_intact, locked
+from stack.artifacts import LOCK_FILE, Artifact, is_intact, locked, trusted_certificates
 
 SHA = "a" * 64
 
@@ -49,3 +49,9 @@ def test_a_damaged_a_cut_and_a_missing_file_are_not_intact(tmp_path: Path) -> No
     assert not is_intact(path, artifact)
     path.write_bytes(content[:-1])
     assert not is_intact(path, artifact)
+
+
+def test_certificates_named_for_python_or_pip_go_before_the_systems(tmp_path: Path) -> None:
+    own = tmp_path / "own.pem"
+    own.write_text("a certificate")
+    assert trusted_certificates({"SSL_CERT_FILE": "/not/there", "PIP_CERT": str(own)}) == str(own)
