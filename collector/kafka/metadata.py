@@ -107,13 +107,13 @@ class AdminMetadata:
 
     def hidden_groups(self) -> list[GroupListed]:
         """See BrokerMetadata. Share and Streams groups cannot be told apart here: their protocol stays unknown."""
-        visible = {group.name for group in self.groups()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # nothing else lists them
             try:
                 listed: list[Any] = self._admin().list_groups(timeout=GROUP_SECONDS)
             except KafkaException as failure:
                 raise self._dropped(failure) from None
+        visible = {group.name for group in self.groups()}  # second: a group made in between is not hidden
         return [
             GroupListed(group.id, HIDDEN, _GROUP_KINDS.get(group.protocol_type, GroupProtocol.UNKNOWN))
             for group in listed
