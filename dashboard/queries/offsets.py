@@ -43,8 +43,8 @@ def topic_progress(window: Window) -> dict[int, TopicProgress]:
 def group_progress(window: Window) -> dict[tuple[int, int], GroupProgress]:
     """By (topic id, group id), every pair with a commit. One statement.
 
-    A partition without a commit at the window's start counts from the topic's beginning when the topic itself came
-    later than that; else from its first commit in the window, so that old records are never counted as read.
+    A partition without a commit at the window's start counts from its beginning when nothing was in it then (or the
+    topic came later); else from its first commit in the window, so that old records are never counted as read.
     """
     with connection.cursor() as cursor:
         cursor.execute(_GROUPS, {"from": window.from_at, "to": window.to_at, "rate": f"{RATE_SECONDS} s"})
@@ -78,7 +78,7 @@ _TOPICS = f"""{_MARKS}
     where t.role <> 3 and t.deleted_at is null
 """  # noqa: S608
 _GROUPS = f"""{_MARKS}
-    select n.topic_id, n.group_id, e.committed, b.committed, f.committed, r.committed,
+    select n.topic_id, n.group_id, e.committed, b.committed, f.committed, r.committed, w.high, w.low,
       extract(epoch from m.end_at - coalesce(m.rate_at, m.first_rate_at)),
       t.first_at > %(from)s and m.since_at < t.first_at, m.end_at
     from group_now n join topic t on t.id = n.topic_id join marks m using (cluster_id)
@@ -87,7 +87,9 @@ _GROUPS = f"""{_MARKS}
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
       and s.sampled_at <= %(from)s order by s.sampled_at desc limit 1) b on true
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
-      and s.sampled_at > %(from)s order by s.sampled_at limit 1) f on true
+      and s.sampled_at > %(from)s and array_remove(s.committed, null) <> '{{}}' order by s.sampled_at limit 1) f on true
+    left join lateral (select high, low from topic_sample s where s.topic_id = n.topic_id
+      and s.sampled_at <= greatest(%(from)s, m.since_at) order by s.sampled_at desc limit 1) w on true
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
       and s.sampled_at <= coalesce(m.rate_at, m.first_rate_at) order by s.sampled_at desc limit 1) r on true
     where t.role <> 3 and t.deleted_at is null
@@ -126,14 +128,16 @@ def _group(
     base: Offsets | None,
     first: Offsets | None,
     rate_base: Offsets | None,
+    high: Offsets | None,
+    low: Offsets | None,
     rate_seconds: float | None,
     is_new: bool,  # noqa: FBT001
     as_of: datetime,
 ) -> GroupProgress:
     if committed is None:
         return GroupProgress(topic_id, group_id, None, None, as_of)
-    zeros: Offsets = [0] * len(committed)
-    start = _first_known(base, zeros if is_new else first)
+    zeros: Offsets | None = [0] * len(committed) if is_new else None
+    start = _first_known(_first_known(_first_known(base, zeros), _empty_at(high, low)), first)
     since = _first_known(rate_base, start)
     return GroupProgress(
         topic_id,
@@ -155,6 +159,13 @@ def moved(start: Offsets, end: Offsets, *, missing: int | None) -> int:
         if offset is not None and before is not None:
             total += max(0, offset - before)
     return total
+
+
+def _empty_at(high: Offsets | None, low: Offsets | None) -> Offsets | None:
+    """The one offset of each partition that held nothing; None for the others."""
+    if high is None or low is None:
+        return None
+    return [end if end == start else None for end, start in zip(high, low, strict=False)]
 
 
 def _first_known(offsets: Offsets | None, otherwise: Offsets | None) -> Offsets | None:

@@ -88,6 +88,20 @@ def test_records_that_a_group_found_on_an_old_topic_are_not_counted_as_read() ->
     assert edge.messages == 40
 
 
+def test_a_group_that_comes_to_an_empty_topic_is_counted_from_its_first_record() -> None:
+    world = World(AT)
+    fresh, reader = world.topic("fresh"), world.group("reader")
+    world.scanned(ago=600)
+    world.scanned(ago=0)
+    world.watermarks(fresh, [7, 0], ago=600, low=[7, 0])
+    world.watermarks(fresh, [30, 12], ago=0, low=[7, 0])
+    world.committed(fresh, reader, [None, None], ago=590)
+    world.committed(fresh, reader, [20, None], ago=300)
+    world.committed(fresh, reader, [30, 12], ago=0)
+    edge = next(edge for edge in graph(LAST_15_MIN, now=AT).edges if edge.target == "group:demo/reader")
+    assert edge.messages == 23 + 12
+
+
 def test_the_past_is_drawn_from_the_past() -> None:
     shop()
     past = Window(datetime(2026, 11, 23, 13, 50, tzinfo=UTC), datetime(2026, 11, 23, 13, 58, tzinfo=UTC), live=False)
