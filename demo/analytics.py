@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaConnectionError
 
 from demo.journal import Journal
-from demo.parts import Part
+from demo.parts import Part, instance
 from demo.records import Outcome, Position, Record
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ async def read(
         *part.reads,
         bootstrap_servers=bootstrap,
         group_id=part.group,
-        client_id=part.name,
+        client_id=instance(part),
         auto_offset_reset="earliest",
         enable_auto_commit=True,
         auto_commit_interval_ms=1000,

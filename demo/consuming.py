@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from demo.journal import Journal
 from demo.lifeline import Lifeline, heard
-from demo.parts import Part
+from demo.parts import Part, instance
 from demo.records import Outcome, Position, Record
 from demo.sending import QUIET, Sender
 from demo.settling import Settling
@@ -65,7 +65,7 @@ class Reader:
             {
                 "bootstrap.servers": bootstrap,
                 "group.id": part.group,
-                "client.id": part.name,
+                "client.id": instance(part),
                 "auto.offset.reset": "earliest",
                 "enable.auto.offset.store": False,  # stored when settled, committed once a second and on leaving
                 "auto.commit.interval.ms": 1000,

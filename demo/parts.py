@@ -1,5 +1,6 @@
 """The shop's services: what each reads and writes, and how it is traced. One process each."""
 
+import os
 from dataclasses import dataclass
 
 
@@ -44,6 +45,11 @@ CATALOGUE = (
     Part("analytics", "analytics", ("settlements.prepared",), names_its_group=False, version="0.31.0"),
 )
 PARTS: tuple[str, ...] = tuple(part.name for part in CATALOGUE)
+
+
+def instance(part: Part) -> str:
+    """The name of this process among its kin: its clients' id, and its instance in traces, as a pod's name would be."""
+    return f"{part.name}-{os.getpid()}"
 
 
 class NoSuchPart(LookupError):

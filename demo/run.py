@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from demo import settings as environment
 from demo.journal import Journal
 from demo.lifeline import CutOff
-from demo.parts import NoSuchPart, Part, part_named
+from demo.parts import NoSuchPart, Part, instance, part_named
 from demo.records import Outcome
 from demo.running import Running, Tools, version_of
 from demo.sending import Sender
@@ -57,7 +57,7 @@ def _run(running: Running) -> None:
     part, settings = running.part, running.settings
     tracing = _traced(part, running.version)
     journal = Journal(part, state_dir=settings.state_dir, max_bytes=settings.truth_bytes, version=running.version)
-    sender = Sender(bootstrap=settings.bootstrap, client_id=part.name, journal=journal)
+    sender = Sender(bootstrap=settings.bootstrap, client_id=instance(part), journal=journal)
 
     def failed(outcome: Outcome) -> None:
         log.info("%s: %s", part.name, outcome.failure)

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import uuid
 
 import requests
 from opentelemetry import trace
@@ -14,7 +13,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from demo.gateway import Refused
 from demo.letters import own_trace
-from demo.parts import Part
+from demo.parts import Part, instance
 
 # The exporter tries a batch six times, after 0, 1, 3, 7, 15 and 31 s, but for ten seconds in all unless told otherwise.
 # With a minute, a receiver may be away for half a minute; the queue holds far more than the shop makes meanwhile.
@@ -35,7 +34,7 @@ class Tracing:
         about = {
             "service.name": part.name,
             "service.version": version,
-            "service.instance.id": str(uuid.uuid4()),
+            "service.instance.id": instance(part),
         }
         if part.group is not None and part.names_its_group:
             about["messaging.consumer.group.name"] = part.group
