@@ -71,8 +71,13 @@ class Real:
 
     def commit(self, group: str, topic: str, offsets: dict[int, int]) -> None:
         places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
-        asked = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
-        assert all(each.error is None for each in asked[group].result(10).topic_partitions)
+
+        def is_committed() -> bool:
+            """The first group of a broker makes the topic of all offsets, and nobody coordinates until then."""
+            asked = self._admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
+            return all(each.error is None for each in asked[group].result(10).topic_partitions)
+
+        self._until(is_committed)
 
     def join(self, group: str, topic: str) -> None:
         consumer = Consumer({**self._properties, "group.id": group, "client.id": f"{group}-client"})
