@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI
 
-from dashboard.api import events, health, topology
+from dashboard.api import dead_letters, events, health, topology
 from dashboard.api.auth import Bearer
 from dashboard.api.problems import answer_problems
 
@@ -18,4 +18,5 @@ api = NinjaAPI(
 api.add_router("", topology.router)
 api.add_router("", health.router)
 api.add_router("", events.router)
+api.add_router("", dead_letters.router)
 answer_problems(api)

@@ -44,6 +44,7 @@ class Item:
     address: str
     key: str | None
     status: str
+    cluster: str
     target: str
     sent_topic: str | None
     sent_partition: int | None
@@ -85,9 +86,9 @@ def retry(number: int, *, now: datetime, after: int | None = None, limit: int = 
             return None
         cursor.execute(
             "select i.ordinal, i.dead_letter_id, dt.name, d.kafka_partition, d.kafka_offset, d.key_text, i.status,"
-            " t.name, i.sent_partition, i.sent_offset, i.sent_at, i.outcome, i.evidence from retry_item i"
+            " c.name, t.name, i.sent_partition, i.sent_offset, i.sent_at, i.outcome, i.evidence from retry_item i"
             " join dead_letter d on d.id = i.dead_letter_id join topic dt on dt.id = d.topic_id"
-            " join topic t on t.id = i.target_topic_id"
+            " join topic t on t.id = i.target_topic_id join cluster c on c.id = t.cluster_id"
             " where i.operation_id = %s and i.ordinal > %s order by i.ordinal limit %s",
             [number, -1 if after is None else after, limit + 1],
         )
@@ -116,13 +117,15 @@ def _operation(row: tuple[Any, ...]) -> OperationRow:
 
 
 def _item(row: tuple[Any, ...], now: datetime) -> Item:
-    _, letter, topic, partition, offset, key, number, target, sent_partition, sent_offset, sent_at, said, bits = row
+    _, letter, topic, partition, offset, key, number, cluster, target = row[:9]
+    sent_partition, sent_offset, sent_at, said, bits = row[9:]
     status = ItemStatus(number)
     return Item(
         dead_letter=letter,
         address=f"{topic}/{partition}/{offset}",
         key=key,
         status=status.name.lower(),
+        cluster=cluster,
         target=target,
         sent_topic=target if sent_offset is not None else None,
         sent_partition=sent_partition,

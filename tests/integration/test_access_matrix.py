@@ -49,6 +49,9 @@ OPERATIONS = {
     "GET api/v1/events/<cluster>/<topic>/<int:partition>/<int:offset>": "read",
     "GET api/v1/traces/<trace_id>": "read",
     "GET api/v1/health": "read",
+    "GET api/v1/dead-letters": "read",
+    "POST api/v1/retries": "retry",
+    "GET api/v1/retries/<int:number>": "read",
 }
 RANKS = {"nobody": 0, "viewer": 1, "operator": 2, "admin": 3}
 OWNER_OF_SCOPE = {"read": "viewer", "payload": "operator", "retry": "operator", "admin": "admin"}
