@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     """First tables."""
 
     initial = True
-    dependencies: list[tuple[str, str]] = []
+    dependencies = ()
     operations = [
         migrations.RunSQL("create extension if not exists pg_trgm", migrations.RunSQL.noop),
         migrations.RunSQL(SQL.read_text(), migrations.RunSQL.noop),

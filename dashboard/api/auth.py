@@ -10,12 +10,25 @@ from dashboard.models import Person
 
 
 class Bearer(HttpBearer):
-    """`Authorization: Bearer weir_api_…`; sets request.auth, which `access.needs` reads."""
+    """`Authorization: Bearer weir_api_…`; sets request.auth, which `access.needs` reads.
 
-    def authenticate(self, request: HttpRequest, token: str) -> access.Bearer | None:  # noqa: ARG002 - ninja's signature
+    With an action, who may not do it is refused here already, before anything of the body is looked at.
+    """
+
+    def __init__(self, action: access.Action | None = None) -> None:
+        super().__init__()
+        self._action = action
+
+    def authenticate(self, request: HttpRequest, token: str) -> access.Bearer | None:
         """The token's holder; None for a token that is unknown, ended, a sender's, or of somebody no longer active."""
         found = tokens.find(token, now())
         if found is None or found.kind != "api" or found.person_id is None:
             return None
         person = Person.objects.filter(pk=found.person_id, is_active=True).first()
-        return access.Bearer(person, found.scopes, found.public_id) if person else None
+        if person is None:
+            return None
+        holder = access.Bearer(person, found.scopes, found.public_id)
+        if self._action is not None and not access.can(holder, self._action):
+            request.auth = holder  # type: ignore[attr-defined]  # who is refused, for the audit log
+            raise access.Refused(self._action)
+        return holder

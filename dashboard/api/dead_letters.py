@@ -11,6 +11,7 @@ from collector.domain import identities
 from collector.retry.refusals import NothingToSend, Refusal
 from collector.retry.requests import retry as request_retry
 from dashboard.access import Action, Bearer, actor_of, can, needs
+from dashboard.api import auth
 from dashboard.api import letter_schemas as schemas
 from dashboard.api.problems import Conflict, NotFound
 from dashboard.queries import dead_letters as letter_queries
@@ -41,7 +42,9 @@ def read_dead_letters(
     }
 
 
-@router.post("retries", response={200: schemas.RetryAccepted, 202: schemas.RetryAccepted})
+@router.post(
+    "retries", auth=auth.Bearer(Action.RETRY), response={200: schemas.RetryAccepted, 202: schemas.RetryAccepted}
+)
 @needs(Action.RETRY)
 def ask_for_retry(
     request: HttpRequest,

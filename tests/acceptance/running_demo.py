@@ -41,7 +41,7 @@ class Demo:
         """Where the shop keeps its state and its truth logs."""
         return self.folder / "demo"
 
-    def get(self, path: str, **query: str) -> Any:  # noqa: ANN401
+    def get(self, path: str, **query: str) -> Any:
         """The API's answer to GET /api/v1/{path}."""
         return self.ask("GET", path, query=query)[1]
 
@@ -128,7 +128,7 @@ def demo(folder: Path, **settings: str) -> Iterator[Demo]:
 _PORTS = ("WEIR_HTTP_PORT", "WEIR_OTLP_HTTP_PORT", "WEIR_OTLP_GRPC_PORT", "WEIR_KAFKA_PORT")
 
 
-def eventually(check: Callable[[], Any], *, seconds: float, what: str, every: float = 0.3) -> Any:  # noqa: ANN401
+def eventually(check: Callable[[], Any], *, seconds: float, what: str, every: float = 0.3) -> Any:
     """Ask until the answer is true, and return it. Fails with `what` when it never is."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -75,7 +75,7 @@ class World:
     def _ago(self, seconds: float) -> datetime:
         return self.at - timedelta(seconds=seconds)
 
-    def _one(self, sql: str, *values: Any) -> int:  # noqa: ANN401
+    def _one(self, sql: str, *values: Any) -> int:
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             return int(cursor.fetchone()[0])
