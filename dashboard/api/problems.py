@@ -1,5 +1,7 @@
 """Errors of the API as problem details (RFC 9457). Nothing of the request is echoed."""
 
+import logging
+import secrets
 from http import HTTPStatus
 
 from django.http import HttpRequest, JsonResponse
@@ -8,6 +10,8 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from dashboard.access import Refused, sentence
 from dashboard.queries.window import BadWindow
+
+log = logging.getLogger(__name__)
 
 
 class NotFound(Exception):
@@ -52,6 +56,14 @@ def answer_problems(api: NinjaAPI) -> None:
         status = HTTPStatus(raised.status_code) if isinstance(raised, HttpError) else HTTPStatus.BAD_REQUEST
         return problem(status, status.description or status.phrase)
 
+    def failed(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
+        error_id = secrets.token_hex(4)
+        log.error("error %s", error_id, exc_info=raised if isinstance(raised, Exception) else None)
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, f"This is a fault of Weir's; its log tells more at {error_id}."
+        )
+
+    api.add_exception_handler(Exception, failed)
     api.add_exception_handler(Refused, refused)
     api.add_exception_handler(ValidationError, invalid)
     api.add_exception_handler(HttpError, http)

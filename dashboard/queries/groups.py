@@ -1,5 +1,6 @@
 """Consumer groups: the list, and one group with its topics, partitions and members."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -154,7 +155,7 @@ def _members(group_id: int) -> tuple[Member, ...]:
             [group_id],
         )
         return tuple(
-            Member(client, host, tuple((topic, partition) for topic, partition in assignment), seen_at)
+            Member(client, host, tuple((topic, partition) for topic, partition in json.loads(assignment)), seen_at)
             for client, host, assignment, seen_at in cursor.fetchall()
         )
 

@@ -1,5 +1,6 @@
 """Whether Weir itself keeps up: what each part last said of itself."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -128,13 +129,13 @@ def _part(
     every_seconds: float,
     ok: bool,  # noqa: FBT001
     sentence: str,
-    value: dict[str, Any],
+    value: str,  # jsonb comes as text on Django's connections
     *,
     now: datetime,
 ) -> Part:
     limit = LATE * every_seconds
     state = "delayed" if now - at > timedelta(seconds=limit) else "ok" if ok else "failing"
-    return Part(name, instance, state, at, sentence, limit, MEANS.get(name, ""), value)
+    return Part(name, instance, state, at, sentence, limit, MEANS.get(name, ""), json.loads(value))
 
 
 def _clusters() -> tuple[ClusterHealth, ...]:
