@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from demo.records import Position
 from demo.truth import Truth
 
 CLUSTER = "demo"
@@ -62,7 +63,7 @@ def shown_letters(items: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]
 def true_letters(truth: Truth) -> set[tuple[str, str, str, str]]:
     """Dead letters as the shop wrote them."""
     return {
-        (str(letter.position), str(letter.origin), letter.group, letter.exception.rsplit(".", 1)[-1])
+        (_at(letter.position), _at(letter.origin), letter.group, letter.exception.rsplit(".", 1)[-1])
         for letter in truth.dead_letters()
     }
 
@@ -85,15 +86,19 @@ def true_path(truth: Truth, topic: str, partition: int, offset: int) -> set[Step
         if hop.relation == "beside":
             continue
         if hop.producer:
-            steps.add(("produce", str(hop.position), hop.producer, ""))
+            steps.add(("produce", _at(hop.position), hop.producer, ""))
         if hop.group:
             service = hop.consumer if hop.consumer and traced.get((hop.consumer, hop.group), True) else ""
-            steps.add(("consume", str(hop.position), service, hop.group))
+            steps.add(("consume", _at(hop.position), service, hop.group))
     return steps
 
 
 def _name(identity: str | None) -> str:
     return "" if identity is None else unquote(identity.partition(":")[2].rpartition("/")[2])
+
+
+def _at(position: Position) -> str:
+    return f"{position.topic}/{position.partition}/{position.offset}"
 
 
 def _place(item: dict[str, Any]) -> str:
