@@ -57,6 +57,25 @@ def path_of_trace(loom: Loom, trace_id: UUID) -> Path:
     return _path(loom, loom.of_trace(trace_id))
 
 
+def onward(path: Path) -> dict[Place, datetime | None]:
+    """The events that were asked for and all that came of them, each with the time it was sent, else was read.
+
+    What other groups made of an event's causes is another branch of its flow, and no part of its path.
+    """
+    reached = set(path.start)
+    for index, hop in enumerate(path.hops):
+        if reached.intersection(hop.causes):
+            reached.add(index)
+    found: dict[Place, datetime | None] = {}
+    for kind in ("consume", "produce"):
+        found |= {
+            hop.place: hop.happened_at
+            for index, hop in enumerate(path.hops)
+            if index in reached and hop.place and hop.kind == kind
+        }
+    return found
+
+
 def with_passings(path: Path, passings: Iterable[Passing]) -> Path:
     """The path with one more hop for every group that read past an event of it and that no hop explains."""
     known = {(hop.place, hop.group) for hop in path.hops if hop.kind == "consume"}

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import connection
 
 from collector.domain import identities
 from collector.domain.frames import Malformed, unframed
-from collector.domain.lineage import Path, path_of_event, path_of_trace, with_passings
+from collector.domain.lineage import Path, onward, path_of_event, path_of_trace, with_passings
 from collector.domain.records import Headers
 from collector.domain.texts import storable, storable_bytes
 from collector.domain.weaving import Loom
@@ -17,9 +16,6 @@ from dashboard.queries import event_rows
 from dashboard.queries.catalogue import ROLES
 from dashboard.queries.event_rows import Seen
 from dashboard.queries.paths import Lineage, named
-
-if TYPE_CHECKING:
-    from collector.domain.sightings import Place
 
 MOST_KEY_CHARACTERS = 200
 _MAX_PARTITION, _MAX_OFFSET = 2**31 - 1, 2**63 - 1
@@ -180,9 +176,7 @@ def _loom(seen: Seen) -> Loom:
 
 
 def _with_brokers_word(path: Path) -> Path:
-    sent: dict[Place, datetime | None] = {hop.place: hop.happened_at for hop in path.hops if hop.place}
-    sent |= {hop.place: hop.happened_at for hop in path.hops if hop.place and hop.kind == "produce"}
-    return with_passings(path, event_rows.passings(sent))
+    return with_passings(path, event_rows.passings(onward(path)))
 
 
 def _bytes(held: bytes | memoryview | None) -> bytes | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.hops import Op
-from collector.domain.lineage import Path, path_of_event, path_of_trace, with_passings
+from collector.domain.lineage import Path, onward, path_of_event, path_of_trace, with_passings
 from collector.domain.sightings import LetterSeen, LinkSeen, Passing, Place, RecordSeen, ResentSeen, SpanSeen
 from collector.domain.topology import Evidence
 from collector.domain.weaving import Loom
@@ -257,6 +257,16 @@ def test_the_brokers_word_adds_the_groups_that_no_span_explains() -> None:
         ("offsets",),
     )
     assert path.start == (0, 1, 2)
+
+
+def test_other_readers_of_a_cause_are_no_part_of_the_path() -> None:
+    sent = span(1, Op.SEND, ORDERS, "orders", place=(0, 5))
+    read = span(2, Op.PROCESS, ORDERS, "billing", parent=1, at=1, place=(0, 5), group=BILLING)
+    on = span(3, Op.SEND, PAYMENTS, "billing", parent=2, at=2, place=(0, 1))
+    path = path_of_event(loom(sent, read, on), (PAYMENTS, 0, 1))
+    assert [hop.topic for hop in path.hops] == [ORDERS, ORDERS, PAYMENTS]
+    assert list(onward(path)) == [(PAYMENTS, 0, 1)]
+    assert set(onward(path_of_event(loom(sent, read, on), (ORDERS, 0, 5)))) == {(ORDERS, 0, 5), (PAYMENTS, 0, 1)}
 
 
 def test_a_trace_shows_all_its_hops_and_what_they_belong_to() -> None:
