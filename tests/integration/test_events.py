@@ -60,6 +60,14 @@ WHOLE = [
 ]
 
 
+CHAIN = [step[:5] for step in WHOLE if step[4] != "passed"]
+
+
+def chain(path: Lineage) -> list[tuple[object, ...]]:
+    """The path without what only the broker knows: of an event's causes, other groups are another branch."""
+    return [step[:5] for step in told(path) if step[4] != "passed"]
+
+
 def test_one_events_path_goes_back_to_its_cause_and_on_to_all_that_came_of_it(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -90,14 +98,14 @@ def test_one_events_path_goes_back_to_its_cause_and_on_to_all_that_came_of_it(
     ("topic", "partition", "offset"),
     [("orders.created", 0, 9), ("orders.created.dlq", 0, 0), ("payments.captured", 1, 7)],
 )
-def test_every_event_of_a_chain_shows_the_same_path(
+def test_every_event_of_a_chain_shows_the_same_chain(
     topic: str, partition: int, offset: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     shop()
     with django_assert_num_queries(10 + SAVEPOINT):
         page = event("demo", topic, partition, offset)
     assert page is not None
-    assert told(page.path) == WHOLE
+    assert chain(page.path) == CHAIN
 
 
 def test_a_trace_shows_its_hops_within_their_path(django_assert_num_queries: DjangoAssertNumQueries) -> None:
@@ -105,7 +113,7 @@ def test_a_trace_shows_its_hops_within_their_path(django_assert_num_queries: Dja
     with django_assert_num_queries(8 + SAVEPOINT):
         page = trace(UUID(int=3))
     assert page is not None
-    assert told(page.path) == WHOLE
+    assert chain(page.path) == CHAIN
     assert [page.path.hops[index].trace_id for index in page.path.start] == [f"{3:032x}"] * 2
 
 
