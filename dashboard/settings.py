@@ -203,9 +203,6 @@ LOGGING = {
 }
 
 # The collector: what is read from the observed topics (globs; a leading "-" excludes), and how long what is kept.
-WEIR_TAP = _env.words("WEIR_TAP") or ["*"]
-WEIR_TAP_PAYLOADS = _env.words("WEIR_TAP_PAYLOADS")
-WEIR_BUSINESS_KEYS = _env.words("WEIR_BUSINESS_KEYS") or ["order-id", "event-id", "correlation-id", "customer-id"]
 WEIR_KEEP_RAW = _env.duration("WEIR_KEEP_RAW", "7d")
 WEIR_KEEP_10S = _env.duration("WEIR_KEEP_10S", "24h")
 WEIR_KEEP_1M = _env.duration("WEIR_KEEP_1M", "14d")

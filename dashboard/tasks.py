@@ -4,9 +4,12 @@ from celery import shared_task
 from django.db import connection
 
 from collector import clock
-from dashboard import placements
+from dashboard import placements, throttle
 
-SCHEDULE = {"keep-layout": {"task": "dashboard.tasks.keep_layout", "schedule": 2.0, "options": {"expires": 2.0}}}
+SCHEDULE = {
+    "keep-layout": {"task": "dashboard.tasks.keep_layout", "schedule": 2.0, "options": {"expires": 2.0}},
+    "forget-sign-ins": {"task": "dashboard.tasks.forget_sign_ins", "schedule": 3600.0},
+}
 _seen: tuple[int, ...] | None = None
 
 
@@ -17,6 +20,12 @@ def keep_layout() -> None:
     newest = _newest()
     if newest != _seen and placements.keep(now=clock.now()) == 0:
         _seen = newest
+
+
+@shared_task(ignore_result=True)
+def forget_sign_ins() -> None:
+    """Delete counts of failed sign-ins that no longer delay anybody."""
+    throttle.forget(now=clock.now())
 
 
 def _newest() -> tuple[int, ...]:

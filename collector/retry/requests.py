@@ -1,9 +1,10 @@
 """The door for retries: freeze what a person chose, once per click, and say what a plan would do."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -35,6 +36,15 @@ class Requested:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and from where."""
+
+    person_id: int
+    person_name: str
+    address: str
+
+
 def retry(
     letters: Sequence[int],
     *,
@@ -53,48 +63,66 @@ def retry(
     Call it outside of a transaction of your own: the row of a refusal would be rolled back with it.
     """
     wanted = sorted(set(letters))
+    by = Asker(person_id, person_name, address)
     try:
-        if len(wanted) > MOST_LETTERS:
-            raise TooMany(f"One operation takes at most {MOST_LETTERS:,} dead letters; these are {len(wanted):,}.")
-        if not 1 <= len(token) <= MOST_TOKEN:
-            raise TokenReused(f"The idempotency token needs 1 to {MOST_TOKEN} characters.")
-        plan_digest = _digest(wanted, target, expect)
-        with transaction.atomic(), connection.cursor() as cursor:
-            number, is_new, digest = freezing.begin(
-                cursor, token=token, plan=plan_digest, person_id=person_id, person_name=person_name, now=now
-            )
-            if not is_new:
-                if digest != plan_digest:
-                    raise TokenReused(f"This token was used for operation #{number}, which asks for something else.")
-                return Requested(number, repeated=True)
-            n_sent, n_left_out = _freeze(cursor, number, wanted, target=target, expect=expect, now=now)
-            audit.append(
-                at=now,
-                person_id=person_id,
-                person_name=person_name,
-                action="retry",
-                object=f"retry {number}",
-                result="done",
-                address=address,
-                facts={"letters": n_sent, "left_out": n_left_out, "target": target},
-            )
-            announce("retries", number)
-            announce("letters")
-            transaction.on_commit(lambda: wake(number))
-        return Requested(number, repeated=False)
+        return _requested(wanted, by, token=token, target=target, expect=expect, now=now)
     except Refusal as error:
-        audit.append(
-            at=now,
-            person_id=person_id,
-            person_name=person_name,
-            action="retry",
-            object=", ".join(f"dead letter {letter}" for letter in wanted[:3]),
+        _record(
+            by,
+            now,
+            subject=", ".join(f"dead letter {letter}" for letter in wanted[:3]),
             result="refused",
             reason=str(error),
-            address=address,
             facts={"letters": len(wanted), "target": target},
         )
         raise
+
+
+def _requested(
+    wanted: Sequence[int], by: Asker, *, token: str, target: str | None, expect: int | None, now: datetime
+) -> Requested:
+    if len(wanted) > MOST_LETTERS:
+        raise TooMany(f"One operation takes at most {MOST_LETTERS:,} dead letters; these are {len(wanted):,}.")
+    if not 1 <= len(token) <= MOST_TOKEN:
+        raise TokenReused(f"The idempotency token needs 1 to {MOST_TOKEN} characters.")
+    plan_digest = _digest(wanted, target, expect)
+    with transaction.atomic(), connection.cursor() as cursor:
+        number, is_new, digest = freezing.begin(
+            cursor, token=token, plan=plan_digest, person_id=by.person_id, person_name=by.person_name, now=now
+        )
+        if not is_new:
+            if digest != plan_digest:
+                raise TokenReused(f"This token was used for operation #{number}, which asks for something else.")
+            return Requested(number, repeated=True)
+        n_sent, n_left_out = _freeze(cursor, number, wanted, target=target, expect=expect, now=now)
+        facts = {"letters": n_sent, "left_out": n_left_out, "target": target}
+        _record(by, now, subject=f"retry {number}", result="done", reason="", facts=facts)
+        announce("retries", number)
+        announce("letters")
+        transaction.on_commit(lambda: wake(number))
+    return Requested(number, repeated=False)
+
+
+def _record(
+    by: Asker,
+    now: datetime,
+    *,
+    subject: str,
+    result: Literal["done", "refused"],
+    reason: str,
+    facts: Mapping[str, int | str | None],
+) -> None:
+    audit.append(
+        at=now,
+        person_id=by.person_id,
+        person_name=by.person_name,
+        action="retry",
+        object=subject,
+        result=result,
+        reason=reason,
+        address=by.address,
+        facts=dict(facts),
+    )
 
 
 def _freeze(

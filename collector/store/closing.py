@@ -85,10 +85,11 @@ def drop_expired(now: datetime) -> list[Leaf]:
 
 
 def forget_old(now: datetime) -> None:
-    """Ledger rows and request digests that nothing asks for any more."""
+    """Ledger rows, request digests, and reports of processes that are long gone."""
     with connection.cursor() as cursor:
         cursor.execute("delete from seen_request where seen_at < %s", [now - HELD_REQUESTS])
         cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - HELD_BATCHES])
+        cursor.execute("delete from part_report where at < %s", [now - HELD_BATCHES])
 
 
 def _ended(before: datetime) -> list[Leaf]:

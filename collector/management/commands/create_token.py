@@ -1,8 +1,9 @@
-"""`manage.py create_token NAME --role …`: a bearer token for the API, shown once."""
+"""`manage.py create_token NAME …`: a bearer token for the API, or for a sender of spans; shown once."""
 
 import os
 import secrets
 from argparse import ArgumentParser
+from datetime import datetime
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
@@ -30,8 +31,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Whose token, with which rights, for how long, and where it goes."""
         parser.add_argument("name")
+        parser.add_argument("--kind", choices=("api", "ingest"), default="api", help="ingest: for a sender of spans")
         parser.add_argument("--role", choices=sorted(_SCOPES), default="viewer")
-        parser.add_argument("--days", type=int, default=tokens.DEFAULT_DAYS["api"])
+        parser.add_argument("--days", type=int, help="until it ends")
         parser.add_argument("--file", type=Path, help="write the token there, readable by this account only")
         parser.add_argument("--if-missing", action="store_true", help="keep a token in FILE that still works")
 
@@ -41,7 +43,11 @@ class Command(BaseCommand):
         if file and options["if_missing"] and _still_works(file):
             return
         try:
-            text = _made(str(options["name"]), str(options["role"]), int(str(options["days"])))
+            days = options["days"] if isinstance(options["days"], int) else None
+            if options["kind"] == "ingest":
+                text = _made_for_sender(str(options["name"]), days)
+            else:
+                text = _made(str(options["name"]), str(options["role"]), days)
         except tokens.NotAToken as error:
             raise CommandError(str(error)) from None
         if file:
@@ -50,7 +56,7 @@ class Command(BaseCommand):
             self.stdout.write(text)
 
 
-def _made(name: str, role: str, days: int) -> str:
+def _made(name: str, role: str, days: int | None) -> str:
     people = get_user_model().objects
     at = now()
     with transaction.atomic():
@@ -60,16 +66,28 @@ def _made(name: str, role: str, days: int) -> str:
         if owner.role != role:
             raise CommandError(f"{name} has the role {owner.role}. Use it, or another name.")
         text = tokens.mint("api", name, person_id=owner.pk, scopes=_SCOPES[role], now=at, days=days)
-        audit.append(
-            at=at,
-            person_id=None,
-            person_name="command line",
-            action="create token",
-            object=name,
-            result="done",
-            facts={"role": role, "days": days, "token": text.split("_")[2]},
-        )
+        _record(name, {"role": role, "days": days, "token": text.split("_")[2]}, at)
     return text
+
+
+def _made_for_sender(name: str, days: int | None) -> str:
+    at = now()
+    with transaction.atomic():
+        text = tokens.mint("ingest", name, person_id=None, scopes={"ingest"}, now=at, days=days)
+        _record(name, {"kind": "ingest", "days": days, "token": text.split("_")[2]}, at)
+    return text
+
+
+def _record(name: str, facts: dict[str, object], at: datetime) -> None:
+    audit.append(
+        at=at,
+        person_id=None,
+        person_name="command line",
+        action="create token",
+        object=name,
+        result="done",
+        facts=facts,
+    )
 
 
 def _still_works(file: Path) -> bool:
