@@ -97,6 +97,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = WEIR_DATA_DIR / "static"
 STATICFILES_DIRS: list[Path | tuple[str, Path]] = [BASE_DIR / "static"]
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+FILE_UPLOAD_PERMISSIONS = 0o600  # the manifest of static files is written with it, too
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 if _vendor := _env.text("WEIR_VENDOR_DIR", ""):
     STATICFILES_DIRS.append(("vendor", Path(_vendor)))
 STORAGES = {
