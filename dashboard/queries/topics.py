@@ -72,8 +72,11 @@ class GroupOnTopic:
 
     @property
     def done_in_seconds(self) -> float | None:
-        """Lag divided by the pace at which it falls; infinity when it does not fall; None when unknown or no lag."""
-        if self.trend is None or self.behind is None or not self.behind.lag:
+        """Lag divided by the pace at which it falls; infinity when it does not fall.
+
+        None when unknown, without lag, and for a group that keeps up: its lag is only what is under way.
+        """
+        if self.trend is None or self.behind is None or not self.behind.lag or self.behind.verdict == "OK":
             return None
         return self.behind.lag / -self.trend if self.trend < 0 else float("inf")
 

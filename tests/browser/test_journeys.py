@@ -1,0 +1,121 @@
+"""What people do with Weir, in a real browser, on a real shop."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.acceptance.running_demo import Demo, demo, eventually
+from tests.browser.browsing import browser as chromium
+from tests.browser.browsing import person, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
+PAGES = ("/", "/?view=table", "/topics/", "/topics/demo/orders.created/", "/events/", "/dead-letters/", "/retries/",
+         "/audit/", "/health/")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demo(tmp_path_factory.mktemp("browser") / "data", RATE="15") as started:
+        eventually(lambda: len(started.get("dead-letters")["items"]) > 3, seconds=90, what="some dead letters")
+        person(started, "olga", "operator")
+        person(started, "vera", "viewer")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium(playwright) as started:
+        yield started
+
+
+def test_a_new_service_appears_without_a_reload(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "vera") as seen:
+        expect(seen.page.locator("[data-id='service:orders-svc']")).to_be_visible()
+        sender = threading.Thread(target=send_as, args=(running.stack, "newcomer-svc", "newcomers.sent"))
+        sender.start()
+        expect(seen.page.locator("[data-id='service:newcomer-svc']")).to_be_attached(timeout=30_000)
+        sender.join()
+        assert seen.complaints == []
+        assert seen.violations() == []
+
+
+def test_a_topic_is_opened_and_one_of_its_events_followed(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "olga") as seen:
+        page = seen.page
+        page.get_by_role("link", name="Topics").first.click()
+        page.locator("main").get_by_role("link", name="orders.created", exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created")
+        page.locator("a[href*='/events/demo/orders.created/']").first.click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created/")
+        table = page.locator("main table").first
+        expect(table).to_contain_text("orders-svc")
+        assert seen.complaints == []
+        assert seen.violations() == []
+
+
+def test_a_dead_letter_is_sent_again_and_processed_after_the_fix(running: Demo, browser: Browser) -> None:
+    running.environment["DEMO_STATE_DIR"] = str(running.shop_folder)
+    running.command("demo.control", "fix")
+    letters = running.get("dead-letters", status="open", limit="500")["items"]
+    letter = next(item for item in letters if item["exception"]["class"].endswith("CardDeclined"))
+    with visit(browser, running, "olga") as seen:
+        page = seen.page
+        seen.open(letter["url"])
+        page.get_by_role("link", name="Retry").first.click()
+        expect(page.get_by_text("nothing is sent before you confirm")).to_be_visible()
+        page.get_by_role("button", name="Send 1 event").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Retry #")
+        expect(page.locator("main table")).to_contain_text("Processed", timeout=60_000)
+        assert seen.complaints == []
+        assert seen.violations() == []
+        number = page.url.split("/retries/")[1].split("/")[0]
+    item = running.get(f"retries/{number}")["items"][0]
+    assert (item["dead_letter"], item["outcome"]) == (letter["id"], "processed")
+
+
+def test_a_viewer_is_told_who_may_retry(running: Demo, browser: Browser) -> None:
+    letter = running.get("dead-letters", status="open")["items"][0]
+    with visit(browser, running, "vera") as seen:
+        seen.open(letter["url"])
+        expect(seen.page.get_by_text("Retry needs the operator role.").first).to_be_visible()
+        expect(seen.page.get_by_role("button", name="Retry")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_no_page_has_a_barrier_or_breaks_its_policy(running: Demo, browser: Browser, scheme: str, width: int) -> None:
+    letter = running.get("dead-letters")["items"][0]
+    found: dict[str, Any] = {}
+    with visit(browser, running, "olga", scheme=scheme, width=width) as seen:
+        for path in (*PAGES, letter["url"], f"{letter['url']}retry/"):
+            seen.open(path)
+            seen.page.wait_for_timeout(800)
+            wrong = [*seen.barriers(), *seen.violations(), *seen.complaints]
+            seen.complaints.clear()
+            if wrong:
+                found[path] = wrong
+    assert found == {}
+
+
+def send_as(stack: dict[str, Any], service: str, topic: str) -> None:
+    """A few traced records of a service nobody has seen before."""
+    client = {"bootstrap.servers": stack["kafka_bootstrap"], **stack["kafka_client"]}
+    admin = AdminClient(client)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(20)
+    provider = TracerProvider(resource=Resource({"service.name": service}))
+    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=f"{stack['otlp_http']}/v1/traces")))
+    producer = ConfluentKafkaInstrumentor.instrument_producer(Producer(client), tracer_provider=provider)
+    for number in range(5):
+        producer.produce(topic, value=b"{}", key=str(number))
+    producer.flush(20)
+    provider.shutdown()
