@@ -10,7 +10,7 @@ from dashboard.queries.conditions import Behind
 
 ROLES = ("business", "dead_letter", "retry", "internal")
 PROTOCOLS = ("unknown", "classic", "consumer", "share", "connect", "streams")
-_OPEN_STATUSES = (0, 1, 2, 5)  # open, retry requested, sent, unknown
+_OPEN_STATUSES = (0, 5)  # open, unknown: what waits for a person
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class ServiceGraph extends HTMLElement {
         this.#nodeGroups.set(node.id, group);
         this.nodeLayer.append(group);
       }
-      fillNode(group, node);
+      fillNode(group, node, this.view.nameSize);
       const place = this.#at(node);
       set(group, { transform: `translate(${place.x} ${place.y})` });
       const before = old.get(node.id);

@@ -8,7 +8,8 @@ export const WIDEST = 172;
 export const NARROWEST = 120;
 export const HEIGHT = 46;
 const CAP = 9;
-const LETTER = 6.7; // pixels a letter of a name takes, on average
+export const NAME_SIZE = 12; // pixels, at natural size
+const LETTER = 6.7; // pixels a letter of a name takes at that size, on average
 
 /** A node's group of this width, empty; `fillNode` writes what the data says. */
 export function nodeGroup(node, width) {
@@ -25,9 +26,17 @@ export function nodeGroup(node, width) {
   return group;
 }
 
+/** Cuts the name of a node to what its outline holds at this size of letters, in pixels of the picture. */
+export function fitName(group, nameSize) {
+  const room = group.dataset.width - (group.dataset.kind === "topic" ? 26 : 18);
+  text(group.querySelector(".name"), cut(group.dataset.name ?? "", Math.floor((room * NAME_SIZE) / (LETTER * nameSize))));
+}
+
 /** Writes name, number, health and label of a node into its group. */
-export function fillNode(group, node) {
-  group.querySelector(".name").textContent = cut(shown(node.name), Math.floor((group.dataset.width - (node.kind === "topic" ? 26 : 18)) / LETTER));
+export function fillNode(group, node, nameSize) {
+  group.dataset.name = shown(node.name);
+  group.dataset.kind = node.kind;
+  fitName(group, nameSize);
   text(group.querySelector(".number"), nodeNumber(node));
   const health = group.querySelector(".health");
   if (health.dataset.level !== node.health) {

@@ -1,6 +1,6 @@
 // Pan and zoom of the graph: drag, wheel, pinch, keys and buttons. Never smaller than a person can aim at.
 
-import { HEIGHT } from "./shapes.js";
+import { HEIGHT, NAME_SIZE, fitName } from "./shapes.js";
 
 const LEAST = 0.2;
 const MOST = 2.5;
@@ -19,6 +19,7 @@ export class Viewport {
   x = 0;
   y = 0;
   scale = 1;
+  nameSize = NAME_SIZE; // pixels of the picture: the smaller it is drawn, the larger its letters
 
   constructor(svgElement, world) {
     this.#svg = svgElement;
@@ -80,8 +81,12 @@ export class Viewport {
     this.#world.setAttribute("transform", `translate(${this.x.toFixed(1)} ${this.y.toFixed(1)}) scale(${this.scale.toFixed(4)})`);
     const far = this.scale < LABELS_FROM;
     this.#svg.classList.toggle("far", far);
-    this.#world.style.setProperty("--name-size", `${Math.max(12, SMALLEST_TEXT / this.scale).toFixed(2)}px`);
-    this.#world.style.setProperty("--label-size", `${Math.max(12, SMALLEST_TEXT / this.scale).toFixed(2)}px`);
+    const size = Math.max(NAME_SIZE, SMALLEST_TEXT / this.scale);
+    if (size === this.nameSize) return;
+    this.nameSize = size;
+    this.#world.style.setProperty("--name-size", `${size.toFixed(2)}px`);
+    this.#world.style.setProperty("--label-size", `${size.toFixed(2)}px`);
+    for (const group of this.#world.querySelectorAll(".node")) fitName(group, size);
   }
 
   #wheel(event) {
