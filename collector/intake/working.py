@@ -11,7 +11,7 @@ from django.db import connection
 
 from collector.intake.taking import Intake
 from collector.ports import KafkaRefused, KafkaUnreachable, Partition
-from collector.store.connection import StoreAway
+from collector.store.connection import StoreAway, reaching
 from collector.store.positions import Place
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Worker:
         try:
             while not self._stop.is_set():
                 try:
-                    intake = intake or self._build()
+                    intake = intake or self._built()
                     self._step(intake)
                     self.trouble, pause = None, FIRST_PAUSE_SECONDS
                 except (StoreAway, KafkaUnreachable, KafkaRefused) as error:
@@ -93,6 +93,10 @@ class Worker:
             if intake is not None:
                 intake.log.close()
             connection.close()
+
+    def _built(self) -> Intake:
+        with reaching():  # it reads what names there are
+            return self._build()
 
     def _step(self, intake: Intake) -> None:
         if self._must_rewind:

@@ -110,7 +110,7 @@ def test_killed_connections_are_got_over_without_loss(world: World, start: Start
         if number % 10 == 0:
             rows(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where datname = current_database() and pid <> pg_backend_pid()"
+                " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
             )
             time.sleep(0.1)
     wait_until(lambda: len(stored_ids()) == 30)

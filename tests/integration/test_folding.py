@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, connection, connections
 
 from collector.domain import histograms
 from collector.folding import measure as measuring
@@ -137,14 +137,19 @@ def _fold_until(done: threading.Event) -> None:
     leaves = RollupLeaves()
     while not done.is_set():
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("set application_name = 'rival'")
-            fold(leaves, now=AT + timedelta(seconds=70), limit=3)
-        except MissingLeaves as missing:
-            leaves.make(missing)
-        except (DatabaseError, psycopg.Error):
+            _fold_some(leaves)
+        except (InterfaceError, DatabaseError, psycopg.Error):
             connection.close()
     connections.close_all()
+
+
+def _fold_some(leaves: RollupLeaves) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("set application_name = 'rival'")
+    try:
+        fold(leaves, now=AT + timedelta(seconds=70), limit=3)
+    except MissingLeaves as missing:
+        leaves.make(missing)
 
 
 def _kill_until(done: threading.Event, killed: list[int]) -> None:
