@@ -146,9 +146,7 @@ def failed_scans(observed: Observed) -> int:
 
 
 @pytest.mark.parametrize("hurt", [freeze, kill])
-def test_the_sampler_is_back_and_stored_nothing_false(
-    observed: Observed, hurt: Callable[[Observed], None]
-) -> None:
+def test_the_sampler_is_back_and_stored_nothing_false(observed: Observed, hurt: Callable[[Observed], None]) -> None:
     fill(observed)
     observed.start_sampler()
     observed.until(lambda: observed.rows("select lag from group_now") == [(N_RECORDS - N_COMMITTED,)], seconds=30)
