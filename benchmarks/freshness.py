@@ -22,10 +22,14 @@ EXPORT_MS, FOLD_MS, PUSH_MS = 200, 500, 500
 TOPIC, SERVICE = "bench.freshness", "freshness-probe"
 ROOT = Path(__file__).resolve().parent.parent
 OBSERVE = """edge => {
-  const cell = document.querySelector(`tr[data-edge="${CSS.escape(edge)}"] [data-field=messages]`);
-  window.seen = [[Date.now(), cell.textContent]];
-  new MutationObserver(() => window.seen.push([Date.now(), cell.textContent]))
-    .observe(cell, { childList: true, characterData: true, subtree: true });
+  const selector = `tr[data-edge="${CSS.escape(edge)}"] [data-field=messages]`;
+  const look = () => {
+    const text = document.querySelector(selector)?.textContent;
+    if (text && text !== window.seen.at(-1)?.[1]) window.seen.push([Date.now(), text]);
+  };
+  window.seen = [];
+  look();
+  new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
 }"""
 
 
@@ -33,10 +37,11 @@ def main(words: list[str]) -> int:
     """Print one table."""
     n_events = int(words[0]) if words else 500
     stack = running_stack()
-    produce = probe(stack)
+    produce, flush = probe(stack)
     produce()
     edge = f"service:{SERVICE}>topic:{stack['cluster']}/{TOPIC}"
     delays = measured(stack, edge, produce, n_events)
+    flush(10)
     ranked = sorted(delays)
     print(f"produce() to the changed number in the browser, {len(ranked)} of {n_events} events, ms")
     print(f"{'':12}{'p50':>8}{'p99':>8}{'max':>8}")
@@ -55,8 +60,8 @@ def running_stack() -> dict[str, Any]:
     return dict(json.loads((Path(folder) / "stack.json").read_text()))
 
 
-def probe(stack: dict[str, Any]) -> Any:  # noqa: ANN401
-    """A traced producer of its own; the returned function sends one event and says when."""
+def probe(stack: dict[str, Any]) -> tuple[Any, Any]:
+    """A traced producer of its own: one function sends an event and says when, the other waits until all are sent."""
     from confluent_kafka import KafkaException, Producer
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.cimpl import NewTopic
@@ -68,7 +73,8 @@ def probe(stack: dict[str, Any]) -> Any:  # noqa: ANN401
 
     client = {"bootstrap.servers": stack["kafka_bootstrap"], **stack["kafka_client"]}
     try:
-        AdminClient(client).create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(10)
+        admin = AdminClient(client)  # the answer comes only while it lives
+        admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(10)
     except KafkaException as error:
         if "EXISTS" not in str(error):
             raise
@@ -85,7 +91,7 @@ def probe(stack: dict[str, Any]) -> Any:  # noqa: ANN401
         producer.poll(0)
         return at
 
-    return send
+    return send, producer.flush
 
 
 def measured(stack: dict[str, Any], edge: str, produce: Any, n_events: int) -> list[float]:  # noqa: ANN401
