@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -19,7 +20,11 @@ _KEPT = {"fold_state"}
 
 
 def pytest_configure() -> None:
-    """A key for sessions and signatures; the environment gives none to tests."""
+    """A key for sessions and signatures, which the environment gives none to tests; property tests without a clock."""
+    hypothesis.settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("untimed")
     settings.SECRET_KEY = "only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz"
 
 

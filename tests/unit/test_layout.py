@@ -41,7 +41,7 @@ def test_newcomers_that_know_only_each_other_stand_beside_their_kin() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_two_nodes_overlap_however_the_graph_grew(seed: int) -> None:
     draw = random.Random(seed)
     names = [f"n{index}" for index in range(draw.randint(1, 25))]

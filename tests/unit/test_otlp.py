@@ -4,7 +4,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
@@ -238,7 +238,6 @@ def test_any_bytes_are_spans_or_malformed(body: bytes) -> None:
     read(decode_json, body)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([sample.body for sample in samples() if len(sample.body) < 6_000]), st.data())
 def test_real_requests_with_broken_bytes_are_spans_or_malformed(body: bytes, data: st.DataObject) -> None:
     broken = bytearray(body)
