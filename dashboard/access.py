@@ -22,7 +22,7 @@ class Action(StrEnum):
 
     ENTER = "enter"  # open to everybody: the login page, the probes
     VIEW = "view"
-    SEE_PAYLOADS = "see payloads"  # also keys' and headers' values
+    SEE_PAYLOADS = "see payloads"  # values, and headers' values; keys are metadata, which every viewer sees
     RETRY = "retry"
     SEE_AUDIT = "see the audit log"  # one's own rows
     SEE_ALL_AUDIT = "see everybody's audit log"

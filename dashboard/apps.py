@@ -3,6 +3,9 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.urls import register_converter
+
+from dashboard.converters import Rest, Segment
 
 
 class DashboardConfig(AppConfig):
@@ -12,6 +15,8 @@ class DashboardConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make Weir's Celery application the current one, so that a door can wake a worker; register the checks."""
+        """Make Weir's Celery application the current one, so that a door can wake a worker; register the rest."""
+        register_converter(Segment, "segment")
+        register_converter(Rest, "rest")
         import_module("dashboard.celery")
         import_module("dashboard.checks")

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
@@ -35,11 +36,10 @@ def _texts(request: HttpRequest) -> Iterable[str]:
         yield from (name, *values)
     if request.method in {"GET", "HEAD"}:
         return
-    if request.content_type == "application/json":
-        yield from _of_json(request.body)
-        return
     for name, values in request.POST.lists():
         yield from (name, *values)
+    if request.content_type not in _FORMS:  # whatever it calls itself: the API reads it as JSON
+        yield from _of_json(request.body)
 
 
 def _of_json(body: bytes) -> Iterable[str]:

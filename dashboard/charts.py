@@ -39,7 +39,8 @@ def _caption(subject: str, line: Line, lines: Series, said: formats.Said) -> str
     if not known:
         return f"{subject}: no samples in this window."
     (last, _), (most, most_at), (least, _) = known[-1], max(known), min(known)
-    return f"{subject}: {said(last)} now, highest {said(most)} at {most_at:%H:%M}, lowest {said(least)}."
+    when = f"{most_at.day} {most_at:%b %H:%M} UTC"
+    return f"{subject}: {said(last)} at the end, highest {said(most)} on {when}, lowest {said(least)}."
 
 
 def _table(lines: Series, drawn: Sequence[Line]) -> list[dict[str, object]]:

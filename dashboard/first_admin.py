@@ -17,6 +17,10 @@ LIFE = timedelta(minutes=10)
 _LOCK = 7_203_114_551  # any number that nothing else locks
 
 
+class NameTaken(Exception):
+    """Somebody has this name already."""
+
+
 class LinkEnded(Exception):
     """This link was used, is too old, or there is an admin already."""
 
@@ -39,12 +43,14 @@ def is_open(secret: str, *, now: datetime) -> bool:
 
 
 def use(secret: str, *, name: str, password: str, request: HttpRequest, now: datetime) -> Person:
-    """Make the first admin. Raises LinkEnded; of many at once one gets through."""
+    """Make the first admin. Raises LinkEnded and NameTaken; of many at once one gets through."""
     encoded = hashers.make_password(password)
     with transaction.atomic():
         _take_turns()
         if _has_admin() or _open(secret, now).update(used_at=now) != 1:
             raise LinkEnded
+        if Person.objects.filter(name=name).exists():
+            raise NameTaken
         person = Person.objects.create(name=name, password=encoded, role=Role.ADMIN, created_at=now)
         audit.append(
             at=now,

@@ -54,6 +54,18 @@ class SignInLink(models.Model):
         return f"sign-in link until {self.expires_at:%H:%M:%S}"
 
 
+class Allowance(models.Model):
+    """What an API token may still ask at `at`; it fills up again with time (S25)."""
+
+    key = models.CharField(max_length=40, primary_key=True)  # kind and the token's public id
+    n_left = models.FloatField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """The kind, and what is left."""
+        return f"{self.key.partition(':')[0]}: {self.n_left:.1f}"
+
+
 class SignInTries(models.Model):
     """Tries to sign in that are held against one key: a name, an address, both, or a known browser (S17)."""
 

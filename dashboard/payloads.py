@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from collector.domain.records import Headers
 
 MOST_BYTES = 64_000
+MOST_HEADERS = 200
 _HEX_LINE = 16
 _TRACE_HEADERS = frozenset({"traceparent", "tracestate", "baggage", "b3"})
 
@@ -44,9 +45,20 @@ def readable(value: bytes | None) -> Readable:
     return Readable("text" if laid_out is None else "json", laid_out or text, len(value), cut)
 
 
-def readable_headers(headers: Headers) -> list[ReadableHeader]:
-    """Every header, repeated ones too."""
-    return [ReadableHeader(name, readable(value), name.lower() in _TRACE_HEADERS) for name, value in headers]
+@dataclass(frozen=True, slots=True)
+class ReadableHeaders:
+    """The first 200 headers, repeated ones too, and how many more there are."""
+
+    items: list[ReadableHeader]
+    n_more: int
+
+
+def readable_headers(headers: Headers) -> ReadableHeaders:
+    """Headers as a page shows them: a record may hold a hundred thousand."""
+    items = [
+        ReadableHeader(name, readable(value), name.lower() in _TRACE_HEADERS) for name, value in headers[:MOST_HEADERS]
+    ]
+    return ReadableHeaders(items, max(0, len(headers) - MOST_HEADERS))
 
 
 def _text(part: bytes, *, cut: bool) -> str | None:

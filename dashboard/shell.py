@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
@@ -11,6 +12,7 @@ from django.shortcuts import render
 
 from collector.clock import now as clock_now
 from dashboard.queries.counts import counts
+from dashboard.queries.freshness import limit_seconds
 from dashboard.queries.window import BadWindow, Window, parse
 
 RANGES = (
@@ -33,9 +35,13 @@ class Crumb:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The time range control: what is chosen, and where its buttons lead. Addresses are query strings."""
+    """The time range control: what is chosen, and where its buttons lead. Addresses are query strings.
+
+    `phrase`: the label inside a sentence, "in the last 15 min".
+    """
 
     label: str
+    phrase: str
     live: bool
     seconds: float
     choices: Sequence[tuple[str, str, bool]]
@@ -67,9 +73,12 @@ def page(
     as_of: datetime | None = None,
     delayed: bool = False,
     streams: str = "",
+    source: Literal["scan", "all"] = "all",
     status: int = 200,
 ) -> HttpResponse:
-    """A whole page in the frame. `span` brings the time range, `streams` names what the live socket shall send."""
+    """A whole page in the frame. `span` brings the time range, `streams` names what the live socket shall send,
+    `source` what the page's numbers come from.
+    """
     return render(
         request,
         template,
@@ -83,6 +92,7 @@ def page(
             "as_of": as_of,
             "delayed": delayed,
             "streams": streams,
+            "delay_limit": limit_seconds(source),
             "counts": counts(),
         },
         status=status,
@@ -99,8 +109,12 @@ def time_range(request: HttpRequest, span: Window) -> Range:
     chosen = next((label for text, label, _ in RANGES if span.live and text == span.from_text), "")
     length = span.to_at - span.from_at
     return Range(
-        label=chosen
-        or (f"Since {span.from_text}" if span.live else f"{span.from_at:%d %b %H:%M} – {span.to_at:%H:%M} UTC"),
+        label=chosen or (f"Since {span.from_text}" if span.live else _past(span)),
+        phrase=f"in the {chosen.lower()}"
+        if chosen
+        else f"since {span.from_text}"
+        if span.live
+        else f"in {_past(span)}",
         live=span.live,
         seconds=span.seconds,
         choices=[(_query(request, text, "now"), label, label == chosen) for text, label, _ in RANGES],
@@ -121,11 +135,11 @@ def stream(name: str, span: Window) -> str:
     return f"{name}:{seconds}" if seconds else ""
 
 
-def _label(span: Window) -> str:
-    if span.live:
-        return f"{span.from_text} to now"
-    end = f"{span.to_at:%H:%M}" if span.from_at.date() == span.to_at.date() else f"{span.to_at:%d %b %H:%M}"
-    return f"{span.from_at:%d %b %H:%M} – {end} UTC"
+def _past(span: Window) -> str:
+    """28 Nov 13:40 – 13:45 UTC; the day again where it is another, the year where it is not this one."""
+    day = "%d %b %H:%M" if span.from_at.year == clock_now().year else "%d %b %Y %H:%M"
+    end = "%H:%M" if span.from_at.date() == span.to_at.date() else day
+    return f"{span.from_at:{day}} – {span.to_at:{end}} UTC"
 
 
 def _absolute(request: HttpRequest, from_at: datetime, to_at: datetime) -> str:

@@ -1,6 +1,7 @@
 """Celery tasks of the dashboard. Each may run twice without harm."""
 
 from celery import shared_task
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
 from collector import clock
@@ -24,8 +25,9 @@ def keep_layout() -> None:
 
 @shared_task(ignore_result=True)
 def forget_sign_ins() -> None:
-    """Delete counts of failed sign-ins that no longer delay anybody."""
+    """Delete counts of failed sign-ins that no longer delay anybody, and sessions that ended."""
     throttle.forget(now=clock.now())
+    SessionStore.clear_expired()
 
 
 def _newest() -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from ninja.security import HttpBearer
 
 from collector.clock import now
 from collector.config import tokens
-from dashboard import access
+from dashboard import access, allowances
 from dashboard.models import Person
 
 
@@ -27,8 +27,9 @@ class Bearer(HttpBearer):
         person = Person.objects.filter(pk=found.person_id, is_active=True).first()
         if person is None:
             return None
+        allowances.spend(found.public_id, retry=self._action is access.Action.RETRY, now=now())
         holder = access.Bearer(person, found.scopes, found.public_id)
         if self._action is not None and not access.can(holder, self._action):
-            request.auth = holder  # type: ignore[attr-defined]  # who is refused, for the audit log
+            vars(request).update(auth=holder, refused=self._action)  # who and what, for the audit log
             raise access.Refused(self._action)
         return holder

@@ -10,7 +10,7 @@ from collector import clock
 from collector.domain import identities
 from collector.retry.refusals import NothingToSend, Refusal
 from collector.retry.requests import retry as request_retry
-from dashboard.access import Action, Bearer, actor_of, can, needs
+from dashboard.access import Action, Bearer, actor_of, needs
 from dashboard.api import auth
 from dashboard.api import letter_schemas as schemas
 from dashboard.api.problems import Conflict, NotFound
@@ -34,9 +34,8 @@ def read_dead_letters(
 ) -> dict[str, Any]:
     """What consumers gave up on, newest first: of one status or failure group, or all."""
     found = letter_queries.parked_letters(status=status, failure_group=failure_group, after=after, limit=limit)
-    see = can(actor_of(request), Action.SEE_PAYLOADS)
     return {
-        "items": [_letter(row, see_values=see) for row in found.items],
+        "items": [_letter(row) for row in found.items],
         "next": None if found.next is None else str(found.next),
         "truncated": found.truncated,
     }
@@ -92,14 +91,14 @@ def read_retry(request: HttpRequest, number: int, after: After = None, limit: Li
     }
 
 
-def _letter(row: letter_queries.LetterRow, *, see_values: bool) -> dict[str, Any]:
+def _letter(row: letter_queries.LetterRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "url": reverse("dead_letter", args=[row.id]),
         "topic": identities.topic_id(row.cluster, row.topic),
         "partition": row.partition,
         "offset": row.offset,
-        "key": row.key if see_values else None,
+        "key": row.key,
         "failed_at": wire.iso(row.failed_at),
         "expires_at": wire.iso(row.expires_at),
         "original": {

@@ -4,7 +4,7 @@ from ninja import Schema
 
 
 class Event(Schema):
-    """One record. Without a tap only its address and what spans say. `key` is None where it may not be seen."""
+    """One record. Without a tap only its address and what spans say. `key`: cut to 200 characters."""
 
     cluster: str
     topic: str

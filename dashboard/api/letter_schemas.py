@@ -1,6 +1,6 @@
 """Answers about dead letters and retries. `topic`, `group` and `target` are ids as in the graph."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from ninja import Field, Schema
 
@@ -23,7 +23,7 @@ class Raised(Schema):
 
 
 class DeadLetter(Schema):
-    """A record that a consumer gave up on. `attempt` counts deaths; `key` is None where it may not be seen."""
+    """A record that a consumer gave up on. `attempt` counts deaths; `key` is None without one that is text."""
 
     id: int
     url: str
@@ -53,7 +53,7 @@ class DeadLetterList(Schema):
 class RetryRequest(Schema):
     """Dead letters to send once each. `expect`, how many will be sent, is needed above 100."""
 
-    dead_letters: list[int] = Field(min_length=1, max_length=100_000)
+    dead_letters: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field(min_length=1, max_length=100_000)
     target: str | None = Field(None, max_length=600)
     expect: int | None = Field(None, ge=1)
 

@@ -9,9 +9,11 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from dashboard.access import Refused, sentence
+from dashboard.allowances import TooOften
 from dashboard.queries.window import BadWindow
 
 log = logging.getLogger(__name__)
+MOST_PLACES = 10
 
 
 class NotFound(Exception):
@@ -42,6 +44,11 @@ def answer_problems(api: NinjaAPI) -> None:
     add(NotFound, HTTPStatus.NOT_FOUND)
     add(Conflict, HTTPStatus.CONFLICT)
 
+    def too_often(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
+        answer = problem(HTTPStatus.TOO_MANY_REQUESTS, str(raised))
+        answer["Retry-After"] = str(raised.seconds if isinstance(raised, TooOften) else 1)
+        return answer
+
     def refused(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
         detail = sentence(raised.action) if isinstance(raised, Refused) else "Not allowed."
         return problem(HTTPStatus.FORBIDDEN, detail)
@@ -49,7 +56,8 @@ def answer_problems(api: NinjaAPI) -> None:
     def invalid(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
         errors = raised.errors if isinstance(raised, ValidationError) else []
         places = sorted({".".join(str(part) for part in error["loc"][1:]) for error in errors})
-        detail = f"Check these fields against the API's document: {', '.join(places)}."
+        more = f" and {len(places) - MOST_PLACES} more" if len(places) > MOST_PLACES else ""
+        detail = f"Check these fields against the API's document: {', '.join(places[:MOST_PLACES])}{more}."
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
     def http(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
@@ -65,5 +73,6 @@ def answer_problems(api: NinjaAPI) -> None:
 
     api.add_exception_handler(Exception, failed)
     api.add_exception_handler(Refused, refused)
+    api.add_exception_handler(TooOften, too_often)
     api.add_exception_handler(ValidationError, invalid)
     api.add_exception_handler(HttpError, http)

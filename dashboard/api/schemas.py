@@ -60,12 +60,17 @@ class GraphEdge(Schema):
 
 
 class GraphAnswer(Schema):
-    """What flowed in the window. Counts are over the whole window, rates over its last `rate_seconds`."""
+    """What flowed in the window. Counts are over the whole window, rates over its last `rate_seconds`.
+
+    Waits and processing times are read by whole minutes or hours, so since `latencies_from`. Of the past, `lag` is that
+    of the window's end and no group's state is judged; `n_dead_letters` are always those open now.
+    """
 
     as_of: str | None
     from_: str = Field(alias="from")
     to: str
     rate_seconds: int
+    latencies_from: str
     delayed: bool
     n_idle: int
     nodes: list[GraphNode]
@@ -94,7 +99,7 @@ class TopicItem(Schema):
 
 
 class TopicList(Schema):
-    """A page of topics; `next` continues it (parameter `after`)."""
+    """A page of topics, by id. `truncated`: there are more; `next` continues it (parameter `after`)."""
 
     as_of: str | None
     items: list[TopicItem]
@@ -103,7 +108,10 @@ class TopicList(Schema):
 
 
 class TopicGroup(Schema):
-    """A group on this topic. `trend`: events per second by which its lag grows."""
+    """A group on this topic. `trend`: events per second by which its lag grows.
+
+    `rate` and `messages` are what it committed; where `messages_from` is spans, what its services said they read.
+    """
 
     id: str
     name: str
@@ -189,7 +197,7 @@ class GroupItem(Schema):
 
 
 class GroupList(Schema):
-    """A page of groups; `next` continues it (parameter `after`)."""
+    """A page of groups, by id. `truncated`: there are more; `next` continues it (parameter `after`)."""
 
     as_of: str | None
     items: list[GroupItem]

@@ -22,7 +22,7 @@ from dashboard.queries.window import Window, parse
 router = Router(tags=["topology"])
 From = Annotated[str | None, Query(alias="from", max_length=40)]
 To = Annotated[str | None, Query(max_length=40)]
-After = Annotated[str | None, Query(max_length=600)]
+After = Annotated[str, Query(max_length=8000)]  # an id of any name, percent-encoded
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -53,22 +53,22 @@ def read_topics(
     request: HttpRequest,
     from_: From = None,
     to: To = None,
-    after: After = None,
+    after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Every living topic that is not internal, by id."""
     now = clock.now()
-    found = topic_queries.topics(parse(from_, to, now=now), now=now)
-    page, more = _page(found.items, after, limit)
+    found = topic_queries.topics(parse(from_, to, now=now), now=now, after=after)
+    page, more = _page(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.scanned_at),
         "items": [asdict(row) for row in page],
         "next": more,
-        "truncated": found.truncated,
+        "truncated": more is not None,
     }
 
 
-@router.get("topics/{cluster}/{topic}/series", response=schemas.SeriesAnswer)
+@router.get("topics/{segment:cluster}/{segment:topic}/series", response=schemas.SeriesAnswer)
 @needs(Action.VIEW)
 def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """Rates and lag of one topic over the window, in at most 180 steps."""
@@ -79,7 +79,7 @@ def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = No
     return {**asdict(found), "at": [wire.iso(at) for at in found.at]}
 
 
-@router.get("topics/{cluster}/{topic}", response=schemas.TopicAnswer)
+@router.get("topics/{segment:cluster}/{segment:topic}", response=schemas.TopicAnswer)
 @needs(Action.VIEW)
 def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """One topic: who writes, who reads, how far behind, and its configuration."""
@@ -106,21 +106,21 @@ def read_groups(
     request: HttpRequest,
     from_: From = None,
     to: To = None,
-    after: After = None,
+    after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Every consumer group that ever committed on a living topic, by id."""
-    found = group_queries.groups(_window(from_, to), now=clock.now())
-    page, more = _page(found.items, after, limit)
+    found = group_queries.groups(_window(from_, to), now=clock.now(), after=after)
+    page, more = _page(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.scanned_at),
         "items": [_group(row) for row in page],
         "next": more,
-        "truncated": found.truncated,
+        "truncated": more is not None,
     }
 
 
-@router.get("groups/{cluster}/{path:group}", response=schemas.GroupAnswer)
+@router.get("groups/{segment:cluster}/{rest:group}", response=schemas.GroupAnswer)
 @needs(Action.VIEW)
 def read_group(request: HttpRequest, cluster: str, group: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """One group: its topics, members and partitions."""
@@ -139,9 +139,10 @@ def _window(from_text: str | None, to_text: str | None) -> Window:
     return parse(from_text, to_text, now=clock.now())
 
 
-def _page(rows: Sequence[Row], after: str | None, limit: int) -> tuple[list[Row], str | None]:
-    rest = [row for row in rows if after is None or row.id > after]
-    return rest[:limit], rest[limit - 1].id if len(rest) > limit else None
+def _page(rows: Sequence[Row], limit: int, *, truncated: bool) -> tuple[Sequence[Row], str | None]:
+    """The first `limit` rows, and the cursor of those behind them. `truncated`: there are more than these rows."""
+    page = rows[:limit]
+    return page, page[-1].id if len(rows) > limit or (truncated and page) else None
 
 
 def _group_on_topic(group: topic_queries.GroupOnTopic) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import recorded
 from dashboard.payloads import readable, readable_headers
 from dashboard.queries.dead_letters import (
+    MOST_GROUPS,
     STATUSES,
     FailureGroup,
     Letter,
@@ -17,6 +18,7 @@ from dashboard.queries.dead_letters import (
     parked_letters,
     state_counts,
 )
+from dashboard.queries.dead_letters import failure_group as one_group
 from dashboard.templatetags.states import LETTER
 
 SHOWN_STATES = ("open", "retry_requested", "sent", "unknown", "processed", "passed", "archived")
@@ -32,7 +34,7 @@ def dead_letter_list(request: HttpRequest) -> HttpResponse:
 @needs(Action.VIEW)
 def failure_group(request: HttpRequest, number: int) -> HttpResponse:
     """The letters of one failure."""
-    found = next((group for group in failure_groups() if group.id == number), None)
+    found = one_group(number)
     if found is None:
         raise Http404(f"There is no failure group {number}.")
     return _list(request, group=found)
@@ -78,6 +80,7 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "word": LETTER[status][1],
         "states": [(name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES],
         "groups": failure_groups() if view == "groups" else (),
+        "most_groups": MOST_GROUPS,
         "letters": parked_letters(status=wanted, failure_group=group.id if group else None, after=cursor)
         if view == "list"
         else None,

@@ -4,12 +4,13 @@ import logging
 import secrets
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from dashboard.access import Refused
 
 logger = logging.getLogger(__name__)
+_API = "/api/"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -44,5 +45,8 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 
 def _error(request: HttpRequest, status: int, heading: str, sentence: str) -> HttpResponse:
+    if request.path.startswith(_API):  # before it was known which operation is meant: still no page for a script
+        problem = {"type": "about:blank", "title": heading, "status": status, "detail": sentence}
+        return JsonResponse(problem, status=status, content_type="application/problem+json")
     facts = {"title": f"{heading} · Weir", "heading": heading, "sentence": sentence, "status": status}
     return render(request, "errors/error.html", facts, status=status)

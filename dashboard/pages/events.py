@@ -139,6 +139,6 @@ def _address(hop: Hop) -> Address | None:
 
 urlpatterns = [
     path("events/", event_list, name="events"),
-    path("events/<str:cluster>/<str:topic>/<int:partition>/<int:offset>/", event_page, name="event"),
+    path("events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/", event_page, name="event"),
     path("events/traces/<str:trace_id>/", trace_page, name="trace"),
 ]

@@ -67,6 +67,9 @@ def first(request: HttpRequest, secret: str) -> HttpResponse:
         return _first(request, form, status=400)
     try:
         person = first_admin.use(secret, request=request, now=now(), **form.cleaned_data)
+    except first_admin.NameTaken as fault:
+        form.add_error("name", str(fault.__doc__))
+        return _first(request, form, status=400)
     except first_admin.LinkEnded:
         return _first(request, None, error=ENDED, status=410)
     signin.start(request, person)

@@ -28,7 +28,8 @@ LONGEST_TOPIC = 249  # Kafka's limit of a topic's name
 def retry_plan(request: HttpRequest, number: int) -> HttpResponse:
     """GET says what would happen and sends nothing; POST sends this one letter, once per form."""
     wanted = (request.POST if request.method == "POST" else request.GET).get("target", "")[:LONGEST_TOPIC]
-    found, made = letter(number), plan(number, target=wanted or None)
+    found = letter(number)
+    made = plan(number, target=wanted or None) if found else None
     if found is None or made is None:
         raise Http404(f"There is no dead letter {number}.")
     if request.method != "POST":

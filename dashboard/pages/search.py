@@ -7,7 +7,7 @@ from django.utils.http import urlencode
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.queries.events import Found, search
-from dashboard.queries.names import Name, names_with
+from dashboard.queries.names import MOST, Name, names_with
 
 _NAMED = ("topic", "service", "group")
 _FORCED = (*_NAMED, "key", "event", "trace")
@@ -19,7 +19,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     """An address, a trace or an exact name leads to its page; anything else to what contains it, then keys."""
     text = request.GET.get("q", "").strip()[:LONGEST]
     kind, wanted = _forced(text)
-    found = search(wanted) if kind not in _NAMED else None
+    found = search(wanted, only=kind) if kind not in _NAMED else None
     if found and (there := _event_or_trace(found)):
         return HttpResponseRedirect(there)
     names = _names(wanted, kind)
@@ -28,7 +28,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(address_of(exact[0]))
     facts = {
         "query": text,
-        "names": [(name, address_of(name)) for name in names],
+        "names": [(name, address_of(name)) for name in names[:MOST]],
+        "more_names": len(names) > MOST,
         "found": found,
         "rows": found.rows if found else (),
     }

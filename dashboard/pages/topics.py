@@ -54,6 +54,7 @@ def topic_list(request: HttpRequest) -> HttpResponse:
         as_of=found.freshness.scanned_at,
         delayed=found.freshness.scan_delayed,
         streams=shell.stream("topics", span),
+        source="scan",
     )
 
 
@@ -77,7 +78,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         "charts": charts,
         "captions": {"rates": rate_caption(lines), "lags": lag_caption(lines)},
         "n_more_groups": lines.n_more_groups,
-        "recent": recent_events(cluster, name, since=span.from_at, limit=N_RECENT),
+        "recent": recent_events(cluster, name, since=span.from_at, until=span.to_at, limit=N_RECENT),
         "configs": sorted(page.configs.items()),
     }
     if shell.wants_part(request, "flow"):
@@ -92,6 +93,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         as_of=page.freshness.scanned_at,
         delayed=page.freshness.scan_delayed,
         streams=shell.stream("topics", span),
+        source="scan",
     )
 
 
@@ -114,5 +116,5 @@ def _matches(row: TopicRow, word: str) -> bool:
 
 urlpatterns = [
     path("topics/", topic_list, name="topics"),
-    path("topics/<str:cluster>/<path:name>/", topic_page, name="topic"),
+    path("topics/<segment:cluster>/<rest:name>/", topic_page, name="topic"),
 ]

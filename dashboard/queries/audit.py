@@ -8,6 +8,10 @@ from typing import Any
 from django.db import connection
 
 LIMIT = 100
+_NEWEST = 2**63 - 1
+_ROWS = "select id, at, person_name, action, object, result, reason, address, facts from audit_entry"
+_EVERYBODY = f"{_ROWS} where id < %(before)s order by id desc limit %(limit)s"
+_ONES_OWN = f"{_ROWS} where person_id = %(person)s and id < %(before)s order by id desc limit %(limit)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,10 @@ class AuditLog:
 
 def audit_log(*, of_person: int | None, before: int | None = None) -> AuditLog:
     """At most 100 entries older than `before`; `of_person` None means everybody's. One statement."""
+    statement = _EVERYBODY if of_person is None else _ONES_OWN
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id, at, person_name, action, object, result, reason, address, facts from audit_entry"
-            " where (%(person)s::int is null or person_id = %(person)s)"
-            " and (%(before)s::bigint is null or id < %(before)s)"
-            " order by id desc limit %(limit)s",
-            {"person": of_person, "before": before, "limit": LIMIT + 1},
+            statement, {"before": _NEWEST if before is None else before, "limit": LIMIT + 1, "person": of_person}
         )
         rows = tuple(AuditRow(*(*row[:-1], _object(row[-1]))) for row in cursor.fetchall())
     more = len(rows) > LIMIT

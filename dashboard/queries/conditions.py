@@ -28,6 +28,7 @@ class Behind:
     since: object | None = None
 
 
+PAST = "PAST"  # stands where a verdict would, in a window that is over
 _BY_VERDICT = {
     "OK": Health("ok", "keeping up"),
     "SLOW": Health("degraded", "commits, but its lag never falls"),
@@ -35,6 +36,7 @@ _BY_VERDICT = {
     "STOPPED": Health("failing", "no members, and events are waiting"),
     "REWOUND": Health("degraded", "its committed offset went back"),
     "REBALANCING": Health("degraded", "members are joining"),
+    PAST: Health("unknown", "whether it kept up is only judged live"),
     "NO COMMITS": Health("unknown", "has never committed"),
 }
 

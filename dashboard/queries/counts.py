@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from collector.domain.dead_letters import LetterStatus, OperationStatus
+from collector.domain.dead_letters import LetterStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,8 @@ def counts() -> Counts:
     with connection.cursor() as cursor:
         cursor.execute(
             "select (select coalesce(sum(n), 0)::bigint from failure_count where status = any(%s)),"
-            " (select count(*) from retry_operation where status = any(%s))",
-            [
-                [int(LetterStatus.OPEN), int(LetterStatus.UNKNOWN)],
-                [int(OperationStatus.REQUESTED), int(OperationStatus.RUNNING)],
-            ],
+            " (select count(*) from retry_operation where status in (0, 1))",  # as its index has it
+            [[int(LetterStatus.OPEN), int(LetterStatus.UNKNOWN)]],
         )
         n_open, n_running = cursor.fetchone()
     return Counts(n_open, n_running)

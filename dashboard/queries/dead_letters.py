@@ -3,9 +3,9 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from django.db import connection
+from django.urls import reverse
 
 from collector.domain import stacks
 from collector.domain.dead_letters import LetterStatus
@@ -84,8 +84,7 @@ class LetterRow:
         """The page of the event it was, where a position is named."""
         if self.origin_topic is None or self.origin_partition is None or self.origin_offset is None:
             return None
-        cluster, topic = quote(self.cluster, safe=""), quote(self.origin_topic, safe="")
-        return f"/events/{cluster}/{topic}/{self.origin_partition}/{self.origin_offset}/"
+        return reverse("event", args=[self.cluster, self.origin_topic, self.origin_partition, self.origin_offset])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +128,21 @@ def failure_groups() -> tuple[FailureGroup, ...]:
     """The groups that wait for somebody first, then by the newest death; at most 500. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select g.id, g.title, g.exception_class, cg.name, t.name, c.name, g.first_at, g.last_at,"
-            "  coalesce(n.open, 0), coalesce(n.unresolved, 0), coalesce(n.n, 0), g.n_keys from failure_group g"
-            " left join consumer_group cg on cg.id = g.group_id left join topic t on t.id = g.topic_id"
-            " left join cluster c on c.id = t.cluster_id left join lateral (select sum(n)::bigint n,"
-            "   (sum(n) filter (where status = 0))::bigint open,"
-            "   (sum(n) filter (where status = any(%s)))::bigint unresolved"
-            "   from failure_count f where f.failure_group_id = g.id) n on true"
-            " where g.merged_into is null order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %s",
-            [list(_OPEN), MOST_GROUPS],
+            f"{_GROUPS} where g.merged_into is null"
+            " order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %(limit)s",
+            {"open": list(_OPEN), "limit": MOST_GROUPS},
         )
         return tuple(FailureGroup(*row) for row in cursor.fetchall())
+
+
+def failure_group(number: int) -> FailureGroup | None:
+    """One group, also one that the list has no room for, or None. One statement."""
+    if not 0 < number < 2**63:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_GROUPS} where g.merged_into is null and g.id = %(id)s", {"open": list(_OPEN), "id": number})
+        row = cursor.fetchone()
+    return FailureGroup(*row) if row else None
 
 
 def state_counts() -> dict[str, int]:
@@ -161,19 +164,16 @@ def parked_letters(
         raise BadStatus(BadStatus.__doc__)
     limit = max(1, min(limit, MOST_LETTERS))
     wanted = {
-        "status": None if status is None else int(STATUSES[status]),
-        "group": failure_group,
-        "after": after,
-        "limit": limit + 1,
+        "s.status = %(status)s": None if status is None else int(STATUSES[status]),
+        "s.failure_group_id = %(group)s": failure_group,
+        "s.dead_letter_id < %(after)s": after,
     }
+    # Only what is asked for stands in the statement: each shape has an index of its own.
+    said = " and ".join(condition for condition, value in wanted.items() if value is not None)
+    where = f" where {said}" if said else ""
+    values = dict(zip(("status", "group", "after"), wanted.values(), strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"{_ROWS} where (%(status)s::smallint is null or s.status = %(status)s)"
-            " and (%(group)s::bigint is null or s.failure_group_id = %(group)s)"
-            " and (%(after)s::bigint is null or s.dead_letter_id < %(after)s)"
-            " order by s.dead_letter_id desc limit %(limit)s",
-            wanted,
-        )
+        cursor.execute(f"{_ROWS}{where} order by s.dead_letter_id desc limit %(limit)s", {**values, "limit": limit + 1})
         found = [_row(row) for row in cursor.fetchall()]
     truncated = len(found) > limit
     items = tuple(found[:limit])
@@ -220,6 +220,15 @@ def letter_body(number: int) -> Body | None:
     return Body(found[0], found[1], unframed(found[2])) if found else None
 
 
+_GROUPS = (
+    "select g.id, g.title, g.exception_class, cg.name, t.name, c.name, g.first_at, g.last_at,"
+    "  coalesce(n.open, 0), coalesce(n.unresolved, 0), coalesce(n.n, 0), g.n_keys from failure_group g"
+    " left join consumer_group cg on cg.id = g.group_id left join topic t on t.id = g.topic_id"
+    " left join cluster c on c.id = t.cluster_id left join lateral (select sum(n)::bigint n,"
+    "   (sum(n) filter (where status = 0))::bigint open,"
+    "   (sum(n) filter (where status = any(%(open)s)))::bigint unresolved"
+    "   from failure_count f where f.failure_group_id = g.id) n on true"
+)
 _ROWS = (
     "select d.id, s.status, s.attempt, c.name, t.name, d.kafka_partition, d.kafka_offset, d.key_text, d.failed_at,"
     " d.expires_at, cg.name, o.name, d.origin_partition, d.origin_offset, d.exception_class, d.message, d.dialect,"

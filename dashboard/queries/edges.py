@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import connection
 
 from dashboard.queries.window import RATE_SECONDS, Window
 
-BUCKET = timedelta(seconds=10)
+BUCKET, MINUTE, HOUR = timedelta(seconds=10), timedelta(minutes=1), timedelta(hours=1)
 SETTLING = timedelta(seconds=5)  # spans come in a little after they ended: the rate ends at a bucket that is full
 LONGEST_FINE = timedelta(hours=2)
 LONGEST_MINUTES = timedelta(days=13)
@@ -34,22 +35,56 @@ class TracedEdge:
     evidence: int
 
 
-def traced_edges(window: Window, *, as_of: datetime | None) -> list[TracedEdge]:
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Which rollups a window is read from: `table` in steps of `coarse` up to `fine_from`, from there ten seconds.
+
+    `table` None: ten seconds throughout. `fine_from` None: of that time the ten seconds are no longer kept.
+    """
+
+    table: str | None
+    coarse: timedelta
+    fine_from: datetime | None
+
+    @property
+    def last(self) -> timedelta:
+        """The length of the newest steps, which rates are taken from."""
+        return self.coarse if self.fine_from is None else BUCKET
+
+
+def steps(window: Window, *, now: datetime) -> Steps:
+    """Windows up to 2 h in steps of 10 s, up to 13 d in minutes, longer ones in hours, with the newest ten minutes in
+    steps of 10 s; each as far as it is still kept at `now`.
+    """
+    length, tens_since = window.to_at - window.from_at, now - settings.WEIR_KEEP_10S
+    if length <= LONGEST_FINE and window.from_at >= tens_since:
+        return Steps(None, BUCKET, floor(window.from_at, BUCKET))
+    minutes = length <= LONGEST_MINUTES and window.from_at >= now - settings.WEIR_KEEP_1M
+    coarse = MINUTE if minutes else HOUR
+    fine_from = floor(window.to_at - _OPEN, coarse)
+    return Steps("edge_1m" if minutes else "edge_1h", coarse, fine_from if fine_from >= tens_since else None)
+
+
+def traced_edges(window: Window, *, as_of: datetime | None, now: datetime) -> list[TracedEdge]:
     """Every edge with spans in the window, groups filled in from what the broker knows of members. One statement.
 
-    Windows up to 2 h are read in steps of 10 s, up to 13 d in minutes, longer ones in hours, always with the newest
-    ten minutes in steps of 10 s. The window's ends are widened to whole steps.
+    The window's ends are widened to whole steps.
     """
+    read = steps(window, now=now)
     with connection.cursor() as cursor:
-        cursor.execute(_statement(window), _parameters(window, as_of))
+        cursor.execute(_statement(read), _parameters(window, read, as_of))
         return [TracedEdge(*row) for row in cursor.fetchall()]
 
 
-def rate_span(window: Window, *, as_of: datetime | None) -> tuple[datetime, datetime]:
-    """From and to of the stretch that rates are taken over: whole buckets, the last minute that can be complete."""
+def rate_span(window: Window, *, as_of: datetime | None, step: timedelta = BUCKET) -> tuple[datetime, datetime]:
+    """From and to of the stretch that rates are taken over: whole steps, the last minute that can be complete.
+
+    Empty where the steps are longer than a minute: then no rate is known.
+    """
     newest = window.to_at if as_of is None else min(window.to_at, as_of)
-    end = floor(newest - SETTLING if window.live else newest, BUCKET)
-    return max(floor(window.from_at, BUCKET), end - timedelta(seconds=RATE_SECONDS)), end
+    end = floor(newest - SETTLING if window.live else newest, step)
+    length = timedelta(seconds=RATE_SECONDS) if step <= MINUTE else timedelta(0)
+    return max(floor(window.from_at, step), end - length), end
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
@@ -63,30 +98,26 @@ def evidence_names(bits: int) -> tuple[str, ...]:
     return tuple(name for bit, name in EVIDENCE.items() if bits & bit)
 
 
-def _parameters(window: Window, as_of: datetime | None) -> dict[str, datetime]:
-    coarse = timedelta(minutes=1) if window.to_at - window.from_at <= LONGEST_MINUTES else timedelta(hours=1)
-    rate_from, rate_to = rate_span(window, as_of=as_of)
-    fine_from = floor(window.to_at - _OPEN, coarse)
+def _parameters(window: Window, read: Steps, as_of: datetime | None) -> dict[str, datetime]:
+    rate_from, rate_to = rate_span(window, as_of=as_of, step=read.last)
     return {
-        "from": floor(window.from_at, BUCKET),
-        "coarse_from": floor(window.from_at, coarse),
-        "fine_from": fine_from,
+        "coarse_from": floor(window.from_at, read.coarse),
+        "fine_from": read.fine_from or window.to_at,
         "to": window.to_at,
         "rate_from": rate_from,
         "rate_to": rate_to,
     }
 
 
-_COUNTS = "sum(n)::bigint n, sum(n_error)::bigint n_error, bit_or(evidence) evidence"
-_RATE = "coalesce(sum(n) filter (where bucket_at >= %(rate_from)s and bucket_at < %(rate_to)s), 0)::bigint n_rate"
-_FINE = (
-    f"select edge_id, {_COUNTS}, {_RATE} from edge_10s "  # noqa: S608
-    "where bucket_at >= {start} and bucket_at < %(to)s group by edge_id"
+_COUNTS = (
+    "select edge_id, sum(n)::bigint n, sum(n_error)::bigint n_error, bit_or(evidence) evidence,"
+    " coalesce(sum(n) filter (where bucket_at >= %(rate_from)s and bucket_at < %(rate_to)s), 0)::bigint n_rate"
 )
-_COARSE = (
-    f"select edge_id, {_COUNTS}, 0::bigint n_rate from {{table}} "  # noqa: S608
-    "where bucket_at >= %(coarse_from)s and bucket_at < %(fine_from)s group by edge_id"
-)
+_FINE = f"{_COUNTS} from edge_10s where bucket_at >= %(fine_from)s and bucket_at < %(to)s group by edge_id"
+_COARSE = {
+    table: f"{_COUNTS} from {table} where bucket_at >= %(coarse_from)s and bucket_at < %(fine_from)s group by edge_id"
+    for table in ("edge_1m", "edge_1h")
+}
 _NAMED = """
     select e.kind, s.namespace, s.name, e.service_id, e.topic_id, coalesce(e.group_id, h.group_id),
       sum(b.n)::bigint, sum(b.n_error)::bigint, sum(b.n_rate)::bigint,
@@ -98,10 +129,7 @@ _NAMED = """
 """
 
 
-def _statement(window: Window) -> str:
-    length = window.to_at - window.from_at
-    if length <= LONGEST_FINE:
-        return _NAMED.format(counts=_FINE.format(start="%(from)s"))
-    table = "edge_1m" if length <= LONGEST_MINUTES else "edge_1h"
-    coarse = _COARSE.format(table=table)
-    return _NAMED.format(counts=f"{coarse} union all {_FINE.format(start='%(fine_from)s')}")
+def _statement(read: Steps) -> str:
+    parts = [] if read.table is None else [_COARSE[read.table]]
+    parts += [] if read.fine_from is None else [_FINE]
+    return _NAMED.format(counts=" union all ".join(parts))

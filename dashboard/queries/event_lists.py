@@ -21,7 +21,7 @@ PER_BATCH_ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event in a list: metadata only. `key` and `matched` are values of people: not for everybody's eyes.
+    """One event in a list: metadata only, which keys are, too.
 
     `matched`: (key's name, value) of a search. `at` is None where neither record nor span has a time.
     """
@@ -44,8 +44,10 @@ class EventRow:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-def recent_events(cluster: str, topic: str, *, since: datetime, limit: int = 20) -> tuple[EventRow, ...]:
-    """The newest events of a topic that were stored after `since`, newest first. One statement.
+def recent_events(
+    cluster: str, topic: str, *, since: datetime, until: datetime, limit: int = 20
+) -> tuple[EventRow, ...]:
+    """The newest events of a topic that were stored from `since` to `until`, newest first. One statement.
 
     The newest 20 of each partition, tapped or traced, are looked at; of topics with more than 500 partitions the
     first 500.
@@ -54,6 +56,7 @@ def recent_events(cluster: str, topic: str, *, since: datetime, limit: int = 20)
         "cluster": storable(cluster),
         "topic": storable(topic),
         "since": since,
+        "until": until,
         "unsampled": UNSAMPLED_PARTITIONS,
         "most": MOST_PARTITIONS,
         "each": PER_PARTITION,
@@ -78,11 +81,12 @@ cross join lateral generate_series(0, least(coalesce(t.n_partitions, %(unsampled
 cross join lateral (
   (select r.kafka_partition, r.kafka_offset, r.produced_at at, r.key, r.size_bytes, r.trace_id, false failed
     from record r where r.topic_id = t.id and r.kafka_partition = p.number and r.stored_at >= %(since)s
+    and r.stored_at < %(until)s
     order by r.kafka_offset desc limit %(each)s)
   union all
   (select s.kafka_partition, s.kafka_offset, s.started_at, null, null, s.trace_id, s.status = 2
     from span s where s.topic_id = t.id and s.kafka_partition = p.number and s.kafka_offset is not null
-    and s.stored_at >= %(since)s order by s.kafka_offset desc limit %(each)s)
+    and s.stored_at >= %(since)s and s.stored_at < %(until)s order by s.kafka_offset desc limit %(each)s)
 ) x where c.name = %(cluster)s and t.name = %(topic)s and t.deleted_at is null
 """
 _NEWEST = """

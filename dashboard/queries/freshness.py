@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from django.conf import settings
 from django.db import connection
@@ -36,8 +37,8 @@ def freshness(*, now: datetime) -> Freshness:
     """One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select as_of, seq, (select min(at) from"
-            " (select max(sampled_at) at from scan where ok group by cluster_id) s) from fold_state"
+            "select as_of, seq, (select min(s.at) from cluster c cross join lateral (select sampled_at at from scan"
+            " where cluster_id = c.id and ok order by sampled_at desc limit 1) s) from fold_state"
         )
         row = cursor.fetchone()
     folded_at, seq, scanned_at = row
@@ -48,6 +49,12 @@ def freshness(*, now: datetime) -> Freshness:
         _late(scanned_at, settings.WEIR_SAMPLE_SECONDS, now),
         seq,
     )
+
+
+def limit_seconds(source: Literal["scan", "all"]) -> float:
+    """How old the numbers of a page may be before they are delayed: from scans alone, or from spans as well."""
+    scan = LATE * settings.WEIR_SAMPLE_SECONDS
+    return scan if source == "scan" else max(scan, LATE * max(settings.WEIR_FOLD_SECONDS, _FOLD_LEAST_SECONDS))
 
 
 def _late(at: datetime | None, cadence_seconds: float, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from dashboard.queries import offsets
 from dashboard.queries.catalogue import Catalogue, catalogue
 from dashboard.queries.conditions import Health, of_edge, worst
 from dashboard.queries.freshness import Freshness, freshness
-from dashboard.queries.latencies import EdgeKey, Latency, latencies
+from dashboard.queries.latencies import EdgeKey, Latency, latencies, told_from
 from dashboard.queries.window import RATE_SECONDS, Window
 
 
@@ -65,11 +65,15 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What flowed in the window. `n_idle` topics and groups had no traffic and are left out unless asked for."""
+    """What flowed in the window. `n_idle` topics and groups had no traffic and are left out unless asked for.
+
+    `latencies_from`: waits and processing times are of whole minutes or hours, so since a little earlier.
+    """
 
     as_of: datetime | None
     window: Window
     rate_seconds: int
+    latencies_from: datetime
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     n_idle: int
@@ -86,19 +90,27 @@ class Facts:
     topics: Mapping[int, offsets.TopicProgress]
     groups: Mapping[tuple[int, int], offsets.GroupProgress]
     spans: Sequence[traced.TracedEdge]
+    rate_seconds: float  # that the spans' rates are taken over; 0 where none is known
     spent: Mapping[EdgeKey, Latency]
 
 
 def facts(window: Window, *, now: datetime) -> Facts:
-    """Ten statements, however large the graph is."""
-    fresh = freshness(now=now)
+    """Ten statements, however large the graph is. Of the past, lags are those of then, and no state is judged."""
+    fresh, names = freshness(now=now), catalogue()
+    groups = offsets.group_progress(window)
+    if not window.live:
+        then = {pair: progress.behind for pair, progress in groups.items() if progress.behind is not None}
+        names = replace(names, standing=then)
+    step = traced.steps(window, now=now).last
+    rate_from, rate_to = traced.rate_span(window, as_of=fresh.folded_at, step=step)
     return Facts(
         window,
         fresh,
-        catalogue(),
+        names,
         offsets.topic_progress(window),
-        offsets.group_progress(window),
-        traced.traced_edges(window, as_of=fresh.folded_at),
+        groups,
+        traced.traced_edges(window, as_of=fresh.folded_at, now=now),
+        max(0.0, (rate_to - rate_from).total_seconds()),
         latencies(window),
     )
 
@@ -110,9 +122,7 @@ def graph(window: Window, *, now: datetime, idle: bool = False) -> Graph:
 
 def drawn(known: Facts, *, idle: bool) -> Graph:
     """The graph that `known` makes."""
-    rate_from, rate_to = traced.rate_span(known.window, as_of=known.fresh.folded_at)
-    rate_seconds = (rate_to - rate_from).total_seconds()
-    found = [_traced(edge, known, rate_seconds) for edge in known.spans if edge.topic_id in known.names.topics]
+    found = [_traced(edge, known) for edge in known.spans if edge.topic_id in known.names.topics]
     explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
     found += [
         _from_offsets(progress, known.names)
@@ -126,6 +136,7 @@ def drawn(known: Facts, *, idle: bool) -> Graph:
         known.fresh.as_of,
         known.window,
         RATE_SECONDS,
+        told_from(known.window),
         tuple(sorted(kept, key=lambda node: node.id)),
         tuple(sorted(found, key=lambda edge: edge.id)),
         len(nodes) - len(kept),
@@ -133,7 +144,7 @@ def drawn(known: Facts, *, idle: bool) -> Graph:
     )
 
 
-def _traced(edge: traced.TracedEdge, known: Facts, rate_seconds: float) -> Edge:
+def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
     names = known.names
     service, topic = names.service_id(edge.namespace, edge.service), names.topics[edge.topic_id].id
     produce = edge.kind == traced.PRODUCE
@@ -153,7 +164,7 @@ def _traced(edge: traced.TracedEdge, known: Facts, rate_seconds: float) -> Edge:
         messages=edge.messages,
         messages_from="spans",
         errors=edge.errors,
-        rate=edge.n_rate / rate_seconds if rate_seconds > 0 else None,
+        rate=edge.n_rate / known.rate_seconds if known.rate_seconds else None,
         lag=behind.lag if behind else None,
         lag_seconds=behind.lag_seconds if behind else None,
         wait_p95_seconds=latency.wait_p95 if latency else None,

@@ -87,11 +87,12 @@ class GroupPage:
     freshness: Freshness
 
 
-def groups(window: Window, *, now: datetime) -> Groups:
-    """Every group that ever committed on a living topic, by id, at most 1,000. Ten statements."""
+def groups(window: Window, *, now: datetime, after: str = "") -> Groups:
+    """Every group that ever committed on a living topic, by id, behind `after`; at most 1,000. Ten statements."""
     known = facts(window, now=now)
     rows = sorted(_rows(known), key=lambda row: row.id)
-    return Groups(tuple(rows[:LIMIT]), len(rows), len(rows) > LIMIT, known.fresh)
+    behind = [row for row in rows if row.id > after]
+    return Groups(tuple(behind[:LIMIT]), len(rows), len(behind) > LIMIT, known.fresh)
 
 
 def group(cluster: str, name: str, window: Window, *, now: datetime) -> GroupPage | None:

@@ -83,7 +83,7 @@ def health(*, now: datetime) -> HealthPage:
     bad = [part for part in parts if part.state != "ok"]
     return HealthPage(
         not bad and not fresh.delayed,
-        _sentence(bad, newest, n_spans, now),
+        _sentence(bad, fresh, newest, n_spans, now),
         parts,
         _clusters(),
         size,
@@ -95,7 +95,10 @@ def health(*, now: datetime) -> HealthPage:
     )
 
 
-def _sentence(bad: list[Part], newest: datetime | None, n_spans: int, now: datetime) -> str:
+def _sentence(bad: list[Part], fresh: Freshness, newest: datetime | None, n_spans: int, now: datetime) -> str:
+    if not bad and fresh.delayed:
+        late = [word for word, is_late in (("counting", fresh.fold_delayed), ("scans", fresh.scan_delayed)) if is_late]
+        return f"Weir does not keep up: {' and '.join(late)} late."
     if bad:
         names = ", ".join(sorted({part.name for part in bad}))
         return f"Weir does not keep up: {names}."

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 
@@ -12,6 +12,7 @@ from dashboard.queries.window import Window
 
 EdgeKey = tuple[int, int, int | None, int]  # kind, service, group, topic
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+_MOST_MINUTES = timedelta(minutes=16, seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,16 @@ class Latency:
     processing_p95: float | None
 
 
+def told_from(window: Window) -> datetime:
+    """Where the stretch begins that `latencies` reads: whole minutes, or whole hours."""
+    hours = _by_hours(window) and floor(window.to_at, _HOUR) > window.from_at
+    return floor(window.from_at, _HOUR if hours else _MINUTE)
+
+
 def latencies(window: Window) -> dict[EdgeKey, Latency]:
     """By edge. One statement. Up to 15 min whole minutes, above whole hours and the minutes of the open one."""
     minutes_from = floor(window.from_at, _MINUTE)
-    if window.seconds > 900 * 1.1:
+    if _by_hours(window):
         minutes_from = max(minutes_from, floor(window.to_at, _HOUR))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -43,6 +50,10 @@ def latencies(window: Window) -> dict[EdgeKey, Latency]:
             if processing is not None:
                 works[key].append(histograms.decoded(bytes(processing)))
     return {key: _latency(waits.get(key, []), works.get(key, [])) for key in waits.keys() | works.keys()}
+
+
+def _by_hours(window: Window) -> bool:
+    return window.seconds > _MOST_MINUTES.total_seconds()
 
 
 _BODIES = """

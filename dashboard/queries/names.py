@@ -22,12 +22,15 @@ class Name:
 
 
 def names_with(text: str) -> tuple[Name, ...]:
-    """What is called `text`, then what contains it, capitals or not: at most 20. One statement."""
+    """What is called `text`, then what contains it, capitals or not: at most 21, so that more than 20 shows.
+
+    One statement.
+    """
     wanted = storable(text.strip())
     if not wanted:
         return ()
     with connection.cursor() as cursor:
-        cursor.execute(_STATEMENT, {"text": wanted, "most": MOST})
+        cursor.execute(_STATEMENT, {"text": wanted, "most": MOST + 1})
         return tuple(_name(*row) for row in cursor.fetchall())
 
 

@@ -3,16 +3,23 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection
 
+from collector.domain import lag as lags
+from dashboard.queries.conditions import PAST, Behind
 from dashboard.queries.window import RATE_SECONDS, Window
 
 Offsets = list[int | None]
+_LATE = 2.5  # a rate over a stretch this much longer than wanted (the sampler stood still) is none of the last minute
 
 
 @dataclass(frozen=True, slots=True)
 class TopicProgress:
-    """How far a topic's end moved. None is unknown: no samples there. Counts are offsets."""
+    """How far a topic's end moved. None is unknown: no samples there. Counts are offsets.
+
+    A live window that began after the last sample keeps the last known rate, of `as_of`; one of the past has none.
+    """
 
     topic_id: int
     messages: int | None
@@ -24,19 +31,20 @@ class TopicProgress:
 
 @dataclass(frozen=True, slots=True)
 class GroupProgress:
-    """How far a group's commits on a topic moved, and how far behind it is now."""
+    """How far a group's commits on a topic moved, and how far behind it was at the window's end."""
 
     topic_id: int
     group_id: int
     messages: int | None
     rate: float | None
     as_of: datetime
+    behind: Behind | None
 
 
 def topic_progress(window: Window) -> dict[int, TopicProgress]:
     """By topic id, every living topic that is not internal. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_TOPICS, {"from": window.from_at, "to": window.to_at, "rate": f"{RATE_SECONDS} s"})
+        cursor.execute(_TOPICS, _parameters(window))
         return {row[0]: _topic(*row) for row in cursor.fetchall()}
 
 
@@ -47,15 +55,27 @@ def group_progress(window: Window) -> dict[tuple[int, int], GroupProgress]:
     topic came later); else from its first commit in the window, so that old records are never counted as read.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, {"from": window.from_at, "to": window.to_at, "rate": f"{RATE_SECONDS} s"})
+        cursor.execute(_GROUPS, _parameters(window))
         return {(row[0], row[1]): _group(*row) for row in cursor.fetchall()}
 
 
+def _parameters(window: Window) -> dict[str, datetime | str | bool | float]:
+    longest = _LATE * max(RATE_SECONDS, settings.WEIR_SAMPLE_SECONDS)
+    return {
+        "from": window.from_at,
+        "to": window.to_at,
+        "live": window.live,
+        "rate": f"{RATE_SECONDS} s",
+        "longest": longest,
+    }
+
+
+# `is_covered`: a scan was made in the window. `rate_seconds`: the stretch that rates are taken over, if there is one.
 _MARKS = """
     with ended as (
       select c.id cluster_id, (select max(s.sampled_at) from scan s
         where s.cluster_id = c.id and s.ok and s.sampled_at <= %(to)s) end_at from cluster c
-    ), marks as (
+    ), found as (
       select cluster_id, end_at,
         (select max(s.sampled_at) from scan s
           where s.cluster_id = ended.cluster_id and s.ok and s.sampled_at <= end_at - %(rate)s::interval) rate_at,
@@ -63,24 +83,29 @@ _MARKS = """
           where s.cluster_id = ended.cluster_id and s.ok and s.sampled_at > end_at - %(rate)s::interval) first_rate_at,
         (select min(s.sampled_at) from scan s where s.cluster_id = ended.cluster_id and s.ok) since_at
       from ended where end_at is not null
+    ), stretched as (
+      select *, coalesce(rate_at, first_rate_at) from_at, end_at > %(from)s is_covered,
+        extract(epoch from end_at - coalesce(rate_at, first_rate_at))::float8 seconds from found
+    ), marks as (
+      select *, case when (is_covered or %(live)s) and seconds <= %(longest)s then seconds end rate_seconds
+      from stretched
     )
 """
 _TOPICS = f"""{_MARKS}
-    select t.id, e.high, e.low, b.high, r.high, extract(epoch from m.end_at - coalesce(m.rate_at, m.first_rate_at)),
-      t.first_at > %(from)s and m.since_at < t.first_at, m.end_at
+    select t.id, e.high, e.low, case when m.is_covered then b.high end, r.high, m.rate_seconds,
+      m.is_covered and t.first_at > %(from)s and m.since_at < t.first_at, m.end_at
     from topic t join marks m using (cluster_id)
     left join lateral (select high, low from topic_sample s where s.topic_id = t.id and s.sampled_at <= m.end_at
       order by s.sampled_at desc limit 1) e on true
     left join lateral (select high from topic_sample s where s.topic_id = t.id
       and s.sampled_at <= greatest(%(from)s, m.since_at) order by s.sampled_at desc limit 1) b on true
     left join lateral (select high from topic_sample s where s.topic_id = t.id
-      and s.sampled_at <= coalesce(m.rate_at, m.first_rate_at) order by s.sampled_at desc limit 1) r on true
+      and s.sampled_at <= m.from_at order by s.sampled_at desc limit 1) r on true
     where t.role <> 3 and t.deleted_at is null
 """  # noqa: S608
 _GROUPS = f"""{_MARKS}
-    select n.topic_id, n.group_id, e.committed, b.committed, f.committed, r.committed, w.high, w.low,
-      extract(epoch from m.end_at - coalesce(m.rate_at, m.first_rate_at)),
-      t.first_at > %(from)s and m.since_at < t.first_at, m.end_at
+    select n.topic_id, n.group_id, e.committed, b.committed, f.committed, r.committed, w.high, w.low, h.high, h.low,
+      m.rate_seconds, m.is_covered, t.first_at > %(from)s and m.since_at < t.first_at, m.end_at
     from group_now n join topic t on t.id = n.topic_id join marks m using (cluster_id)
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
       and s.sampled_at <= m.end_at order by s.sampled_at desc limit 1) e on true
@@ -91,7 +116,9 @@ _GROUPS = f"""{_MARKS}
     left join lateral (select high, low from topic_sample s where s.topic_id = n.topic_id
       and s.sampled_at <= greatest(%(from)s, m.since_at) order by s.sampled_at desc limit 1) w on true
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
-      and s.sampled_at <= coalesce(m.rate_at, m.first_rate_at) order by s.sampled_at desc limit 1) r on true
+      and s.sampled_at <= m.from_at order by s.sampled_at desc limit 1) r on true
+    left join lateral (select high, low from topic_sample s where not %(live)s and s.topic_id = n.topic_id
+      and s.sampled_at <= m.end_at order by s.sampled_at desc limit 1) h on true
     where t.role <> 3 and t.deleted_at is null
 """  # noqa: S608
 
@@ -114,7 +141,7 @@ def _topic(
     return TopicProgress(
         topic_id,
         None if start is None else moved(start, high, missing=0),
-        None if since is None or not rate_seconds else moved(since, high, missing=0) / float(rate_seconds),
+        None if since is None or not rate_seconds else moved(since, high, missing=0) / rate_seconds,
         sum(end for end in high if end is not None),
         None if low is None else moved(low, high, missing=0),
         as_of,
@@ -130,22 +157,35 @@ def _group(
     rate_base: Offsets | None,
     high: Offsets | None,
     low: Offsets | None,
+    last_high: Offsets | None,
+    last_low: Offsets | None,
     rate_seconds: float | None,
+    is_covered: bool,  # noqa: FBT001
     is_new: bool,  # noqa: FBT001
     as_of: datetime,
 ) -> GroupProgress:
     if committed is None:
-        return GroupProgress(topic_id, group_id, None, None, as_of)
+        return GroupProgress(topic_id, group_id, None, None, as_of, None)
     zeros: Offsets | None = [0] * len(committed) if is_new else None
     start = _first_known(_first_known(_first_known(base, zeros), _empty_at(high, low)), first)
     since = _first_known(rate_base, start)
     return GroupProgress(
         topic_id,
         group_id,
-        None if start is None else moved(start, committed, missing=None),
-        None if since is None or not rate_seconds else moved(since, committed, missing=None) / float(rate_seconds),
+        None if start is None or not is_covered else moved(start, committed, missing=None),
+        None if since is None or not rate_seconds else moved(since, committed, missing=None) / rate_seconds,
         as_of,
+        _behind(committed, last_high, last_low) if is_covered else None,
     )
+
+
+def _behind(committed: Offsets, high: Offsets | None, low: Offsets | None) -> Behind | None:
+    """The lag at the end of a window that is over; in seconds it is not known any more."""
+    if high is None:
+        return None
+    lows = low if low is not None else [None] * len(high)
+    known = lags.behind(committed, low=lows, high=high, history=(), now=0)
+    return Behind(known.lag, None, None, known.lost, known.n_uncommitted, PAST)
 
 
 def moved(start: Offsets, end: Offsets, *, missing: int | None) -> int:

@@ -30,16 +30,16 @@ class Found:
     truncated: bool
 
 
-def search(text: str) -> Found:
+def search(text: str, *, only: str = "") -> Found:
     """What `text` means: an address, a trace id or traceparent, else a key: whole, and then as its beginning.
 
-    At most five statements.
+    `only`: event, trace or key, where the person says which. At most five statements.
     """
     text = storable(text.strip())
-    if position := positions.parse(text):
+    if only in {"", "event"} and (position := positions.parse(text)):
         rows = _at(position)
         return _found("event", f"Read as an address: topic, partition, offset ({position}).", rows)
-    if trace_id := _trace_id(text):
+    if only in {"", "trace"} and (trace_id := _trace_id(text)):
         with connection.cursor() as cursor:
             cursor.execute(
                 "select exists (select from span where trace_id = %(trace)s)"
@@ -48,13 +48,17 @@ def search(text: str) -> Found:
             )
             if cursor.fetchone()[0]:
                 return Found("trace", "Read as a trace id.", (), trace_id.hex, truncated=False)
-    if not text:
+    if not text or only in {"event", "trace"}:
         return Found("nothing", HINT, (), None, truncated=False)
-    whole = _with_key("k.value = %(text)s", text)
+    whole = _with_key(_WHOLE, text)
     if whole:
-        return _found("keys", "Read as a key, the whole of it.", whole)
-    begun = _with_key("k.value ~>=~ %(text)s and k.value ~<~ %(end)s", text)
-    return _found("keys", "Read as the beginning of a key: no key is exactly this.", begun)
+        return _found("keys", "Read as a key, the whole of it; the newest first.", whole)
+    begun = _with_key(_BEGUN, text)
+    return _found(
+        "keys",
+        "Read as the beginning of a key: no key is exactly this. Of very many matches only some are read.",
+        begun,
+    )
 
 
 _AT = """
@@ -72,13 +76,16 @@ order by c.name limit 50
 _WITH_KEY = """
 select c.name, t.name, x.kafka_partition, x.kafka_offset, r.produced_at, r.key, r.size_bytes, r.trace_id, false,
   kn.name, x.value
-from (select * from (select * from record_key k where {condition} limit %(read)s) k
-  order by k.stored_at desc limit %(most)s) x
+from (select * from ({keys}) k order by k.stored_at desc limit %(most)s) x
 join topic t on t.id = x.topic_id and t.deleted_at is null join cluster c on c.id = t.cluster_id
 join key_name kn on kn.id = x.name_id
 left join lateral (select * from record r where r.topic_id = x.topic_id and r.kafka_partition = x.kafka_partition
   and r.kafka_offset = x.kafka_offset limit 1) r on true
 """
+
+
+_WHOLE = "select * from record_key where value = %(text)s order by stored_at desc limit %(most)s"
+_BEGUN = "select * from record_key where value ~>=~ %(text)s and value ~<~ %(end)s limit %(read)s"
 
 
 def _at(position: positions.Position) -> tuple[EventRow, ...]:
@@ -92,7 +99,7 @@ def _at(position: positions.Position) -> tuple[EventRow, ...]:
         return event_rows(cursor.fetchall())
 
 
-def _with_key(condition: str, text: str) -> tuple[EventRow, ...]:
+def _with_key(keys: str, text: str) -> tuple[EventRow, ...]:
     parameters: dict[str, str | int] = {
         "text": text,
         "end": text + _AFTER_ALL,
@@ -100,7 +107,7 @@ def _with_key(condition: str, text: str) -> tuple[EventRow, ...]:
         "most": MOST_FOUND + 1,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_WITH_KEY.format(condition=condition), parameters)
+        cursor.execute(_WITH_KEY.format(keys=keys), parameters)
         return event_rows(cursor.fetchall())
 
 

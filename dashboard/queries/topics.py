@@ -1,6 +1,8 @@
 """Topics: the list, one topic's page, and its series over time."""
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +10,10 @@ from typing import Any
 from django.db import connection
 
 from dashboard.queries import graph, offsets
-from dashboard.queries.catalogue import Catalogue, TopicName
-from dashboard.queries.conditions import Behind, Health
+from dashboard.queries.catalogue import TopicName
+from dashboard.queries.conditions import Behind, Health, worst
 from dashboard.queries.freshness import Freshness
-from dashboard.queries.graph import Edge, Graph, Node, facts
+from dashboard.queries.graph import Edge, Facts, Graph, Node, facts
 from dashboard.queries.window import Window
 
 LIMIT = 1000
@@ -98,17 +100,19 @@ class TopicPage:
     freshness: Freshness
 
 
-def topics(window: Window, *, now: datetime) -> Topics:
-    """Every living topic that is not internal, by name, at most 1,000. Eleven statements."""
+def topics(window: Window, *, now: datetime, after: str = "") -> Topics:
+    """Every living topic that is not internal, by id, behind the id `after`; at most 1,000. Eleven statements."""
     known = facts(window, now=now)
-    names, drawn, keeps = known.names, graph.drawn(known, idle=True), _retention()
-    by_id = {names.topics[number].id: number for number in names.topics}
+    drawn, keeps = graph.drawn(known, idle=True), _retention()
+    around = _around(known, drawn)
+    numbers = {name.id: number for number, name in known.names.topics.items()}
     rows = [
-        _row(node, drawn, by_id[node.id], known.topics.get(by_id[node.id]), names, keeps)
+        _row(node, numbers[node.id], known, around, keeps)
         for node in drawn.nodes
-        if node.kind == "topic" and node.id in by_id
+        if node.kind == "topic" and node.id in numbers
     ]
-    return Topics(tuple(rows[:LIMIT]), len(rows), len(rows) > LIMIT, drawn.freshness)
+    behind = [row for row in rows if row.id > after]
+    return Topics(tuple(behind[:LIMIT]), len(rows), len(behind) > LIMIT, drawn.freshness)
 
 
 def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPage | None:
@@ -131,7 +135,7 @@ def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPag
         node,
         producers,
         sum(rates) if rates else None,
-        _groups(number, own, drawn, names, node.rate_in),
+        _groups(number, known, _around(known, drawn), node.rate_in),
         progress.messages if progress else None,
         progress.available if progress else None,
         json.loads(configs) if configs else {},
@@ -153,18 +157,33 @@ def number_of(cluster: str, name: str) -> int | None:
     return row[0] if row else None
 
 
-def _row(
-    node: Node,
-    drawn: Graph,
-    number: int,
-    progress: offsets.TopicProgress | None,
-    names: Catalogue,
-    keeps: dict[int, int],
-) -> TopicRow:
-    readers = [edge for edge in drawn.edges if edge.source == node.id]
-    around = [edge for edge in drawn.edges if node.id in {edge.source, edge.target}]
-    paces = [edge.rate for edge in readers if edge.rate is not None]
-    seen = {word for edge in around for word in edge.evidence} | ({"offsets"} if progress else set())
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around topics, each looked up once: edges by their ends, groups by topic and by id."""
+
+    into: Mapping[str, list[Edge]]
+    out: Mapping[str, list[Edge]]
+    committed: Mapping[int, list[int]]
+    groups: Mapping[str, int]
+
+
+def _around(known: Facts, drawn: Graph) -> _Around:
+    into, out, committed = defaultdict(list), defaultdict(list), defaultdict(list)
+    for edge in drawn.edges:
+        into[edge.target].append(edge)
+        out[edge.source].append(edge)
+    for topic_id, group_id in known.names.standing:
+        if group_id in known.names.groups:
+            committed[topic_id].append(group_id)
+    return _Around(into, out, committed, {group.id: number for number, group in known.names.groups.items()})
+
+
+def _row(node: Node, number: int, known: Facts, around: _Around, keeps: dict[int, int]) -> TopicRow:
+    progress = known.topics.get(number)
+    groups = _groups(number, known, around, node.rate_in)
+    paces = [group.rate for group in groups if group.rate is not None]
+    seen = {word for edge in (*around.into[node.id], *around.out[node.id]) for word in edge.evidence}
+    seen |= {"offsets"} if progress else set()
     return TopicRow(
         node.id,
         node.name,
@@ -175,47 +194,53 @@ def _row(
         node.rate_in,
         progress.messages if progress else None,
         min(paces, default=None),
-        sum(1 for topic_id, _ in names.standing if topic_id == number),
+        sum(1 for group in groups if group.id),
         node.lag,
         node.lag_seconds,
         keeps.get(number),
         node.n_dead_letters,
-        names.topics[number].n_partitions,
+        known.names.topics[number].n_partitions,
         tuple(word for word in ("traced", "offsets", "membership", "declared") if word in seen),
     )
 
 
-def _groups(
-    number: int, own: TopicName, drawn: Graph, names: Catalogue, rate_in: float | None
-) -> tuple[GroupOnTopic, ...]:
-    readers: dict[str | None, list[Edge]] = {}
-    for edge in drawn.edges:
-        if edge.source == own.id:
-            readers.setdefault(edge.group, []).append(edge)
-    idle = {names.groups[group].id for topic, group in names.standing if topic == number and group in names.groups}
-    by_id = {group.id: (key, group) for key, group in names.groups.items()}
+def _groups(number: int, known: Facts, around: _Around, rate_in: float | None) -> tuple[GroupOnTopic, ...]:
+    """Who reads the topic. A group's pace is that of its commits; what spans say stands in where there are none."""
+    names = known.names
+    readers: dict[str, list[Edge]] = {names.groups[group].id: [] for group in around.committed[number]}
+    for edge in around.out[names.topics[number].id]:
+        readers.setdefault(edge.group or "", []).append(edge)
     found = []
-    for identity in sorted(set(readers) | idle, key=lambda text: text or ""):
-        edges = readers.get(identity, [])
-        key, group = by_id.get(identity or "", (0, None))
-        rates = [edge.rate for edge in edges if edge.rate is not None]
-        counts = [edge.messages for edge in edges if edge.messages is not None]
+    for identity, edges in sorted(readers.items()):
+        key = around.groups.get(identity, 0)
+        group = names.groups.get(key)
+        rate, messages, told_by = _pace(known.groups.get((number, key)), edges)
+        healths = [Health(edge.health, edge.sentence) for edge in edges]
         found.append(
             GroupOnTopic(
-                identity or "",
+                identity,
                 group.name if group else "?",
                 tuple(edge.target for edge in edges if edge.target.startswith("service:")),
-                sum(rates) if rates else None,
-                sum(counts) if counts else None,
-                edges[0].messages_from if edges else "offsets",
+                rate,
+                messages,
+                told_by,
                 names.behind(number, key),
-                Health(edges[0].health, edges[0].sentence) if edges else Health("idle", "nothing read in this window"),
-                edges[0].evidence if edges else ("offsets",),
+                worst(healths) if healths else Health("idle", "nothing read in this window"),
+                tuple(dict.fromkeys(word for edge in edges for word in edge.evidence)) or ("offsets",),
                 group.state if group else "",
                 rate_in,
             )
         )
     return tuple(found)
+
+
+def _pace(progress: offsets.GroupProgress | None, edges: Sequence[Edge]) -> tuple[float | None, int | None, str]:
+    """Rate, messages, and what tells them: commits, else the spans of all who read as this group."""
+    if progress is not None and progress.messages is not None:
+        return progress.rate, progress.messages, "offsets"
+    rates = [edge.rate for edge in edges if edge.rate is not None]
+    counts = [edge.messages for edge in edges if edge.messages is not None]
+    return sum(rates) if rates else None, sum(counts) if counts else None, "spans" if counts else "offsets"
 
 
 def _retention() -> dict[int, int]:

@@ -35,6 +35,7 @@ def graph(drawn: Graph) -> dict[str, Any]:
         "from": iso(drawn.window.from_at),
         "to": iso(drawn.window.to_at),
         "rate_seconds": drawn.rate_seconds,
+        "latencies_from": iso(drawn.latencies_from),
         "delayed": drawn.freshness.delayed,
         "n_idle": drawn.n_idle,
         "nodes": [node(row) for row in drawn.nodes],

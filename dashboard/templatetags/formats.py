@@ -74,13 +74,14 @@ def percent(ratio: float | None) -> str:
     return f"{value:.1f} %" if 99 < value < 100 else f"{two_digits(value)} %"
 
 
-def moment(value: datetime | None, *, seconds: bool = True) -> str:
-    """A time with date, milliseconds and zone: 23 Nov 14:02:07.123 UTC."""
+def moment(value: datetime | None, *, now: datetime, seconds: bool = True) -> str:
+    """A time with date, milliseconds and zone: 23 Nov 14:02:07.123 UTC; with its year where that is not this one."""
     if value is None:
         return NONE
     at = value.astimezone(UTC)
     clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if seconds else f"{at:%H:%M}"
-    return f"{at.day} {at:%b} {clock} UTC"
+    year = "" if at.year == now.year else f"{at.year} "
+    return f"{at.day} {at:%b} {year}{clock} UTC"
 
 
 def ago(value: datetime | None, *, now: datetime) -> str:
@@ -89,7 +90,7 @@ def ago(value: datetime | None, *, now: datetime) -> str:
         return NONE
     seconds = (now - value).total_seconds()
     if seconds >= 86_400 or seconds < -60:
-        return moment(value, seconds=False)
+        return moment(value, now=now, seconds=False)
     if seconds < 1:
         return "now"
     for length, unit in ((3_600, "h"), (60, "min")):

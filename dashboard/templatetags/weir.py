@@ -54,6 +54,12 @@ def lines(value: object) -> str:
 
 
 @register.filter
+def copied(value: object) -> str:
+    """Foreign text for an attribute that is copied from: line ends and tabs stay, what steers a terminal does not."""
+    return "" if value is None else spelled(str(value), keep="\n\t")
+
+
+@register.filter
 def short(value: object, length: int = 28) -> str:
     """A foreign name cut in the middle, the whole name as its title."""
     if value is None:
@@ -70,7 +76,7 @@ def moment(value: datetime | None) -> str:
     """A time with date, milliseconds and zone."""
     if value is None:
         return formats.NONE
-    return format_html('<time datetime="{}">{}</time>', _iso(value), formats.moment(value))
+    return format_html('<time datetime="{}">{}</time>', _iso(value), formats.moment(value, now=now()))
 
 
 @register.simple_tag(takes_context=True, name="frame")
@@ -84,15 +90,15 @@ def ago(value: datetime | None) -> str:
     """How long before the page's moment, the absolute time as its title; kept current by lib/times.js."""
     if value is None:
         return formats.NONE
-    text, title = formats.ago(value, now=now()), formats.moment(value)
+    text, title = formats.ago(value, now=now()), formats.moment(value, now=now())
     return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', _iso(value), title, text)
 
 
 @register.filter
 def clock(iso_text: str) -> str:
-    """The time of day of an ISO text that our own code wrote."""
+    """Day and time of an ISO text that our own code wrote."""
     at = datetime.fromisoformat(iso_text)
-    return format_html('<time datetime="{}">{}</time>', iso_text, f"{at:%H:%M:%S} UTC")
+    return format_html('<time datetime="{}">{}</time>', iso_text, f"{at.day} {at:%b %H:%M:%S} UTC")
 
 
 @register.filter

@@ -69,11 +69,14 @@ class Demo:
                 **(headers or {}),
             },
         )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read() or b"null")
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.status, json.loads(answer.read())
+            except urllib.error.HTTPError as error:
+                if error.code != 429:
+                    return error.code, json.loads(error.read() or b"null")
+                time.sleep(int(error.headers["Retry-After"]))
 
     def command(self, *words: str) -> str:
         """Run `python -m stack …` or another module beside the demo; its output."""

@@ -36,10 +36,13 @@ class World:
             kind, service, topic, group,
         )  # fmt: skip
 
-    def counted(self, edge: int, n: int, *, ago: float, errors: int = 0, evidence: int = 1) -> None:
-        bucket = datetime.fromtimestamp((self.at.timestamp() - ago) // 10 * 10, self.at.tzinfo)
+    def counted(
+        self, edge: int, n: int, *, ago: float, errors: int = 0, evidence: int = 1, table: str = "edge_10s"
+    ) -> None:
+        step = {"edge_10s": 10, "edge_1m": 60, "edge_1h": 3600}[table]
+        bucket = datetime.fromtimestamp((self.at.timestamp() - ago) // step * step, self.at.tzinfo)
         self._run(
-            "insert into edge_10s (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence)"
+            f"insert into {table} (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence)"
             " values (%s, %s, %s, %s, 1, %s, %s)", bucket, edge, n, errors, n, evidence,
         )  # fmt: skip
 

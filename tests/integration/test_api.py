@@ -8,7 +8,7 @@ from django.test import Client
 
 from collector.clock import now
 from tests.integration.graph_world import World
-from tests.integration.people import bearer, person, token_of
+from tests.integration.people import bearer, person, signed_in, token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +51,45 @@ def test_every_question_about_topology_is_answered_in_its_own_schema() -> None:
     group = answers["groups/demo/billing"].json()
     assert group["members"] == [{"client_id": "billing-1", "host": "10.0.0.1", "assignment": [["orders.created", 0]]}]
     assert datetime.fromisoformat(answers["graph"].json()["from"]).tzinfo is not None
+
+
+def test_lists_are_read_page_by_page_without_a_gap_also_behind_the_thousandth() -> None:
+    world = World(now().astimezone(UTC))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into topic (cluster_id, name, n_partitions) select %s, 'topic.' || n || '-x', 1"
+            " from generate_series(1, 1205) n",
+            [world.cluster],
+        )
+    headers = bearer(token_of(person("ada", "viewer"), "read"))
+    seen: list[str] = []
+    after, pages = "", []
+    while True:
+        answer = Client().get("/api/v1/topics", {"limit": "400", "after": after}, headers=headers).json()
+        seen += [row["id"] for row in answer["items"]]
+        pages.append((len(answer["items"]), answer["truncated"]))
+        if answer["next"] is None:
+            break
+        after = answer["next"]
+    assert pages == [(400, True), (400, True), (400, True), (5, False)]
+    assert len(set(seen)) == len(seen) == 1205
+
+
+def test_s24_keys_are_metadata_in_the_api_as_on_the_pages() -> None:
+    world = World(now().astimezone(UTC))
+    created = world.topic("orders.created")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into record (stored_at, produced_at, kafka_offset, topic_id, kafka_partition, size_bytes,"
+            " n_headers, timestamp_type, key) values (%s, %s, 7, %s, 0, 1, 0, 0, 'order-123')",
+            [world.at, world.at, created],
+        )
+    viewer = person("vera", "viewer")
+    event = Client().get("/api/v1/events/demo/orders.created/0/7", headers=bearer(token_of(viewer, "read"))).json()
+    assert event["event"]["key"] == "order-123"
+    page = signed_in(viewer).get("/events/demo/orders.created/0/7/").content.decode()
+    assert "order-123" in page
+    assert "Payloads need the operator role." in page
 
 
 def test_what_is_not_there_or_not_a_window_is_a_problem_document() -> None:

@@ -160,7 +160,7 @@ def test_newest_events_are_one_row_each_and_fit_one_statement(
 ) -> None:
     shop()
     with django_assert_num_queries(1):
-        rows = recent_events("demo", "orders.created", since=AT)
+        rows = recent_events("demo", "orders.created", since=AT, until=after(7200))
     assert [(row.address, row.key, row.failed) for row in rows] == [
         ("orders.created/0/9", "order-123", False),
         ("orders.created/0/5", "order-123", True),
@@ -168,8 +168,8 @@ def test_newest_events_are_one_row_each_and_fit_one_statement(
     with django_assert_num_queries(1):
         newest = newest_events(limit=3)
     assert [row.address for row in newest] == ["payments.captured/1/7", "orders.created/0/9", "orders.created.dlq/0/0"]
-    assert recent_events("demo", "orders.created", since=after(3600)) == ()
-    assert len(recent_events("demo", "orders.created", since=AT, limit=1)) == 1
+    assert recent_events("demo", "orders.created", since=after(3600), until=after(7200)) == ()
+    assert len(recent_events("demo", "orders.created", since=AT, until=after(7200), limit=1)) == 1
 
 
 WITH_KEY = ["payments.captured/1/7", "orders.created/0/9", "orders.created.dlq/0/0", "orders.created/0/5"]

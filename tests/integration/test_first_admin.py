@@ -82,6 +82,16 @@ def test_s18_from_elsewhere_there_is_no_such_page(request_facts: dict[str, Any],
 
 
 @pytest.mark.django_db
+def test_a_name_that_somebody_has_is_refused_and_the_link_stays_open() -> None:
+    path, client = link(), Client(**HERE)
+    Person.objects.create(name=FORM["name"], role="viewer", created_at=clock.now())
+    refused = client.post(path, FORM)
+    assert refused.status_code == 400
+    assert "Somebody has this name already." in refused.content.decode()
+    assert client.post(path, {**FORM, "name": "another"}).status_code == 302
+
+
+@pytest.mark.django_db
 def test_its_secret_is_stored_as_a_hash() -> None:
     secret = link().split("/")[2]
     assert len(secret) >= 43

@@ -1,8 +1,9 @@
 """The service graph as the read side draws it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard.queries.graph import graph
@@ -12,6 +13,7 @@ from tests.integration.graph_world import World
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 23, 14, 0, 7, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 LAST_15_MIN = parse("now-15m", "now", now=AT)
 
 
@@ -118,3 +120,73 @@ def test_the_list_and_the_page_of_topics_say_the_same(django_assert_num_queries:
     assert (row.rate_in, row.messages, row.n_groups) == (page.node.rate_in, page.messages, len(page.groups))
     assert {group.name for group in page.groups} == {"billing", "audit"}
     assert topic("demo", "nothing", LAST_15_MIN, now=AT) is None
+
+
+def test_counts_of_days_ago_come_from_the_steps_that_are_still_kept() -> None:
+    world = World(AT)
+    sends = world.edge(1, world.service("orders-svc"), world.topic("orders.created"))
+    world.counted(sends, 60, ago=3 * 86_400 + 400, table="edge_1m")
+    world.counted(sends, 240, ago=20 * 86_400 + 400, table="edge_1h")
+    world.counted(sends, 9, ago=3 * 86_400 + 70, table="edge_1m")
+    days = (AT - timedelta(days=3, minutes=30), AT - timedelta(days=3, minutes=1))
+    weeks = (AT - timedelta(days=20, hours=3), AT - timedelta(days=20))
+    ten_days = (AT - timedelta(days=10), AT - timedelta(days=3))
+    for (from_at, to_at), messages, rate in ((days, 69, 9 / 60), (weeks, 240, None), (ten_days, 69, 0)):
+        edges = graph(Window(from_at, to_at, live=False), now=AT).edges
+        assert [(edge.messages, edge.rate) for edge in edges] == [(messages, rate)], (from_at, to_at)
+
+
+def test_of_a_window_without_a_scan_the_broker_tells_nothing() -> None:
+    world = shop()
+    world.scanned(ago=4_000)
+    world.scanned(ago=3_940)
+    with connection.cursor() as cursor:
+        cursor.execute("delete from scan where sampled_at > %s and sampled_at < %s", [AT - HOUR, AT])
+        cursor.execute("delete from scan where sampled_at = %s", [AT])
+    gap = Window(AT - timedelta(minutes=20), AT - timedelta(minutes=10), live=False)
+    node = next(node for node in graph(gap, now=AT, idle=True).nodes if node.kind == "topic")
+    assert node.rate_in is None
+    row = topics(gap, now=AT).items[0]
+    assert (row.rate_in, row.messages, row.slowest_rate) == (None, None, None)
+    live = topics(parse("now-15m", "now", now=AT), now=AT).items[0]
+    assert live.messages is None, "nothing was counted in the window; that is not nothing written"
+
+
+def test_a_rate_over_a_long_silence_of_the_sampler_is_none_of_the_last_minute() -> None:
+    world = World(AT)
+    created = world.topic("orders.created")
+    for ago, high in ((3_600, 0), (0, 3_600)):
+        world.scanned(ago=ago)
+        world.watermarks(created, [high, 0], ago=ago)
+    row = topics(parse("now-2h", "now", now=AT), now=AT).items[0]
+    assert (row.rate_in, row.messages) == (None, 3_600)
+
+
+def test_in_the_past_a_lag_is_that_of_then_and_no_state_is_judged() -> None:
+    shop()
+    then = Window(AT - timedelta(minutes=10), AT - timedelta(seconds=90), live=False)
+    page = topic("demo", "orders.created", then, now=AT)
+    assert page is not None
+    audit = next(group for group in page.groups if group.name == "audit")
+    assert audit.behind is not None
+    assert (audit.behind.lag, audit.behind.lag_seconds) == (5, None)
+    assert (audit.health.level, audit.health.sentence) == ("unknown", "whether it kept up is only judged live")
+
+
+def test_a_groups_pace_is_that_of_its_commits_and_its_state_the_worst_of_its_services() -> None:
+    world = shop()
+    with connection.cursor() as cursor:
+        cursor.execute("select id from topic where name = 'orders.created'")
+        created = cursor.fetchone()[0]
+        cursor.execute("select id from consumer_group where name = 'billing'")
+        group = cursor.fetchone()[0]
+    other = world.edge(2, world.service("billing-too"), created, group)
+    world.counted(other, 50, ago=40, errors=25)
+    page = topic("demo", "orders.created", LAST_15_MIN, now=AT)
+    assert page is not None
+    billing = next(one for one in page.groups if one.name == "billing")
+    assert billing.rate == pytest.approx((180 - 130 + 60 - 30) / 60)
+    assert billing.messages_from == "offsets"
+    assert billing.trend == pytest.approx(0)
+    assert billing.health.level == "failing"
+    assert topics(LAST_15_MIN, now=AT).items[0].slowest_rate == pytest.approx(50 / 60)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.payloads import MOST_BYTES, readable, readable_headers
+from dashboard.payloads import MOST_BYTES, MOST_HEADERS, readable, readable_headers
 
 
 def test_a_tombstone_is_not_the_empty_value() -> None:
@@ -38,9 +38,14 @@ def test_any_bytes_can_be_read(value: bytes) -> None:
 
 
 def test_headers_keep_their_order_and_repeats() -> None:
-    said = readable_headers((("a", b"1"), ("Traceparent", b"x"), ("a", None)))
+    said = readable_headers((("a", b"1"), ("Traceparent", b"x"), ("a", None))).items
     assert [(header.name, header.value.form, header.is_trace) for header in said] == [
         ("a", "text", False),
         ("Traceparent", "text", True),
         ("a", "tombstone", False),
     ]
+
+
+def test_of_very_many_headers_the_first_are_shown_and_the_others_counted() -> None:
+    said = readable_headers(tuple(("h", b"") for _ in range(100_000)))
+    assert (len(said.items), said.n_more) == (MOST_HEADERS, 100_000 - MOST_HEADERS)

@@ -46,7 +46,13 @@ class LiveChip extends HTMLElement {
   /** A page fetched its data anew. */
   renew(asOf, delayed) {
     if (asOf) this.#asOf = Date.parse(asOf);
-    this.#late = { page: delayed };
+    this.#late = { ...this.#late, page: delayed };
+    this.#draw();
+  }
+
+  /** A part of the page could not be fetched (or could again): what it shows is older than the chip's own data. */
+  late(part, isLate) {
+    this.#late[`part-${part}`] = isLate;
     this.#draw();
   }
 

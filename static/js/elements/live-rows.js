@@ -3,9 +3,12 @@
 import { live } from "../lib/live.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
+import { sign } from "../lib/svg.js";
 import { fetchPage, replace } from "../lib/swap.js";
+import { serverTime } from "../lib/times.js";
 
 const LEAST_MS = 1500;
+const AGAIN_MS = 10000;
 
 class LiveRows extends HTMLElement {
   #fresh = null;
@@ -13,6 +16,7 @@ class LiveRows extends HTMLElement {
   #last = 0;
   #timer = 0;
   #every = 0;
+  #readAt = serverTime();
   #stop = new AbortController();
 
   connectedCallback() {
@@ -54,8 +58,10 @@ class LiveRows extends HTMLElement {
     try {
       const fresh = await fetchPage(location.href, { signal: this.#stop.signal });
       if (fresh) this.#take(fresh);
+      this.#note(fresh !== null);
     } catch (error) {
       if (error.name !== "AbortError" && !(error instanceof TypeError)) throw error;
+      if (error instanceof TypeError) this.#note(false); // the server cannot be reached
     } finally {
       this.#busy = false;
       this.#last = Date.now();
@@ -77,6 +83,21 @@ class LiveRows extends HTMLElement {
     }
     this.#fresh = fresh;
     this.#announce(rows.size);
+  }
+
+  /** A list that cannot be read anew says of when it is, and tries again. */
+  #note(isFresh) {
+    this.querySelector(":scope > [data-old]")?.remove();
+    if (isFresh) {
+      this.#readAt = serverTime();
+      return;
+    }
+    const note = document.createElement("p");
+    note.className = "notice warn";
+    note.dataset.old = "";
+    note.append(sign("stale"), `Could not be read anew. This is the list from ${new Date(this.#readAt).toISOString().slice(11, 19)} UTC.`);
+    this.prepend(note);
+    this.#timer ||= setTimeout(() => this.#refresh(), AGAIN_MS);
   }
 
   #announce(n) {

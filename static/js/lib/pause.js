@@ -1,6 +1,7 @@
 // Pause and live again. A paused page has absolute times in its address, so that the link shows what was paused.
 
 import { say } from "./say.js";
+import { serverTime } from "./times.js";
 
 class Pause extends EventTarget {
   paused = false;
@@ -15,7 +16,7 @@ class Pause extends EventTarget {
       return;
     }
     this.paused = !this.paused;
-    this.since = this.paused ? new Date() : null;
+    this.since = this.paused ? new Date(serverTime()) : null;
     if (this.paused) {
       this.#liveUrl = location.href;
       history.replaceState(history.state, "", this.#absolute(button));
@@ -38,8 +39,8 @@ class Pause extends EventTarget {
     const seconds = Number(button.dataset.seconds);
     const url = new URL(location.href);
     const stamp = (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
-    url.searchParams.set("from", stamp(Date.now() - seconds * 1000));
-    url.searchParams.set("to", stamp(Date.now()));
+    url.searchParams.set("from", stamp(this.since.getTime() - seconds * 1000));
+    url.searchParams.set("to", stamp(this.since.getTime()));
     return url;
   }
 }

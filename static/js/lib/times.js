@@ -24,7 +24,7 @@ export function startTimes() {
   setInterval(() => {
     if (document.hidden) return;
     for (const time of document.querySelectorAll("time[data-ago]")) {
-      const text = ago(Date.parse(time.dateTime));
+      const text = ago(Date.parse(time.dateTime)) ?? time.title;
       if (text && time.textContent !== text) time.textContent = text;
     }
   }, 1000);

@@ -25,9 +25,13 @@ async function refresh() {
   last = Date.now();
   try {
     const [charts, flow] = await Promise.all([fetchData(location.href, "charts"), fetchPage(location.href, { part: "flow" })]);
+    chip?.late("flow", !charts || !flow);
     for (const id of ["rates", "lags"]) if (charts) document.getElementById(id).show(charts[id]);
     if (charts && live.state === "polling") chip?.renew(charts.as_of, charts.delayed);
     if (flow) replace(flow, "flow");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the server cannot be reached
+    chip?.late("flow", true);
   } finally {
     busy = false;
   }
