@@ -5,7 +5,7 @@ from celery import shared_task
 from collector import clock, wiring
 from collector.retry import outcomes, waking
 from collector.retry.dispatch import dispatch
-from collector.store import closing, letter_bell, retries, sample_chunks
+from collector.store import closing, letter_bell, retries, sample_chunks, usual_hops
 from collector.store.partitions import Leaves
 
 # Partitions ---------------------------------------------------------------------------------------------------------
@@ -37,6 +37,15 @@ def drop_old() -> None:
 def pack_samples() -> None:
     """Turn old samples into chunks, an hour each."""
     sample_chunks.pack_old(Leaves(), now=clock.now())
+
+
+# Paths --------------------------------------------------------------------------------------------------------------
+
+
+@shared_task(name="collector.learn_usual_hops")
+def learn_usual_hops() -> None:
+    """Learn what usually comes next, and note what did not."""
+    usual_hops.learn(now=clock.now())
 
 
 # Dead letters and retries -------------------------------------------------------------------------------------------
@@ -81,5 +90,6 @@ SCHEDULE = {
     "settle-retries": {"task": "collector.settle_retries", "schedule": 2.0, "options": {"expires": 2.0}},
     "ring-letters": {"task": "collector.ring_letters", "schedule": 1.0, "options": {"expires": 1.0}},
     "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},
+    "learn-usual-hops": {"task": "collector.learn_usual_hops", "schedule": 60.0, "options": {"expires": 60.0}},
     "pack-samples": {"task": "collector.pack_samples", "schedule": 600.0},
 }

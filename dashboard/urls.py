@@ -6,6 +6,7 @@ from dashboard.api.api import api
 from dashboard.pages import (
     audit,
     dead_letters,
+    event,
     events,
     health,
     health_probes,
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *overview.urlpatterns,
     *topics.urlpatterns,
     *events.urlpatterns,
+    *event.urlpatterns,
     *search.urlpatterns,
     *dead_letters.urlpatterns,
     *retry_plans.urlpatterns,

@@ -7,9 +7,13 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from collector.domain.gaps import Missing, missing_around
 from collector.domain.readings import ConsumeKey, HopKey, ProduceKey, Result
 from collector.domain.sightings import Context, Passing, Place, Service
+from collector.domain.ties import How
 from collector.domain.weaving import Loom
+
+MOST_CAUSES = 100  # of one hop: a batch of thousands is counted, not followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,10 @@ class PathHop:
 
     result: ok, failed; received = only a poll was seen; waiting = put off, not tried yet; passed = the group's
     committed offset is beyond it, and no span says more. `place` is None where nothing tells the record's offset.
-    `evidence`: traced, record (the tap saw it), offsets, membership, declared, dead letter, retry.
+    `evidence`: traced, record (the tap saw it), offsets, membership, declared, dead letter, retry. `known_by`: how its
+    causes are known. `n_causes`: all of them, also those that are not in the path. `missing`: what is not stored.
+    `skew_seconds`: by how much it seems to have been read before it was sent; the wait is then 0 and not known.
+    `n_inside`: spans that are no messages (HTTP, database), within its work.
     """
 
     kind: Literal["produce", "consume"]
@@ -37,6 +44,11 @@ class PathHop:
     evidence: tuple[str, ...]
     causes: tuple[int, ...]
     context: Context | None
+    known_by: tuple[How, ...] = ()
+    n_causes: int = 0
+    missing: tuple[Missing, ...] = ()
+    skew_seconds: float | None = None
+    n_inside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,18 @@ def path_of_event(loom: Loom, place: Place) -> Path:
 def path_of_trace(loom: Loom, trace_id: UUID) -> Path:
     """Every hop of the trace, what they come from, and what came of them."""
     return _path(loom, loom.of_trace(trace_id))
+
+
+def first_events(loom: Loom, place: Place) -> tuple[HopKey, ...]:
+    """What the event at `place` goes back to: the hops above it that come from nothing known."""
+    above = _reached([ProduceKey(place), *loom.readers(place)], lambda key: loom.causes_of(key)[:MOST_CAUSES])
+    return tuple(sorted((key for key in above if loom.exists(key) and not loom.causes_of(key)), key=str))
+
+
+def path_below(loom: Loom, keys: Iterable[HopKey]) -> Path:
+    """These hops and all that came of them."""
+    start = list(keys)
+    return _of_keys(loom, start, _reached(start, loom.effects_of))
 
 
 def onward(path: Path) -> dict[Place, datetime | None]:
@@ -96,13 +120,20 @@ def with_passings(path: Path, passings: Iterable[Passing]) -> Path:
 
 def _path(loom: Loom, start: Sequence[HopKey]) -> Path:
     found = [key for key in start if loom.exists(key)]
-    keys = _reached(found, loom.causes_of) | _reached(found, loom.effects_of)
+    keys = _reached(found, lambda key: loom.causes_of(key)[:MOST_CAUSES]) | _reached(found, loom.effects_of)
+    return _of_keys(loom, found, keys)
+
+
+def _of_keys(loom: Loom, start: Sequence[HopKey], keys: Iterable[HopKey]) -> Path:
+    inside = loom.n_inside()
     index = {key: number for number, key in enumerate(sorted(keys, key=str))}
     hops = []
     for key in index:
         causes = tuple(sorted(index[cause] for cause in loom.causes_of(key) if cause in index))
-        hops.append(_produced(loom, key, causes) if isinstance(key, ProduceKey) else _consumed(loom, key, causes))
-    return _in_order(hops, [index[key] for key in found])
+        hop = _produced(loom, key, causes) if isinstance(key, ProduceKey) else _consumed(loom, key, causes)
+        within = [] if isinstance(key, ProduceKey) else [span.context for span in loom.readings[key].attempts]
+        hops.append(replace(hop, n_inside=sum(inside.get(context, 0) for context in within)))
+    return _in_order(hops, [index[key] for key in start])
 
 
 def _reached(start: Iterable[HopKey], step: Callable[[HopKey], Sequence[HopKey]]) -> set[HopKey]:
@@ -142,6 +173,9 @@ def _produced(loom: Loom, key: ProduceKey, causes: tuple[int, ...]) -> PathHop:
         evidence=tuple(evidence),
         causes=causes,
         context=span.context if span else record.context if record else None,
+        known_by=loom.known_by(key),
+        n_causes=len(loom.causes_of(key)),
+        missing=missing_around(loom, key),
     )
 
 
@@ -152,7 +186,7 @@ def _consumed(loom: Loom, key: ConsumeKey, causes: tuple[int, ...]) -> PathHop:
     letter = reading.letter
     sent_at = node.happened_at if node else None
     happened_at = first.started_at if first else letter.failed_at if letter else None
-    wait = max(0.0, (first.started_at - sent_at).total_seconds()) if first and sent_at else None
+    wait = (first.started_at - sent_at).total_seconds() if first and sent_at else None
     failed = letter is not None or (last is not None and last.failed)
     exception = (letter.exception if letter else None) or (last.exception if last else None)
     return PathHop(
@@ -164,7 +198,7 @@ def _consumed(loom: Loom, key: ConsumeKey, causes: tuple[int, ...]) -> PathHop:
         group=reading.group,
         happened_at=happened_at,
         margin_seconds=None,
-        wait_seconds=wait,
+        wait_seconds=None if wait is None else max(0.0, wait),
         processing_seconds=last.seconds if last else None,
         result="failed" if failed else reading.result,
         exception=exception if failed else None,
@@ -172,6 +206,10 @@ def _consumed(loom: Loom, key: ConsumeKey, causes: tuple[int, ...]) -> PathHop:
         evidence=reading.evidence,
         causes=causes,
         context=last.context if last else None,
+        known_by=loom.known_by(key),
+        n_causes=len(causes),
+        missing=missing_around(loom, key),
+        skew_seconds=-wait if wait is not None and wait < 0 else None,
     )
 
 
@@ -193,6 +231,8 @@ def _passed(passing: Passing, causes: tuple[int, ...]) -> PathHop:
         evidence=("offsets",),
         causes=causes,
         context=None,
+        known_by=("position",),
+        n_causes=len(causes),
     )
 
 

@@ -59,11 +59,16 @@ class LinkSeen:
 
 @dataclass(frozen=True, slots=True)
 class RecordSeen:
-    """A tapped record; `context` is that of its last traceparent header, which may be a copy."""
+    """A tapped record; `context` is that of its last traceparent header, which may be a copy.
+
+    `event_id` is its own id, `cause_id` the own id of the record that it says it comes from.
+    """
 
     place: Place
     produced_at: datetime | None
     context: Context | None
+    event_id: str | None = None
+    cause_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

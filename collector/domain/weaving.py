@@ -1,27 +1,31 @@
 """Sightings woven together: every event once, every reading of it once, and what each comes from.
 
-Rules, in the order of their weight: a record's place; the record's own last traceparent, within the same topic; a
-span's parents and links. A traceparent that a service without spans copied from its input to its output joins nothing:
-a sender's context counts for a record, and for a reader, only where it sent to that very topic.
+Where things are placed, by weight: a record's place; the record's own last traceparent, within the same topic; a span's
+parents and links. What comes from what: collector/domain/origins.py.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 from collector.domain.hops import Op
+from collector.domain.origins import tie_all
 from collector.domain.readings import ConsumeKey, HopKey, Node, NodeKey, Party, ProduceKey, Reading
 from collector.domain.sightings import Context, LetterSeen, LinkSeen, Place, RecordSeen, ResentSeen, Service, SpanSeen
+from collector.domain.ties import How, Ties
 
-MOST_CAUSES = 100
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _NOBODY = ("", "")
 _READS = (Op.RECEIVE, Op.PROCESS)
 
 
 class Loom:
-    """The whole cloth. Repeated sightings count once."""
+    """The whole cloth. Repeated sightings count once.
+
+    `sent`: the events of each sending span; `read`: the readings of each reading span; `written`: the records that
+    carry each context, earliest first.
+    """
 
     def __init__(
         self,
@@ -34,37 +38,40 @@ class Loom:
     ) -> None:
         self.nodes: dict[NodeKey, Node] = {}
         self.readings: dict[ConsumeKey, Reading] = {}
-        self._spans: dict[Context, SpanSeen] = {}
+        self.ties = Ties()
+        self.spans: dict[Context, SpanSeen] = {}
         for span in spans:
-            self._spans.setdefault(span.context, span)
-        self._links: defaultdict[Context, list[LinkSeen]] = defaultdict(list)
+            self.spans.setdefault(span.context, span)
+        self.links: defaultdict[Context, list[LinkSeen]] = defaultdict(list)
         for link in dict.fromkeys(links):
-            self._links[link.owner].append(link)
-        self._letters = {letter.place: letter for letter in letters}
-        self._resents = {resent.sent: resent for resent in resents}
+            self.links[link.owner].append(link)
+        self.letters = {letter.place: letter for letter in letters}
+        self.resents = {resent.sent: resent for resent in resents}
         self._records: dict[Place, RecordSeen] = {}
         for record in records:
             self._records.setdefault(record.place, record)
-        self._sent: dict[Context, list[NodeKey]] = {}
+        self.written = self._written()
+        self.sent: dict[Context, list[NodeKey]] = {}
+        self.read: defaultdict[Context, list[ConsumeKey]] = defaultdict(list)
+        self.processed_inside: defaultdict[Context, list[Context]] = defaultdict(list)
         self._readers: defaultdict[NodeKey, list[ConsumeKey]] = defaultdict(list)
-        self._processed_inside: defaultdict[Context, list[Context]] = defaultdict(list)
-        self._read: defaultdict[Context, list[ConsumeKey]] = defaultdict(list)
-        self._causes: defaultdict[HopKey, list[HopKey]] = defaultdict(list)
-        self._effects: defaultdict[HopKey, list[HopKey]] = defaultdict(list)
-        self._weave()
+        self._place_senders()
+        self._place_readers()
+        self._join_parties()
+        tie_all(self)
 
     def exists(self, key: HopKey) -> bool:
         """True when anything was seen of it."""
         return key in self.readings if isinstance(key, ConsumeKey) else key.node in self.nodes
 
-    def readers(self, place: Place) -> list[ConsumeKey]:
+    def readers(self, place: NodeKey) -> list[ConsumeKey]:
         """All readings of the event at `place`."""
-        return list(self._readers[place])
+        return list(self._readers.get(place, ()))
 
     def of_trace(self, trace_id: UUID) -> list[HopKey]:
         """Every sending and reading that a span of this trace stands for, or a record with its traceparent."""
         found: dict[HopKey, None] = {}
-        for context, nodes in self._sent.items():
+        for context, nodes in self.sent.items():
             if context[0] == trace_id:
                 found.update((ProduceKey(node), None) for node in nodes)
         for key, reading in self.readings.items():
@@ -74,67 +81,73 @@ class Loom:
 
     def causes_of(self, key: HopKey) -> Sequence[HopKey]:
         """What a hop comes from: a reading from its event, an event from the readings that made it."""
-        return self._causes[key]
+        return self.ties.causes_of(key)
 
     def effects_of(self, key: HopKey) -> Sequence[HopKey]:
         """What came of a hop."""
-        return self._effects[key]
+        return self.ties.effects_of(key)
 
-    @property
-    def places(self) -> set[Place]:
-        """Every place that anything was seen of."""
-        return {node.place for node in self.nodes.values() if node.place}
+    def known_by(self, key: HopKey) -> tuple[How, ...]:
+        """How its causes are known."""
+        return self.ties.known_by(key)
 
-    # How it is woven
+    def n_inside(self) -> dict[Context, int]:
+        """How many spans that are no messages (HTTP, database) lie within each reading span, at any depth."""
+        found: defaultdict[Context, int] = defaultdict(int)
+        for span in self.spans.values():
+            if span.op is Op.OTHER and (around := self._reading_around(span)):
+                found[around] += 1
+        return dict(found)
 
-    def _weave(self) -> None:
-        written = self._written()
-        self._place_senders(written)
-        self._place_readers(written)
-        self._join_parties()
-        self._tie_sent()
-        for letter in self._letters.values():
-            self._add_letter(letter)
-        for resent in self._resents.values():
-            self._add_resent(resent)
-        for key in self.readings:
-            if key.node in self.nodes:
-                self._tie(key, ProduceKey(key.node))
+    def node(self, key: NodeKey) -> Node:
+        """The event, made if nothing was seen of it yet."""
+        return self.nodes.setdefault(key, Node(key))
+
+    def reading(self, key: ConsumeKey) -> Reading:
+        """The reading, made if nothing was seen of it yet."""
+        if key not in self.readings:
+            self.readings[key] = Reading(key)
+            self._readers[key.node].append(key)
+        return self.readings[key]
+
+    def failed_at(self, place: Place) -> list[ConsumeKey]:
+        """The readings of an event whose last try failed."""
+        found = self._readers.get(place, ())
+        return [key for key in found if any(last.failed for last in self.readings[key].attempts[-1:])]
+
+    # How everything finds its place
 
     def _written(self) -> dict[Context, list[RecordSeen]]:
         """Records by who wrote them, earliest first. What Weir sent again still carries its first writer's name."""
         written: defaultdict[Context, list[RecordSeen]] = defaultdict(list)
         for record in sorted(self._records.values(), key=lambda each: (each.produced_at or _LATEST, each.place)):
-            self._node(record.place).record = record
-            if record.context and record.place not in self._resents:
+            self.node(record.place).record = record
+            if record.context and record.place not in self.resents:
                 written[record.context].append(record)
-        return written
+        return dict(written)
 
-    def _node(self, key: NodeKey) -> Node:
-        return self.nodes.setdefault(key, Node(key))
-
-    def _place_senders(self, written: dict[Context, list[RecordSeen]]) -> None:
+    def _place_senders(self) -> None:
         """Find the event of every sending span: by its own place, its record's, its readers', or none."""
         told = self._places_told_by_readers()
-        for span in self._spans.values():
-            if span.op is not Op.SEND:
-                continue
+        for span in self.spans.values():
+            if span.op is not Op.SEND or (not span.n_messages and self.links.get(span.context)):
+                continue  # the second: a batch send, whose messages each have a span of their own that it links to
             nodes: list[NodeKey] = [span.place] if span.place else []
             if not nodes:
-                places = [record.place for record in written.get(span.context, ()) if record.place[0] == span.topic]
+                places = [record.place for record in self.written.get(span.context, ()) if _fits(record, span)]
                 places = places or sorted(told.get(span.context, ()))
                 nodes.extend(places if span.n_messages > 1 else places[:1])
-            self._sent[span.context] = nodes or [span.context]
-            for node in self._sent[span.context]:
-                found = self._node(node)
+            self.sent[span.context] = nodes or [span.context]
+            for node in self.sent[span.context]:
+                found = self.node(node)
                 found.span = found.span or span
 
     def _places_told_by_readers(self) -> dict[Context, set[Place]]:
         told: defaultdict[Context, set[Place]] = defaultdict(set)
-        for span in self._spans.values():
+        for span in self.spans.values():
             if span.op not in _READS:
                 continue
-            for link in self._links[span.context]:
+            for link in self.links.get(span.context, ()):
                 if place := link.place or span.place:
                     self._tell(told, link.linked, place)
             if span.place and span.parent:
@@ -142,53 +155,55 @@ class Loom:
         return told
 
     def _tell(self, told: defaultdict[Context, set[Place]], context: Context, place: Place) -> None:
-        sender = self._spans.get(context)
-        if sender and sender.op is Op.SEND and sender.topic == place[0]:
+        sender = self.spans.get(context)
+        if sender and sender.op is Op.SEND and sender.topic == place[0] and not self._is_told_otherwise(sender, place):
             told[context].add(place)
 
-    def _place_readers(self, written: dict[Context, list[RecordSeen]]) -> None:
-        for span in self._spans.values():
+    def _is_told_otherwise(self, sender: SpanSeen, place: Place) -> bool:
+        """A record that Weir sent again carries its first sender's context, and so do its readers."""
+        return place in self.resents or self._sent_elsewhere(sender, place)
+
+    def _sent_elsewhere(self, sender: SpanSeen, place: Place) -> bool:
+        record = self._records.get(place)
+        return record is not None and record.context not in {None, sender.context}
+
+    def _place_readers(self) -> None:
+        for span in self.spans.values():
             if span.op not in _READS:
                 continue
             party = Party(span.group, _NOBODY) if span.group else Party(0, span.service)
-            for node in self._delivered(span, written):
-                self._reading(ConsumeKey(node, party)).spans.append(span)
+            for node in self._delivered(span):
+                self.reading(ConsumeKey(node, party)).spans.append(span)
             if span.op is Op.PROCESS and span.parent:
-                self._processed_inside[span.parent].append(span.context)
+                self.processed_inside[span.parent].append(span.context)
 
-    def _delivered(self, span: SpanSeen, written: dict[Context, list[RecordSeen]]) -> list[NodeKey]:
+    def _delivered(self, span: SpanSeen) -> list[NodeKey]:
         """The events that a reading span stands for. A batch span stands for one a link."""
         if span.place:
             return [span.place]
         found: dict[NodeKey, None] = {}
-        for link in self._links[span.context]:
+        for link in self.links.get(span.context, ()):
             if link.place:
                 found[link.place] = None
             else:
-                found.update(dict.fromkeys(self._sent_by(link.linked, span, written)))
+                found.update(dict.fromkeys(self._sent_by(link.linked, span)))
         if not found and span.parent:
-            found.update(dict.fromkeys(self._sent_by(span.parent, span, written)))
+            found.update(dict.fromkeys(self._sent_by(span.parent, span)))
         if not found and span.n_messages and span.topic is not None:
             found[span.context] = None
         return list(found)
 
-    def _sent_by(self, context: Context, reader: SpanSeen, written: dict[Context, list[RecordSeen]]) -> list[NodeKey]:
+    def _sent_by(self, context: Context, reader: SpanSeen) -> list[NodeKey]:
         """What `context` sent to the topic that `reader` reads: known by its span, else by a record that names it."""
-        sender = self._spans.get(context)
-        if sender and sender.op is Op.SEND and sender.topic == reader.topic:
-            return self._sent[context]
-        found: list[NodeKey] = [record.place for record in written.get(context, ()) if record.place[0] == reader.topic]
+        sender = self.spans.get(context)
+        if sender and sender.topic == reader.topic and context in self.sent:
+            return self.sent[context]
+        found: list[NodeKey] = [record.place for record in self.written.get(context, ()) if _fits(record, reader)]
         return found[:1]
-
-    def _reading(self, key: ConsumeKey) -> Reading:
-        if key not in self.readings:
-            self.readings[key] = Reading(key)
-            self._readers[key.node].append(key)
-        return self.readings[key]
 
     def _join_parties(self) -> None:
         """A reading without a group belongs to the group that the dead letter, or the service's own spans, name."""
-        for letter in self._letters.values():
+        for letter in self.letters.values():
             self._join_by_letter(letter)
         for key in list(self.readings):
             known = [other for other in self._readers[key.node] if self._names_group(other, key.party.service)]
@@ -196,85 +211,35 @@ class Loom:
                 self._join(key, known[0])
         for key, reading in self.readings.items():
             for span in reading.spans:
-                self._read[span.context].append(key)
+                self.read[span.context].append(key)
 
     def _join_by_letter(self, letter: LetterSeen) -> None:
+        """The letter names the group of the failed reading: that of the service which wrote the letter, if known."""
         if letter.group and letter.origin:
             named = ConsumeKey(letter.origin, Party(letter.group, _NOBODY))
-            nameless = [key for key in self._failed_at(letter.origin) if not key.party.group]
+            nameless = [key for key in self.failed_at(letter.origin) if not key.party.group]
+            if (sent := self.nodes.get(letter.place)) and sent.span:
+                nameless = [key for key in nameless if key.party.service == sent.span.service]
             if named not in self.readings and len(nameless) == 1:
                 self._join(nameless[0], named)
 
     def _join(self, key: ConsumeKey, into: ConsumeKey) -> None:
-        self._reading(into).spans.extend(self.readings.pop(key).spans)
+        self.reading(into).spans.extend(self.readings.pop(key).spans)
         self._readers[key.node].remove(key)
 
     def _names_group(self, key: ConsumeKey, service: Service) -> bool:
         return bool(key.party.group) and any(span.service == service for span in self.readings[key].spans)
 
-    def _failed_at(self, place: Place) -> list[ConsumeKey]:
-        return [key for key in self._readers[place] if any(last.failed for last in self.readings[key].attempts[-1:])]
-
-    def _tie_sent(self) -> None:
-        for context, nodes in self._sent.items():
-            for cause in self._origin(self._spans[context]):
-                for node in nodes:
-                    self._tie(ProduceKey(node), cause)
-
-    def _origin(self, sender: SpanSeen) -> list[HopKey]:
-        """What made `sender` send: the nearest reading among what it is inside of, or links to."""
-        for span in self._inside_of(sender):
-            linked: list[HopKey] = [
-                key for link in self._links[span.context] for key in self._read.get(link.linked, ())
-            ]
-            own = self._read.get(span.context, []) if span.op in _READS else []
-            if made_by := [*own] or linked or [*self._siblings_of(sender, span)]:
-                return list(dict.fromkeys(made_by))[:MOST_CAUSES]
-            if span.op is Op.SEND and span.service != sender.service:
-                return [ProduceKey(node) for node in self._sent[span.context]]
-        return []
-
-    def _inside_of(self, span: SpanSeen) -> Iterator[SpanSeen]:
+    def _reading_around(self, span: SpanSeen) -> Context | None:
         seen: set[Context] = set()
-        at: SpanSeen | None = span
+        at = self.spans.get(span.parent) if span.parent else None
         while at is not None and at.context not in seen:
+            if at.op is not Op.OTHER:
+                return at.context if at.op in _READS else None
             seen.add(at.context)
-            yield at
-            at = self._spans.get(at.parent) if at.parent else None
+            at = self.spans.get(at.parent) if at.parent else None
+        return None
 
-    def _siblings_of(self, sender: SpanSeen, around: SpanSeen) -> list[ConsumeKey]:
-        """In a batch handler of kafkajs the poll span is around both the process spans and what they send."""
-        if around.op is not Op.RECEIVE or around is sender:
-            return []
-        return [key for context in self._processed_inside[around.context] for key in self._read.get(context, ())]
 
-    def _add_letter(self, letter: LetterSeen) -> None:
-        """The dead letter comes from the reading that failed, also where that reading left no span."""
-        key = ProduceKey(letter.place)
-        self._node(letter.place).letter = letter
-        if letter.origin is None:
-            return
-        failed = self._reading_that_failed(letter, letter.origin)
-        if failed is not None:
-            self.readings[failed].letter = letter
-        if not self._causes[key]:
-            self._tie(key, failed or ProduceKey(self._node(letter.origin).key))
-
-    def _reading_that_failed(self, letter: LetterSeen, origin: Place) -> ConsumeKey | None:
-        if letter.group:
-            return self._reading(ConsumeKey(origin, Party(letter.group, _NOBODY))).key
-        failed = self._failed_at(origin)
-        return failed[0] if len(failed) == 1 else None
-
-    def _add_resent(self, resent: ResentSeen) -> None:
-        key = ProduceKey(resent.sent)
-        self._node(resent.sent).resent = resent
-        self._node(resent.letter)
-        for cause in self._causes.pop(key, []):
-            self._effects[cause].remove(key)
-        self._tie(key, ProduceKey(resent.letter))
-
-    def _tie(self, effect: HopKey, cause: HopKey) -> None:
-        if effect != cause and cause not in self._causes[effect]:
-            self._causes[effect].append(cause)
-            self._effects[cause].append(effect)
+def _fits(record: RecordSeen, span: SpanSeen) -> bool:
+    return record.place[0] == span.topic

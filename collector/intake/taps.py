@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from collector.domain import dialects
 from collector.domain.contexts import writer
 from collector.domain.dead_letters import DeadLetter
+from collector.domain.record_ids import ids_of
 from collector.domain.records import Record
 from collector.intake.reading import Rows
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place
-from collector.store.records import KEY_NAME, Tapped
+from collector.store.records import FLOW_NAME, KEY_NAME, Tapped
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_KEY = 200  # characters that a key is searched by
-EVENT_ID_HEADERS = ("ce_id", "ce-id", "event-id", "event_id", "message-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +61,24 @@ class TapReading:
 
     def _tapped(self, record: Record, feed: Feed) -> Tapped:
         holds_letters = feed.holds_dead_letters or dialects.role(feed.name) == "dead_letter"
+        ids = ids_of(record)
         return Tapped(
             record=record,
             topic_id=feed.topic_id,
             keeps_body=holds_letters or matches(record.topic, self._rules.payloads),
             context=writer(record),
-            event_id=next(filter(None, (searchable(record.first(name)) for name in EVENT_ID_HEADERS)), None),
-            keys=tuple(self._keys(record)),
+            event_id=ids.own,
+            cause_id=ids.cause,
+            keys=tuple(self._keys(record, ids.flow)),
             letter=_letter(record) if holds_letters else None,
         )
 
-    def _keys(self, record: Record) -> list[tuple[int, str]]:
+    def _keys(self, record: Record, flow: str | None) -> list[tuple[int, str]]:
         found = []
         if text := searchable(record.key):
             found.append((KEY_NAME, text))
+        if flow:
+            found.append((FLOW_NAME, flow))
         for name, number in self._key_names.items():
             if text := searchable(record.first(name)):
                 found.append((number, text))

@@ -16,11 +16,12 @@ from collector.store.positions import Place
 
 FIRST_BYTES = 256
 KEY_NAME = 1  # the row "key" of key_name, seeded
+FLOW_NAME = -1  # the row "correlation id": an id that groups the events of a flow
 
 RECORD = (
     "record (stored_at, produced_at, kafka_offset, trace_id, span_id, topic_id, kafka_partition, size_bytes, n_headers,"
-    " timestamp_type, key, event_id)",
-    "timestamptz timestamptz int8 uuid int8 int4 int4 int4 int2 int2 bytea text",
+    " timestamp_type, key, event_id, cause_id)",
+    "timestamptz timestamptz int8 uuid int8 int4 int4 int4 int2 int2 bytea text text",
 )
 BODY = (
     "record_body (stored_at, topic_id, kafka_partition, kafka_offset, headers, value)",
@@ -41,7 +42,8 @@ MAX_SMALLINT, MAX_INT = 2**15 - 1, 2**31 - 1
 class Tapped:
     """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it.
 
-    `letter`: what it says of a failure, where it is a dead letter.
+    `event_id` is its own id, `cause_id` that of the record it comes from. `letter`: what it says of a failure, where it
+    is a dead letter.
     """
 
     record: Record
@@ -51,6 +53,7 @@ class Tapped:
     event_id: str | None
     keys: tuple[tuple[int, str], ...]
     letter: DeadLetter | None = None
+    cause_id: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -123,4 +126,5 @@ def _record(each: Tapped, stored_at: datetime) -> tuple[object, ...]:
         record.timestamp_type,
         record.key,
         each.event_id,
+        each.cause_id,
     )

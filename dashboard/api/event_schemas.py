@@ -26,6 +26,10 @@ class Hop(Schema):
 
     result: ok, failed; received (only a poll was seen); waiting (put off, not tried yet); passed (the group's
     committed offset is beyond it, and no span says more).
+    known_by: how its causes are known: position (two parties name the same record), parent, link, traceparent, copied
+    traceparent (a service without spans handed it on), causation id, dead letter headers, retry.
+    missing: what is not stored: writer, cause, context, sender. skew_seconds: it seems to have been read that much
+    before it was sent: two clocks differ, and the wait is not known. n_inside: spans that are no messages within it.
     """
 
     id: int
@@ -52,6 +56,11 @@ class Hop(Schema):
     causes: list[int]
     trace_id: str | None
     span_id: str | None
+    known_by: list[str]
+    n_causes: int
+    missing: list[str]
+    skew_seconds: float | None
+    n_inside: int
 
 
 class Path(Schema):

@@ -1,144 +1,129 @@
-"""Events: search, and the path of one event."""
+"""Events: the newest of all topics, and what was looked for, grouped by flow."""
 
-import re
-from collections.abc import Mapping
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import path, reverse
-from django.utils.http import urlencode
 
+from collector.clock import now
 from dashboard import shell
-from dashboard.access import Action, can, needs, sentence
-from dashboard.audit import recorded
-from dashboard.payloads import readable, readable_headers
-from dashboard.queries.events import Event, Hop, Lineage, event, newest_events, payload, trace
-from dashboard.queries.letters_at import Address, letters_at
+from dashboard.access import Action, can, needs
+from dashboard.queries.events import Found, newest_events, search
+from dashboard.queries.flows import Flow, flows
+from dashboard.queries.stuck import stuck_events
 
-MOST_DRAWN = 200
 N_NEWEST = 100
-_TRACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_DEAD, _SENT_AGAIN = "dead letter", "retry"
+LONGEST = 400
+N_BARS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Matches in one stretch of time: a bar of the histogram, 0 to 100 high, and a link that narrows to it."""
+
+    x: int
+    height: int
+    n: int
+    begins_at: datetime
+    url: str
+
+    @property
+    def top(self) -> int:
+        """Where it begins, from above."""
+        return 100 - self.height
 
 
 @needs(Action.VIEW)
 def event_list(request: HttpRequest) -> HttpResponse:
-    """The newest events of all topics; `q` is the search of every page."""
-    if request.GET.get("q"):
-        return HttpResponseRedirect(f"{reverse('search')}?{urlencode({'q': request.GET['q']})}")
-    return shell.page(
-        request,
-        "events/events.html",
-        {"recent": newest_events(limit=N_NEWEST)},
-        section="events",
-        crumbs=[shell.Crumb("Events")],
-        streams=" ",
-    )
+    """The newest events; with `q` those that were looked for, by flow; with `view=stuck` those that do not go on."""
+    text = request.GET.get("q", "").strip()[:LONGEST]
+    view = "stuck" if request.GET.get("view") == "stuck" and not text else ""
+    facts: dict[str, object] = {"query": text, "view": view, "may_see": can(request.user, Action.SEE_PAYLOADS)}
+    if text:
+        found = search(text)
+        there = _leads_to(found)
+        if there and not shell.wants_part(request, "results"):
+            return HttpResponseRedirect(there)
+        facts |= {**_results(request, found), "leads_to": there}
+    elif view:
+        facts["stuck"] = stuck_events(now=now())
+    else:
+        facts["recent"] = newest_events(limit=N_NEWEST)
+    if shell.wants_part(request, "results"):
+        return render(request, "events/results.html", facts)
+    crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(text)] if text else [shell.Crumb("Events")]
+    return shell.page(request, "events/events.html", facts, section="events", crumbs=crumbs, streams=" ")
 
 
-@needs(Action.VIEW)
-def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
-    """One event: its path; with `tab=payload` its bytes, which is written down."""
-    found = event(cluster, topic, partition, offset)
-    if found is None:
-        raise Http404(f"No event at {topic}/{partition}/{offset}.")
-    address = found.event.address
-    facts = {
-        "event": found.event,
-        "path": found.path,
-        **_drawing(found.path, may_retry=can(request.user, Action.RETRY)),
-        **_bytes(request, found.event),
-    }
-    crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(address)]
-    return shell.page(request, "events/event.html", facts, section="events", crumbs=crumbs)
+def _leads_to(found: Found) -> str:
+    if found.kind == "trace" and found.trace_id:
+        return reverse("trace", args=[found.trace_id])
+    if found.kind == "event" and len(found.rows) == 1:
+        row = found.rows[0]
+        return reverse("event", args=[row.cluster, row.topic, row.partition, row.offset])
+    return ""
 
 
-@needs(Action.VIEW)
-def trace_page(request: HttpRequest, trace_id: str) -> HttpResponse:
-    """Everything in one trace, and what it comes from."""
-    found = trace(UUID(hex=trace_id)) if _TRACE_ID.fullmatch(trace_id) else None
-    if found is None:
-        raise Http404("Nothing was seen of this trace.")
-    facts = {
-        "trace": found,
-        "path": found.path,
-        **_drawing(found.path, may_retry=can(request.user, Action.RETRY)),
-    }
-    crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(f"trace {trace_id}")]
-    return shell.page(request, "events/trace.html", facts, section="events", crumbs=crumbs)
-
-
-def _bytes(request: HttpRequest, found: Event) -> dict[str, object]:
-    """Value and headers, for who may see them and asks."""
-    tab = "payload" if request.GET.get("tab") == "payload" else ""
-    if not can(request.user, Action.SEE_PAYLOADS):
-        return {"tab": tab, "refusal": sentence(Action.SEE_PAYLOADS)}
-    if not tab or not found.has_payload:
-        return {"tab": tab}
-    with recorded("see payload", request, object=f"{found.cluster}/{found.address}"):
-        held = payload(found.cluster, found.topic, found.partition, found.offset)
-    if held is None:
-        return {"tab": tab}
-    headers = None if held.headers is None else readable_headers(held.headers)
-    return {"tab": tab, "value": readable(held.value), "key": readable(held.key), "headers": headers, "shown": True}
-
-
-def _drawing(lineage: Lineage, *, may_retry: bool) -> dict[str, object]:
-    letters = letters_at(at for hop in lineage.hops if _DEAD in hop.evidence and (at := _address(hop)))
-    rows = [_row(hop, lineage, letters, may_retry=may_retry) for hop in lineage.hops]
-    drawn = [row["drawn"] for row in rows[:MOST_DRAWN]]
-    return {"rows": rows, "data": {"hops": drawn, "start": list(lineage.start)}, "n_left_out": len(rows) - len(drawn)}
-
-
-def _row(hop: Hop, lineage: Lineage, letters: Mapping[Address, int], *, may_retry: bool) -> dict[str, object]:
-    at = _address(hop)
-    letter = letters.get(at) if at and hop.kind == "produce" else None
-    url = reverse("event", args=at) if at else ""
-    first = lineage.hops[0].happened_at
-    after = (hop.happened_at - first).total_seconds() if hop.happened_at and first else None
-    written = hop.kind == "produce"
-    note = (
-        "" if not written else _DEAD if _DEAD in hop.evidence else "sent again" if _SENT_AGAIN in hop.evidence else ""
-    )
-    retry_url = reverse("retry_plan", args=[letter]) if letter and may_retry else ""
-    drawn = {
-        "id": hop.id,
-        "kind": hop.kind,
-        "service": hop.service_name,
-        "topic": hop.topic_name,
-        "partition": hop.partition,
-        "offset": hop.offset,
-        "group": hop.group_name,
-        "wait_seconds": hop.wait_seconds,
-        "processing_seconds": hop.processing_seconds,
-        "result": hop.result,
-        "reason": hop.exception_class if hop.result == "failed" else None,
-        "evidence": list(hop.evidence),
-        "cause": hop.cause,
-        "note": note,
-        "url": url,
-        "retry_url": retry_url,
-    }
+def _results(request: HttpRequest, found: Found) -> dict[str, object]:
+    grouped = flows(found.rows)
+    failed_only = request.GET.get("failed") == "1"
+    since, until = _moment(request.GET.get("begun_from")), _moment(request.GET.get("begun_to"))
+    kept = [flow for flow in grouped if _fits(flow, since, until) and (flow.failed_in or not failed_only)]
+    order = request.GET.get("order", "")
+    if order == "wait":
+        kept.sort(key=lambda flow: -(flow.longest_wait_seconds or 0.0))
+    elif order == "retries":
+        kept.sort(key=lambda flow: -flow.n_retries)
     return {
-        "hop": hop,
-        "url": url,
-        "after_seconds": after,
-        "letter": letter,
-        "retry_url": retry_url,
-        "note": note,
-        "current": hop.id in lineage.start and hop.kind == "produce",
-        "drawn": drawn,
+        "found": found,
+        "flows": kept,
+        "n_all_flows": len(grouped),
+        "n_rows": sum(len(flow.rows) for flow in kept),
+        "bars": _bars(request, grouped),
+        "failed_only": failed_only,
+        "order": order,
+        "narrowed": since is not None and until is not None,
     }
 
 
-def _address(hop: Hop) -> Address | None:
-    if hop.cluster is None or hop.topic_name is None or hop.partition is None or hop.offset is None:
+def _fits(flow: Flow, since: datetime | None, until: datetime | None) -> bool:
+    """Whether any of its rows lies in the stretch."""
+    if since is None or until is None:
+        return True
+    return any(row.at is not None and since <= row.at < until for row in flow.rows)
+
+
+def _bars(request: HttpRequest, grouped: Sequence[Flow]) -> list[Bar]:
+    """The matches over time: whole stretches from the first to the last."""
+    times = sorted(row.at.timestamp() for flow in grouped for row in flow.rows if row.at)
+    if len(times) < 2 or times[-1] - times[0] < N_BARS / 1000:
+        return []
+    step = (times[-1] - times[0]) / (N_BARS - 1)
+    counts = [0] * N_BARS
+    for each in times:
+        counts[min(N_BARS - 1, int((each - times[0]) / step))] += 1
+    query = request.GET.dict()
+    bars = []
+    for number, n in enumerate(counts):
+        begins, ends = (datetime.fromtimestamp(times[0] + step * each, UTC) for each in (number, number + 1))
+        narrowed = {**query, "begun_from": begins.isoformat(), "begun_to": ends.isoformat()}
+        height = max(6, round(100 * n / max(counts))) if n else 0
+        bars.append(Bar(number * 10, height, n, begins, f"?{urlencode(narrowed)}"))
+    return bars
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
         return None
-    return hop.cluster, hop.topic_name, hop.partition, hop.offset
+    return found if found and found.tzinfo else None
 
 
 urlpatterns = [
     path("events/", event_list, name="events"),
-    path("events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/", event_page, name="event"),
-    path("events/traces/<str:trace_id>/", trace_page, name="trace"),
 ]

@@ -26,6 +26,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
     exact = [name for name in names if name.exact]
     if len(exact) == 1:
         return HttpResponseRedirect(address_of(exact[0]))
+    if found and found.kind in {"keys", "event"} and not names:
+        return HttpResponseRedirect(f"{reverse('events')}?{urlencode({'q': wanted})}")
     facts = {
         "query": text,
         "names": [(name, address_of(name)) for name in names[:MOST]],

@@ -81,7 +81,7 @@ def event(cluster: str, topic: str, partition: int, offset: int) -> EventPage | 
             return None
         number, event_, has_record = found
         place = (number, partition, offset)
-        seen = event_rows.seen_around(event_rows.traces_at(place), place)
+        seen = event_rows.seen_around(event_rows.start_at(place), [place])
         path = path_of_event(_loom(seen), place)
         if not path.hops and not has_record:
             return None
@@ -91,7 +91,7 @@ def event(cluster: str, topic: str, partition: int, offset: int) -> EventPage | 
 def trace(trace_id: UUID) -> TracePage | None:
     """The trace, or None where nothing was seen of it. Eight statements, however long the path is."""
     with event_rows.reading():
-        seen = event_rows.seen_around([trace_id], None)
+        seen = event_rows.seen_around(event_rows.Start([trace_id]), [])
         path = path_of_trace(_loom(seen), trace_id)
         if not path.hops and not any(span.trace_id == trace_id for span in seen.spans):
             return None

@@ -48,35 +48,63 @@ def reading() -> Iterator[None]:
         yield
 
 
-def traces_at(place: Place) -> list[UUID]:
-    """The traces to start from. One statement."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a path begins: traces, the ids of events whose effects are wanted, and those of their causes."""
+
+    traces: Collection[UUID]
+    events: Collection[str] = ()
+    causes: Collection[str] = ()
+
+
+def start_at(place: Place) -> Start:
+    """The traces and ids to start from. One statement."""
     topic, partition, offset = place
     with connection.cursor() as cursor:
         cursor.execute(statements.START, {"topic": topic, "partition": partition, "offset": offset})
-        return [trace for (trace,) in cursor.fetchall()]
+        rows = cursor.fetchall()
+    traces, events, causes = ({row[column] for row in rows if row[column]} for column in range(3))
+    return Start(traces, events, causes)
 
 
-def seen_around(start: Collection[UUID], place: Place | None) -> Seen:
-    """Everything that the paths of these traces, and of the event at `place`, may need. Five statements."""
+def places_at(addresses: Sequence[tuple[str, str, int, int]]) -> dict[tuple[str, str, int, int], Place]:
+    """Places by address (cluster, topic, partition, offset). One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(statements.CLOSURE, {"start": list(start)})
-        traces = sorted({trace for (trace,) in cursor.fetchall()} | set(start))
+        cursor.execute(
+            statements.TOPICS, [sorted({each[0] for each in addresses}), sorted({each[1] for each in addresses})]
+        )
+        topics = {(cluster, name): number for number, cluster, name in cursor.fetchall()}
+    return {each: (topics[each[0:2]], each[2], each[3]) for each in addresses if each[0:2] in topics}
+
+
+def seen_around(start: Start, places: Iterable[Place]) -> Seen:
+    """Everything that the paths of these traces, and of the events at `places`, may need. Five statements."""
+    asked = set(places)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statements.CLOSURE,
+            {"start": list(start.traces), "events": list(start.events), "causes": list(start.causes)},
+        )
+        reached = cursor.fetchall()
+        traces = sorted({trace for trace, _ in reached if trace} | set(start.traces))
+        ids = sorted({found for _, found in reached if found})
         cursor.execute(statements.SPANS, [traces])
         spans = [_span(row) for row in cursor.fetchall()]
         cursor.execute(statements.LINKS, [traces])
         links = [LinkSeen(row[0:2], row[2:4], _place(*row[4:7])) for row in cursor.fetchall()]
-        places = {each.place for each in spans if each.place} | {each.place for each in links if each.place}
-        places |= {place} if place else set()
-        cursor.execute(statements.LETTERS, _columns(places))
+        found = asked | {each.place for each in spans if each.place} | {each.place for each in links if each.place}
+        cursor.execute(statements.LETTERS, _columns(found))
         rows = cursor.fetchall()
         letters = [_letter(row) for row in rows]
         resents = [ResentSeen(row[0:3], row[10:13], row[13]) for row in rows if row[12] is not None]
-        places |= {each.place for each in letters} | {each.origin for each in letters if each.origin}
-        places |= {each.sent for each in resents}
-        cursor.execute(statements.RECORDS, {"traces": traces, **_columns(places)})
-        records = [RecordSeen(row[0:3], row[3], _context(*row[4:6])) for row in cursor.fetchall()]
+        found |= {each.place for each in letters} | {each.origin for each in letters if each.origin}
+        found |= {each.sent for each in resents}
+        cursor.execute(statements.RECORDS, {"traces": traces, "ids": ids, **_columns(found)})
+        records = [RecordSeen(row[0:3], row[3], _context(*row[4:6]), *row[6:8]) for row in cursor.fetchall()]
     full = (
-        len(traces) >= MOST_TRACES or len(spans) > MOST_SPANS or max(len(links), len(records), len(rows)) >= MOST_ROWS
+        max(len(traces), len(reached)) >= MOST_TRACES
+        or len(spans) > MOST_SPANS
+        or max(len(links), len(records), len(rows)) >= MOST_ROWS
     )
     return Seen(spans[:MOST_SPANS], links, records, letters, resents, full)
 

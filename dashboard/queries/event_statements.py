@@ -19,7 +19,9 @@ _PLACES = (
     "unnest(%(topics)s::int[], %(partitions)s::int[], %(offsets)s::bigint[]) n(topic_id, kafka_partition, kafka_offset)"
 )
 
-# From an event to the traces that saw it, or saw the dead letters and retries that are next to it.
+_RECORD = "r.topic_id, r.kafka_partition, r.kafka_offset, r.produced_at, r.trace_id, r.span_id, r.event_id, r.cause_id"
+
+# From an event to the traces and ids that saw it, or saw the dead letters and retries that are next to it.
 START = f"""
 with n as (select %(topic)s::int topic_id, %(partition)s::int kafka_partition, %(offset)s::bigint kafka_offset),
 near as (
@@ -30,58 +32,70 @@ near as (
   union select x.topic_id, x.kafka_partition, x.kafka_offset from n join retry_item i on {_SENT.format("n", "i")}
     join dead_letter x on x.id = i.dead_letter_id
 )
-select trace_id from near join span s on {_HERE.format("s", "near")}
-union select trace_id from near join span_link l on {_HERE.format("l", "near")}
-union select trace_id from near join record r on {_HERE.format("r", "near")} where r.trace_id is not null
+select trace_id, null::text, null::text from near join span s on {_HERE.format("s", "near")}
+union select trace_id, null, null from near join span_link l on {_HERE.format("l", "near")}
+union select trace_id, event_id, cause_id from near join record r on {_HERE.format("r", "near")}
+  where r.trace_id is not null or r.event_id is not null or r.cause_id is not null
 limit {MOST_TRACES}
 """  # noqa: S608
 
 # Down from the start and up from the start, never down and then up: a batch reader would drag in all its other flows.
 CLOSURE = f"""
-with recursive down(trace_id) as (
-  select unnest(%(start)s::uuid[])
-  union select found.trace_id from down d cross join lateral (
-    select l.trace_id from span_link l where l.linked_trace_id = d.trace_id
-    union all select c.trace_id from span p join span c on {_HERE.format("c", "p")} and c.op in (2, 3)
+with recursive down(trace_id, event_id) as (
+  select * from (select unnest(%(start)s::uuid[]), null::text union all select null, unnest(%(events)s::text[])) s
+  union select found.trace_id, found.event_id from down d cross join lateral (
+    select l.trace_id, null::text event_id from span_link l where l.linked_trace_id = d.trace_id
+    union all select c.trace_id, null from span p join span c on {_HERE.format("c", "p")} and c.op in (2, 3)
       where p.trace_id = d.trace_id and p.op = 1
-    union all select c.trace_id from record r join span c on {_HERE.format("c", "r")} and c.op in (2, 3)
+    union all select c.trace_id, null from record r join span c on {_HERE.format("c", "r")} and c.op in (2, 3)
       where r.trace_id = d.trace_id
-    union all select c.trace_id from record r join span_link c on {_HERE.format("c", "r")} where r.trace_id = d.trace_id
-    union all select y.trace_id from span p join dead_letter x on {_ORIGIN.format("p", "x")}
+    union all select c.trace_id, null from record r join span_link c on {_HERE.format("c", "r")}
+      where r.trace_id = d.trace_id
+    union all select null, r.event_id from record r where r.trace_id = d.trace_id and r.event_id is not null
+    union all select y.trace_id, y.event_id from record r cross join lateral (
+        select r.trace_id, null::text event_id union all select null, r.event_id
+        union all select c.trace_id, null from span c where {_HERE.format("c", "r")} and c.op in (2, 3)
+      ) y where r.cause_id = d.event_id
+    union all select y.trace_id, null from span p join dead_letter x on {_ORIGIN.format("p", "x")}
       cross join lateral (
         select x.trace_id
         union all select c.trace_id from span c where {_HERE.format("c", "x")}
         union all select c.trace_id from retry_item i join span c on {_SENT.format("c", "i")}
           where i.dead_letter_id = x.id
       ) y where p.trace_id = d.trace_id and p.op in (2, 3)
-    union all select c.trace_id from dead_letter x join retry_item i on i.dead_letter_id = x.id
+    union all select c.trace_id, null from dead_letter x join retry_item i on i.dead_letter_id = x.id
       join span c on {_SENT.format("c", "i")} where x.trace_id = d.trace_id
-  ) found where found.trace_id is not null
+  ) found where found.trace_id is not null or found.event_id is not null
 ),
-up(trace_id) as (
-  select unnest(%(start)s::uuid[])
-  union select found.trace_id from up u cross join lateral (
-    (select l.linked_trace_id trace_id from span_link l where l.trace_id = u.trace_id limit 100)
-    union all select p.trace_id from span c join span p on {_HERE.format("p", "c")} and p.op = 1
+up(trace_id, cause_id) as (
+  select * from (select unnest(%(start)s::uuid[]), null::text union all select null, unnest(%(causes)s::text[])) s
+  union select found.trace_id, found.cause_id from up u cross join lateral (
+    (select l.linked_trace_id trace_id, null::text cause_id from span_link l where l.trace_id = u.trace_id limit 100)
+    union all select p.trace_id, null from span c join span p on {_HERE.format("p", "c")} and p.op = 1
       where c.trace_id = u.trace_id and c.op in (2, 3)
-    union all select r.trace_id from span c join record r on {_HERE.format("r", "c")}
+    union all select y.trace_id, y.cause_id from span c join record r on {_HERE.format("r", "c")}
+      cross join lateral (select r.trace_id, null::text cause_id union all select null, r.cause_id) y
       where c.trace_id = u.trace_id and c.op in (2, 3)
-    union all (select r.trace_id from span_link c join record r on {_HERE.format("r", "c")}
+    union all (select r.trace_id, null from span_link c join record r on {_HERE.format("r", "c")}
       where c.trace_id = u.trace_id limit 100)
-    union all select s.trace_id from dead_letter x join span s on {_ORIGIN.format("s", "x")}
+    union all select null, r.cause_id from record r where r.trace_id = u.trace_id and r.cause_id is not null
+    union all select y.trace_id, y.cause_id from record r
+      cross join lateral (select r.trace_id, null::text cause_id union all select null, r.cause_id) y
+      where r.event_id = u.cause_id
+    union all select s.trace_id, null from dead_letter x join span s on {_ORIGIN.format("s", "x")}
       where x.trace_id = u.trace_id
-    union all select y.trace_id from span c join dead_letter x on {_HERE.format("x", "c")}
+    union all select y.trace_id, null from span c join dead_letter x on {_HERE.format("x", "c")}
       cross join lateral (
         select x.trace_id union all select s.trace_id from span s where {_ORIGIN.format("s", "x")}
       ) y where c.trace_id = u.trace_id and c.op in (2, 3)
-    union all select y.trace_id from span c join retry_item i on {_SENT.format("c", "i")}
+    union all select y.trace_id, null from span c join retry_item i on {_SENT.format("c", "i")}
       join dead_letter x on x.id = i.dead_letter_id cross join lateral (
         select x.trace_id union all select s.trace_id from span s where {_ORIGIN.format("s", "x")}
       ) y where c.trace_id = u.trace_id and c.op in (2, 3)
-  ) found where found.trace_id is not null
+  ) found where found.trace_id is not null or found.cause_id is not null
 )
-select trace_id from (select trace_id from down limit {MOST_TRACES}) d
-union select trace_id from (select trace_id from up limit {MOST_TRACES}) u
+select trace_id, event_id from (select trace_id, event_id from down limit {MOST_TRACES}) d
+union select trace_id, cause_id from (select trace_id, cause_id from up limit {MOST_TRACES}) u
 """  # noqa: S608
 
 SPANS = f"""
@@ -103,10 +117,13 @@ from span_link where trace_id = any(%s::uuid[]) limit {MOST_ROWS}
 """  # noqa: S608
 
 RECORDS = f"""
-select topic_id, kafka_partition, kafka_offset, produced_at, trace_id, span_id from record r
-where r.trace_id = any(%(traces)s::uuid[])
-union all select r.topic_id, r.kafka_partition, r.kafka_offset, r.produced_at, r.trace_id, r.span_id
-from {_PLACES} join record r on {_HERE.format("r", "n")} limit {MOST_ROWS}
+with found as (
+  select {_RECORD} from record r where r.trace_id = any(%(traces)s::uuid[])
+  union all select {_RECORD} from {_PLACES} join record r on {_HERE.format("r", "n")}
+  union all select {_RECORD} from record r where r.event_id = any(%(ids)s::text[])
+  union all select {_RECORD} from record r where r.cause_id = any(%(ids)s::text[])
+)
+select * from found limit {MOST_ROWS}
 """  # noqa: S608
 
 LETTERS = f"""
@@ -148,4 +165,9 @@ NAMES = """
 select 0, t.id, c.name, t.name from topic t join cluster c on c.id = t.cluster_id where t.id = any(%s::int[])
 union all select 1, g.id, c.name, g.name from consumer_group g join cluster c on c.id = g.cluster_id
 where g.id = any(%s::int[])
+"""
+
+TOPICS = """
+select t.id, c.name, t.name from topic t join cluster c on c.id = t.cluster_id
+where c.name = any(%s::text[]) and t.name = any(%s::text[]) and t.deleted_at is null
 """

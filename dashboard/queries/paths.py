@@ -14,7 +14,8 @@ from dashboard.queries.event_rows import Names
 class Hop:
     """One event sent, or read by one party. Ids are as in the graph; None is unknown.
 
-    `result`, `evidence`: see collector.domain.lineage.PathHop. `cause`: the first of `causes`, ids of earlier hops.
+    `result`, `evidence`, `known_by`, `missing`, `skew_seconds`, `n_causes`, `n_inside`: see
+    collector.domain.lineage.PathHop. `cause`: the first of `causes`, ids of earlier hops.
     """
 
     id: int
@@ -42,6 +43,11 @@ class Hop:
     causes: tuple[int, ...]
     trace_id: str | None
     span_id: str | None
+    known_by: tuple[str, ...]
+    n_causes: int
+    missing: tuple[str, ...]
+    skew_seconds: float | None
+    n_inside: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,11 @@ def _hop(index: int, hop: PathHop, topics: Names, groups: Names) -> Hop:
         causes=hop.causes,
         trace_id=hop.context[0].hex if hop.context else None,
         span_id=f"{hop.context[1] & 0xFFFF_FFFF_FFFF_FFFF:016x}" if hop.context else None,
+        known_by=hop.known_by,
+        n_causes=hop.n_causes,
+        missing=hop.missing,
+        skew_seconds=hop.skew_seconds,
+        n_inside=hop.n_inside,
     )
 
 

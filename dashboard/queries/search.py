@@ -1,4 +1,4 @@
-"""What a search text means: an address, a trace, a key."""
+"""What a search text means: an address, a trace, an id, a key."""
 
 import re
 from collections.abc import Sequence
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
 from collector.domain import positions
 from collector.domain.texts import storable
 from dashboard.queries.event_lists import MOST_READ, EventRow, event_rows
 
-MOST_FOUND = 50
+MOST_FOUND = 200
 HINT = "Type an address such as orders.created/7/88123, a trace id, or a key."
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
@@ -21,19 +22,23 @@ _AFTER_ALL = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search text is: one event, one trace, events with a key, or nothing. `read` says how it was taken."""
+    """What a search text is: one event, one trace, events with a key or an id, or nothing.
+
+    `read` says how the text was taken and what was looked through. `stopped`: the search took too long.
+    """
 
     kind: Literal["event", "trace", "keys", "nothing"]
     read: str
     rows: tuple[EventRow, ...]
     trace_id: str | None
     truncated: bool
+    stopped: bool = False
 
 
 def search(text: str, *, only: str = "") -> Found:
-    """What `text` means: an address, a trace id or traceparent, else a key: whole, and then as its beginning.
+    """What `text` means: an address, a trace id or traceparent, else an id or a key: whole, and then as its beginning.
 
-    `only`: event, trace or key, where the person says which. At most five statements.
+    `only`: event, trace or key, where the person says which. At most seven statements, none longer than 5 s.
     """
     text = storable(text.strip())
     if only in {"", "event"} and (position := positions.parse(text)):
@@ -48,19 +53,28 @@ def search(text: str, *, only: str = "") -> Found:
             )
             if cursor.fetchone()[0]:
                 return Found("trace", "Read as a trace id.", (), trace_id.hex, truncated=False)
-    if not text or only in {"event", "trace"}:
+    if not text or only == "trace":
         return Found("nothing", HINT, (), None, truncated=False)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("select set_config('statement_timeout', '5s', true)")
+            return _by_key(text)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return Found("nothing", "Stopped after 5 s. Type more of it.", (), None, truncated=False, stopped=True)
+
+
+def _by_key(text: str) -> Found:
     whole = _with_key(_WHOLE, text)
     if whole:
-        return _found("keys", "Read as a key, the whole of it; the newest first.", whole)
+        return _found("keys", f"Read as a key or an id, the whole of it, the newest first; {_EXTENT}.", whole)
     begun = _with_key(_BEGUN, text)
-    return _found(
-        "keys",
-        "Read as the beginning of a key: no key is exactly this. Of very many matches only some are read.",
-        begun,
-    )
+    extent = f"the first {MOST_READ:,} matches" if len(begun) > MOST_FOUND else _EXTENT
+    return _found("keys", f"Read as the beginning of a key: no key and no id is exactly this; {extent}.", begun)
 
 
+_EXTENT = "the indexes of all topics over all that is stored, complete"
 _AT = """
 select c.name, t.name, %(partition)s, %(offset)s, coalesce(r.produced_at, s.started_at), r.key, r.size_bytes,
   coalesce(r.trace_id, s.trace_id), coalesce(s.failed, false), null, null
@@ -74,11 +88,18 @@ where t.name = %(topic)s and t.deleted_at is null and (r.stored_at is not null o
 order by c.name limit 50
 """
 _WITH_KEY = """
-select c.name, t.name, x.kafka_partition, x.kafka_offset, r.produced_at, r.key, r.size_bytes, r.trace_id, false,
-  kn.name, x.value
-from (select * from ({keys}) k order by k.stored_at desc limit %(most)s) x
+select c.name, t.name, x.kafka_partition, x.kafka_offset, r.produced_at, r.key, r.size_bytes, r.trace_id,
+  exists (select from span s where s.topic_id = x.topic_id and s.kafka_partition = x.kafka_partition
+    and s.kafka_offset = x.kafka_offset and s.status = 2),
+  x.name, x.value
+from (select * from (
+    (select k.stored_at, kn.name, k.value, k.topic_id, k.kafka_partition, k.kafka_offset
+      from ({keys}) k join key_name kn on kn.id = k.name_id)
+    union all
+    (select e.stored_at, 'event id', e.event_id, e.topic_id, e.kafka_partition, e.kafka_offset
+      from record e where e.event_id = %(text)s order by e.stored_at desc limit %(most)s)
+  ) k order by k.stored_at desc limit %(most)s) x
 join topic t on t.id = x.topic_id and t.deleted_at is null join cluster c on c.id = t.cluster_id
-join key_name kn on kn.id = x.name_id
 left join lateral (select * from record r where r.topic_id = x.topic_id and r.kafka_partition = x.kafka_partition
   and r.kafka_offset = x.kafka_offset limit 1) r on true
 """

@@ -27,6 +27,15 @@ class PathWorld:
             "insert into input (kind, cluster_id, topic_name) values (1, %s, 's') returning id", self.cluster
         )
         self._ids: dict[tuple[object, ...], int] = {}
+        self._begin = AT
+
+    def begin(self, at: datetime) -> None:
+        """From now on, times are seconds after `at`."""
+        self._begin = at
+
+    def after(self, seconds: float) -> datetime:
+        """The time that many seconds after the beginning."""
+        return self._begin + timedelta(seconds=seconds)
 
     def topic(self, name: str, *, role: int = 0) -> int:
         return self._named(
@@ -77,7 +86,7 @@ class PathWorld:
             "insert into span (trace_id, span_id, parent_id, started_at, stored_at, kafka_offset, duration_ms,"
             " source_id, name_id, edge_id, topic_id, kafka_partition, attrs_id, n_messages, kind, status, op)"
             " values (%s, %s, %s, %s, %s, %s, 500, %s, 0, %s, %s, %s, 0, %s, 0, %s, %s)",
-            UUID(int=trace), span, parent, after(at), stored, place[1] if place else None,
+            UUID(int=trace), span, parent, self.after(at), stored, place[1] if place else None,
             self.source(service), edge, topic_id, place[0] if place else None, n, 2 if error else 0, op,
         )  # fmt: skip
         for linked, where in links:
@@ -90,14 +99,17 @@ class PathWorld:
             self._run("insert into span_error values (%s, %s, %s, %s, %s, '')", UUID(int=trace), span, stored, *error)
 
     def record(
-        self, topic: str, place: tuple[int, int], *, by: Context | None = None, at: float = 0, key: str | None = None
-    ) -> None:
+        self, topic: str, place: tuple[int, int], *, by: Context | None = None, at: float = 0, key: str | None = None,
+        event_id: str | None = None, cause_id: str | None = None,
+    ) -> None:  # fmt: skip
         stored = self.stored(at)
         trace, span = (UUID(int=by[0]), by[1]) if by else (None, None)
         self._run(
             "insert into record (stored_at, produced_at, kafka_offset, trace_id, span_id, topic_id, kafka_partition,"
-            " size_bytes, n_headers, timestamp_type, key) values (%s, %s, %s, %s, %s, %s, %s, 120, 2, 1, %s)",
-            stored, after(at), place[1], trace, span, self.topic(topic), place[0], key.encode() if key else None,
+            " size_bytes, n_headers, timestamp_type, key, event_id, cause_id)"
+            " values (%s, %s, %s, %s, %s, %s, %s, 120, 2, 1, %s, %s, %s)",
+            stored, self.after(at), place[1], trace, span, self.topic(topic), place[0], key.encode() if key else None,
+            event_id, cause_id,
         )  # fmt: skip
         if key:
             self._run("insert into record_key values (%s, 1, %s, %s, %s, %s)", stored, key, self.topic(topic), *place)
@@ -119,19 +131,19 @@ class PathWorld:
         self._run(
             "insert into retry_item (operation_id, ordinal, dead_letter_id, status, attempt_id, target_topic_id,"
             " sent_at, sent_partition, sent_offset, verify_origin) values (%s, 1, %s, 2, %s, %s, %s, %s, %s, false)",
-            operation, letter, uuid4(), self.topic(topic), after(at), *place,
+            operation, letter, uuid4(), self.topic(topic), self.after(at), *place,
         )  # fmt: skip
 
     def committed(self, topic: str, group: str, offsets: list[int | None], *, at: float) -> None:
         ids = (self.topic(topic), self.group(group))
         self._run(
             "insert into group_sample (sampled_at, topic_id, group_id, committed) values (%s, %s, %s, %s)",
-            after(at), *ids, offsets,
+            self.after(at), *ids, offsets,
         )  # fmt: skip
         self._run(
             "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s)"
             " on conflict (topic_id, group_id) do update set committed = excluded.committed",
-            *ids, after(at), offsets,
+            *ids, self.after(at), offsets,
         )  # fmt: skip
 
     def hint(self, service: str, topic: str, group: str) -> None:
@@ -142,7 +154,7 @@ class PathWorld:
 
     def stored(self, at: float) -> datetime:
         """The batch of that second."""
-        stored = after(at + 1)
+        stored = self.after(at + 1)
         self._run(
             "insert into batch (stored_at, input_id, n_spans, n_links, n_records) values (%s, %s, 1, 0, 1)"
             " on conflict do nothing", stored, self.input,

@@ -22,6 +22,7 @@ PAGES = {
     "events/": ("viewer", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/": ("viewer", "-"),
     "events/traces/<str:trace_id>/": ("viewer", "-"),
+    "events/span/<str:trace_id>/<str:span_id>/": ("viewer", "-"),
     "search": ("viewer", "-"),
     "dead-letters/": ("viewer", "-"),
     "dead-letters/groups/<int:number>/": ("viewer", "-"),
@@ -58,6 +59,7 @@ OWNER_OF_SCOPE = {"read": "viewer", "payload": "operator", "retry": "operator", 
 SAMPLES = {
     "cluster": "local", "name": "orders.created", "topic": "orders.created", "group": "billing", "partition": "0",
     "offset": "7", "trace_id": "0af7651916cd43dd8448eb211c80319c", "secret": "x" * 43, "number": "1",
+    "span_id": "b7ad6b7169203331",
 }  # fmt: skip
 
 pytestmark = pytest.mark.django_db

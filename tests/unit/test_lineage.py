@@ -155,20 +155,87 @@ def test_the_batch_handler_of_kafkajs_sends_beside_its_process_spans() -> None:
     assert path.hops[2].causes == (1,)
 
 
-def test_a_copied_traceparent_joins_nothing() -> None:
-    """A bridge without telemetry copies the header: the reader behind it does not read from the first sender."""
+def test_a_copied_traceparent_joins_the_records_and_names_no_writer() -> None:
+    """A bridge without telemetry copies the header: what it wrote came of what it read, not from the first sender."""
     sent = span(1, Op.SEND, ORDERS, "orders")
     read = span(2, Op.PROCESS, PAYMENTS, "shipping", parent=1, at=5, place=(0, 3))
     bare = span(3, Op.PROCESS, PAYMENTS, "watcher", parent=1, at=5)
     cloth = loom(sent, read, bare, record((ORDERS, 0, 1), sent), record((PAYMENTS, 0, 3), sent, at=4))
     path = path_of_event(cloth, (PAYMENTS, 0, 3))
     assert told(path) == [
-        ("produce", None, PAYMENTS, "ok", ()),
-        ("consume", "shipping", PAYMENTS, "ok", (0,)),
-        ("consume", "watcher", PAYMENTS, "ok", (0,)),
+        ("produce", "orders", ORDERS, "ok", ()),
+        ("produce", None, PAYMENTS, "ok", (0,)),
+        ("consume", "shipping", PAYMENTS, "ok", (1,)),
+        ("consume", "watcher", PAYMENTS, "ok", (1,)),
     ]
-    assert path.hops[0].evidence == ("record",)
-    assert told(path_of_event(cloth, (ORDERS, 0, 1))) == [("produce", "orders", ORDERS, "ok", ())]
+    assert path.hops[1].evidence == ("record",)
+    assert path.hops[1].known_by == ("copied traceparent",)
+    assert path_of_event(cloth, (ORDERS, 0, 1)).hops == path.hops
+
+
+def test_a_record_written_in_the_context_of_a_reading_comes_from_it() -> None:
+    """A client without instrumentation, within a service that has spans and injects its context by hand."""
+    read = span(2, Op.PROCESS, ORDERS, "billing", at=5, place=(0, 3))
+    inside = span(3, Op.OTHER, None, "billing", parent=2, at=5)
+    path = path_of_event(loom(read, inside, record((PAYMENTS, 0, 0), inside, at=6)), (PAYMENTS, 0, 0))
+    assert told(path) == [("consume", "billing", ORDERS, "ok", ()), ("produce", None, PAYMENTS, "ok", (0,))]
+    assert path.hops[1].known_by == ("traceparent",)
+    assert path.hops[0].n_inside == 1
+
+
+def test_an_id_of_the_cause_joins_where_traces_do_not() -> None:
+    """aiokafka's sends are new traces; the CloudEvent says what it comes from. Without spans the event itself stays."""
+    read = span(1, Op.RECEIVE, ORDERS, "notices", at=1, place=(0, 1), group=BILLING)
+    sent = span(1, Op.SEND, PAYMENTS, "notices", trace=2, at=2)
+    order = RecordSeen((ORDERS, 0, 1), AT, None, "a-1")
+    again = RecordSeen((ORDERS, 0, 9), AT + timedelta(seconds=60), None, "a-1")
+    made = RecordSeen((PAYMENTS, 0, 0), AT + timedelta(seconds=2), sent.context, "b-1", "a-1")
+    silent = RecordSeen((LETTERS, 0, 0), AT + timedelta(seconds=3), None, "c-1", "b-1")
+    path = path_of_event(loom(read, sent, order, again, made, silent), (LETTERS, 0, 0))
+    assert told(path) == [
+        ("produce", None, ORDERS, "ok", ()),
+        ("consume", "notices", ORDERS, "ok", (0,)),
+        ("produce", "notices", PAYMENTS, "ok", (1,)),
+        ("produce", None, LETTERS, "ok", (2,)),
+    ]
+    assert [hop.known_by for hop in path.hops] == [(), ("position",), ("causation id",), ("causation id",)]
+
+
+def test_clocks_that_differ_are_said_and_draw_no_wait() -> None:
+    sent = span(1, Op.SEND, ORDERS, "orders", at=1, place=(0, 5))
+    read = span(2, Op.PROCESS, ORDERS, "billing", parent=1, at=0.75, place=(0, 5))
+    hop = path_of_event(loom(sent, read), (ORDERS, 0, 5)).hops[1]
+    assert (hop.wait_seconds, hop.skew_seconds) == (0.0, 0.25)
+
+
+def test_what_is_not_stored_is_named() -> None:
+    lost, cause = span(90, Op.SEND, ORDERS, "gone"), span(91, Op.PROCESS, ORDERS, "gone")
+    sent = span(1, Op.SEND, PAYMENTS, "orders", parent=cause.span_id, place=(0, 1))
+    read = span(2, Op.PROCESS, ORDERS, "billing", trace=2, place=(0, 5))
+    cloth = loom(
+        sent,
+        read,
+        link(read, lost),
+        record((ORDERS, 0, 5), lost),
+        record((LETTERS, 0, 0)),
+        record((LETTERS, 0, 1), sent),
+    )
+    missing = {hop.place: hop.missing for hop in path_of_event(cloth, (ORDERS, 0, 5)).hops if hop.kind == "produce"}
+    assert missing == {(ORDERS, 0, 5): ("writer",)}
+    assert path_of_event(cloth, (ORDERS, 0, 5)).hops[1].missing == ("sender",)
+    assert path_of_event(cloth, (PAYMENTS, 0, 1)).hops[0].missing == ("cause",)
+    assert path_of_event(cloth, (LETTERS, 0, 0)).hops[0].missing == ("context",)
+
+
+def test_a_batch_of_more_than_a_hundred_counts_its_causes_and_follows_a_hundred() -> None:
+    sends = [span(1, Op.SEND, ORDERS, "shop", trace=number, place=(0, number)) for number in range(1, 301)]
+    batch = span(9, Op.PROCESS, ORDERS, "ledger", trace=999, at=1, n_messages=300)
+    page = span(10, Op.SEND, PAYMENTS, "ledger", trace=999, parent=9, at=2, place=(0, 0))
+    cloth = loom(*sends, batch, page, *(link(batch, each) for each in sends))
+    backwards = path_of_event(cloth, (PAYMENTS, 0, 0))
+    assert (len(backwards.hops), backwards.hops[-1].n_causes) == (201, 300)
+    forwards = path_of_event(cloth, (ORDERS, 0, 299))
+    assert (len(forwards.hops), forwards.hops[-1].n_causes) == (3, 300)
 
 
 def test_tries_at_one_place_are_one_hop_and_the_last_decides() -> None:

@@ -1,50 +1,111 @@
-// The hops of a path as boxes in columns and rows: a tree by cause, each branch with rows of its own.
+// The hops of a path as boxes in columns and rows: a tree by cause from left to right, each branch with rows of its own.
 
-import { waitLabel } from "./words.js";
+import { choose } from "./choose.js";
+import { event, gap, ghost, reader, waitLabel, writer } from "./words.js";
 
-const MOST = 200;
+const ORDER = { failed: 0, waiting: 1, ok: 2, received: 3, passed: 4 };
 
-/** Boxes {kind, title, note, column, row, …} and wires {from, to, label}. A hop's `cause` is another hop's number. */
-export function arrange(hops) {
-  const children = new Map();
-  const known = new Set(hops.slice(0, MOST).map((hop) => hop.id));
-  const roots = [];
-  for (const hop of hops.slice(0, MOST)) {
-    if (hop.cause === null || !known.has(hop.cause) || hop.cause === hop.id) roots.push(hop);
-    else children.set(hop.cause, [...(children.get(hop.cause) ?? []), hop]);
+/** Boxes {kind, title, note, column, row, …} and wires {from, to, label, result, evidence}. */
+export function arrange({ hops, start, expected = [] }, opened = new Set()) {
+  const plan = choose(hops, start, opened);
+  const board = { ...plan, expected: byHop(expected), boxes: [], wires: [], of: new Map(), row: 0, folds: new Map() };
+  for (const fold of plan.folds) board.folds.set(fold.at, [...(board.folds.get(fold.at) ?? []), fold]);
+  for (const hop of hops) {
+    const isRoot = plan.drawn.has(hop.id) && !(plan.drawn.has(hop.cause) && plan.known.has(hop.cause));
+    if (isRoot && !board.of.has(hop.id)) tree(board, hop.id);
   }
-  const drawing = { boxes: [], wires: [], columns: 1, row: 0, children, seen: new Set() };
-  for (const root of roots) put(drawing, root, null, 0);
-  return { boxes: drawing.boxes, wires: drawing.wires, columns: drawing.columns, rows: Math.max(1, drawing.row) };
+  for (const id of plan.drawn) if (!board.of.has(id)) tree(board, id); // a circle has no first hop
+  moreCauses(board);
+  return { boxes: board.boxes, wires: board.wires, columns: 1 + Math.max(0, ...board.boxes.map((box) => box.column)), rows: Math.max(1, board.row) };
 }
 
-function put(drawing, hop, parent, column) {
-  if (drawing.seen.has(hop.id)) return null;
-  drawing.seen.add(hop.id);
-  const first = parent === null && hop.kind === "produce" ? writer(drawing, hop, column) : parent;
-  const box = boxOf(hop, first === null ? column : first.column + 1, drawing.row);
-  drawing.boxes.push(box);
-  drawing.columns = Math.max(drawing.columns, box.column + 1);
-  if (first) drawing.wires.push({ from: first, to: box, label: hop.kind === "consume" ? waitLabel(hop.wait_seconds) : "", result: hop.result, evidence: hop.evidence?.[0] });
-  const below = (drawing.children.get(hop.id) ?? []).map((child) => put(drawing, child, box, box.column)).filter(Boolean);
-  if (!below.length) drawing.row += 1;
-  else box.row = below[0].row;
-  if (first && parent === null) first.row = box.row;
+/** Depth first with a stack of its own: a chain may be thousands of hops long. */
+function tree(board, root) {
+  const stack = [{ id: root, parent: lead(board, root) }];
+  while (stack.length) {
+    const { id, parent, fresh } = stack.pop();
+    if (board.of.has(id)) continue;
+    if (fresh) board.row += 1;
+    const box = put(board, id, parent);
+    const below = next(board, id).filter((child) => !board.of.has(child));
+    const ends = tails(board, id, box, below.length > 0);
+    below.reverse().forEach((child, index) => {
+      const isFirst = index === below.length - 1;
+      stack.push({ id: child, parent: box, fresh: !isFirst || ends > 0 });
+    });
+    if (ends && !below.length) board.row += ends - 1;
+  }
+  board.row += 1;
+}
+
+function next(board, id) {
+  const rank = (child) => ORDER[board.known.get(child).result] ?? 2;
+  return (board.children.get(id) ?? []).filter((child) => board.drawn.has(child)).sort((one, other) => rank(one) - rank(other) || one - other);
+}
+
+/** What stands before a root: who wrote it, or what is folded there. */
+function lead(board, id) {
+  const hop = board.known.get(id);
+  const fold = (board.folds.get(id) ?? []).find((each) => each.side === "before");
+  if (fold) return place(board, { kind: "fold", key: fold.key, title: `${fold.count} earlier`, note: "show them" }, 0);
+  if (hop.kind === "consume") return null;
+  return place(board, writer(hop), 0);
+}
+
+function put(board, id, parent) {
+  const hop = board.known.get(id);
+  const cause = board.known.get(hop.cause);
+  let from = parent;
+  if (cause && cause.kind === "produce" && hop.kind === "produce" && parent?.hop === cause.id && !hop.known_by.includes("retry")) {
+    from = place(board, gap(hop), parent.column + 1);
+    wire(board, parent, from, {});
+  }
+  const box = place(board, hop.kind === "produce" ? event(hop, cause) : reader(hop), from ? from.column + 1 : 0);
+  board.of.set(id, box);
+  if (from) wire(board, from, box, { label: hop.kind === "consume" ? waitLabel(hop) : hop.known_by.includes("retry") ? "sent again" : "", result: hop.result, evidence: hop.evidence[0] });
   return box;
 }
 
-function writer(drawing, hop, column) {
-  const box = { kind: "service", title: hop.service ?? "? unknown", note: "wrote it", column, row: drawing.row, hop: null, result: hop.service ? null : "unknown" };
-  drawing.boxes.push(box);
-  return box;
+/** Ghosts, folded leaves and folded branches behind a box, each in a row of its own; how many there are. */
+function tails(board, id, box, hasMore) {
+  const ghosts = board.expected.get(id) ?? [];
+  const late = ghosts.filter((each) => each.late);
+  const shown = [...late, ...ghosts.filter((each) => !each.late)].slice(0, 5).map(ghost);
+  const hidden = board.leaves.get(id);
+  if (hidden) shown.push({ kind: "fold", key: `leaves:${id}`, title: `+${hidden.length} readers`, note: "all of them well" });
+  for (const fold of board.folds.get(id) ?? []) {
+    if (fold.side === "after") shown.push({ kind: "fold", key: fold.key, title: `+${fold.count} under ${fold.title}`, note: "show them" });
+  }
+  shown.forEach((tail, index) => {
+    const at = place(board, tail, box.column + 1, board.row + index);
+    wire(board, box, at, { evidence: tail.kind });
+  });
+  if (shown.length && hasMore) board.row += shown.length - 1;
+  return shown.length;
 }
 
-function boxOf(hop, column, row) {
-  if (hop.kind === "produce") {
-    const position = hop.offset === null ? hop.topic : `${hop.topic}/${hop.partition}/${hop.offset}`;
-    return { kind: "event", title: position, note: hop.note ?? "", column, row, hop: hop.id, url: hop.url, retryUrl: hop.retry_url, result: hop.result === "failed" ? "failed" : "ok" };
+function place(board, box, column, row = board.row) {
+  const placed = { ...box, column, row };
+  board.boxes.push(placed);
+  return placed;
+}
+
+function wire(board, from, to, { label = "", result, evidence }) {
+  board.wires.push({ from, to, label, result, evidence });
+}
+
+/** A batch has many causes: the first one places it, the others are wires. */
+function moreCauses(board) {
+  for (const [id, box] of board.of) {
+    for (const cause of board.known.get(id).causes) {
+      const from = board.of.get(cause);
+      if (from) wire(board, from, box, { evidence: "more" });
+    }
   }
-  const work = hop.processing_seconds === null || hop.processing_seconds === undefined ? "" : `worked ${waitLabel(hop.processing_seconds)}`;
-  const group = hop.group && hop.group !== hop.service ? `as ${hop.group}` : "";
-  return { kind: "service", title: hop.service ?? `? group ${hop.group ?? "unknown"}`, note: [group, work].filter(Boolean).join(", "), column, row, hop: hop.id, result: hop.result, reason: hop.reason };
+}
+
+function byHop(expected) {
+  const found = new Map();
+  for (const each of expected) found.set(each.after, [...(found.get(each.after) ?? []), each]);
+  return found;
 }

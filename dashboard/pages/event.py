@@ -1,0 +1,168 @@
+"""One event: where it came from, where it went, what is missing."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path, reverse
+
+from collector.clock import now as clock_now
+from dashboard import shell
+from dashboard.access import Action, can, needs, sentence
+from dashboard.audit import recorded
+from dashboard.path_pictures import DEAD, Row, address, picture, rows
+from dashboard.payloads import readable, readable_headers
+from dashboard.queries.events import Event, Lineage, event, payload, trace
+from dashboard.queries.expected import expected
+from dashboard.queries.hop_details import hop_details
+from dashboard.queries.letters_at import letters_at
+
+ROWS_A_PAGE = 200
+_TRACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_SPAN_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_SELECTED = re.compile(r"hop:([1-9][0-9]{0,5})", re.ASCII)
+
+
+@needs(Action.VIEW)
+def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
+    """One event and its path; `sel` opens one hop, with `tab=payload` its bytes, which is written down."""
+    now = clock_now()
+    found = event(cluster, topic, partition, offset)
+    if found is None:
+        raise Http404(f"No event at {topic}/{partition}/{offset}.")
+    shown = found.event
+    facts = {"event": shown, **_path(request, found.path, now=now), "subject": f"{shown.cluster}/{shown.address}"}
+    if "sel" not in request.GET:
+        facts |= _bytes(request, shown)
+    return _page(request, "event/event.html", facts, crumb=shown.address)
+
+
+@needs(Action.VIEW)
+def trace_page(request: HttpRequest, trace_id: str) -> HttpResponse:
+    """Everything in one trace, and what it comes from."""
+    found = trace(UUID(hex=trace_id)) if _TRACE_ID.fullmatch(trace_id) else None
+    if found is None:
+        raise Http404("Nothing was seen of this trace.")
+    facts = {"trace": found, **_path(request, found.path, now=clock_now())}
+    return _page(request, "event/trace.html", facts, crumb=f"trace {trace_id}")
+
+
+@needs(Action.VIEW)
+def span_page(request: HttpRequest, trace_id: str, span_id: str) -> HttpResponse:
+    """An event whose position is not known, by the span that sent it; once the position is known it leads there."""
+    if not (_TRACE_ID.fullmatch(trace_id) and _SPAN_ID.fullmatch(span_id)):
+        raise Http404("Nothing was seen of this span.")
+    found = trace(UUID(hex=trace_id))
+    hop = (
+        next((hop for hop in found.path.hops if (hop.trace_id, hop.span_id) == (trace_id, span_id)), None)
+        if found
+        else None
+    )
+    if found is None or hop is None:
+        raise Http404("Nothing was seen of this span.")
+    if place := address(hop):
+        return HttpResponseRedirect(reverse("event", args=place))
+    selection = request.GET.get("sel", f"hop:{hop.id + 1}")
+    facts = {"trace": found, **_path(request, found.path, now=clock_now(), selection=selection)}
+    return _page(request, "event/trace.html", facts, crumb=f"span {span_id}")
+
+
+def _page(request: HttpRequest, template: str, facts: dict[str, object], *, crumb: str) -> HttpResponse:
+    for part, fragment in (("hop", "event/hop.html"), ("path", "event/path.html")):
+        if shell.wants_part(request, part):
+            return render(request, fragment, facts)
+    crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(crumb)]
+    return shell.page(request, template, facts, section="events", crumbs=crumbs, streams=" ")
+
+
+def _path(request: HttpRequest, lineage: Lineage, *, now: datetime, selection: str | None = None) -> dict[str, object]:
+    missing_next = expected(lineage, now=now)
+    letters = letters_at(at for hop in lineage.hops if DEAD in hop.evidence and (at := address(hop)))
+    found = rows(lineage, letters, may_retry=can(request.user, Action.RETRY))
+    first = _first_row(request, len(found))
+    data = picture(found, lineage, missing_next)
+    selected = _selected(request.GET.get("sel", "") if selection is None else selection, found)
+    return {
+        "path": lineage,
+        "rows": found[first : first + ROWS_A_PAGE],
+        "n_rows": len(found),
+        "first_row": first + 1,
+        "last_row": min(len(found), first + ROWS_A_PAGE),
+        "next_row": first + ROWS_A_PAGE if first + ROWS_A_PAGE < len(found) else None,
+        "data": data,
+        "view": "timeline" if request.GET.get("view") == "timeline" else "path",
+        "true_scale": request.GET.get("scale") == "true",
+        "failed": [row for row in found if row.hop.result == "failed"],
+        "late": [each for each in missing_next if each.late],
+        "waiting": [each for each in missing_next if not each.late and each.kind == "group"],
+        "elapsed_seconds": _elapsed(lineage),
+        "clocks_differ": any(hop.skew_seconds for hop in lineage.hops),
+        "incomplete": any(hop.missing for hop in lineage.hops),
+        **(_hop(request, selected, now=now) if selected and not shell.wants_part(request, "path") else {}),
+    }
+
+
+def _first_row(request: HttpRequest, n: int) -> int:
+    text = request.GET.get("after", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 and int(text) < n else 0
+
+
+def _selected(text: str, found: Sequence[Row]) -> Row | None:
+    match = _SELECTED.fullmatch(text)
+    number = int(match[1]) if match else 0
+    return found[number - 1] if 0 < number <= len(found) else None
+
+
+def _elapsed(lineage: Lineage) -> float | None:
+    """From the first hop's start to the end of the last work."""
+    times = [hop.happened_at for hop in lineage.hops if hop.happened_at]
+    ends = [hop.happened_at.timestamp() + (hop.processing_seconds or 0.0) for hop in lineage.hops if hop.happened_at]
+    return max(ends) - min(times).timestamp() if times else None
+
+
+def _hop(request: HttpRequest, row: Row, *, now: datetime) -> dict[str, object]:
+    may_see = can(request.user, Action.SEE_PAYLOADS)
+    facts: dict[str, object] = {
+        "row": row,
+        "details": hop_details(row.hop, now=now),
+        "may_see": may_see,
+        "refusal": "" if may_see else sentence(Action.SEE_PAYLOADS),
+    }
+    place = address(row.hop)
+    if place and may_see and request.GET.get("tab") == "payload":
+        facts |= _read(request, *place)
+    return facts
+
+
+def _bytes(request: HttpRequest, found: Event) -> dict[str, object]:
+    """Value and headers, for who may see them and asks."""
+    if not can(request.user, Action.SEE_PAYLOADS):
+        return {"refusal": sentence(Action.SEE_PAYLOADS)}
+    if request.GET.get("tab") != "payload" or not found.has_payload:
+        return {}
+    return _read(request, found.cluster, found.topic, found.partition, found.offset)
+
+
+def _read(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> dict[str, object]:
+    with recorded("see payload", request, object=f"{cluster}/{topic}/{partition}/{offset}"):
+        held = payload(cluster, topic, partition, offset)
+    if held is None:
+        return {"asked": True}
+    headers = None if held.headers is None else readable_headers(held.headers)
+    return {
+        "asked": True,
+        "value": readable(held.value),
+        "key": readable(held.key),
+        "headers": headers,
+        "shown": True,
+    }
+
+
+urlpatterns = [
+    path("events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/", event_page, name="event"),
+    path("events/traces/<str:trace_id>/", trace_page, name="trace"),
+    path("events/span/<str:trace_id>/<str:span_id>/", span_page, name="span"),
+]
