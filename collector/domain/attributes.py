@@ -33,7 +33,7 @@ def shared(attributes: Attributes) -> str:
     body = {
         cut(name, MAX_TEXT): _plain(value)
         for name, value in attributes.items()
-        if not _is_singular(name) and not _tells_apart(value)
+        if not is_singular(name) and not tells_apart(value)
     }
     text = _dumped(body)
     while len(text) > MAX_BODY:
@@ -49,11 +49,13 @@ def joined(*, span: str, resource: str) -> bytes:
 
 
 @lru_cache(maxsize=4_096)
-def _is_singular(name: str) -> bool:
+def is_singular(name: str) -> bool:
+    """True where the name alone says that the value tells single events apart."""
     return _SINGULAR.fullmatch(name) is not None
 
 
-def _tells_apart(value: Value) -> bool:
+def tells_apart(value: Value) -> bool:
+    """True where the value itself does: ids, large numbers, measures."""
     if isinstance(value, str):
         return _ID.fullmatch(value) is not None
     return isinstance(value, float | bytes) or (isinstance(value, int) and abs(value) > LARGEST_NUMBER)

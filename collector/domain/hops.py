@@ -1,6 +1,6 @@
 """Span -> Hop: what happened to an event, where, and by whom."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -49,7 +49,20 @@ class Hop:
 
 _OPS = {messaging.SEND: Op.SEND, messaging.RECEIVE: Op.RECEIVE, messaging.PROCESS: Op.PROCESS}
 _MOST_MESSAGES = 32_767  # span.n_messages is a smallint
-_Context = tuple[bytes, bytes]  # trace id, span id
+Context = tuple[bytes, bytes]  # trace id, span id
+Speaker = tuple[str, str, str]  # namespace, name, instance
+READ = messaging.READ | {"error.type"}
+"""Names of the attributes whose values the rules below look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A hop, and what of its span tells which other hops of the request speak of the same records."""
+
+    hop: Hop
+    context: Context
+    causes: frozenset[Context]  # its parent and what it links to
+    speaker: Speaker
 
 
 def hops(spans: Sequence[Span]) -> list[Hop | None]:
@@ -58,10 +71,27 @@ def hops(spans: Sequence[Span]) -> list[Hop | None]:
     Looks at the other spans of the request too: a poll span and the process span of the same record are one delivery,
     and a process span without a group takes that of the poll that brought its record.
     """
-    found = [_hop(span) for span in spans]
-    polls = [index for index, hop in enumerate(found) if hop and hop.op is Op.RECEIVE]
-    if polls:
-        _settle_twins(spans, found, polls)
+    found = [hop_of(span) for span in spans]
+    told = {index: _told(span, hop) for index, (span, hop) in enumerate(zip(spans, found, strict=True)) if hop}
+    for index, hop in zip(told, settled(list(told.values())), strict=True):
+        found[index] = hop
+    return found
+
+
+def settled(told: Sequence[Told]) -> list[Hop]:
+    """The hops of one request, each record's poll and process spans counted once; a poll's group explains the others.
+
+    Without both polls and process spans all stays as it is.
+    """
+    found = [each.hop for each in told]
+    by_context: dict[Context, list[int]] = {}
+    for index, each in enumerate(told):
+        if each.hop.op is Op.PROCESS:
+            for context in each.causes:
+                by_context.setdefault(context, []).append(index)
+    for index, each in enumerate(told):
+        if by_context and each.hop.op is Op.RECEIVE:
+            _settle_twins(told, found, by_context, index)
     return found
 
 
@@ -83,10 +113,16 @@ def is_backoff(span: Span) -> bool:
     error_type = span.attributes.get("error.type")
     if isinstance(error_type, str):
         names.append(error_type)
-    return any(name.endswith("KafkaBackoffException") for name in names)
+    return any(map(is_backoff_class, names))
 
 
-def _hop(span: Span) -> Hop | None:
+def is_backoff_class(exception_class: str) -> bool:
+    """True for the exception by which Spring says "not yet"."""
+    return exception_class.endswith("KafkaBackoffException")
+
+
+def hop_of(span: Span) -> Hop | None:
+    """What one span did, before its siblings are looked at; None where it did nothing to messages."""
     attributes = span.attributes
     if not attributes or not messaging.is_kafka(attributes):
         return None
@@ -162,48 +198,36 @@ def _is_shadow(span: Span, op: Op) -> bool:
     return always_processed or (batch and "aiokafka" in span.scope)
 
 
-def _settle_twins(spans: Sequence[Span], found: list[Hop | None], polls: list[int]) -> None:
-    """Count poll and process spans of the same record once, and let the poll's group explain the process span."""
-    by_context: dict[_Context, list[int]] = {}
-    for index, hop in enumerate(found):
-        if hop and hop.op is Op.PROCESS:
-            for context in _causes(spans[index]):
-                by_context.setdefault(context, []).append(index)
-    for index in polls:
-        span, poll = spans[index], found[index]
-        if poll is None:
-            continue
-        own = by_context.get((span.trace_id, span.span_id), [])
-        shared = [twin for context in _causes(span) for twin in by_context.get(context, [])]
-        twins = {twin for twin in (*own, *shared) if _are_twins(spans, found, index, twin)}
-        if twins and poll.n_messages:
-            seen = sum(hop.n_messages for twin in twins if (hop := found[twin]))
-            found[index] = replace(poll, n_messages=max(0, poll.n_messages - max(seen, len(own))))
-        for twin in twins:
-            found[twin] = _explained(found[twin], poll)
+def _settle_twins(told: Sequence[Told], found: list[Hop], by_context: Mapping[Context, list[int]], poll: int) -> None:
+    its = told[poll]
+    own = by_context.get(its.context, [])
+    shared = [twin for context in its.causes for twin in by_context.get(context, [])]
+    twins = {twin for twin in (*own, *shared) if _are_twins(told, found, poll, twin)}
+    if twins and found[poll].n_messages:
+        seen = sum(found[twin].n_messages for twin in twins)
+        found[poll] = replace(found[poll], n_messages=max(0, found[poll].n_messages - max(seen, len(own))))
+    for twin in twins:
+        found[twin] = _explained(found[twin], found[poll])
 
 
-def _causes(span: Span) -> set[_Context]:
+def _told(span: Span, hop: Hop) -> Told:
     causes = {(link.trace_id, link.span_id) for link in span.links}
     if span.parent_id is not None:
         causes.add((span.trace_id, span.parent_id))
-    return causes
+    who = span.resource
+    return Told(hop, (span.trace_id, span.span_id), frozenset(causes), (who.namespace, who.name, who.instance))
 
 
-def _are_twins(spans: Sequence[Span], found: list[Hop | None], poll: int, process: int) -> bool:
-    one, other = found[poll], found[process]
-    if one is None or other is None or _speaker(spans[poll]) != _speaker(spans[process]):
+def _are_twins(told: Sequence[Told], found: Sequence[Hop], poll: int, process: int) -> bool:
+    if told[poll].speaker != told[process].speaker:
         return False
+    one, other = found[poll], found[process]
     if one.group is not None and other.group is not None and one.group != other.group:
         return False
     return one.topic == other.topic
 
 
-def _speaker(span: Span) -> tuple[str, str, str]:
-    return span.resource.namespace, span.resource.name, span.resource.instance
-
-
-def _explained(process: Hop | None, poll: Hop) -> Hop | None:
-    if process is None or (process.group is not None and process.client_id is not None):
+def _explained(process: Hop, poll: Hop) -> Hop:
+    if process.group is not None and process.client_id is not None:
         return process
     return replace(process, group=process.group or poll.group, client_id=process.client_id or poll.client_id)

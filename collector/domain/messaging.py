@@ -24,14 +24,14 @@ _OPERATIONS: Mapping[str, str] = {
 _OPERATION_NAMES = ("messaging.operation.type", "messaging.operation.name", "messaging.operation")
 _OPERATION_OF_KIND: Mapping[Kind, str] = {Kind.PRODUCER: SEND, Kind.CONSUMER: PROCESS}
 _TOPIC_NAMES = ("messaging.destination.name", "messaging.destination", "messaging.source.name", "kafka.topic")
-_PARTITION_NAMES = (
+PARTITION_NAMES = (
     "messaging.destination.partition.id",
     "messaging.kafka.destination.partition",
     "messaging.kafka.source.partition",
     "messaging.kafka.partition",
     "kafka.partition",
 )
-_OFFSET_NAMES = ("messaging.kafka.offset", "messaging.kafka.message.offset", "kafka.message_offset")
+OFFSET_NAMES = ("messaging.kafka.offset", "messaging.kafka.message.offset", "kafka.message_offset")
 _GROUP_NAMES = (
     "messaging.consumer.group.name",
     "messaging.kafka.consumer.group",
@@ -48,16 +48,25 @@ _SIZE_NAMES = (
     "messaging.message_payload_size_bytes",
     "messaging.message.envelope.size",
 )
+_COUNT_NAMES = ("messaging.batch.message_count",)
+_SYSTEM, _PEER = "messaging.system", "peer.service"
+PLACE_NAMES = frozenset((*PARTITION_NAMES, *OFFSET_NAMES, *_MESSAGE_ID_NAMES))
+"""Names of the attributes that `place` looks at: they tell single messages apart."""
+READ = PLACE_NAMES.union(
+    _OPERATION_NAMES, _TOPIC_NAMES, _GROUP_NAMES, _CLIENT_NAMES, _CONSUMER_NAMES, _CLUSTER_NAMES, _COUNT_NAMES,
+    (_SYSTEM, _PEER),
+)  # fmt: skip
+"""Names of all attributes whose values anything below looks at, but for sizes, which say nothing of a hop."""
 _PEER_PREFIX = "Apache Kafka: "  # Spring's Micrometer observations say the cluster id so, and nowhere else
 _ABSENT = {"", "none"}
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")  # Kafka's own rule
-_MAX_PARTITION = 2**31 - 1
-_MAX_OFFSET = 2**63 - 1
+MAX_PARTITION = 2**31 - 1
+MAX_OFFSET = 2**63 - 1
 
 
 def is_kafka(attributes: Attributes) -> bool:
     """True when the span speaks of Kafka: by its system, or by attributes that only Kafka has."""
-    system = attributes.get("messaging.system")
+    system = attributes.get(_SYSTEM)
     if isinstance(system, str):
         return system.lower() == "kafka"
     return "kafka.topic" in attributes or any(name.startswith("messaging.kafka.") for name in attributes)
@@ -87,12 +96,12 @@ def place(attributes: Attributes, *, topic: str | None, scope: str) -> tuple[int
     An offset without a partition is not trusted: SmallRye's producers say offset 0 on every span.
     """
     by_id = _place_in_message_id(attributes, topic) if topic else None
-    partition = _number(attributes, _PARTITION_NAMES, _MAX_PARTITION)
+    partition = _number(attributes, PARTITION_NAMES, MAX_PARTITION)
     if partition is None:
         return by_id
-    offset = _number(attributes, _OFFSET_NAMES, _MAX_OFFSET)
+    offset = _number(attributes, OFFSET_NAMES, MAX_OFFSET)
     if offset is None and "sarama" in scope:
-        offset = _number(attributes, _MESSAGE_ID_NAMES, _MAX_OFFSET)  # its message id is the offset
+        offset = _number(attributes, _MESSAGE_ID_NAMES, MAX_OFFSET)  # its message id is the offset
     if offset is not None:
         return partition, offset
     return by_id if by_id and by_id[0] == partition else None
@@ -100,12 +109,12 @@ def place(attributes: Attributes, *, topic: str | None, scope: str) -> tuple[int
 
 def partition(attributes: Attributes) -> int | None:
     """The partition alone: batch spans carry it where their links carry the offsets."""
-    return _number(attributes, _PARTITION_NAMES, _MAX_PARTITION)
+    return _number(attributes, PARTITION_NAMES, MAX_PARTITION)
 
 
 def offset(attributes: Attributes) -> int | None:
     """The offset alone, as links of batch spans carry it."""
-    return _number(attributes, _OFFSET_NAMES, _MAX_OFFSET)
+    return _number(attributes, OFFSET_NAMES, MAX_OFFSET)
 
 
 def group(attributes: Attributes) -> str | None:
@@ -126,7 +135,7 @@ def cluster_id(attributes: Attributes) -> str | None:
     """Kafka's own cluster id, or None."""
     if found := _text(attributes, _CLUSTER_NAMES):
         return found
-    peer = attributes.get("peer.service")
+    peer = attributes.get(_PEER)
     return (
         _present(peer.removeprefix(_PEER_PREFIX)) if isinstance(peer, str) and peer.startswith(_PEER_PREFIX) else None
     )
@@ -134,15 +143,15 @@ def cluster_id(attributes: Attributes) -> str | None:
 
 def size_bytes(attributes: Attributes) -> int | None:
     """Size of the message as the library counts it (body, or body with key and headers), or None."""
-    return _number(attributes, _SIZE_NAMES, _MAX_OFFSET)
+    return _number(attributes, _SIZE_NAMES, MAX_OFFSET)
 
 
 def batch_count(attributes: Attributes) -> int | None:
     """How many messages a batch span says it covers, or None where it does not say so."""
-    return _number(attributes, ("messaging.batch.message_count",), _MAX_OFFSET)
+    return _number(attributes, _COUNT_NAMES, MAX_OFFSET)
 
 
-def whole_number(value: Value, *, most: int = _MAX_OFFSET) -> int | None:
+def whole_number(value: Value, *, most: int = MAX_OFFSET) -> int | None:
     """An integer of 0 to `most`, given as a number or as decimal text; else None."""
     if isinstance(value, str):
         if not (value.isascii() and value.isdigit() and len(value) <= 19):
@@ -178,5 +187,5 @@ def _place_in_message_id(attributes: Attributes, topic: str) -> tuple[int, int] 
     parts = (_text(attributes, _MESSAGE_ID_NAMES) or "").rsplit(".", 2)
     if len(parts) != 3 or parts[0] != topic:
         return None
-    found_partition, found_offset = whole_number(parts[1], most=_MAX_PARTITION), whole_number(parts[2])
+    found_partition, found_offset = whole_number(parts[1], most=MAX_PARTITION), whole_number(parts[2])
     return None if found_partition is None or found_offset is None else (found_partition, found_offset)

@@ -8,7 +8,7 @@ from collector.domain.records import Record
 from collector.ports import Partition
 from collector.store.positions import Place
 from collector.store.records import Tapped, Undecodable
-from collector.store.saving import Request
+from collector.store.spans import Request
 
 
 @dataclass(frozen=True, slots=True)

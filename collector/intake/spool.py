@@ -1,18 +1,20 @@
-"""Spool records -> requests: OTLP bytes decoded, each span with what it did to messages."""
+"""Spool records -> requests: OTLP bytes read, each span packed with what it did to messages."""
 
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from collector.domain.hops import hops
+from google.protobuf.message import DecodeError
+
 from collector.domain.records import Record
+from collector.intake.packing import packed
 from collector.intake.reading import Rows, undecodable
+from collector.intake.scanning import Scanner
 from collector.otlp import Malformed, decode_protobuf
 from collector.ports import Partition
 from collector.store.positions import Place
-from collector.store.saving import Request
-from collector.store.spans import Sighting
+from collector.store.spans import Request
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,10 @@ DIGEST_BYTES = 16
 
 
 class SpoolReading:
-    """See collector.intake.reading.Reading."""
+    """See collector.intake.reading.Reading. Remembers what it has read: one per thread."""
+
+    def __init__(self) -> None:
+        self.scanner = Scanner()
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One request per record."""
@@ -28,7 +33,7 @@ class SpoolReading:
         garbage = []
         for record in records:
             try:
-                requests.append(request(record))
+                requests.append(self.request(record))
             except Malformed as error:
                 garbage.append(undecodable(record, places, str(error)))
             except Exception as error:
@@ -37,17 +42,16 @@ class SpoolReading:
                 garbage.append(undecodable(record, places, f"the decoder failed ({type(error).__name__})"))
         return Rows(requests=requests, undecodable=garbage)
 
-
-def request(record: Record) -> Request:
-    """The spans of one spool record. Raises Malformed."""
-    if record.value is None:
-        raise Malformed("an empty record where OTLP was expected")
-    spans = decode_protobuf(record.value).spans
-    source = (record.first("source") or b"").decode("utf-8", "replace")
-    return Request(
-        digest=digest(record),
-        sightings=[Sighting(span, hop, source) for span, hop in zip(spans, hops(spans), strict=True)],
-    )
+    def request(self, record: Record) -> Request:
+        """The spans of one spool record. Raises Malformed."""
+        if record.value is None:
+            raise Malformed("an empty record where OTLP was expected")
+        source = (record.first("source") or b"").decode("utf-8", "replace")
+        try:
+            found = self.scanner.scan(record.value, source)
+        except DecodeError:  # read again by the parser that everybody knows: it says what is wrong
+            found = packed(decode_protobuf(record.value).spans, self.scanner.sketches, source)
+        return Request(digest(record), found.heads, found.sketches, found.links, found.errors)
 
 
 def digest(record: Record) -> UUID:

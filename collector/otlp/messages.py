@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
@@ -63,17 +64,24 @@ def _is_id(found: bytes, zero: bytes) -> bool:
 
 def _spans(message: TracesData, tally: Tally) -> Iterator[Span]:
     for resource_spans in message.resource_spans:
-        resource = _resource(attributes(resource_spans.resource.attributes, tally))
+        resource = resource_of(resource_spans.resource, tally)
         for scoped in resource_spans.scope_spans:
-            scope = text(scoped.scope.name, tally, most=MAX_NAME_CHARACTERS)
+            scope = scope_of(scoped.scope.name, tally)
             for span in scoped.spans:
                 if reason := fault(span):
                     tally.reject(reason)
                 else:
-                    yield _span(span, resource, scope, tally)
+                    yield span_of(span, resource, scope, tally)
 
 
-def _resource(found: Attributes) -> Resource:
+def scope_of(name: str, tally: Tally) -> str:
+    """The scope's name as it is kept."""
+    return text(name, tally, most=MAX_NAME_CHARACTERS)
+
+
+def resource_of(message: resource_pb2.Resource, tally: Tally) -> Resource:
+    """Who speaks, with all that the resource says."""
+    found = attributes(message.attributes, tally)
     namespace, name, version, instance = (
         str(found.get(key) or "")[:MAX_NAME_CHARACTERS]
         for key in ("service.namespace", "service.name", "service.version", "service.instance.id")
@@ -81,7 +89,8 @@ def _resource(found: Attributes) -> Resource:
     return Resource(namespace, name, version, instance, found)
 
 
-def _span(span: trace_pb2.Span, resource: Resource, scope: str, tally: Tally) -> Span:
+def span_of(span: trace_pb2.Span, resource: Resource, scope: str, tally: Tally) -> Span:
+    """One span without fault, as the domain knows it."""
     parent = span.parent_span_id if span.parent_span_id and span.parent_span_id != _NO_SPAN else None
     found = attributes(span.attributes, tally)
     status = _STATUSES.get(span.status.code, Status.UNSET)
@@ -99,7 +108,7 @@ def _span(span: trace_pb2.Span, resource: Resource, scope: str, tally: Tally) ->
         status_message=text(span.status.message, tally) if status is Status.ERROR else "",
         attributes=found,
         links=_links(span, parent, found, tally) if span.links else (),
-        raised=_raised(span, tally) if span.events else (),
+        raised=raised_of(span.events, tally) if span.events else (),
         resource=resource,
         scope=scope,
     )
@@ -121,9 +130,10 @@ def _links(span: trace_pb2.Span, parent: bytes | None, found: Attributes, tally:
     return tuple(links)
 
 
-def _raised(span: trace_pb2.Span, tally: Tally) -> tuple[Raised, ...]:
+def raised_of(events: Iterable[trace_pb2.Span.Event], tally: Tally) -> tuple[Raised, ...]:
+    """The exceptions among the events of a span."""
     raised: list[Raised] = []
-    for event in span.events:
+    for event in events:
         if event.name != "exception":
             continue
         if len(raised) >= MAX_RAISED:

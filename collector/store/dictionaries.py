@@ -5,7 +5,7 @@ would leave wrong ids in the cache. "On conflict" without the select would use u
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,11 +107,17 @@ class Refused:
     def __init__(self) -> None:
         self._counts: Counter[tuple[Kind, int]] = Counter()
         self._examples: dict[tuple[Kind, int], str] = {}
+        self._keys: set[tuple[Kind, Key]] = set()
 
-    def note(self, kind: Kind, owner: int, key: Hashable) -> None:
+    def note(self, kind: Kind, owner: int, key: Key) -> None:
         """One more name of this owner did not become a row of its own."""
+        self._keys.add((kind, key))
         self._counts[kind, owner] += 1
         self._examples.setdefault((kind, owner), str(key)[:200])
+
+    def any_of(self, *names: tuple[Kind, Key]) -> bool:
+        """Whether one of these was folded."""
+        return bool(self._keys) and not self._keys.isdisjoint(names)
 
     def rows(self) -> list[tuple[int, int, str, int]]:
         """(kind, owner, example, count), sorted, so that two collectors never wait for each other in a circle."""

@@ -11,7 +11,7 @@ from django.db import connection
 
 from collector.domain.dialects.names import role
 from collector.store import clusters
-from collector.store.dictionaries import Dictionary, Key, Refused, Shape
+from collector.store.dictionaries import OTHER, Dictionary, Key, Refused, Shape
 from collector.store.guard import Guard, Kind, folded
 
 ROLES = {"business": 0, "dead_letter": 1, "retry": 2, "internal": 3}  # as stored in topic.role
@@ -61,8 +61,11 @@ class Names:
         """Read again what can change: somebody announced new names."""
         self._fresh_until = None
 
-    def begin(self, now: datetime) -> None:
-        """Before each batch: drop what is older than a minute, and start a new day of the guard."""
+    def begin(self, now: datetime) -> bool:
+        """Before each batch: drop what is older than a minute, and start a new day of the guard.
+
+        True when names may stand for something else than before.
+        """
         self.guard.begin_day(now.date())
         self.refused = Refused()
         if self._fresh_until is None or now >= self._fresh_until:
@@ -71,6 +74,8 @@ class Names:
             self._cluster_ids, self._clusters = clusters.known()
             self._token_clusters = clusters.of_tokens()
             self._fresh_until = now + timedelta(seconds=KEEP_SECONDS)
+            return True
+        return False
 
     def services(self, wanted: Iterable[tuple[str, str]]) -> dict[Key, int]:
         """(namespace, name) -> id."""
@@ -131,7 +136,7 @@ class Names:
         return self._only_cluster[topic]
 
     def versions(self, wanted: Iterable[tuple[int, str]], now: datetime) -> dict[Key, int]:
-        """(service id, version) -> id; marks a service's change of version, and notes that they were seen now."""
+        """(service id, version) -> id; marks a service's change of version."""
         keys = set(wanted)
         if missing := sorted(key for key in keys if key not in self._versions):
             self._versions |= _known_versions(missing)
@@ -139,9 +144,21 @@ class Names:
             if new:
                 _make_versions(new, now)
                 self._versions |= _known_versions(new)
-        found = {key: self._versions.get(key, 0) for key in keys}
-        self._bump({number for number in found.values() if number}, now)
-        return found
+        return {key: self._versions.get(key, 0) for key in keys}
+
+    def note_versions(self, seen: set[int], now: datetime) -> None:
+        """Keep when these versions were last seen, each about once a minute."""
+        versions = seen - {OTHER}
+        stale = [number for number in versions if (now - self._bumped.get(number, now)).total_seconds() >= KEEP_SECONDS]
+        for number in [*stale, *(number for number in versions if number not in self._bumped)]:
+            self._bumped[number] = now
+        if stale:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "update service_version set last_at = %s where id in (select id from service_version"
+                    " where id = any(%s) and last_at < %s order by id for update skip locked)",
+                    [now, stale, now],
+                )
 
     def note_clients(self, wanted: Iterable[tuple[int, str]]) -> None:
         """Remember which client ids a service's spans name."""
@@ -167,18 +184,6 @@ class Names:
             else:
                 return self._clusters[0] if len(self._clusters) == 1 else clusters.UNKNOWN
         return self._cluster_ids[kafka_id]
-
-    def _bump(self, versions: set[int], now: datetime) -> None:
-        stale = [number for number in versions if (now - self._bumped.get(number, now)).total_seconds() >= KEEP_SECONDS]
-        for number in [*stale, *(number for number in versions if number not in self._bumped)]:
-            self._bumped[number] = now
-        if stale:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "update service_version set last_at = %s where id in (select id from service_version"
-                    " where id = any(%s) and last_at < %s order by id for update skip locked)",
-                    [now, stale, now],
-                )
 
 
 def digest(body: bytes) -> UUID:

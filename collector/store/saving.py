@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -15,19 +14,11 @@ from collector.store.names import Names
 from collector.store.partitions import RAW_TABLES, Leaves
 from collector.store.positions import Advance, advance
 from collector.store.records import Tapped, Undecodable, copy_records, copy_undecodable
-from collector.store.spans import Named, Sighting, copy_spans, named
+from collector.store.spans import Ids, Known, Request, copy_spans
 
 UNDECODABLE_PER_MINUTE = 1_000  # rows kept; the rest is only counted
 STORED_AT_TRIES = 1_000
 MARGIN = timedelta(seconds=1)  # a collision moves stored_at by microseconds, perhaps over the end of a leaf
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The spans of one spool record. The same digest is the same bytes, sent again by an SDK."""
-
-    digest: UUID
-    sightings: Sequence[Sighting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +59,7 @@ class Store:
     """Saves batches. One per thread: names and leaves are remembered here."""
 
     names: Names = field(default_factory=Names)
+    ids: Ids = field(default_factory=Ids)
     leaves: Leaves = field(default_factory=Leaves)
     _listener: Listener = field(default_factory=Listener)
     _minute: datetime | None = None
@@ -78,12 +70,12 @@ class Store:
         with reaching():
             if self._listener.heard("names"):
                 self.names.forget()
-            self.names.begin(now)
+            if self.names.begin(now):
+                self.ids.forget()
             for table in RAW_TABLES:
                 self.leaves.ensure(table, now)
                 self.leaves.ensure(table, now + MARGIN)
-            sightings = [each for request in batch.requests for each in request.sightings]
-            ids = named(sightings, self.names, now=now) if sightings else []
+            ids = self.ids.of(batch.requests, self.names, now=now) if batch.requests else {}
             _count_folded(self.names, now)
             try:
                 with transaction.atomic(), connection.cursor() as cursor:
@@ -92,28 +84,20 @@ class Store:
                 self.leaves.forget()  # perhaps one was dropped under us
                 raise
 
-    def _write(self, cursor: CursorWrapper, batch: Batch, ids: Sequence[Named], now: datetime) -> Saved:
+    def _write(self, cursor: CursorWrapper, batch: Batch, ids: Known, now: datetime) -> Saved:
         advance(cursor, batch.input_id, batch.advances, now=now)
         fresh = _unseen(cursor, batch.requests, now)
-        sightings: list[Sighting] = []
-        kept: list[Named] = []
-        at = 0
-        for request, is_fresh in zip(batch.requests, fresh, strict=True):
-            n = len(request.sightings)
-            if is_fresh:
-                sightings.extend(request.sightings)
-                kept.extend(ids[at : at + n])
-            at += n
-        n_links = sum(len(each.span.links) for each in sightings)
-        n_repeated = at - len(sightings)
-        stored_at = _enter(cursor, batch, len(sightings), n_links, n_repeated, now)
-        copy_spans(cursor, sightings, kept, stored_at)
+        n_spans = sum(len(request.heads) for request in fresh)
+        n_links = sum(len(request.links) for request in fresh)
+        n_repeated = sum(len(request.heads) for request in batch.requests) - n_spans
+        stored_at = _enter(cursor, batch, n_spans, n_links, n_repeated, now)
+        copy_spans(cursor, fresh, ids, stored_at)
         copy_records(cursor, batch.tapped, stored_at)
         letters = [(each.record, each.topic_id, each.letter) for each in batch.tapped if each.letter is not None]
         if letters:
             dead_letters.park(cursor, letters, now=now)
         copy_undecodable(cursor, batch.input_id, self._rationed(batch.undecodable, now), stored_at)
-        return Saved(stored_at, len(sightings), len(batch.tapped), n_repeated, len(batch.undecodable))
+        return Saved(stored_at, n_spans, len(batch.tapped), n_repeated, len(batch.undecodable))
 
     def _rationed(self, found: Sequence[Undecodable], now: datetime) -> Sequence[Undecodable]:
         minute = now.replace(second=0, microsecond=0)
@@ -124,8 +108,8 @@ class Store:
         return kept
 
 
-def _unseen(cursor: CursorWrapper, requests: Sequence[Request], now: datetime) -> list[bool]:
-    """For each request whether it is the first with its digest."""
+def _unseen(cursor: CursorWrapper, requests: Sequence[Request], now: datetime) -> list[Request]:
+    """The requests that are the first with their digest."""
     if not requests:
         return []
     cursor.execute(
@@ -136,8 +120,9 @@ def _unseen(cursor: CursorWrapper, requests: Sequence[Request], now: datetime) -
     new = {digest for (digest,) in cursor.fetchall()}
     fresh = []
     for request in requests:
-        fresh.append(request.digest in new)
-        new.discard(request.digest)
+        if request.digest in new:
+            fresh.append(request)
+            new.discard(request.digest)
     return fresh
 
 

@@ -107,7 +107,8 @@ def test_a_version_that_is_still_seen_is_noted_at_most_once_a_minute() -> None:
     names = begun()
     (service,) = names.services([("", "billing-svc")]).values()
     for seconds in (0, 30, 61, 90):
-        names.versions([(service, "1.0")], NOW + timedelta(seconds=seconds))
+        at = NOW + timedelta(seconds=seconds)
+        names.note_versions(set(names.versions([(service, "1.0")], at).values()), at)
     assert rows("select last_at from service_version where id > 0") == [(NOW + timedelta(seconds=61),)]
 
 
