@@ -15,16 +15,17 @@ from collector.intake.packing import Packed, Sketches, error_rows, place_of
 from collector.intake.traits import Trait, Traits, number
 from collector.otlp import slim, wire
 from collector.otlp.limits import MAX_ATTRIBUTES, MAX_LINKS, Tally
-from collector.otlp.messages import check_number, fault, raised_of, resource_of, scope_of, span_of
+from collector.otlp.messages import check_number, raised_of, resource_of, scope_of, span_of
 from collector.otlp.values import attributes, text
 from collector.store import rows
+from collector.store.rows import CHILD, DURATION, FIRST, FIRST_NS, ID, MOMENT, NO_PARENT, NOWHERE, ROOT, where
 from collector.store.spans import Linked, Sketch
 
 MOST_BYTES = 48 * 1024**2  # of what spans are recognised by; beyond it all is forgotten
 PLAN_BYTES = 400  # about what one plan takes beside its name
 _NO_SPAN, _NO_TRACE = bytes(8), bytes(16)
-_NO_PARENT = (b"", _NO_SPAN)
-_ERROR = int(Status.ERROR)
+_NO_PARENT, _PARENT_SIZES = (b"", _NO_SPAN), (0, 8)
+_ERROR = Status.ERROR
 # A link that holds its ids alone, or with its flags: trace_id, span_id, flags, as Span.Link numbers them.
 _LINK_TRACE, _LINK_SPAN, _LINK_END = b"\x0a\x10", b"\x12\x08", (b"", b"\x35")
 
@@ -114,23 +115,29 @@ class Scanner:
         return found
 
     def _scan(self, spans: Iterable[Any], scope: Scope, found: Packed) -> None:  # noqa: C901  see below
-        """Add the spans of one scope: the one loop that every span goes through."""
-        trait_of, plan_of = self._traits.by_bytes.get, scope.plans.get
+        """Add the spans of one scope: the one loop that every span goes through, so its steps stand here in a row."""
+        trait_of, plan_of = self._traits.__getitem__, scope.plans.get
         add_head, add_sketch = found.heads.append, found.sketches.append
         for span in spans:
-            if fault(span):
+            trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
+            started_ns, ended_ns = span.start_time_unix_nano, span.end_time_unix_nano
+            if (
+                len(trace_id) != 16
+                or trace_id == _NO_TRACE
+                or len(span_id) != 8
+                or span_id == _NO_SPAN
+                or not started_ns
+                or len(parent_id) not in _PARENT_SIZES
+            ):  # as messages.fault has it
                 slim.whole(span)  # what is broken in it fails the request all the same
                 continue
             raws = span.attributes[:]
             traits = tuple(map(trait_of, raws))
-            if None in traits:
-                traits = self._learnt(raws, traits)
-            parent_id = span.parent_span_id
             if parent_id in _NO_PARENT:
                 parent_id = None
             links = self._links(span, parent_id) if span.links else ()
             raised = self._raised(span) if span.events else ()
-            if links is None or raised is None:
+            if links is None or raised is None or started_ns > rows.LAST_NS:
                 self._read(span, scope, found, None)
                 continue
             key = (traits, span.name, span.kind, span.status.code, len(links))
@@ -142,18 +149,16 @@ class Scanner:
                 continue
             if links:
                 _add_links(found, span, links)
-            if sketch.status is Status.ERROR:
+            if sketch.status is _ERROR:
                 _add_errors(found, span, sketch, raised)
-            add_head(
-                rows.head(
-                    span.trace_id, span.span_id, parent_id, span.start_time_unix_nano, span.end_time_unix_nano, place
-                )
-            )
+            started = (started_ns - FIRST_NS) // 1_000
+            took = (ended_ns - started_ns) / 1e6 if ended_ns > started_ns else 0.0
+            if parent_id is None:
+                head = ROOT(FIRST, trace_id, ID, span_id, NO_PARENT, MOMENT, started, DURATION, took)
+            else:
+                head = CHILD(FIRST, trace_id, ID, span_id, ID, parent_id, MOMENT, started, DURATION, took)
+            add_head(head + NOWHERE if place is None else head + where(place))
             add_sketch(sketch)
-
-    def _learnt(self, raws: Sequence[bytes], traits: Sequence[Trait | None]) -> tuple[Trait, ...]:
-        learn = self._traits.learn
-        return tuple([trait or learn(raw) for trait, raw in zip(traits, raws, strict=True)])
 
     def _plan(self, scope: Scope, key: tuple[Any, ...]) -> Plan:
         plan = scope.plans[key] = Plan(key[0])

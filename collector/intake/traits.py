@@ -2,6 +2,7 @@
 
 import re
 
+from collector.domain.attributes import tells_apart
 from collector.domain.bearings import Bearing, of_name, of_value
 from collector.otlp import slim
 from collector.otlp.limits import Tally
@@ -9,48 +10,53 @@ from collector.otlp.values import attributes
 
 LONGEST = 4_096  # bytes of an attribute that is remembered
 SHORT = 6  # bytes of a value of which there are only so many
-_NUMBER, _TEXT = 0x18, 0x0A  # AnyValue: int_value, string_value
-
-# A value behind its name: a number of up to 35 bits, or text of ASCII. The lengths are checked by who uses it.
-_PLAIN = re.compile(rb"\x12.(?:\x18[\x80-\xff]{0,4}[\x00-\x7f]|\x0a.[\x00-\x7f]*)", re.DOTALL)
+_VALUE = Bearing.VALUE
+_INT_VALUE = 0x18
+_FIELD, _STRING_VALUE = 0x12, 0x0A
+_TEXTS = [bytes((_FIELD, size, _STRING_VALUE, max(0, size - 2))) for size in range(128)]
+_NUMBER = re.compile(rb"\x12.\x18[\x80-\xff]{0,4}[\x00-\x7f]", re.DOTALL)
 
 
 class Trait:
     """One attribute as far as it matters; the same object for all that are alike in that.
 
-    `is_plain`: its bytes are a number or ASCII text, as `number` reads them.
+    `is_plain`: its bytes are a number or ASCII text, as `number` reads them. `is_sure`: what it bears is so for any
+    value behind its name.
     """
 
-    __slots__ = ("bearing", "is_plain", "name")
+    __slots__ = ("bearing", "is_plain", "is_sure", "name")
 
     def __init__(self, name: str, bearing: Bearing, *, is_plain: bool = False) -> None:
         self.name = name
         self.bearing = bearing
         self.is_plain = is_plain
+        self.is_sure = of_name(name) is bearing
 
 
-class Traits:
-    """Attributes by their bytes; those whose value bears nothing, or only the place, by their names."""
+class Traits(dict[bytes, Trait]):
+    """Attributes by their bytes; those whose value bears nothing, or only the place, by their names.
+
+    `traits[raw]` is the trait of any attribute, looked at only where its bytes are new. Raises DecodeError.
+    """
 
     def __init__(self) -> None:
-        self.by_bytes: dict[bytes, Trait] = {}
+        super().__init__()
         self.n_bytes = 0
         self._plain: dict[bytes, Trait] = {}  # by the name's bytes, as they stand in front of the value
         self._same: dict[tuple[str, Bearing, bool], Trait] = {}
 
-    def learn(self, raw: bytes) -> Trait:
-        """The trait of an attribute whose bytes are new. Raises DecodeError."""
+    def __missing__(self, raw: bytes) -> Trait:
         size = raw[1] + 2 if len(raw) > 1 else 0
         found = self._plain.get(raw[:size])
-        if found is None or not _is_plain(raw, size) or _may_matter(found.name, raw, size):
+        if found is None or not _is_plain(raw, size) or (not found.is_sure and not _tells_apart(raw, size)):
             found = self._learn(raw)
-        if found.bearing is Bearing.VALUE or len(raw) - size <= SHORT:
+        if found.bearing is _VALUE or len(raw) - size <= SHORT:
             self._remember(raw, found)
         return found
 
     def forget(self) -> None:
         """Begin anew: equal attributes of before and after are two."""
-        self.by_bytes.clear()
+        self.clear()
         self._plain.clear()
         self._same.clear()
         self.n_bytes = 0
@@ -71,14 +77,14 @@ class Traits:
 
     def _remember(self, raw: bytes, trait: Trait) -> None:
         if len(raw) <= LONGEST:
-            self.by_bytes[raw] = trait
+            self[raw] = trait
             self.n_bytes += len(raw)
 
 
 def number(raw: bytes) -> int | None:
     """The number in a plain attribute, binary or in up to 18 decimal digits; None where there is none."""
     at = raw[1] + 4
-    if raw[at] == _NUMBER:
+    if raw[at] == _INT_VALUE:
         found = shift = 0
         for byte in raw[at + 1 :]:
             found |= (byte & 0x7F) << shift
@@ -91,14 +97,12 @@ def number(raw: bytes) -> int | None:
 def _is_plain(raw: bytes, size: int) -> bool:
     """Whether a plain value, and nothing else, stands behind the first `size` bytes."""
     rest = len(raw) - size - 2
-    if not _PLAIN.fullmatch(raw, size) or raw[size + 1] != rest or rest > 0x7F:
+    if rest > 0x7F:
         return False
-    return raw[size + 2] == _NUMBER or raw[size + 3] == rest - 2
+    if raw[size : size + 4] == _TEXTS[rest]:
+        return raw.isascii()
+    return _NUMBER.fullmatch(raw, size) is not None and raw[size + 1] == rest
 
 
-def _may_matter(name: str, raw: bytes, size: int) -> bool:
-    """Whether the plain value must be kept, where the name alone does not say that it bears nothing."""
-    if of_name(name) is not Bearing.VALUE:
-        return False
-    value = raw[size + 4 :].decode() if raw[size + 2] == _TEXT else number(raw)
-    return of_value(name, value) is Bearing.VALUE
+def _tells_apart(raw: bytes, size: int) -> bool:
+    return tells_apart(number(raw) if raw[size + 2] == _INT_VALUE else raw[size + 4 :].decode())

@@ -26,13 +26,15 @@ _MICROSECOND = timedelta(microseconds=1)
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END = b"\xff\xff"
 
-# trace, span, parent, started, duration, offset, partition: each field behind its length.
-ROOT = Struct("!hi16si8siiqifii")
-ROOT_PLACED = Struct("!hi16si8siiqifiqii")
-CHILD = Struct("!hi16si8si8siqifii")
-CHILD_PLACED = Struct("!hi16si8si8siqifiqii")
-_LINK = Struct("!hi16si8si16si8sii")
-_LINK_PLACED = Struct("!hi16si8si16si8siqii")
+# Each field stands behind its length, those of a row behind their number.
+FIRST = Struct("!hi").pack(N_SPAN, 16)  # before a trace id
+ID, MOMENT, DURATION = (Struct("!i").pack(size) for size in (8, 8, 4))  # before a span id, a time, a duration
+NO_PARENT = Struct("!i").pack(NULL)
+NOWHERE = Struct("!ii").pack(NULL, NULL)  # offset and partition of a span without a place
+CHILD = Struct("!6s16s4s8s4s8s4sq4sf").pack  # FIRST, trace, ID, span, ID, parent, MOMENT, started, DURATION, took
+ROOT = Struct("!6s16s4s8s4s4sq4sf").pack  # the same with NO_PARENT for the parent
+_PLACED = Struct("!iqii").pack
+_LINK = Struct("!hi16si8si16si8s").pack
 _ERROR = Struct("!hi16si8s")
 _INT, _SMALL, _LONG = Struct("!ii"), Struct("!ih"), Struct("!iq")
 _NULL = Struct("!i").pack(NULL)
@@ -45,17 +47,22 @@ def head(
     trace_id: bytes, span_id: bytes, parent_id: bytes | None, started_ns: int, ended_ns: int, place: Place | None
 ) -> bytes:
     """The head of a span's row. An id is eight bytes, big-endian: a signed number as Postgres sends it."""
-    started = (min(started_ns, LAST_NS) - FIRST_NS) // 1_000
-    took = max(0, ended_ns - started_ns) / 1e6
-    ids = (N_SPAN, 16, trace_id, 8, span_id)
-    times = (8, started, 4, took)
+    started, took = started_us(min(started_ns, LAST_NS)), max(0, ended_ns - started_ns) / 1e6
     if parent_id is None:
-        if place is None:
-            return ROOT.pack(*ids, NULL, *times, NULL, NULL)
-        return ROOT_PLACED.pack(*ids, NULL, *times, 8, place[1], 4, place[0])
-    if place is None:
-        return CHILD.pack(*ids, 8, parent_id, *times, NULL, NULL)
-    return CHILD_PLACED.pack(*ids, 8, parent_id, *times, 8, place[1], 4, place[0])
+        packed = ROOT(FIRST, trace_id, ID, span_id, NO_PARENT, MOMENT, started, DURATION, took)
+    else:
+        packed = CHILD(FIRST, trace_id, ID, span_id, ID, parent_id, MOMENT, started, DURATION, took)
+    return packed + where(place)
+
+
+def started_us(nanoseconds: int) -> int:
+    """A Unix time as Postgres counts it, in microseconds."""
+    return (nanoseconds - FIRST_NS) // 1_000
+
+
+def where(place: Place | None) -> bytes:
+    """Offset and partition."""
+    return NOWHERE if place is None else _PLACED(8, place[1], 4, place[0])
 
 
 def tail(numbers: Sequence[int | None], small_numbers: Sequence[int]) -> bytes:
@@ -65,9 +72,7 @@ def tail(numbers: Sequence[int | None], small_numbers: Sequence[int]) -> bytes:
 
 def link(ids: tuple[bytes, bytes], linked: tuple[bytes, bytes], place: Place | None) -> bytes:
     """A link's row, but for topic and time."""
-    if place is None:
-        return _LINK.pack(N_LINK, 16, ids[0], 8, ids[1], 16, linked[0], 8, linked[1], NULL, NULL)
-    return _LINK_PLACED.pack(N_LINK, 16, ids[0], 8, ids[1], 16, linked[0], 8, linked[1], 8, place[1], 4, place[0])
+    return _LINK(N_LINK, 16, ids[0], 8, ids[1], 16, linked[0], 8, linked[1]) + where(place)
 
 
 def span_of(packed_head: bytes) -> tuple[bytes, bytes]:
