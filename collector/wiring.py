@@ -10,6 +10,7 @@ from django.db import connection
 
 from collector import clock
 from collector.intake.collecting import Collector, Inputs
+from collector.intake.saving import Aside
 from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
@@ -114,12 +115,12 @@ def collecting() -> Collector:
         inputs=inputs,
         spool=Worker(
             "spool",
-            lambda: Intake(spool, Store(), SpoolReading(), inputs.spool_id, clock.now),
-            limits=Limits(records=1_000, size_bytes=3_000_000),
+            lambda: Intake(spool, Aside(Store(), name="spool"), SpoolReading(), inputs.spool_id, clock.now),
+            limits=Limits(records=1_000, size_bytes=6_000_000),
         ),
         taps=Worker(
             "taps",
-            lambda: Intake(observed, Store(), taps, inputs.taps_id, clock.now),
+            lambda: Intake(observed, Aside(Store(), name="taps"), taps, inputs.taps_id, clock.now),
             limits=Limits(records=10_000, size_bytes=16_000_000),
         ),
         spool_log=spool,

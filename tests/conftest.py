@@ -8,15 +8,9 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from stack.testing import Servers, servers
-
-# How long an example takes says only how busy the machine is.
-hypothesis_settings.register_profile("weir", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.load_profile("weir")
 
 _DICTIONARIES = {
     "cluster", "service", "service_version", "source", "topic", "consumer_group", "edge", "span_name",

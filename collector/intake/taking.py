@@ -2,18 +2,20 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import DataError, IntegrityError
 
 from collector.domain.records import Record
-from collector.intake.reading import Reading, undecodable
+from collector.intake.reading import Reading, Rows, undecodable
+from collector.intake.saving import Saving
 from collector.ports import Log, Partition
 from collector.store import positions
 from collector.store.connection import reaching
 from collector.store.positions import Advance, Place, PositionMoved
-from collector.store.saving import Batch, Saved, Store
+from collector.store.saving import Batch, Saved
 
 log = logging.getLogger(__name__)
 
@@ -21,17 +23,32 @@ log = logging.getLogger(__name__)
 UNSTORABLE = (DataError, IntegrityError, ValueError, OverflowError)
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch that is being saved."""
+
+    records: Sequence[Record]
+    batch: Batch
+    saved: Future[Saved]
+
+
 @dataclass
 class Intake:
-    """One input's partitions as this collector reads them. Used by one thread."""
+    """One input's partitions as this collector reads them. Used by one thread.
+
+    While a batch is being saved the next one is taken and decoded, and waits: one is under way at a time, and what
+    comes of it is known before the next one's place is.
+    """
 
     log: Log
-    store: Store
+    saving: Saving
     reading: Reading
     input_id: int
     now: Callable[[], datetime]
     _places: dict[Partition, Place] = field(default_factory=dict)
     _next: dict[Partition, int] = field(default_factory=dict)
+    _under_way: _UnderWay | None = None
+    _saved: list[Saved] = field(default_factory=list)
 
     @property
     def n_partitions(self) -> int:
@@ -46,6 +63,9 @@ class Intake:
 
     def assign(self, wanted: Mapping[Partition, Place]) -> None:
         """Read exactly `wanted`, each from its stored position; one that was never read begins at its low end."""
+        if wanted == self._places:
+            return
+        self.settle()
         kept = {partition: place for partition, place in self._places.items() if wanted.get(partition) == place}
         new = {partition: place for partition, place in wanted.items() if partition not in kept}
         if len(kept) != len(self._places):
@@ -57,57 +77,83 @@ class Intake:
             self.log.assign(self._next)
 
     def take_in(self, *, limit: int, limit_bytes: int, wait: float) -> list[Saved]:
-        """Move one batch from the log to the store; what was saved, empty when there was nothing.
+        """Move a batch on its way from the log to the store; what was saved meanwhile.
 
         1. take      2. decode      3. save position, rows and ledger, in one transaction
 
-        Raises StoreAway: nothing was stored, `rewind` before going on.
+        Raises StoreAway: something was not stored, `rewind` before going on.
         """
         taken = self.log.take(limit=limit, limit_bytes=limit_bytes, wait=wait)
-        saved: list[Saved] = []
         records = [record for record in taken.records if self._expects(record)]
+        rows = self.reading.rows(records, self._places) if records else None
         try:
-            if records:
-                saved = self._save(records)
+            self._finish()
+            if rows is not None:
+                self._begin(records, rows)
+            if rows is None or taken.lost or (self._under_way and self._under_way.saved.done()):
+                self._finish()
             for partition in taken.lost & self._places.keys():
                 self._recover(partition)
         except PositionMoved:
             self.rewind()
+        saved, self._saved = self._saved, []
         return saved
+
+    def settle(self) -> None:
+        """Wait for the batch under way. Raises StoreAway."""
+        try:
+            self._finish()
+        except PositionMoved:
+            self.rewind()
 
     def rewind(self) -> None:
         """Go on at the stored positions: a rival stored our batch, or ours did not get through."""
+        if self._under_way is not None:
+            self._under_way.saved.exception()  # whatever came of it, the stored positions tell
+            self._under_way = None
         with reaching():
             stored = positions.stored(self.input_id, self._places.values())
         self._next = {partition: stored[place] for partition, place in self._places.items() if place in stored}
         self.log.seek(self._next)
 
+    def close(self) -> None:
+        """Let go of the log and of the store."""
+        self.log.close()
+        self.saving.close()
+
     def _expects(self, record: Record) -> bool:
         at = self._next.get(Partition(record.topic, record.partition))
         return at is not None and record.offset >= at
 
-    def _save(self, records: Sequence[Record]) -> list[Saved]:
-        """Save `records`; where one of them cannot be stored, find it by halves and store that it could not."""
-        rows = self.reading.rows(records, self._places)
-        advances = self._advances(records)
-        batch = Batch(self.input_id, advances, rows.requests, rows.tapped, rows.undecodable)
-        try:
-            return [self._commit(batch)]
-        except UNSTORABLE as error:
-            log.warning("a batch of %d records cannot be stored: %r", len(records), error)
-            if len(records) > 1:
-                half = len(records) // 2
-                return [*self._save(records[:half]), *self._save(records[half:])]
-            garbage = undecodable(records[0], self._places, f"cannot be stored ({type(error).__name__})")
-            return [self._commit(Batch(self.input_id, advances, undecodable=[garbage]))]
+    def _begin(self, records: Sequence[Record], rows: Rows) -> None:
+        batch = Batch(self.input_id, self._advances(records), rows.requests, rows.tapped, rows.undecodable)
+        self._under_way = _UnderWay(records, batch, self.saving.save(batch, now=self.now()))
 
-    def _commit(self, batch: Batch) -> Saved:
-        saved = self.store.save(batch, now=self.now())
+    def _finish(self) -> None:
+        """Wait for the batch under way; where one of its records cannot be stored, find it by halves and say so."""
+        if self._under_way is None:
+            return
+        each, self._under_way = self._under_way, None
+        try:
+            self._note(each.batch, each.saved.result())
+        except UNSTORABLE as error:
+            log.warning("a batch of %d records cannot be stored: %r", len(each.records), error)
+            if len(each.records) == 1:
+                garbage = undecodable(each.records[0], self._places, f"cannot be stored ({type(error).__name__})")
+                self._begin(each.records, Rows(undecodable=[garbage]))
+                self._finish()
+                return
+            middle = len(each.records) // 2
+            for half in (each.records[:middle], each.records[middle:]):
+                self._begin(half, self.reading.rows(half, self._places))
+                self._finish()
+
+    def _note(self, batch: Batch, saved: Saved) -> None:
         partitions = {place: partition for partition, place in self._places.items()}
         moved = {partitions[advance.place]: advance.upto for advance in batch.advances}
         self._next |= moved
         self.log.commit(moved)
-        return saved
+        self._saved.append(saved)
 
     def _advances(self, records: Sequence[Record]) -> list[Advance]:
         upto = {Partition(record.topic, record.partition): record.offset + 1 for record in records}

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import connection
@@ -87,11 +88,14 @@ class Worker:
                     self._must_rewind = True
                     self._sit_out(intake, pause)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            if intake is not None:
+                with suppress(StoreAway):  # it will be read again by who comes next
+                    intake.settle()
         except BaseException as failure:  # noqa: BLE001  # raised again by whoever watches this worker
             self.failure = failure
         finally:
             if intake is not None:
-                intake.log.close()
+                intake.close()
             connection.close()
 
     def _built(self) -> Intake:

@@ -9,6 +9,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
 from collector.domain.records import Record
+from collector.intake.saving import Aside, AtOnce
 from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.kafka.memory import MemoryBroker, MemoryLog
@@ -55,9 +56,10 @@ class World:
         kafka_id = self.broker.topics[SPOOL].kafka_id
         return {Partition(SPOOL, number): Place(kafka_id, number) for number in range(self.n_partitions)}
 
-    def collector(self) -> Intake:
-        """One more collector that owns all partitions."""
-        made = Intake(MemoryLog(self.broker), Store(), SpoolReading(), self.input_id, self.clock)
+    def collector(self, *, aside: bool = False) -> Intake:
+        """One more collector that owns all partitions. `aside`: it saves on a thread of its own, as in production."""
+        saving = Aside(Store(), name="test") if aside else AtOnce(Store())
+        made = Intake(MemoryLog(self.broker), saving, SpoolReading(), self.input_id, self.clock)
         made.assign(self.places())
         return made
 

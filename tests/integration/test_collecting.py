@@ -10,6 +10,7 @@ from django.db import connection
 
 from collector.domain.records import Record
 from collector.intake.collecting import Collector, Inputs
+from collector.intake.saving import Aside
 from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
@@ -48,12 +49,12 @@ def start(world: World) -> Iterator[Start]:
             inputs=Inputs(cluster_id, world.input_id, taps_id),
             spool=Worker(
                 "spool",
-                lambda: Intake(spool_log, Store(), SpoolReading(), world.input_id, world.clock),
+                lambda: Intake(spool_log, Aside(Store(), name="spool"), SpoolReading(), world.input_id, world.clock),
                 limits=Limits(10, 1_000_000),
             ),
             taps=Worker(
                 "taps",
-                lambda: Intake(tap_log, Store(), taps, taps_id, world.clock),
+                lambda: Intake(tap_log, Aside(Store(), name="taps"), taps, taps_id, world.clock),
                 limits=Limits(10, 1_000_000),
             ),
             spool_log=spool_log,

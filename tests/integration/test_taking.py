@@ -15,6 +15,7 @@ from tests.integration.intake_world import SPOOL, World, rows, sends, stored_ids
 
 T = TypeVar("T")
 N_SPANS = 240
+BACKENDS = "select pid from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -164,29 +165,60 @@ def test_two_batches_in_one_microsecond_get_times_of_their_own() -> None:
     assert stored_ids() == [1, 2]
 
 
-def test_rivals_and_killed_connections_store_each_span_once() -> None:
+def test_while_a_batch_is_being_saved_the_next_one_is_taken_and_both_are_stored_once() -> None:
+    world = World()
+    collector = world.collector(aside=True)
+    for number in range(1, 21):
+        world.send(sends(number))
+    for _ in range(10):
+        collector.take_in(limit=2, limit_bytes=1_000_000, wait=0.0)
+    collector.settle()
+    assert stored_ids() == list(range(1, 21))
+    assert rows("select next_offset from intake_position") == [(20,)]
+    assert rows("select count(*)::int from batch") == [(10,)]
+    collector.close()
+
+
+def test_a_batch_that_was_decoded_behind_one_that_failed_is_read_again() -> None:
+    world = World()
+    collector = world.collector(aside=True)
+    world.send(sends(1))
+    world.send(sends(2))
+    rival = world.collector()
+    world.take(rival)
+    for _ in range(2):
+        collector.take_in(limit=1, limit_bytes=1_000_000, wait=0.0)
+    world.send(sends(3))
+    collector.take_in(limit=1, limit_bytes=1_000_000, wait=0.0)
+    collector.settle()
+    assert stored_ids() == [1, 2, 3]
+    collector.close()
+
+
+@pytest.mark.parametrize("aside", [False, True])
+def test_rivals_and_killed_connections_store_each_span_once(aside: bool) -> None:
     """Four owners of the same partitions, whose connections are killed in the middle again and again."""
     world = World(n_partitions=3)
     for number in range(1, N_SPANS + 1):
         world.send(sends(number), partition=number % 3)
     killed: list[int] = []
-    owners = [threading.Thread(target=own, args=(world, random.Random(seed), killed)) for seed in range(4)]
+    owners = [threading.Thread(target=own, args=(world, random.Random(seed), killed, aside)) for seed in range(4)]
     for owner in owners:
         owner.start()
     for owner in owners:
         owner.join(120)
-    assert stored_ids() == list(range(1, N_SPANS + 1))
+    assert undisturbed(stored_ids) == list(range(1, N_SPANS + 1))
     assert rows("select sum(next_offset)::int from intake_position") == [(N_SPANS,)]
     assert rows("select sum(n_spans)::int from batch") == [(N_SPANS,)]
     assert killed
 
 
-def own(world: World, dice: random.Random, killed: list[int]) -> None:
+def own(world: World, dice: random.Random, killed: list[int], aside: bool) -> None:
     """Take in until all is stored; some batches meet a connection that is killed meanwhile."""
-    intake = undisturbed(world.collector)
+    intake = undisturbed(lambda: world.collector(aside=aside))
     try:
         while undisturbed(n_stored) < N_SPANS:
-            timer = threading.Timer(dice.uniform(0.0, 0.02), kill, [backend()]) if dice.random() < 0.3 else None
+            timer = threading.Timer(dice.uniform(0.0, 0.02), kill, [any_backend(dice)]) if dice.random() < 0.3 else None
             if timer:
                 timer.start()
                 killed.append(1)
@@ -197,6 +229,7 @@ def own(world: World, dice: random.Random, killed: list[int]) -> None:
             if timer:
                 timer.join()
     finally:
+        intake.close()
         connections.close_all()
 
 
@@ -217,6 +250,11 @@ def n_stored() -> int:
 
 def backend() -> int:
     return undisturbed(lambda: int(str(rows("select pg_backend_pid()")[0][0])))
+
+
+def any_backend(dice: random.Random) -> int:
+    """Some connection to this database, of whoever."""
+    return dice.choice(undisturbed(lambda: [int(str(pid)) for (pid,) in rows(BACKENDS)]))
 
 
 def kill(pid: int) -> None:
