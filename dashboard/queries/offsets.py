@@ -70,6 +70,7 @@ def _parameters(window: Window) -> dict[str, datetime | str | bool | float]:
     }
 
 
+# Once a cluster, not again for each topic and group: therefore materialized.
 # `is_covered`: a scan was made in the window. `rate_seconds`: the stretch that rates are taken over, if there is one.
 _MARKS = """
     with ended as (
@@ -86,7 +87,7 @@ _MARKS = """
     ), stretched as (
       select *, coalesce(rate_at, first_rate_at) from_at, end_at > %(from)s is_covered,
         extract(epoch from end_at - coalesce(rate_at, first_rate_at))::float8 seconds from found
-    ), marks as (
+    ), marks as materialized (
       select *, case when (is_covered or %(live)s) and seconds <= %(longest)s then seconds end rate_seconds
       from stretched
     )

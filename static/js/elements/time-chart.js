@@ -72,7 +72,7 @@ class TimeChart extends HTMLElement {
       cursor: { sync: { key: GROUP.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       scales: { y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
-        { ...axis, values: (_chart, ticks) => ticks.map((tick) => new Date(tick * 1000).toISOString().slice(11, 16)), size: 32 },
+        { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
         { ...axis, values: (_chart, ticks) => ticks.map(say), size: 72 },
       ],
       series: [{}, ...lines.map((_line, index) => ({ stroke: colour(`--series-${(index % 5) + 1}`), width: 1.75, dash: DASHES[index % DASHES.length], points: { show: false }, spanGaps: false }))],
@@ -119,6 +119,12 @@ class TimeChart extends HTMLElement {
     const width = this.plot.clientWidth;
     if (this.#chart && width > 0 && Math.abs(width - this.#chart.width) > 1) this.#chart.setSize({ width, height: HEIGHT });
   }
+}
+
+/** Writes ticks as times of day (UTC), with the day where they are of several. */
+function stamps(ticks) {
+  const days = ticks.at(-1) - ticks[0] > 86400 ? 5 : 11;
+  return (tick) => new Date(tick * 1000).toISOString().slice(days, 16).replace("T", " ");
 }
 
 const names = (data) => data.lines.map((line) => line.name).join("\n");
