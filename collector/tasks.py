@@ -1,11 +1,13 @@
 """Celery tasks, each safe to run twice and at the same time; their schedules are below."""
 
+from datetime import timedelta
+
 from celery import shared_task
 
 from collector import clock, wiring
 from collector.retry import outcomes, waking
 from collector.retry.dispatch import dispatch
-from collector.store import closing, letter_bell, retries, sample_chunks, usual_hops
+from collector.store import closing, letter_bell, operations, retries, sample_chunks, usual_hops
 from collector.store.partitions import Leaves
 
 # Partitions ---------------------------------------------------------------------------------------------------------
@@ -64,6 +66,12 @@ def sweep_retries() -> None:
         waking.wake(operation_id)
 
 
+@shared_task(name="collector.forget_drafts")
+def forget_drafts() -> None:
+    """Delete plans that nobody confirmed within their day."""
+    operations.forget_drafts(before=clock.now() - timedelta(hours=operations.DRAFT_HOURS))
+
+
 @shared_task(name="collector.settle_retries")
 def settle_retries() -> None:
     """Draw the outcomes of what was sent."""
@@ -87,6 +95,7 @@ SCHEDULE = {
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
     "drop-old": {"task": "collector.drop_old", "schedule": 300.0},
     "sweep-retries": {"task": "collector.sweep_retries", "schedule": 2.0, "options": {"expires": 2.0}},
+    "forget-drafts": {"task": "collector.forget_drafts", "schedule": 3600.0},
     "settle-retries": {"task": "collector.settle_retries", "schedule": 2.0, "options": {"expires": 2.0}},
     "ring-letters": {"task": "collector.ring_letters", "schedule": 1.0, "options": {"expires": 1.0}},
     "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},

@@ -22,7 +22,7 @@ from collector.kafka.properties import properties
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.spool import make_spool
 from collector.ports import BrokerMetadata, Log, Lookup, Publisher
-from collector.retry.dispatch import Sender
+from collector.retry.dispatch import STOPPING, Sender
 from collector.store import broker_names
 from collector.store.clusters import UNKNOWN
 from collector.store.positions import InputKind, input_row
@@ -93,7 +93,7 @@ def retry_sender() -> Iterator[Sender]:
     """A worker's way to the observed cluster, for as long as one dispatch takes."""
     lookup, publisher = observed_lookup(), observed_publisher()
     try:
-        yield Sender(lookup, publisher, name=f"{os.getpid()}@{socket.gethostname()}", now=clock.now)
+        yield Sender(lookup, publisher, f"{os.getpid()}@{socket.gethostname()}", clock.now, STOPPING)
     finally:
         publisher.close(wait_seconds=SEND_OUT_SECONDS)
         lookup.close()

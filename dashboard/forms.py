@@ -1,11 +1,13 @@
 """Validates what people send; saves nothing."""
 
+import re
 import unicodedata
 
 from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
+from collector.domain.canary import Sending
 from dashboard.passwords import LONGEST
 
 LONGEST_NAME = 80
@@ -62,3 +64,70 @@ class FirstAdmin(forms.Form):
         password = str(self.cleaned_data["password"])
         password_validation.validate_password(password)
         return password
+
+
+class TargetForm(forms.Form):
+    """Step 2 of a retry plan: where to, and what happens to letters whose key has newer events."""
+
+    target = forms.CharField(max_length=249, required=False)
+    other = forms.CharField(max_length=249, required=False)
+    newer = forms.ChoiceField(choices=[("out", "Leave these out"), ("send", "Send anyway")], required=False)
+
+    @property
+    def target_name(self) -> str | None:
+        """The topic, or None for the default."""
+        chosen = str(self.cleaned_data["target"])
+        return (str(self.cleaned_data["other"]).strip() if chosen == "*other" else chosen) or None
+
+    @property
+    def leaves_newer_out(self) -> bool:
+        """Unless the person said otherwise."""
+        return bool(self.cleaned_data["newer"] != "send")
+
+
+class SendingForm(forms.Form):
+    """Step 3 of a retry plan: how it is sent."""
+
+    rate = forms.FloatField(min_value=0.1, max_value=500, label="Rate, events a second")
+    steps = forms.CharField(max_length=100, required=False, label="Steps before the rest")
+    wait = forms.IntegerField(min_value=5, max_value=3600, label="Wait for an outcome, seconds")
+    ask = forms.BooleanField(required=False, label="Ask me after the first step")
+    stop_first = forms.IntegerField(min_value=1, max_value=100_000, label="Failures in the first steps")
+    stop_percent = forms.FloatField(min_value=0, max_value=100, label="Percent later")
+    per_key = forms.BooleanField(required=False, label="One at a time for each key")
+
+    def clean_steps(self) -> tuple[int, ...]:
+        """Sizes, whatever stands between them. Raises ValidationError."""
+        words = re.findall(r"\d+|[^\d\s,→>]+", str(self.cleaned_data["steps"]))
+        if any(not word.isdigit() or len(word) > 6 for word in words):
+            raise ValidationError("Numbers with spaces between them: 1 5 20 100.")
+        return tuple(int(word) for word in words)
+
+    @classmethod
+    def of(cls, sending: Sending) -> "SendingForm":
+        """The form filled in with what holds now."""
+        return cls(
+            initial={
+                "rate": f"{sending.rate_per_second:g}",
+                "steps": " ".join(str(size) for size in sending.steps),
+                "wait": sending.wait_seconds,
+                "ask": sending.asks_after_first,
+                "stop_first": sending.stop_first,
+                "stop_percent": f"{sending.stop_percent:g}",
+                "per_key": sending.one_per_key,
+            }
+        )
+
+    @property
+    def sending(self) -> Sending:
+        """What was sent, valid as far as a form can tell."""
+        data = self.cleaned_data
+        return Sending(
+            rate_per_second=data["rate"],
+            steps=data["steps"],
+            wait_seconds=data["wait"],
+            asks_after_first=data["ask"],
+            stop_first=data["stop_first"],
+            stop_percent=data["stop_percent"],
+            one_per_key=data["per_key"],
+        )

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Mapping
 
-from celery.signals import beat_init, worker_ready, worker_shutdown
+from celery.signals import beat_init, worker_ready, worker_shutdown, worker_shutting_down
 from celery.worker import state
 from django.db import DatabaseError, connections
 
@@ -13,6 +13,7 @@ import dashboard.tasks
 from collector.clock import now
 from collector.management.health import PartReport
 from collector.ready import announce_ready
+from collector.retry.dispatch import STOPPING
 from dashboard.celery import app
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,11 @@ def on_worker_ready(**_facts: object) -> None:
     """The consumer is joined: announce it, and report from a thread of its own."""
     threading.Thread(target=_report_until_ended, name="reports", daemon=True).start()
     announce_ready()
+
+
+def on_worker_shutting_down(**_facts: object) -> None:
+    """Operations are sent by tasks that take long: they end after the claim under way, others go on with them."""
+    STOPPING.set()
 
 
 def on_worker_shutdown(**_facts: object) -> None:
@@ -55,5 +61,6 @@ def _report_until_ended() -> None:
 
 
 worker_ready.connect(on_worker_ready)
+worker_shutting_down.connect(on_worker_shutting_down)
 worker_shutdown.connect(on_worker_shutdown)
 beat_init.connect(on_beat_ready)

@@ -44,6 +44,7 @@ class OperationStatus(IntEnum):
     STOPPED = 3
     CANCELLED = 4
     PAUSED = 5
+    DRAFT = 6  # a plan that nobody confirmed yet: nothing is frozen for others, nothing is sent
 
 
 LETTER_OF_ITEM: Mapping[ItemStatus, LetterStatus] = {

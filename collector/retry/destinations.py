@@ -1,17 +1,19 @@
 """Which letters can be sent, and where each goes: the target a person chose, else the one fewest groups read."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import ATTEMPT_LIMIT, LetterStatus
-from collector.domain.dialects.names import retry_topic
+from collector.domain.dialects import ksqldb
+from collector.domain.dialects.names import retry_topics
 from collector.domain.retry_targets import Permission, Rules, permission
 from collector.retry.refusals import NotAllowed
 from collector.store import freezing
-from collector.store.freezing import Destination, Letter, Topic
+from collector.store.freezing import Destination, Kind, Topic
 
 _STANDS = {
     LetterStatus.RETRY_REQUESTED: "A retry of it was requested already.",
@@ -21,6 +23,10 @@ _STANDS = {
     LetterStatus.UNKNOWN: "It may have been sent. Decide that first.",
     LetterStatus.ARCHIVED: "It is archived. Restore it first.",
 }
+NO_ORIGIN = "It names no topic of this cluster as its origin. Choose a target."
+GONE = "There is no such dead letter."
+TO_ORIGIN = "*origin"  # as a target: each letter to the topic it came from. No topic can have this name
+NEWER = "Newer events with its key have been processed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,49 @@ class World:
     rules: Mapping[tuple[int, str], Rules]
 
 
-def world_of(cursor: CursorWrapper, found: Sequence[Letter], *, target: str | None) -> World:
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Letters by what can be done: where they go and why they may, and why others cannot (sentence -> letters)."""
+
+    sent: tuple[tuple[Kind, Destination, Permission], ...]
+    left_out: Mapping[str, tuple[int, ...]]
+
+    @property
+    def letters(self) -> list[int]:
+        """Those that can be sent."""
+        return [letter for kind, _, _ in self.sent for letter in kind.letters]
+
+    def counts(self) -> Counter[str]:
+        """How many cannot be sent, by the reason."""
+        return Counter({reason: len(letters) for reason, letters in self.left_out.items()})
+
+
+def sorted_out(cursor: CursorWrapper, wanted: Collection[int], *, target: str | None) -> Sorted:
+    """What can be done with these letters as they stand now. Three statements.
+
+    Raises NotAllowed where a person chose a target that some of them may not be sent to.
+    """
+    found = freezing.kinds(cursor, wanted)
+    world = world_of(cursor, found, target=target)
+    sent: list[tuple[Kind, Destination, Permission]] = []
+    left_out: dict[str, tuple[int, ...]] = {}
+    for kind in found:
+        reason = refusal(kind)
+        if reason is None:
+            try:
+                sent.append((kind, *destination(kind, target=target, world=world)))
+                continue
+            except NotAllowed as error:
+                if target not in {None, TO_ORIGIN}:
+                    raise
+                reason = str(error)
+        left_out[reason] = (*left_out.get(reason, ()), *kind.letters)
+    if missing := set(wanted) - {letter for kind in found for letter in kind.letters}:
+        left_out[GONE] = tuple(sorted(missing))
+    return Sorted(tuple(sent), left_out)
+
+
+def world_of(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) -> World:
     """Topics and rules for these letters. Two statements."""
     embedded = settings.WEIR_CLUSTER_NAME if settings.WEIR_EMBEDDED_KAFKA else None
     return World(
@@ -40,54 +88,54 @@ def world_of(cursor: CursorWrapper, found: Sequence[Letter], *, target: str | No
     )
 
 
-def refusal(letter: Letter) -> str | None:
-    """Why this letter cannot be sent now, or None."""
-    if letter.status is not LetterStatus.OPEN:
-        in_operation = f" Operation #{letter.operation}." if letter.operation else ""
-        return _STANDS[letter.status] + in_operation
-    if letter.attempt >= ATTEMPT_LIMIT:
-        return f"It died {letter.attempt} times, which is the limit: something in the flow loops."
-    if letter.is_empty and letter.dialect == "share-group":
+def refusal(kind: Kind) -> str | None:
+    """Why letters of this kind cannot be sent now, or None."""
+    if kind.status is not LetterStatus.OPEN:
+        in_operation = f" Operation #{kind.operation}." if kind.operation else ""
+        return _STANDS[kind.status] + in_operation
+    if kind.attempt >= ATTEMPT_LIMIT:
+        return f"It died {kind.attempt} times, which is the limit: something in the flow loops."
+    if kind.is_empty:
         return "Key and value were not copied to the dead-letter topic."
+    if kind.dialect == ksqldb.DIALECT:
+        return "A processing log entry holds no record that could be sent. Send the original from its topic."
     return None
 
 
-def destination(letter: Letter, *, target: str | None, world: World) -> tuple[Destination, Permission]:
-    """Where this letter goes, and why it may. Raises NotAllowed with what is missing."""
-    if target is not None:
-        return _allowed(letter, target, world)
-    if letter.origin is None:
-        raise NotAllowed("It names no topic of this cluster as its origin. Choose a target.")
-    if letter.group:
-        own = retry_topic(letter.origin, letter.group)
-        topic = world.topics.get((letter.cluster_id, own))
-        why = _permission(letter, topic, world) if topic else None
-        if topic and why and topic.readers == {letter.group_id}:
-            return _to(letter, topic, why), why
-    return _allowed(letter, letter.origin, world)
+def destination(kind: Kind, *, target: str | None, world: World) -> tuple[Destination, Permission]:
+    """Where letters of this kind go, and why they may. Raises NotAllowed with what is missing."""
+    if target not in {None, TO_ORIGIN}:
+        return _allowed(kind, str(target), world)
+    if kind.origin is None:
+        raise NotAllowed(NO_ORIGIN)
+    own = own_retry(kind, world) if target is None else None
+    return own or _allowed(kind, kind.origin, world)
 
 
-def _allowed(letter: Letter, target: str, world: World) -> tuple[Destination, Permission]:
-    topic = world.topics.get((letter.cluster_id, target))
+def own_retry(kind: Kind, world: World) -> tuple[Destination, Permission] | None:
+    """The failed group's own retry topic, where there is one that nobody else reads."""
+    for name in retry_topics(kind.origin, kind.group) if kind.origin and kind.group else ():
+        topic = world.topics.get((kind.cluster_id, name))
+        why = _permission(kind, topic, world) if topic else None
+        if topic and why and topic.readers == {kind.group_id}:
+            return Destination(topic, verify=why is Permission.ORIGIN), why
+    return None
+
+
+def _allowed(kind: Kind, target: str, world: World) -> tuple[Destination, Permission]:
+    topic = world.topics.get((kind.cluster_id, target))
     if topic is None:
         raise NotAllowed(f"{target} does not exist. Choose another topic; Weir never creates topics.")
-    why = _permission(letter, topic, world)
+    why = _permission(kind, topic, world)
     if why is None:
-        raise NotAllowed(f"This target is not allowed for {letter.topic}: {target}.")
-    return _to(letter, topic, why), why
+        raise NotAllowed(f"This target is not allowed for {kind.topic}: {target}.")
+    return Destination(topic, verify=why is Permission.ORIGIN), why
 
 
-def _permission(letter: Letter, topic: Topic, world: World) -> Permission | None:
-    has_position = letter.origin_partition is not None and letter.origin_offset is not None
+def _permission(kind: Kind, topic: Topic, world: World) -> Permission | None:
     return permission(
         topic.name,
         target_role=topic.role,
-        origin=letter.origin if has_position else None,
-        rules=world.rules[letter.cluster_id, letter.topic],
+        origin=kind.origin if kind.has_position else None,
+        rules=world.rules[kind.cluster_id, kind.topic],
     )
-
-
-def _to(letter: Letter, topic: Topic, why: Permission) -> Destination:
-    """The origin's own partition when it goes back there: the key alone finds it only if both partitioners agree."""
-    partition = letter.origin_partition if topic.name == letter.origin else None
-    return Destination(topic, partition, verify=why is Permission.ORIGIN)

@@ -1,17 +1,18 @@
 """Send what was asked for: check, claim, send, record the report; after a crash, look for what may have been sent."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from collector.domain.positions import Position
-from collector.domain.resending import Attempt, attempt_id, outgoing, unsendable
+from collector.domain.resending import Attempt, attempt_id, outgoing
 from collector.ports import (
     KafkaRefused,
     KafkaUnreachable,
@@ -22,26 +23,52 @@ from collector.ports import (
     QueueFull,
     Unreadable,
 )
-from collector.store import retries
+from collector.retry.pacing import Pace
+from collector.retry.proofs import refusals
+from collector.store import operations, retries
 from collector.store.retries import Item
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 50  # items of one claim
-PER_SECOND = 500
+CLAIM_SECONDS = 0.1  # about how much sending one claim is: a pause takes effect after it
+ENDS_SECONDS = 2.0  # so old may the ends be from which a search would start
 REPORT_SECONDS = 20.0  # more than the publisher takes to deliver or give up
 ABANDONED_AFTER = timedelta(seconds=20)  # a claim this old has no send under way any more: the publisher gave up before
 MOST_CLAIMS = 3
+STOPPING = threading.Event()  # of this process: it was told to end
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sender:
-    """One worker's way to Kafka. `name` is told on the claims, for people."""
+    """One worker's way to Kafka. `name` is told on the claims, for people; `stopping` is set when it shall stop."""
 
     lookup: Lookup
     publisher: Publisher
     name: str
     now: Callable[[], datetime]
+    stopping: threading.Event = field(default_factory=threading.Event)
+    ends: "Ends" = field(init=False)
+    pace: Pace = field(default_factory=Pace)
+
+    def __post_init__(self) -> None:
+        self.ends = Ends(self.lookup)
+
+
+class Ends:
+    """Both ends of the targets' partitions; an end from a moment ago only makes a search begin earlier."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._found: dict[str, tuple[float, dict[int, tuple[int, int]]]] = {}
+
+    def of(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        """Partition -> (first, next offset), at most two seconds old; empty where there is no such topic."""
+        at, found = self._found.get(topic, (0.0, {}))
+        if not found or time.monotonic() - at > ENDS_SECONDS:
+            found = dict(self._lookup.ends(topic))
+            self._found[topic] = (time.monotonic(), found)
+        return found
 
 
 def dispatch(operation_id: int, make_sender: Callable[[], AbstractContextManager[Sender]], *, now: datetime) -> None:
@@ -57,36 +84,47 @@ def dispatch(operation_id: int, make_sender: Callable[[], AbstractContextManager
         try:
             with make_sender() as sender:
                 recover(operation_id, sender)
-                while send_some(operation_id, sender):
-                    pass
+                while not sender.stopping.is_set() and send_some(operation_id, sender):
+                    operations.note_trouble(operation_id, "")
         except (KafkaUnreachable, KafkaRefused) as error:
             log.warning("retry %d waits: %s", operation_id, error)
+            operations.note_trouble(operation_id, str(error))
 
 
 def _has_work(operation_id: int, now: datetime) -> bool:
-    if retries.waiting(operation_id, limit=1):
+    if retries.waiting(operation_id, limit=1, now=now):
         return True
     return bool(retries.abandoned(operation_id, claimed_before=now - ABANDONED_AFTER, limit=1))
 
 
 def send_some(operation_id: int, sender: Sender) -> bool:
-    """Send the next few. True while there may be more."""
-    began = time.monotonic()
-    items = retries.waiting(operation_id, limit=AT_ONCE)
+    """Send the next few, when their time has come. True while there may be more."""
+    per_second = retries.rate(operation_id)
+    if per_second is None:
+        return False
+    items = retries.waiting(operation_id, limit=_share(per_second), now=sender.now())
     if not items:
         return False
-    ends = {topic: dict(sender.lookup.ends(topic)) for topic in sorted({item.target for item in items})}
-    refused = {item.attempt_id: why for item in items if (why := _refusal(item, ends[item.target], sender.lookup))}
+    ends = {topic: sender.ends.of(topic) for topic in sorted({item.target for item in items})}
+    refused = retries.held_back(operation_id, [item.attempt_id for item in items])
+    refused |= {
+        item.attempt_id: why for item, why in refusals(items, ends, sender.lookup) if item.attempt_id not in refused
+    }
     retries.mark_not_sent(refused, now=sender.now())
+    kept = [item for item in items if item.attempt_id not in refused]
+    sender.pace.wait(len(kept), per_second, stopping=sender.stopping)
     claimed = retries.claim(
-        [item for item in items if item.attempt_id not in refused],
+        kept,
         ends={topic: {number: high for number, (_, high) in found.items()} for topic, found in ends.items()},
         by=sender.name,
         now=sender.now(),
     )
     is_clear = _send(claimed, ends, sender)
-    time.sleep(max(0.0, len(claimed) / PER_SECOND - (time.monotonic() - began)))
     return is_clear and bool(claimed or refused)
+
+
+def _share(per_second: float) -> int:
+    return max(1, min(AT_ONCE, round(per_second * CLAIM_SECONDS)))
 
 
 def recover(operation_id: int, sender: Sender) -> None:
@@ -110,7 +148,7 @@ def _recover(items: Sequence[Item], topic: str, sender: Sender) -> None:
     missing = [item for item in items if item.attempt_id not in found]
     given_up = {item.attempt_id: "Kafka did not take it." for item in missing if item.n_claims >= MOST_CLAIMS}
     retries.mark_not_sent(given_up, now=sender.now())
-    retries.put_back([item.attempt_id for item in missing if item.attempt_id not in given_up])
+    retries.put_back([item.attempt_id for item in missing if item.attempt_id not in given_up], now=sender.now())
 
 
 def _search(items: Sequence[Item], topic: str, lookup: Lookup) -> dict[UUID, Position]:
@@ -134,25 +172,6 @@ def _search(items: Sequence[Item], topic: str, lookup: Lookup) -> dict[UUID, Pos
     return found
 
 
-def _refusal(item: Item, ends: Mapping[int, tuple[int, int]], lookup: Lookup) -> str | None:
-    """Why this item must not be sent, or None. The claimed origin is compared byte for byte (security: S40)."""
-    if not ends:
-        return f"{item.target} does not exist. Weir never creates topics."
-    if why := unsendable(item.headers):
-        return why
-    if item.origin is None:
-        return None
-    try:
-        origin = lookup.record_at(item.origin)
-    except Unreadable as error:
-        return str(error)
-    if origin is None:
-        return f"The original at {item.origin} is gone, so nothing proves the target. An admin may allow it."
-    if (origin.key, origin.value) != (item.key, item.value):
-        return f"The record at {item.origin} has another key or value, so the target is not proven."
-    return None
-
-
 def _send(items: Sequence[Item], ends: Mapping[str, Mapping[int, tuple[int, int]]], sender: Sender) -> bool:
     """Publish all, then record every report. False when the rest should wait: the queue is full or a report is missing.
 
@@ -168,7 +187,7 @@ def _send(items: Sequence[Item], ends: Mapping[str, Mapping[int, tuple[int, int]
             refused[item.attempt_id] = str(error)
         except QueueFull:
             unsent.append(item.attempt_id)
-    retries.put_back(unsent)
+    retries.put_back(unsent, now=sender.now())
     retries.mark_not_sent(refused, now=sender.now())
     reports = {item.attempt_id: place for item, future in waiting if (place := _report(item, future)) is not None}
     retries.mark_sent(reports, now=sender.now())

@@ -8,9 +8,9 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector.changes import announce
+from collector.retry.advancing import advance
 from collector.store import outcomes
 
-ANSWER_WITHIN = timedelta(minutes=2)  # later it is "no answer", which is still waited for
 TRACED_WAIT = timedelta(seconds=5)  # a dead letter is written at the end of the work that the span describes
 PASSED_WAIT = timedelta(seconds=10)  # and before the commit; longer, for a trace says more than an offset
 
@@ -31,7 +31,8 @@ def settle(*, now: datetime) -> int:
     n = sum(_alone(step) for step in steps)
     if n:
         announce("letters")
-    if n + _alone(partial(outcomes.finish, now=now, answer_within=ANSWER_WITHIN)):
+    advance(now=now)
+    if n + _alone(partial(outcomes.finish, now=now)):
         announce("retries")
     return n
 

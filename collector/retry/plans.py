@@ -11,7 +11,7 @@ from collector.domain.retry_targets import Permission
 from collector.retry.destinations import destination, refusal, world_of
 from collector.retry.refusals import NotAllowed
 from collector.store import freezing
-from collector.store.freezing import Destination, Letter
+from collector.store.freezing import Destination, Kind
 
 MOST_NEWER = 1_000  # events of the same key are counted up to here
 
@@ -46,37 +46,38 @@ class Plan:
 def plan(letter_id: int, *, target: str | None = None) -> Plan | None:
     """The plan for a letter, to `target` or to where it would go by itself; None where there is no such letter."""
     with connection.cursor() as cursor:
-        found = freezing.letters(cursor, [letter_id], lock=False)
+        found = freezing.kinds(cursor, [letter_id])
         if not found:
             return None
-        letter = found[0]
+        kind = found[0]
         cursor.execute("select headers from dead_letter_body where dead_letter_id = %s", [letter_id])
         headers = unframed(cursor.fetchone()[0])
-        made = Plan(letter_id, target, "", refusal(letter) or unsendable(headers), (), removed(headers), None, ())
+        made = Plan(letter_id, target, "", refusal(kind) or unsendable(headers), (), removed(headers), None, ())
         try:
-            goes, why = destination(letter, target=target, world=world_of(cursor, found, target=target))
+            goes, why = destination(kind, target=target, world=world_of(cursor, found, target=target))
         except NotAllowed as error:
             return replace(made, refusal=made.refusal or str(error))
-        readers = _readers(cursor, goes, letter)
-        n_newer = _newer(cursor, letter)
+        readers = _readers(cursor, goes, kind)
+        n_newer = _newer(cursor, letter_id)
         return replace(
             made,
             target=goes.topic.name,
-            why=_why(why, letter),
+            why=_why(cursor, why, kind, letter_id),
             readers=readers,
             n_newer=n_newer,
             warnings=tuple(_warnings(readers, n_newer)),
         )
 
 
-def _why(why: Permission, letter: Letter) -> str:
+def _why(cursor: CursorWrapper, why: Permission, kind: Kind, letter_id: int) -> str:
     if why is not Permission.ORIGIN:
         return f"{why}."
-    place = f"{letter.origin}/{letter.origin_partition}/{letter.origin_offset}"
-    return f"Compared before the send: {place} must hold the same key and value."
+    cursor.execute("select origin_partition, origin_offset from dead_letter where id = %s", [letter_id])
+    partition, offset = cursor.fetchone()
+    return f"Compared before the send: {kind.origin}/{partition}/{offset} must hold the same key and value."
 
 
-def _readers(cursor: CursorWrapper, goes: Destination, letter: Letter) -> tuple[Reader, ...]:
+def _readers(cursor: CursorWrapper, goes: Destination, kind: Kind) -> tuple[Reader, ...]:
     cursor.execute(
         "select g.id, g.name, n.lag, n.lag_seconds from consumer_group g"
         " left join group_now n on n.group_id = g.id and n.topic_id = %s"
@@ -84,21 +85,21 @@ def _readers(cursor: CursorWrapper, goes: Destination, letter: Letter) -> tuple[
         [goes.topic.id, list(goes.topic.readers)],
     )
     return tuple(
-        Reader(name, number == letter.group_id, lag, lag_seconds)
-        for number, name, lag, lag_seconds in cursor.fetchall()
+        Reader(name, number == kind.group_id, lag, lag_seconds) for number, name, lag, lag_seconds in cursor.fetchall()
     )
 
 
-def _newer(cursor: CursorWrapper, letter: Letter) -> int | None:
+def _newer(cursor: CursorWrapper, letter_id: int) -> int | None:
     """Events of the same key behind the origin, where the key is some text that is searched by."""
     cursor.execute(
-        "select count(*) from (select 1 from dead_letter d join record_key k on k.value = d.key_text and k.name_id = 1"
-        "  and k.topic_id = d.origin_topic_id and k.kafka_partition = d.origin_partition"
-        "  and k.kafka_offset > d.origin_offset where d.id = %s limit %s) n",
-        [letter.id, MOST_NEWER],
+        "select d.key_text is not null and d.origin_offset is not null, (select count(*) from (select 1"
+        "  from record_key k where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id"
+        "  and k.kafka_partition = d.origin_partition and k.kafka_offset > d.origin_offset limit %s) n)"
+        " from dead_letter d where d.id = %s",
+        [MOST_NEWER, letter_id],
     )
-    n = int(cursor.fetchone()[0])
-    return n if letter.key_hash is not None and letter.origin_offset is not None else None
+    is_known, n = cursor.fetchone()
+    return int(n) if is_known else None
 
 
 def _warnings(readers: tuple[Reader, ...], n_newer: int | None) -> list[str]:

@@ -1,27 +1,26 @@
 """The door for retries: freeze what a person chose, once per click, and say what a plan would do."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector import audit
-from collector.changes import announce
-from collector.domain.dead_letters import LetterStatus
-from collector.retry.destinations import World, destination, refusal, world_of
+from collector.domain.canary import AT_ONCE, Sending, bounds
+from collector.domain.dead_letters import LetterStatus, OperationStatus
+from collector.retry import records
+from collector.retry.destinations import NEWER, TO_ORIGIN, sorted_out
 from collector.retry.plans import Plan, plan
+from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NotAllowed, NothingToSend, Refusal, TokenReused, TooMany
 from collector.retry.waking import wake
-from collector.store import freezing
-from collector.store.freezing import Destination, Letter
+from collector.store import freezing, operations
 from collector.store.letter_states import move
 
-__all__ = ["Plan", "Requested", "plan", "retry"]
+__all__ = ["TO_ORIGIN", "Asker", "Plan", "Requested", "plan", "retry"]
 
 MOST_LETTERS = 100_000
 EXPECT_ABOVE = 100  # more letters than this need `expect`
@@ -37,12 +36,16 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, and from where."""
+class Order:
+    """What is to be sent, where and how. `leave_out`: letters of it that a person decided to leave out."""
 
-    person_id: int
-    person_name: str
-    address: str
+    letters: tuple[int, ...]
+    target: str | None
+    expect: int | None
+    sending: Sending = AT_ONCE
+    leave_out: tuple[int, ...] = ()
+    name: str = ""
+    selection: str = ""
 
 
 def retry(
@@ -55,6 +58,8 @@ def retry(
     expect: int | None,
     now: datetime,
     address: str = "",
+    sending: Sending | None = None,
+    name: str = "",
 ) -> Requested:
     """Freeze these letters for one send each, and wake a worker. The audit row is written here, also of a refusal.
 
@@ -62,105 +67,92 @@ def retry(
     cannot be sent are left out; `expect`, the number that will be sent, must fit (needed above 100). Raises a Refusal.
     Call it outside of a transaction of your own: the row of a refusal would be rolled back with it.
     """
-    wanted = sorted(set(letters))
+    wanted = tuple(sorted(set(letters)))
     by = Asker(person_id, person_name, address)
+    order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=records.in_words(wanted))
     try:
-        return _requested(wanted, by, token=token, target=target, expect=expect, now=now)
+        return _requested(order, by, token=token, now=now)
     except Refusal as error:
-        _record(
-            by,
-            now,
-            subject=", ".join(f"dead letter {letter}" for letter in wanted[:3]),
-            result="refused",
-            reason=str(error),
-            facts={"letters": len(wanted), "target": target},
-        )
+        records.refused(by, now, subject=records.subject_of(wanted), reason=str(error), letters=len(wanted))
         raise
 
 
-def _requested(
-    wanted: Sequence[int], by: Asker, *, token: str, target: str | None, expect: int | None, now: datetime
-) -> Requested:
-    if len(wanted) > MOST_LETTERS:
-        raise TooMany(f"One operation takes at most {MOST_LETTERS:,} dead letters; these are {len(wanted):,}.")
-    if not 1 <= len(token) <= MOST_TOKEN:
-        raise TokenReused(f"The idempotency token needs 1 to {MOST_TOKEN} characters.")
-    plan_digest = _digest(wanted, target, expect)
+def _requested(order: Order, by: Asker, *, token: str, now: datetime) -> Requested:
+    check(order, token=token)
+    digest = digest_of(order)
     with transaction.atomic(), connection.cursor() as cursor:
-        number, is_new, digest = freezing.begin(
-            cursor, token=token, plan=plan_digest, person_id=by.person_id, person_name=by.person_name, now=now
+        number, is_new, found = operations.begin(
+            cursor,
+            token=token,
+            plan=digest,
+            person_id=by.person_id,
+            person_name=by.person_name,
+            status=OperationStatus.REQUESTED,
+            now=now,
         )
         if not is_new:
-            if digest != plan_digest:
+            if found != digest:
                 raise TokenReused(f"This token was used for operation #{number}, which asks for something else.")
             return Requested(number, repeated=True)
-        n_sent, n_left_out = _freeze(cursor, number, wanted, target=target, expect=expect, now=now)
-        facts = {"letters": n_sent, "left_out": n_left_out, "target": target}
-        _record(by, now, subject=f"retry {number}", result="done", reason="", facts=facts)
-        announce("retries", number)
-        announce("letters")
-        transaction.on_commit(lambda: wake(number))
+        start(cursor, number, order, by, now=now)
     return Requested(number, repeated=False)
 
 
-def _record(
-    by: Asker,
-    now: datetime,
-    *,
-    subject: str,
-    result: Literal["done", "refused"],
-    reason: str,
-    facts: Mapping[str, int | str | None],
-) -> None:
-    audit.append(
-        at=now,
-        person_id=by.person_id,
-        person_name=by.person_name,
-        action="retry",
-        object=subject,
-        result=result,
-        reason=reason,
-        address=by.address,
-        facts=dict(facts),
+def check(order: Order, *, token: str) -> None:
+    """Raises a Refusal for what can be told without looking at the letters."""
+    if len(order.letters) > MOST_LETTERS:
+        raise TooMany(f"One operation takes at most {MOST_LETTERS:,} dead letters; these are {len(order.letters):,}.")
+    if not 1 <= len(token) <= MOST_TOKEN:
+        raise TokenReused(f"The idempotency token needs 1 to {MOST_TOKEN} characters.")
+    if problem := order.sending.problem():
+        raise NotAllowed(problem)
+
+
+def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: datetime) -> int:
+    """Turn an operation's row into work: items, letters moved, audit, a hint to a worker. How many will be sent.
+
+    Raises NothingToSend, NotAllowed, Changed; the caller's transaction is rolled back then.
+    """
+    freezing.lock(cursor, order.letters)
+    found = sorted_out(cursor, order.letters, target=order.target)
+    left_out = found.counts()
+    later = set(order.leave_out) & set(found.letters)
+    if later:
+        left_out[NEWER] += len(later)
+    n = len(found.letters) - len(later)
+    if not n:
+        raise NothingToSend(left_out)
+    _fits(n, len(order.letters), order.expect)
+    sent = freezing.write_items(cursor, number, [(kind, goes) for kind, goes, _ in found.sent], left_out=later)
+    targets = {goes.topic.id for _, goes, _ in found.sent}
+    ends = bounds(order.sending.steps, n)
+    operations.describe(
+        cursor,
+        number,
+        status=int(OperationStatus.REQUESTED),
+        letters=None,
+        newer=[],
+        name=order.name,
+        selection=order.selection,
+        left_out=left_out,
+        target_name=order.target,
+        target_topic_id=next(iter(targets)) if len(targets) == 1 else None,
+        confirmed_at=now,
+        failure_groups=freezing.failure_groups(cursor, sent),
+        n_items=n,
+        released=ends[0],
+        sending=order.sending,
     )
-
-
-def _freeze(
-    cursor: CursorWrapper, number: int, wanted: Sequence[int], *, target: str | None, expect: int | None, now: datetime
-) -> tuple[int, int]:
-    """How many letters are in the operation, and how many were left out."""
-    found = freezing.letters(cursor, wanted, lock=True)
-    destinations, reasons = _sorted_out(found, world_of(cursor, found, target=target), target)
-    reasons |= {letter: "There is no such dead letter." for letter in set(wanted) - {one.id for one in found}}
-    if not destinations:
-        raise NothingToSend(reasons)
-    _fits(len(destinations), len(wanted), expect)
-    sent = [letter for letter in found if letter.id in destinations]
-    chosen = next(iter(destinations.values())).topic.id if target else None
-    freezing.freeze(cursor, number, sent, destinations, target_id=chosen)
-    moved = move(cursor, destinations, LetterStatus.RETRY_REQUESTED, out_of=[LetterStatus.OPEN], now=now)
-    if len(moved) != len(destinations):
+    operations.note(cursor, number, f"confirmed: {n:,} to send", now=now, by=by.person_name)
+    records.done(
+        by, now, "retry", number, letters=n, left_out=sum(left_out.values()), target=order.target, name=order.name
+    )
+    moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=[LetterStatus.OPEN], now=now)
+    if len(moved) != n:
         raise RuntimeError("letters moved although they were locked")
-    return len(destinations), len(reasons)
-
-
-def _sorted_out(
-    found: Sequence[Letter], world: World, target: str | None
-) -> tuple[dict[int, Destination], dict[int, str]]:
-    """Where those that can be sent go, and why the others cannot. Raises NotAllowed for a chosen target."""
-    destinations: dict[int, Destination] = {}
-    reasons: dict[int, str] = {}
-    for letter in found:
-        if why_not := refusal(letter):
-            reasons[letter.id] = why_not
-            continue
-        try:
-            destinations[letter.id], _ = destination(letter, target=target, world=world)
-        except NotAllowed as error:
-            if target is not None:
-                raise
-            reasons[letter.id] = str(error)
-    return destinations, reasons
+    records.announce(number)
+    transaction.on_commit(lambda: wake(number))
+    return n
 
 
 def _fits(n_sent: int, n_wanted: int, expect: int | None) -> None:
@@ -170,6 +162,7 @@ def _fits(n_sent: int, n_wanted: int, expect: int | None) -> None:
         raise Changed(f"{n_sent} can be sent, not {expect}.")
 
 
-def _digest(wanted: Sequence[int], target: str | None, expect: int | None) -> UUID:
-    said = repr((list(wanted), target, expect)).encode()
+def digest_of(order: Order) -> UUID:
+    """What a confirmation is bound to: letters, target, number, and how they are sent."""
+    said = repr((order.letters, order.target, order.expect, order.sending, order.leave_out)).encode()
     return UUID(bytes=hashlib.blake2b(said, digest_size=16).digest())

@@ -11,6 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain import contexts
 from collector.domain.dead_letters import DeadLetter, LetterStatus
+from collector.domain.dialects import own_key
 from collector.domain.fingerprints import Fingerprint, fingerprint
 from collector.domain.frames import framed
 from collector.domain.records import Record
@@ -189,8 +190,8 @@ def _letter_row(each: _Parking) -> tuple[object, ...]:
         letter.origin.offset,
         letter.exception_class,
         letter.message,
-        key_hash(record.key),
-        key_text(record.key),
+        key_hash(key := own_key(letter, record)),
+        key_text(key),
         len(record.key or b"") + len(record.value or b"") + headers,
         UUID(bytes=trace) if trace else None,
         int.from_bytes(span, "big", signed=True) if span else None,

@@ -1,23 +1,25 @@
 """What a click freezes: the letters as they stand, where each may go, and the operation with its items."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from secrets import token_bytes
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import LetterStatus
-from collector.domain.dialects.names import retry_topic
+from collector.domain.dialects.names import retry_topics
 from collector.domain.retry_targets import Rules
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One dead letter as it stands. `operation` is the one it is open in; `is_empty`: neither key nor value came."""
+class Kind:
+    """Letters about which everything that decides is the same. `operation` is the one they are open in.
 
-    id: int
+    `has_position`: they claim a whole position of the origin; `is_empty`: neither key nor value came with them.
+    """
+
+    letters: tuple[int, ...]
     status: LetterStatus
     attempt: int
     dialect: str
@@ -26,9 +28,7 @@ class Letter:
     group_id: int | None
     group: str | None
     origin: str | None
-    origin_partition: int | None
-    origin_offset: int | None
-    key_hash: int | None
+    has_position: bool
     is_empty: bool
     operation: int | None
 
@@ -41,79 +41,78 @@ class Topic:
     name: str
     role: int
     readers: frozenset[int]
+    n_partitions: int | None
+    is_compacted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where one letter goes. `verify`: the record at the claimed origin is compared before the send."""
+    """Where letters go. `verify`: the record at the claimed origin is compared before the send."""
 
     topic: Topic
-    partition: int | None
     verify: bool
 
 
-_LETTERS = (
-    "select d.id, s.status, s.attempt, d.dialect, t.cluster_id, t.name, d.group_id, g.name, o.name,"
-    " d.origin_partition, d.origin_offset, d.key_hash, b.key is null and b.value is null,"
-    " (select max(i.operation_id) from retry_item i where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3))"
-    " from letter_state s join dead_letter d on d.id = s.dead_letter_id"
-    " join dead_letter_body b on b.dead_letter_id = d.id join topic t on t.id = d.topic_id"
-    " left join consumer_group g on g.id = d.group_id left join topic o on o.id = d.origin_topic_id"
-    " where s.dead_letter_id = any(%s) order by s.dead_letter_id"
-)
+_KINDS = """
+select array_agg(d.id), s.status, s.attempt, d.dialect, t.cluster_id, t.name, d.group_id, g.name, o.name,
+  d.origin_partition is not null and d.origin_offset is not null,
+  d.dialect = 'share-group' and exists (select 1 from dead_letter_body b
+    where b.dead_letter_id = d.id and b.key is null and b.value is null),
+  case when s.status = any('{1,2,5}') then (select max(i.operation_id) from retry_item i
+    where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)) end
+from letter_state s join dead_letter d on d.id = s.dead_letter_id join topic t on t.id = d.topic_id
+left join consumer_group g on g.id = d.group_id left join topic o on o.id = d.origin_topic_id
+where s.dead_letter_id = any(%s) group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+"""
 
 
-def begin(
-    cursor: CursorWrapper, *, token: str, plan: UUID, person_id: int, person_name: str, now: datetime
-) -> tuple[int, bool, UUID]:
-    """Id of the operation of this person's token, whether it is new, and the digest of the plan it was made for."""
+def lock(cursor: CursorWrapper, wanted: Collection[int]) -> None:
+    """Keep these letters as they stand until the transaction ends; sorted: two of these never wait in a circle."""
     cursor.execute(
-        "insert into retry_operation (token, plan_digest, person_id, person_name, status, created_at)"
-        " values (%s, %s, %s, %s, 0, %s) on conflict (person_id, token) do nothing returning id",
-        [token, plan, person_id, person_name, now],
+        "select count(*) from (select 1 from letter_state where dead_letter_id = any(%s)"
+        " order by dead_letter_id for update) s",
+        [sorted(wanted)],
     )
-    if row := cursor.fetchone():
-        return row[0], True, plan
-    cursor.execute(
-        "select id, plan_digest from retry_operation where person_id = %s and token = %s", [person_id, token]
-    )
-    number, digest = cursor.fetchone()
-    return number, False, digest
 
 
-def letters(cursor: CursorWrapper, wanted: Collection[int], *, lock: bool) -> list[Letter]:
-    """The letters of these ids that exist, in order of id; locked against every other move where they are frozen."""
-    cursor.execute(f"{_LETTERS} for update of s" if lock else _LETTERS, [sorted(wanted)])
-    return [Letter(row[0], LetterStatus(row[1]), *row[2:]) for row in cursor.fetchall()]
+def kinds(cursor: CursorWrapper, wanted: Collection[int]) -> list[Kind]:
+    """The letters of these ids that exist, by what decides about them."""
+    cursor.execute(_KINDS, [sorted(wanted)])
+    return [Kind(tuple(sorted(row[0])), LetterStatus(row[1]), *row[2:]) for row in cursor.fetchall()]
 
 
-def topics(cursor: CursorWrapper, found: Sequence[Letter], *, target: str | None) -> dict[tuple[int, str], Topic]:
+def topics(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) -> dict[tuple[int, str], Topic]:
     """(cluster id, name) -> topic, for everything these letters could go to."""
-    wanted = {(letter.cluster_id, name) for letter in found for name in (letter.origin, target) if name}
+    wanted = {(kind.cluster_id, name) for kind in found for name in (kind.origin, target) if name}
     wanted |= {
-        (letter.cluster_id, retry_topic(letter.origin, letter.group))
-        for letter in found
-        if letter.origin and letter.group
+        (kind.cluster_id, name)
+        for kind in found
+        if kind.origin and kind.group
+        for name in retry_topics(kind.origin, kind.group)
     }
+    if not wanted:
+        return {}
+    ordered = sorted(wanted)
     cursor.execute(
         "select t.cluster_id, t.id, t.name, t.role, array(select r.group_id from group_now r where r.topic_id = t.id"
         "  union select m.group_id from group_member m join consumer_group g on g.id = m.group_id"
-        "  where g.cluster_id = t.cluster_id and m.assignment @> jsonb_build_array(jsonb_build_array(t.name)))"
+        "  where g.cluster_id = t.cluster_id and m.assignment @> jsonb_build_array(jsonb_build_array(t.name))),"
+        " t.n_partitions, coalesce(t.configs ->> 'cleanup.policy', '') like '%%compact%%'"
         " from topic t join unnest(%s::smallint[], %s::text[]) w(cluster_id, name) using (cluster_id, name)"
         " where t.deleted_at is null and t.kafka_id is not null",
-        [[cluster for cluster, _ in wanted], [name for _, name in wanted]],
+        [[cluster for cluster, _ in ordered], [name for _, name in ordered]],
     )
     return {
-        (cluster, name): Topic(number, name, role, frozenset(readers))
-        for cluster, number, name, role, readers in cursor.fetchall()
+        (cluster, name): Topic(number, name, role, frozenset(readers), n_partitions, compacted)
+        for cluster, number, name, role, readers, n_partitions, compacted in cursor.fetchall()
     }
 
 
 def rules(
-    cursor: CursorWrapper, found: Sequence[Letter], *, embedded_cluster: str | None
+    cursor: CursorWrapper, found: Sequence[Kind], *, embedded_cluster: str | None
 ) -> dict[tuple[int, str], Rules]:
     """(cluster id, dead-letter topic) -> what an admin allowed there, and whether the broker is Weir's own."""
-    wanted = sorted({(letter.cluster_id, letter.topic) for letter in found})
+    wanted = sorted({(kind.cluster_id, kind.topic) for kind in found})
     cursor.execute(
         "select w.cluster_id, w.topic, coalesce(array_agg(r.target_topic) filter (where r.target_topic is not null),"
         "  '{}'), coalesce(bool_or(c.name = %s), false)"
@@ -124,30 +123,51 @@ def rules(
     return {(cluster, topic): Rules(frozenset(pairs), own) for cluster, topic, pairs, own in cursor.fetchall()}
 
 
-def freeze(
-    cursor: CursorWrapper,
-    operation_id: int,
-    found: Sequence[Letter],
-    destinations: Mapping[int, Destination],
-    *,
-    target_id: int | None,
-) -> None:
-    """Write the items, in order of the letters' ids."""
-    rows = [(ordinal, letter, destinations[letter.id]) for ordinal, letter in enumerate(found)]
+# Round robin over the partitions, in order within each: a key's events keep their order, a first step sees many places.
+_FREEZE = """
+insert into retry_item (operation_id, ordinal, dead_letter_id, status, attempt_id, key_hash, target_topic_id,
+  target_partition, verify_origin)
+select %s, row_number() over (order by r.turn, r.t nulls last, r.p nulls last, r.letter) - 1, r.letter, 0, r.attempt,
+  r.key_hash, r.target, r.target_partition, r.verify
+from (select f.*, d.key_hash, d.origin_topic_id t, d.origin_partition p,
+    case when d.origin_topic_id = f.target then d.origin_partition end target_partition,
+    row_number() over (partition by d.origin_topic_id, d.origin_partition order by d.origin_offset, d.id) turn
+  from unnest(%s::bigint[], %s::uuid[], %s::int[], %s::boolean[]) f(letter, attempt, target, verify)
+  join dead_letter d on d.id = f.letter) r
+"""
+
+
+def write_items(
+    cursor: CursorWrapper, operation_id: int, sent: Sequence[tuple[Kind, Destination]], *, left_out: Collection[int]
+) -> list[int]:
+    """Write an item for each letter, save those left out; the letters' ids."""
+    rows = [
+        (letter, goes.topic.id, goes.verify) for kind, goes in sent for letter in kind.letters if letter not in left_out
+    ]
     cursor.execute(
-        "insert into retry_item (operation_id, ordinal, dead_letter_id, status, attempt_id, key_hash, target_topic_id,"
-        "  target_partition, verify_origin)"
-        " select %s, o, letter, 0, attempt, hash, topic, part, verify from unnest(%s::int[], %s::bigint[], %s::uuid[],"
-        "  %s::bigint[], %s::int[], %s::int[], %s::boolean[]) r(o, letter, attempt, hash, topic, part, verify)",
+        _FREEZE,
         [
             operation_id,
-            [ordinal for ordinal, _, _ in rows],
-            [letter.id for _, letter, _ in rows],
+            [letter for letter, _, _ in rows],
             [UUID(bytes=token_bytes(16)) for _ in rows],  # who cannot read the target cannot guess it
-            [letter.key_hash for _, letter, _ in rows],
-            [goes.topic.id for _, _, goes in rows],
-            [goes.partition for _, _, goes in rows],
-            [goes.verify for _, _, goes in rows],
+            [target for _, target, _ in rows],
+            [verify for _, _, verify in rows],
         ],
     )
-    cursor.execute("update retry_operation set target_topic_id = %s where id = %s", [target_id, operation_id])
+    return [letter for letter, _, _ in rows]
+
+
+def failure_groups(cursor: CursorWrapper, letters: Collection[int]) -> list[int]:
+    """The failure groups that these letters are of."""
+    cursor.execute(
+        "select distinct failure_group_id from letter_state where dead_letter_id = any(%s) order by 1", [list(letters)]
+    )
+    return [number for (number,) in cursor.fetchall()]
+
+
+def group_names(cursor: CursorWrapper, ids: Collection[int]) -> tuple[str, ...]:
+    """Names of these groups, without Weir's own."""
+    cursor.execute(
+        "select name from consumer_group where id = any(%s) and name not like 'weir-%%' order by 1", [sorted(ids)]
+    )
+    return tuple(name for (name,) in cursor.fetchall())

@@ -1,13 +1,14 @@
 """Later deaths: which dead letters are of a record that Weir had sent back, and of which send."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.dead_letters import DeadLetter
+from collector.domain.dead_letters import DeadLetter, Place
+from collector.domain.fingerprints import fingerprint
 from collector.domain.records import Record
 from collector.domain.resending import attempt_id
 from collector.store.letter_names import Places
@@ -18,10 +19,13 @@ At = tuple[int, int, int]  # topic id, partition, offset
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The send that a letter died of again."""
+    """The send that a letter died of again. `origin`, `group`: the letter's own; `digests`: of its failure group."""
 
     dead_letter_id: int
     attempt_id: UUID
+    origin: str | None
+    group: str | None
+    digests: frozenset[UUID]
 
 
 def position(found: Found) -> At:
@@ -56,13 +60,27 @@ def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> di
         "  union all"
         "  select f.*, i.dead_letter_id, i.attempt_id from f join retry_item i"
         "   on i.target_topic_id = f.topic_id and i.sent_partition = f.part and i.sent_offset = f.off)"
-        " select hit.t, hit.p, hit.o, hit.letter, hit.attempt from hit join dead_letter d on d.id = hit.letter"
+        " select hit.t, hit.p, hit.o, hit.letter, hit.attempt, ot.name, g.name,"
+        "  array(select c.digest from letter_state s join failure_group c"
+        "   on c.id = s.failure_group_id or c.merged_into = s.failure_group_id where s.dead_letter_id = hit.letter)"
+        " from hit join dead_letter d on d.id = hit.letter"
         "  join dead_letter_body b on b.dead_letter_id = hit.letter"
+        "  left join topic ot on ot.id = d.origin_topic_id left join consumer_group g on g.id = d.group_id"
         " where b.value is not distinct from hit.value"
         "  and (hit.group_id is null or d.group_id is null or hit.group_id = d.group_id)",
         columns(rows),
     )
-    return {(t, p, o): Sent(letter, attempt) for t, p, o, letter, attempt in cursor.fetchall()}
+    return {
+        (t, p, o): Sent(letter, attempt, origin, group, frozenset(digests))
+        for t, p, o, letter, attempt, origin, group, digests in cursor.fetchall()
+    }
+
+
+def is_same(found: Found, sent: Sent) -> bool:
+    """Whether it died as before: the same fingerprint, had it lain where it died first."""
+    record, _, letter = found
+    as_before = replace(letter, origin=Place(sent.origin), group=sent.group)
+    return fingerprint(as_before, dead_letter_topic=record.topic).digest in sent.digests
 
 
 def write(cursor: CursorWrapper, again: Sequence[tuple[Found, Sent]], *, now: datetime) -> None:
@@ -70,10 +88,10 @@ def write(cursor: CursorWrapper, again: Sequence[tuple[Found, Sent]], *, now: da
     if again:
         cursor.execute(
             "insert into dead_letter_again (topic_id, kafka_partition, kafka_offset, dead_letter_id, attempt_id,"
-            "  seen_at, failed_at, exception_class, message)"
-            " select t, p, o, letter, attempt, %s, failed_at, class, message from unnest(%s::int[], %s::int[],"
-            "  %s::bigint[], %s::bigint[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[])"
-            "  r(t, p, o, letter, attempt, failed_at, class, message) on conflict do nothing",
+            "  seen_at, failed_at, exception_class, message, same_failure)"
+            " select t, p, o, letter, attempt, %s, failed_at, class, message, same from unnest(%s::int[], %s::int[],"
+            "  %s::bigint[], %s::bigint[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::boolean[])"
+            "  r(t, p, o, letter, attempt, failed_at, class, message, same) on conflict do nothing",
             [
                 now,
                 *columns(
@@ -85,6 +103,7 @@ def write(cursor: CursorWrapper, again: Sequence[tuple[Found, Sent]], *, now: da
                             found[2].failed_at or now,
                             found[2].exception_class,
                             found[2].message,
+                            is_same(found, sent),
                         )
                         for found, sent in again
                     ]

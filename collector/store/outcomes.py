@@ -70,13 +70,15 @@ def passed(cursor: CursorWrapper, *, now: datetime, wait: timedelta) -> int:
     return _settled(cursor, ItemStatus.PASSED, out_of=(LetterStatus.SENT,), now=now)
 
 
-def finish(cursor: CursorWrapper, *, now: datetime, answer_within: timedelta) -> int:
+def finish(cursor: CursorWrapper, *, now: datetime) -> int:
     """Operations with nothing left to send, and no outcome that is still waited for, are done."""
     cursor.execute(
-        "update retry_operation o set status = 2, ended_at = %s where status in (0, 1) and not exists"
-        " (select 1 from retry_item i where i.operation_id = o.id"
-        "  and (i.status in (0, 1) or (i.status = 2 and i.sent_at > %s)))",
-        [now, now - answer_within],
+        "with done as (update retry_operation o set status = 2, ended_at = %s, waits_for_person = false, trouble = ''"
+        " where status in (0, 1) and not exists (select 1 from retry_item i where i.operation_id = o.id"
+        "  and (i.status in (0, 1) or (i.status = 2 and i.sent_at > %s - make_interval(secs => o.wait_seconds))))"
+        " returning id)"
+        " insert into retry_log (operation_id, at, person_name, what) select id, %s, '', 'done' from done",
+        [now, now, now],
     )
     return int(cursor.rowcount)
 

@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.changes import announce
 from collector.domain.dead_letters import LETTER_OF_ITEM, ItemStatus, LetterStatus, OperationStatus
+from collector.domain.dialects.registry import key_for
 from collector.domain.frames import unframed
 from collector.domain.positions import Position
 from collector.domain.records import Headers
@@ -26,7 +27,7 @@ _LOCK_CLASS = 0x57454952  # "WEIR": one sender per operation, by an advisory loc
 _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
     " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
-    " b.key, b.value, b.headers, i.search_from, i.n_claims from retry_item i"
+    " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect from retry_item i"
     " join retry_operation o on o.id = i.operation_id join dead_letter d on d.id = i.dead_letter_id"
     " join dead_letter_body b on b.dead_letter_id = d.id join letter_state s on s.dead_letter_id = d.id"
     " join topic lt on lt.id = d.topic_id join topic t on t.id = i.target_topic_id"
@@ -74,21 +75,50 @@ def unfinished() -> list[int]:
     """The operations that have something to send, or to look for after a crash: the oldest first, few at once."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id from retry_operation o where status = any(%s) and exists"
-            " (select 1 from retry_item i where i.operation_id = o.id and i.status in (0, 1)) order by id limit %s",
+            "select id from retry_operation o where (status = any(%s) and exists (select 1 from retry_item i"
+            "  where i.operation_id = o.id and i.status = 0 and i.ordinal < o.released))"
+            " or id in (select operation_id from retry_item where status = 1) order by id limit %s",
             [list(UNFINISHED), OPERATIONS_AT_ONCE],
         )
         return [number for (number,) in cursor.fetchall()]
 
 
-def waiting(operation_id: int, *, limit: int) -> list[Item]:
+def waiting(operation_id: int, *, limit: int, now: datetime) -> list[Item]:
     """The next items to send, in order, one of each key: the next of a key comes after the one before was reported."""
     return _items(
-        "i.operation_id = %s and i.status = 0 and o.status = any(%s) and not exists (select 1 from retry_item b"
-        " where b.operation_id = i.operation_id and b.key_hash = i.key_hash and b.ordinal < i.ordinal"
-        " and b.status in (0, 1)) order by i.ordinal limit %s",
-        [operation_id, list(UNFINISHED), limit],
+        "i.operation_id = %s and i.status = 0 and i.ordinal < o.released and o.status = any(%s)"
+        " and not exists (select 1 from retry_item b where b.operation_id = i.operation_id"
+        "  and b.key_hash = i.key_hash and b.ordinal < i.ordinal and (b.status in (0, 1)"
+        "   or (o.one_per_key and b.status = 2 and b.sent_at > %s - make_interval(secs => o.wait_seconds))))"
+        " order by i.ordinal limit %s",
+        [operation_id, list(UNFINISHED), now, limit],
     )
+
+
+def held_back(operation_id: int, attempts: Collection[UUID]) -> dict[UUID, str]:
+    """Which of these come behind an event of their key that did not get through, where that holds them back."""
+    if not attempts:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select i.attempt_id from retry_item i join retry_operation o on o.id = i.operation_id and o.one_per_key"
+            " where i.operation_id = %s and i.attempt_id = any(%s) and exists (select 1 from retry_item b"
+            "  where b.operation_id = i.operation_id and b.key_hash = i.key_hash and b.ordinal < i.ordinal"
+            "  and b.status in (2, 3, 6, 7))",
+            [operation_id, list(attempts)],
+        )
+        return {attempt: "An earlier event of its key did not get through." for (attempt,) in cursor.fetchall()}
+
+
+def rate(operation_id: int) -> float | None:
+    """How many a second may be sent now; None when the operation must not send."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select rate_per_second from retry_operation where id = %s and status = any(%s)",
+            [operation_id, list(UNFINISHED)],
+        )
+        row = cursor.fetchone()
+        return float(row[0]) if row else None
 
 
 def abandoned(operation_id: int, *, claimed_before: datetime, limit: int) -> list[Item]:
@@ -110,13 +140,16 @@ def claim(items: Sequence[Item], *, ends: Mapping[str, Mapping[int, int]], by: s
             " from (select * from unnest(%s::uuid[], %s::text[]) f(attempt_id, search_from)) f"
             " where i.attempt_id = f.attempt_id and i.status = 0 and (i.operation_id, i.ordinal) in"
             "  (select operation_id, ordinal from retry_item where attempt_id = any(%s) and status = 0"
-            "   for update skip locked) returning i.attempt_id",
+            "   for update skip locked)"
+            " and exists (select 1 from retry_operation o where o.id = i.operation_id and o.status = any(%s))"
+            " returning i.attempt_id",
             [
                 now,
                 by,
                 [item.attempt_id for item in items],
                 [json.dumps(dict(ends[item.target])) for item in items],
                 [item.attempt_id for item in items],
+                list(UNFINISHED),
             ],
         )
         mine = {attempt for (attempt,) in cursor.fetchall()}
@@ -156,14 +189,26 @@ def mark_unknown(reasons: Mapping[UUID, str], *, now: datetime) -> None:
     _end(reasons, ItemStatus.UNKNOWN, now)
 
 
-def put_back(attempts: Collection[UUID]) -> None:
-    """These were claimed and certainly not sent: they wait again."""
-    if attempts:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "update retry_item set status = 0, claimed_by = null where attempt_id = any(%s) and status = 1",
-                [list(attempts)],
-            )
+def put_back(attempts: Collection[UUID], *, now: datetime) -> None:
+    """These were claimed and certainly not sent: they wait again, or are cancelled with the rest of their operation."""
+    if not attempts:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "select id from retry_operation where id in"
+            " (select operation_id from retry_item where attempt_id = any(%s)) order by id for share",
+            [list(attempts)],
+        )
+        cursor.execute(
+            "update retry_item i set status = case when o.status = 4 then 8 else 0 end, claimed_by = null,"
+            "  ended_at = case when o.status = 4 then %s::timestamptz end,"
+            "  outcome = case when o.status = 4 then 'Cancelled before it was sent.' else '' end"
+            " from retry_operation o where o.id = i.operation_id and i.attempt_id = any(%s) and i.status = 1"
+            " returning i.dead_letter_id, i.status",
+            [now, list(attempts)],
+        )
+        cancelled = [letter for letter, status in cursor.fetchall() if status == ItemStatus.CANCELLED]
+        move(cursor, cancelled, LetterStatus.OPEN, out_of=[LetterStatus.RETRY_REQUESTED], now=now)
 
 
 def _end(reasons: Mapping[UUID, str], status: ItemStatus, now: datetime) -> None:
@@ -195,7 +240,7 @@ def _items(condition: str, arguments: list[Any]) -> list[Item]:
 def _item(row: tuple[Any, ...]) -> Item:
     (
         operation_id, ordinal, attempt_id, letter, number, lt, lp, lo, target, partition, verify, ot, op, oo,
-        key, value, headers, search_from, n_claims,
+        key, value, headers, search_from, n_claims, dialect,
     ) = row  # fmt: skip
     found = json.loads(search_from) if isinstance(search_from, str) else search_from or {}
     return Item(
@@ -208,7 +253,7 @@ def _item(row: tuple[Any, ...]) -> Item:
         target=target,
         target_partition=partition,
         origin=Position(ot, op, oo) if verify else None,
-        key=key,
+        key=key_for(target, dialect=dialect, key=key),
         value=value,
         headers=unframed(headers),
         search_from={int(number): offset for number, offset in found.items()},

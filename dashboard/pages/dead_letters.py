@@ -1,5 +1,7 @@
 """Dead letters: what failed, where, why; groups of failures, the list, and one letter."""
 
+import secrets
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 
@@ -53,7 +55,6 @@ def dead_letter(request: HttpRequest, number: int) -> HttpResponse:
         "tab": tab if tab in dict(TABS) else "reason",
         "event_url": reverse("event", args=[found.cluster, found.topic, found.partition, found.offset]),
         "may_retry": can(request.user, Action.RETRY),
-        "retry_refusal": sentence(Action.RETRY),
         **_bytes(request, found, tab),
     }
     crumbs = [shell.Crumb("Dead letters", reverse("dead_letters"))]
@@ -79,6 +80,8 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "status": wanted,
         "word": LETTER[status][1],
         "states": [(name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES],
+        "may_retry": can(request.user, Action.RETRY),
+        "token": secrets.token_urlsafe(24),
         "groups": failure_groups() if view == "groups" else (),
         "most_groups": MOST_GROUPS,
         "letters": parked_letters(status=wanted, failure_group=group.id if group else None, after=cursor)

@@ -1,52 +1,128 @@
-"""Retries: did the retry really work?"""
+"""Retries: did the retry really work? And what people do with one that runs."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING, cast
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
+from collector.retry import control, drafts
+from collector.retry.records import Asker
+from collector.retry.refusals import Refusal
+from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
-from dashboard.access import Action, needs
-from dashboard.queries.retries import Item, retries, retry
+from dashboard.access import Action, can, needs
+from dashboard.audit import address_of
+from dashboard.queries.letter_selection import Selection, selection
+from dashboard.queries.retries import Item, Operation, retries, retry
+
+if TYPE_CHECKING:
+    from dashboard.models import Person
 
 PATIENCE = timedelta(seconds=20)
 """An accepted operation that has not begun after this long has no worker."""
 
 
-@needs(Action.VIEW)
+@needs(Action.VIEW, post=Action.RETRY)
+@require_http_methods(["GET", "HEAD", "POST"])
 def retry_list(request: HttpRequest) -> HttpResponse:
-    """All operations, unfinished first."""
+    """All operations, unfinished first. POST freezes a selection as a plan, and sends nothing."""
+    if request.method == "POST":
+        return _freeze(request)
+    facts = {"retries": retries(now=now())}
     return shell.page(
-        request,
-        "retries/retries.html",
-        {"retries": retries()},
-        section="retries",
-        crumbs=[shell.Crumb("Retries")],
-        streams=" ",
+        request, "retries/retries.html", facts, section="retries", crumbs=[shell.Crumb("Retries")], streams=" "
     )
 
 
-@needs(Action.VIEW)
+def _freeze(request: HttpRequest) -> HttpResponse:
+    chosen = selection(_fields(request), most=MOST_LETTERS)
+    try:
+        made = drafts.freeze(
+            chosen.letters, _asker(request), token=request.POST.get("token", ""), selection=chosen.words, now=now()
+        )
+    except Refusal as refusal:
+        return _refused(request, chosen, str(refusal))
+    return HttpResponseRedirect(reverse("retry_draft", args=[made.id]))
+
+
+def _fields(request: HttpRequest) -> dict[str, Sequence[str]]:
+    return {name: request.POST.getlist(name) for name in ("letter", "letters", "group", "status", "q", "matching")}
+
+
+def _refused(request: HttpRequest, chosen: Selection, error: str) -> HttpResponse:
+    crumbs = [shell.Crumb("Dead letters", reverse("dead_letters")), shell.Crumb("Retry")]
+    facts = {"error": error, "n": len(chosen.letters)}
+    return shell.page(request, "retries/refused.html", facts, section="dead_letters", crumbs=crumbs, status=409)
+
+
+@needs(Action.VIEW, post=Action.RETRY)
+@require_http_methods(["GET", "HEAD", "POST"])
 def retry_page(request: HttpRequest, number: int) -> HttpResponse:
-    """One operation: what was sent where, and what came of it."""
+    """One operation: what was sent where, and what came of it. POST pauses, resumes, continues, cancels the rest."""
+    error = ""
+    if request.method == "POST":
+        try:
+            _control(request, number)
+            return HttpResponseRedirect(reverse("retry", args=[number]))
+        except Refusal as refusal:
+            error = str(refusal)
     moment = now()
     after = request.GET.get("after", "")
     cursor = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else None
     found = retry(number, now=moment, after=cursor)
     if found is None:
         raise Http404(f"There is no retry {number}.")
-    waited = moment - found.created_at
     facts = {
-        "retry": found,
+        "retry": found.row,
+        "operation": found,
         "rows": [(item, _sent(item), _outcome(item)) for item in found.items],
-        "n_ended": found.n_items - found.n_waiting,
+        "n_ended": found.row.n_items - found.row.n_waiting,
+        "n_left_out": sum(found.left_out.values()),
+        "left_out": sorted(found.left_out.items(), key=lambda pair: -pair[1]),
         "already": request.GET.get("already") == "1",
-        "waited_seconds": waited.total_seconds(),
-        "no_worker": found.started_at is None and found.ended_at is None and waited > PATIENCE,
+        "error": error,
+        "may_retry": can(request.user, Action.RETRY),
+        "as_of": moment,
+        **_patience(found, (moment - (found.row.started_at or found.row.created_at)).total_seconds()),
     }
     crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"#{number}")]
-    return shell.page(request, "retries/retry.html", facts, section="retries", crumbs=crumbs, streams=" ")
+    return shell.page(
+        request,
+        "retries/retry.html",
+        facts,
+        section="retries",
+        crumbs=crumbs,
+        streams=" ",
+        status=409 if error else 200,
+    )
+
+
+def _patience(found: Operation, waited_seconds: float) -> dict[str, object]:
+    row = found.row
+    no_worker = row.started_at is None and row.ended_at is None and row.status in {"requested", "running"}
+    return {"waited_seconds": waited_seconds, "no_worker": no_worker and waited_seconds > PATIENCE.total_seconds()}
+
+
+def _control(request: HttpRequest, number: int) -> None:
+    by, moment, deed = _asker(request), now(), request.POST.get("do", "")
+    deeds = {"pause": control.pause, "resume": control.resume, "continue": control.proceed, "cancel": control.cancel}
+    if deed == "rate":
+        try:
+            per_second = float(request.POST.get("rate", ""))
+        except ValueError:
+            per_second = 0.0
+        control.set_rate(number, by, now=moment, per_second=per_second)
+    elif deed in deeds:
+        deeds[deed](number, by, now=moment)
+
+
+def _asker(request: HttpRequest) -> Asker:
+    person = cast("Person", request.user)  # as `needs` made sure
+    return Asker(person.pk, str(person), address_of(request))
 
 
 def _sent(item: Item) -> str:

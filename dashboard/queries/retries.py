@@ -1,39 +1,62 @@
 """Retry operations: the list, and one with its items and what is known of each."""
 
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
+from collector.domain.canary import Sending
 from collector.domain.dead_letters import ItemStatus, OperationStatus
 from collector.domain.topology import Evidence
+from dashboard.queries.retry_steps import LogLine, Step, log_of, steps_of
 
 PAGE, MOST = 100, 1_000
-ANSWER_WITHIN = timedelta(minutes=2)  # as collector.retry.outcomes: later, a send without an outcome has "no answer"
+MOST_NEW = 1_000  # new failures are counted up to here
+RATE_SECONDS = 5
 _FINAL = frozenset({ItemStatus.PROCESSED, ItemStatus.PASSED, ItemStatus.FAILED_AGAIN, ItemStatus.NOT_SENT})
 
 
 @dataclass(frozen=True, slots=True)
 class OperationRow:
-    """One line of the list. `target` is None where each letter goes where its origin says."""
+    """One line of the list. `target` is None where each letter goes where its origin says.
+
+    `n_waiting` have no outcome yet, `n_silent` gave none within the wait; `waits_for_person`: after the first step.
+    """
 
     id: int
     status: str
     person: str
+    name: str
+    selection: str
+    reason: str
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
     target: str | None
+    waits_for_person: bool
     n_items: int
     n_requested: int
     n_sent: int
     n_processed: int
     n_passed: int
     n_failed_again: int
-    n_waiting: int
+    n_open: int
+    n_silent: int
     n_unknown: int
     n_not_sent: int
+
+    @property
+    def n_waiting(self) -> int:
+        """Letters whose outcome is still waited for."""
+        return self.n_requested + self.n_open
+
+    @property
+    def n_done(self) -> int:
+        """Processed or passed."""
+        return self.n_processed + self.n_passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +79,49 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation(OperationRow):
-    """One operation with its items, in the order in which they are sent; `next` is the cursor of those behind."""
+class Operation:
+    """One operation with its items, in the order in which they are sent; `next` is the cursor of those behind.
 
+    `n_new`: failures of the same groups since it was confirmed. `rate_now`: sent a second, over the last 5 s.
+    """
+
+    row: OperationRow
+    sending: Sending
+    trouble: str
+    left_out: Mapping[str, int]
+    rate_now: float
+    n_new: int
+    steps: tuple[Step, ...]
+    log: tuple[LogLine, ...]
     items: tuple[Item, ...]
     next: int | None
     truncated: bool
 
 
-def retries(*, limit: int = PAGE) -> tuple[OperationRow, ...]:
-    """Unfinished operations first, then the newest. One statement."""
+def retries(*, now: datetime, limit: int = PAGE) -> tuple[OperationRow, ...]:
+    """Unfinished operations first, then the newest; drafts are not among them. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{_OPERATIONS} group by o.id, t.name order by o.status in (0, 1, 5) desc, o.id desc limit %s",
-            [min(limit, MOST)],
+            f"{_OPERATIONS.format(_NEWEST)} order by o.status in (0, 1, 3, 5) desc, o.id desc",
+            {"now": now, "limit": min(limit, MOST)},
         )
         return tuple(_operation(row) for row in cursor.fetchall())
 
 
 def retry(number: int, *, now: datetime, after: int | None = None, limit: int = MOST) -> Operation | None:
-    """One operation with its items behind the cursor `after`, or None. Two statements."""
+    """One operation with its items behind the cursor `after`, or None. Five statements."""
     if not 0 < number < 2**63:
         return None
     limit = max(1, min(limit, MOST))
     with connection.cursor() as cursor:
-        cursor.execute(f"{_OPERATIONS} where o.id = %s group by o.id, t.name", [number])
+        cursor.execute(_OPERATIONS.format(_ONE), {"now": now, "id": number})
         found = cursor.fetchone()
         if found is None:
             return None
+        cursor.execute(_MORE, {"now": now, "id": number, "most": MOST_NEW, "seconds": RATE_SECONDS})
+        more = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))
+        sending = Sending(**{name: more[name] for name in Sending.__slots__} | {"steps": tuple(more["steps"])})
+        wait = timedelta(seconds=sending.wait_seconds)
         cursor.execute(
             "select i.ordinal, i.dead_letter_id, dt.name, d.kafka_partition, d.kafka_offset, d.key_text, i.status,"
             " c.name, t.name, i.sent_partition, i.sent_offset, i.sent_at, i.outcome, i.evidence from retry_item i"
@@ -93,30 +131,57 @@ def retry(number: int, *, now: datetime, after: int | None = None, limit: int = 
             [number, -1 if after is None else after, limit + 1],
         )
         rows = cursor.fetchall()
-    truncated = len(rows) > limit
+        steps = steps_of(cursor, number, sending, n_items=found[11], released=more["released"], now=now)
+        log = log_of(cursor, number)
     shown = rows[:limit]
-    items = tuple(_item(row, now) for row in shown)
-    row = _operation(found)
-    facts = {field.name: getattr(row, field.name) for field in fields(row)}
-    return Operation(**facts, items=items, next=shown[-1][0] if truncated else None, truncated=truncated)
+    return Operation(
+        row=_operation(found),
+        sending=sending,
+        trouble=more["trouble"],
+        left_out=json.loads(more["left_out"]) if isinstance(more["left_out"], str) else more["left_out"],
+        rate_now=more["n_lately"] / RATE_SECONDS,
+        n_new=more["n_new"],
+        steps=steps,
+        log=log,
+        items=tuple(_item(row, now - wait) for row in shown),
+        next=shown[-1][0] if len(rows) > limit else None,
+        truncated=len(rows) > limit,
+    )
 
 
-_OPERATIONS = (
-    "select o.id, o.status, o.person_name, o.created_at, o.started_at, o.ended_at, t.name, count(i.*),"
-    " count(*) filter (where i.status in (0, 1)), count(*) filter (where i.sent_at is not null),"
-    " count(*) filter (where i.status = 4), count(*) filter (where i.status = 5),"
-    " count(*) filter (where i.status = 6), count(*) filter (where i.status in (0, 1, 2)),"
-    " count(*) filter (where i.status = 3), count(*) filter (where i.status in (7, 8))"
-    " from retry_operation o left join topic t on t.id = o.target_topic_id"
-    " left join retry_item i on i.operation_id = o.id"
+_NEWEST = (
+    "select * from retry_operation where status <> 6 order by status in (0, 1, 3, 5) desc, id desc limit %(limit)s"
 )
+_ONE = "select * from retry_operation where status <> 6 and id = %(id)s"
+_OPERATIONS = (
+    "select o.id, o.status, o.person_name, o.name, o.selection, o.reason, o.created_at, o.started_at, o.ended_at,"
+    " t.name, o.waits_for_person, n.n_all, n.n_requested, n.n_sent, n.n_processed, n.n_passed, n.n_failed, n.n_open,"
+    " n.n_silent, n.n_unknown, n.n_not_sent from ({}) o left join topic t on t.id = o.target_topic_id"
+    " cross join lateral (select count(*) n_all, count(*) filter (where i.status in (0, 1)) n_requested,"
+    "  count(*) filter (where i.sent_at is not null) n_sent, count(*) filter (where i.status = 4) n_processed,"
+    "  count(*) filter (where i.status = 5) n_passed, count(*) filter (where i.status = 6) n_failed,"
+    "  count(*) filter (where i.status = 2 and i.sent_at > %(now)s - make_interval(secs => o.wait_seconds)) n_open,"
+    "  count(*) filter (where i.status = 2 and i.sent_at <= %(now)s - make_interval(secs => o.wait_seconds)) n_silent,"
+    "  count(*) filter (where i.status = 3) n_unknown, count(*) filter (where i.status in (7, 8)) n_not_sent"
+    "  from retry_item i where i.operation_id = o.id) n"
+)
+_MORE = """
+select o.rate_per_second, o.steps, o.wait_seconds, o.asks_after_first, o.stop_first, o.stop_percent, o.one_per_key,
+  o.released, o.trouble, o.left_out,
+  (select count(*) from retry_item i where i.operation_id = o.id
+    and i.sent_at > %(now)s - make_interval(secs => %(seconds)s)) n_lately,
+  (select count(*) from (select 1 from letter_state s join dead_letter d on d.id = s.dead_letter_id
+    where s.failure_group_id = any(o.failure_groups) and d.seen_at > coalesce(o.confirmed_at, o.created_at)
+    limit %(most)s) f) n_new
+from retry_operation o where o.id = %(id)s
+"""
 
 
 def _operation(row: tuple[Any, ...]) -> OperationRow:
     return OperationRow(row[0], OperationStatus(row[1]).name.lower(), *row[2:])
 
 
-def _item(row: tuple[Any, ...], now: datetime) -> Item:
+def _item(row: tuple[Any, ...], silent_since: datetime) -> Item:
     _, letter, topic, partition, offset, key, number, cluster, target = row[:9]
     sent_partition, sent_offset, sent_at, said, bits = row[9:]
     status = ItemStatus(number)
@@ -131,16 +196,16 @@ def _item(row: tuple[Any, ...], now: datetime) -> Item:
         sent_partition=sent_partition,
         sent_offset=sent_offset,
         sent_at=sent_at,
-        outcome=_outcome(status, sent_at, now),
+        outcome=_outcome(status, sent_at, silent_since),
         reason=said,
         evidence=_evidence(status, bits),
     )
 
 
-def _outcome(status: ItemStatus, sent_at: datetime | None, now: datetime) -> str | None:
+def _outcome(status: ItemStatus, sent_at: datetime | None, silent_since: datetime) -> str | None:
     if status in _FINAL:
         return status.name.lower()
-    return "no_answer" if status is ItemStatus.SENT and sent_at and now - sent_at > ANSWER_WITHIN else None
+    return "no_answer" if status is ItemStatus.SENT and sent_at and sent_at < silent_since else None
 
 
 def _evidence(status: ItemStatus, bits: int) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from django.utils.html import format_html
 
 from collector.clock import now
 from collector.domain.identities import parts
+from dashboard.access import Action, sentence
+from dashboard.queries.people import who_can
 from dashboard.templatetags import formats, states
 from dashboard.templatetags.foreign import spelled
 from dashboard.templatetags.frame import Frame, frame
@@ -182,6 +184,15 @@ def item_state(name: str) -> Mapping[str, object]:
 def operation_state(name: str) -> Mapping[str, object]:
     """Where a retry operation stands."""
     return _state(states.OPERATION, name)
+
+
+@register.inclusion_tag("parts/who_can.html", takes_context=True)
+def who_may(context: Context, action: str) -> Mapping[str, object]:
+    """The line that stands where an action is not offered, who may do it, and a text that asks them."""
+    request: HttpRequest = context["request"]
+    wanted = Action(action)
+    text = f"{request.user} asks: {wanted.value}, {request.build_absolute_uri()}"
+    return {"sentence": sentence(wanted), "people": who_can(wanted), "request_text": text}
 
 
 @register.inclusion_tag("parts/icon.html")

@@ -1,7 +1,6 @@
 """What people do with Weir, in a real browser, on a real shop."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,30 +12,14 @@ from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrume
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.acceptance.running_demo import Demo, demo, eventually
-from tests.browser.browsing import browser as chromium
-from tests.browser.browsing import person, visit
+from tests.acceptance.running_demo import Demo
+from tests.browser.browsing import visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
 PAGES = ("/", "/?view=table", "/topics/", "/topics/demo/orders.created/", "/events/", "/dead-letters/", "/retries/",
          "/audit/", "/health/")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with demo(tmp_path_factory.mktemp("browser") / "data", RATE="15") as started:
-        eventually(lambda: len(started.get("dead-letters")["items"]) > 3, seconds=90, what="some dead letters")
-        person(started, "olga", "operator")
-        person(started, "vera", "viewer")
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, chromium(playwright) as started:
-        yield started
 
 
 def test_a_new_service_appears_without_a_reload(running: Demo, browser: Browser) -> None:

@@ -28,8 +28,9 @@ PAGES = {
     "dead-letters/groups/<int:number>/": ("viewer", "-"),
     "dead-letters/<int:number>/": ("viewer", "-"),
     "dead-letters/<int:number>/retry/": ("operator", "operator"),
-    "retries/": ("viewer", "-"),
-    "retries/<int:number>/": ("viewer", "-"),
+    "retries/": ("viewer", "operator"),
+    "retries/<int:number>/": ("viewer", "operator"),
+    "retries/<int:number>/plan/": ("operator", "operator"),
     "audit/": ("viewer", "-"),
     "health/": ("viewer", "-"),
     "preferences/": ("-", "viewer"),
@@ -53,13 +54,14 @@ OPERATIONS = {
     "GET api/v1/dead-letters": "read",
     "POST api/v1/retries": "retry",
     "GET api/v1/retries/<int:number>": "read",
+    "POST api/v1/retries/<int:number>/<deed>": "retry",
 }
 RANKS = {"nobody": 0, "viewer": 1, "operator": 2, "admin": 3}
 OWNER_OF_SCOPE = {"read": "viewer", "payload": "operator", "retry": "operator", "admin": "admin"}
 SAMPLES = {
     "cluster": "local", "name": "orders.created", "topic": "orders.created", "group": "billing", "partition": "0",
     "offset": "7", "trace_id": "0af7651916cd43dd8448eb211c80319c", "secret": "x" * 43, "number": "1",
-    "span_id": "b7ad6b7169203331",
+    "span_id": "b7ad6b7169203331", "deed": "pause",
 }  # fmt: skip
 
 pytestmark = pytest.mark.django_db
@@ -129,6 +131,7 @@ def kind_of(status: int, location: str) -> str:
         302: "shown",
         400: "shown",
         404: "shown",
+        409: "shown",
         410: "shown",
         403: "refused",
         405: "no such method",

@@ -1,5 +1,6 @@
 """Dead-letter dialects: real bytes of six frameworks, hand-written names, and whatever a hostile sender may write."""
 
+import json
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.dead_letters import DeadLetter, Place
-from collector.domain.dialects import read, role
+from collector.domain.dialects import own_key, read, role
 from collector.domain.dialects.family import Family
-from collector.domain.dialects.registry import FAMILIES
+from collector.domain.dialects.registry import FAMILIES, key_for
 from collector.domain.fingerprints import fingerprint
 from collector.domain.records import Headers, Record
 from collector.domain.resending import is_stale
+from collector.domain.varints import varint
 from tests.unit.dead_letter_samples import samples
 
 AT = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
@@ -194,14 +196,158 @@ def test_what_a_topic_is_for_by_its_name(name: str, expected: str) -> None:
     assert role(name) == expected
 
 
-_NAMES = sorted({name for family in FAMILIES for name in (*family.marks, *family.topic, *family.stack, *family.offset)})
+def _dlq_key(*fields: tuple[int, int | bytes]) -> bytes:
+    """A DLQMetadata as protobuf."""
+    body = b""
+    for number, value in fields:
+        is_run = isinstance(value, bytes)
+        body += varint(number << 3 | (2 if is_run else 0)) + varint(len(value) if isinstance(value, bytes) else value)
+        body += value if isinstance(value, bytes) else b""
+    return body
+
+
+UFORWARDER = _dlq_key(
+    (1, 3), (2, b"orders"), (3, 2), (4, 7000), (5, 1_795_450_095_000_000_000), (6, b"order-7"), (7, 1)
+)
+KSQL = json.dumps({
+    "level": "ERROR", "logger": "processing.CTAS_X.KsqlTopic.Source.deserializer", "time": 1795450095872,
+    "message": {"type": 0, "deserializationError": {"target": "value", "errorMessage": "Error deserializing VALUE",
+        "recordB64": "eyJ9", "cause": ["Unexpected character"], "topic": "orders"}},
+}).encode()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("topic", "headers", "expected"),
+    [
+        ("error", [("NServiceBus.FailedQ", b"billing@host1"), ("NServiceBus.ProcessingEndpoint", b"billing"),
+                   ("NServiceBus.ExceptionInfo.ExceptionType", b"Shop.CardDeclined"),
+                   ("NServiceBus.ExceptionInfo.Message", b"declined"),
+                   ("NServiceBus.TimeOfFailure", b"2026-11-23 14:01:02:123456 Z")],
+         ("nservicebus", Place("billing"), "billing", "Shop.CardDeclined", "declined", None)),
+        ("orders_error", [("MT-Fault-InputAddress", b"rabbitmq://h/v/orders?durable=true"), ("MT-Reason", b"fault"),
+                          ("MT-Fault-ConsumerType", b"Shop.Billing"), ("MT-Fault-ExceptionType", b"Shop.CardDeclined"),
+                          ("MT-Fault-Message", b"declined"), ("MT-Fault-RetryCount", b"2"),
+                          ("MT-Fault-Timestamp", b"2026-11-23T14:01:02.0000000Z")],
+         ("masstransit", Place("orders"), "Shop.Billing", "Shop.CardDeclined", "declined", 3)),
+        ("sink", [("ce_knativeerrordest", b"http://billing.shop.svc"), ("ce_knativeerrorcode", b"500"),
+                  ("ce_knativeerrordata", b"Ym9vbQ=="), ("ce_knativekafkaoffset", b"12")],
+         ("knative", Place(None, None, 12), None, "HTTP 500", "http://billing.shop.svc: boom", None)),
+        ("dead_messages", [("source_topic", b"orders"), ("source_partition", b"3"), ("source_offset", b"44"),
+                           ("source_consumer_group", b"billing"), ("source_attempts", b"4"),
+                           ("source_trace_id", b"9f3a")],
+         ("karafka", Place("orders", 3, 44), "billing", "", "", 4)),
+        ("events-dlq", [("original_partition", b"0"), ("original_offset", b"1"), ("original_partition", b"3"),
+                        ("original_offset", b"44")],
+         ("arroyo", Place(None, 0, 1), None, "", "", None)),
+        ("sump", [("fallback_error", b"failed to send: timeout"), ("kafka_topic", b"orders"), ("kafka_partition", b"3"),
+                  ("kafka_offset", b"44")],
+         ("redpanda-connect", Place("orders", 3, 44), None, "", "failed to send: timeout", None)),
+        ("poison", [("__key", b"k"), ("__topic", b"orders"), ("__partition", b"3"), ("__offset", b"44"),
+                    ("__timestamp", b"1795450095872")],
+         ("dapr", Place("orders", 3, 44), None, "", "", None)),
+        ("orders-dlq", [("delayed-retry-topic", b"orders"), ("delayed-retry-partition", b"3"),
+                        ("delayed-retry-offset", b"44"), ("delayed-retry-count", b"3"),
+                        ("delayed-retry-exception-class-name", b"a.B"), ("delayed-retry-reason", b"no")],
+         ("smallrye-delayed-retry", Place("orders", 3, 44), None, "a.B", "no", 3)),
+        ("dlq.shares", [("__dlq.errors.topic", b"orders"), ("__dlq.errors.partition", b"3"),
+                        ("__dlq.errors.offset", b"44"), ("__dlq.errors.group", b"workers"),
+                        ("__dlq.errors.message", b"Offset rejected by client."), ("__dlq.errors.delivery.count", b"5")],
+         ("share-group", Place("orders", 3, 44), "workers", "", "Offset rejected by client.", 5)),
+    ],
+)  # fmt: skip
+def test_the_bytes_of_each_framework_are_read(
+    topic: str, headers: list[tuple[str, bytes | None]], expected: tuple[object, ...]
+) -> None:
+    found = _read(topic, *headers)
+    assert (found.dialect, found.origin, found.group, found.exception_class, found.message, found.attempts) == expected
+    assert read(_record("orders-retry", *headers)) is None, "a retry topic is a station on the way"
+
+
+def test_nservicebus_tells_its_own_time_of_failure() -> None:
+    found = _read(
+        "error", ("NServiceBus.FailedQ", b"q"), ("NServiceBus.TimeOfFailure", b"2026-11-23 14:01:02:123456 Z")
+    )
+    assert found.failed_at == datetime(2026, 11, 23, 14, 1, 2, 123456, tzinfo=UTC)
+
+
+def test_uforwarders_key_tells_where_it_came_from_and_holds_the_key_that_is_sent_again() -> None:
+    record = replace(_record("orders__billing__dlq"), key=UFORWARDER)
+    found = read(record)
+    assert found is not None
+    assert (found.dialect, found.origin, found.group, found.attempts) == (
+        "uforwarder", Place("orders", 2, 7000), "billing", 4,
+    )  # fmt: skip
+    assert own_key(found, record) == b"order-7"
+    assert key_for("orders", dialect="uforwarder", key=UFORWARDER) == b"order-7"
+    assert key_for("orders__billing__retry", dialect="uforwarder", key=UFORWARDER) == UFORWARDER
+
+
+@given(key=st.binary(max_size=80))
+def test_any_key_on_uforwarders_topic_is_borne(key: bytes) -> None:
+    found = read(replace(_record("orders__billing__dlq"), key=key))
+    assert found is not None
+
+
+def test_an_entry_of_ksqldbs_processing_log_tells_of_a_record_elsewhere() -> None:
+    found = read(replace(_record("default_ksql_processing_log"), value=KSQL))
+    assert found is not None
+    assert (found.dialect, found.origin, found.exception_class, found.message, found.stack) == (
+        "ksqldb", Place("orders"), "deserializationError", "Error deserializing VALUE", "Unexpected character",
+    )  # fmt: skip
+
+
+@given(value=st.one_of(st.binary(max_size=80), st.recursive(
+    st.none() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["message", "deserializationError", "cause", "topic", "errorMessage"]), inner, max_size=4
+    ), max_leaves=12,
+).map(lambda body: json.dumps(body).encode())))  # fmt: skip
+def test_any_entry_of_a_processing_log_is_borne(value: bytes) -> None:
+    found = read(replace(_record("default_ksql_processing_log"), value=value))
+    assert found is not None
+    for text in (found.exception_class, found.message, found.stack):
+        assert "\x00" not in text
+        text.encode()
+
+
+def test_a_record_of_two_frameworks_tells_what_either_knows() -> None:
+    found = _read(
+        "sump", ("__connect.errors.stage", b"VALUE_CONVERTER"), ("__connect.errors.exception.message", b"no"),
+        ("dead-letter-topic", b"orders"), ("dead-letter-offset", b"9"), ("dead-letter-reason", b"other"),
+    )  # fmt: skip
+    assert (found.dialect, found.message, found.origin) == ("connect", "no", Place("orders", None, 9))
+
+
+def test_a_business_header_with_a_hand_written_name_does_not_fill_a_frameworks_gap() -> None:
+    found = _read("a-dlt", ("kafka_dlt-original-topic", b"a"), ("attempts", b"7"), ("consumer_group", b"x"))
+    assert (found.attempts, found.group) == (None, None)
+
+
+_NAMES = sorted(
+    {
+        name
+        for family in FAMILIES
+        for name in (
+            *family.marks,
+            *family.needs,
+            *family.topic,
+            *family.stack,
+            *family.offset,
+            *family.failed_at,
+            *family.attempts,
+        )
+    }
+)
 _HEADERS = st.lists(
     st.tuples(st.one_of(st.sampled_from(_NAMES), st.text(max_size=20)), st.one_of(st.none(), st.binary(max_size=60))),
     max_size=30,
 ).map(tuple)
 
 
-@given(topic=st.sampled_from(["orders.dlq", "sump", "error.a.b", "x-retry"]), headers=_HEADERS)
+@given(
+    topic=st.sampled_from(["orders.dlq", "sump", "error.a.b", "x-retry", "a__g__dlq", "b_ksql_processing_log"]),
+    headers=_HEADERS,
+)
 def test_no_header_soup_raises_and_what_comes_out_can_be_stored(topic: str, headers: Headers) -> None:
     found = read(_record(topic, *headers))
     if found is None:

@@ -1,6 +1,6 @@
 """The dead-letter dialects: how each framework says what failed, where and why."""
 
-from collector.domain.dialects.names import Role, retry_topic, role
-from collector.domain.dialects.registry import read
+from collector.domain.dialects.names import Role, retry_topics, role
+from collector.domain.dialects.registry import own_key, read
 
-__all__ = ["Role", "read", "retry_topic", "role"]
+__all__ = ["Role", "own_key", "read", "retry_topics", "role"]

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from collector.domain.dead_letters import DeadLetter
 from collector.domain.dialects import values
-from collector.domain.dialects.family import Family
+from collector.domain.dialects.family import Family, read_family
 from collector.domain.dialects.values import Grouped
+from collector.domain.records import Record
 
 _CONNECTOR = "__connect.errors.connector.name"
 
@@ -22,7 +23,8 @@ FAMILY = Family(
 )
 
 
-def with_group(found: DeadLetter, headers: Grouped) -> DeadLetter:
-    """The same with the connector's group: Connect names it "connect-" and the connector's name, unless overridden."""
+def read(record: Record, headers: Grouped) -> DeadLetter | None:
+    """The failure, with the connector's group: "connect-" and the connector's name, unless it was overridden."""
+    found = read_family(FAMILY, record, headers)
     connector = values.text(headers.get(_CONNECTOR, [None])[-1], values.MOST_GROUP - len("connect-"))
-    return replace(found, group=f"connect-{connector}") if connector else found
+    return replace(found, group=f"connect-{connector}") if found and connector else found

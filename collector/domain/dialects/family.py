@@ -1,6 +1,6 @@
 """A family of dead-letter headers as a table of names, and the one reader of all such tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,9 +33,10 @@ WRAPPERS = (
 class Family:
     """Which header says what. Of several names the first that is there speaks.
 
-    `marks`: any of them on a record makes it one of this family. `newest_first`: the framework puts its own headers
-    before those of an earlier death, instead of behind them. `copies_time`: the record carries the time of the
-    original, so it says nothing of the failure. `attempts_over` is taken off the count of attempts.
+    `marks`: any of them on a record makes it one of this family, where all of `needs` and none of `unless` are there.
+    `newest_first`: the framework puts its own headers before those of an earlier death, instead of behind them.
+    `copies_time`: the record carries the time of the original, so it says nothing of the failure. `attempts_over` is
+    taken off the count of attempts. `place` reads the topic's name.
     """
 
     dialect: str
@@ -53,11 +54,14 @@ class Family:
     newest_first: bool = False
     copies_time: bool = False
     attempts_over: int = 0
+    needs: Names = ()
+    unless: Names = ()
+    place: Callable[[bytes | None], str | None] = values.topic
 
 
-def read(family: Family, record: Record, headers: Grouped) -> DeadLetter | None:
+def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter | None:
     """The failure these headers tell of, or None when none of the family's marks is there."""
-    if not any(name in headers for name in family.marks):
+    if not _is_of(family, headers):
         return None
     latest, first = (0, -1) if family.newest_first else (-1, 0)
     stack = values.text(_value(headers, family.stack, latest), values.MOST_STACK)
@@ -76,6 +80,11 @@ def read(family: Family, record: Record, headers: Grouped) -> DeadLetter | None:
         attempts=_attempts(family, headers, latest),
         failed_at=values.moment(_value(headers, family.failed_at, latest)) or _failed_at(family, record),
     )
+
+
+def _is_of(family: Family, headers: Grouped) -> bool:
+    marked = any(name in headers for name in family.marks) and all(name in headers for name in family.needs)
+    return marked and not any(name in headers for name in family.unless)
 
 
 def application_class(named: Sequence[str], sections: Sequence[stacks.Section]) -> str:
@@ -108,7 +117,7 @@ def _value(headers: Grouped, names: Names, which: int) -> bytes | None:
 
 def _place(family: Family, headers: Grouped, which: int) -> Place:
     return Place(
-        topic=values.topic(_value(headers, family.topic, which)),
+        topic=family.place(_value(headers, family.topic, which)),
         partition=_number(family, _value(headers, family.partition, which), _MOST_PARTITION),
         offset=_number(family, _value(headers, family.offset, which), _MOST_OFFSET),
     )

@@ -4,9 +4,10 @@ A name like "exception" proves nothing on an ordinary topic: there, only a claim
 """
 
 from dataclasses import replace
+from functools import partial
 
 from collector.domain.dialects import values
-from collector.domain.dialects.family import Family, Names
+from collector.domain.dialects.family import Family, Names, read_family
 
 _ORIGINS: Names = (
     "x-original-topic",
@@ -81,3 +82,5 @@ CERTAIN = Family(
 )
 
 ON_DEAD_LETTER_TOPICS = replace(CERTAIN, marks=(*CERTAIN.marks, *_CLASSES, *_MESSAGES))
+read = partial(read_family, CERTAIN)
+read_loosely = partial(read_family, ON_DEAD_LETTER_TOPICS)

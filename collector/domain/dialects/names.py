@@ -12,7 +12,7 @@ _INTERNAL = re.compile(
 _DEAD_LETTER = re.compile(
     r".+(?:[._-]dl[tq]|[._-]dead-?letters?|[_-]error|_skipped|[._-]poison|[._-]parkinglot)"
     r"|(?:error\.|dead-letter-topic-|dlq[.-]).+"
-    r"|dl[tq]|dead[._-]?letters?",
+    r"|dl[tq]|dead[._-]?letters?|.*ksql_processing_log",
     re.IGNORECASE,
 )
 # "<topic>.retry.<group>" is one group's own; "_retry_5000" is SmallRye's, "__2__retry" uForwarder's.
@@ -28,6 +28,13 @@ def role(topic_name: str) -> Role:
     return "retry" if _RETRY.fullmatch(topic_name) else "business"
 
 
-def retry_topic(topic_name: str, group: str) -> str:
-    """The name of the topic that only `group` reads to get its own failures again."""
-    return f"{topic_name}.retry.{group}"
+def retry_topics(topic_name: str, group: str) -> tuple[str, ...]:
+    """Names of the topic that only `group` reads to get its own failures again, as hand-written code and uForwarder
+    build them. Whether a topic is there and who reads it is asked before it is used.
+    """
+    return (
+        f"{topic_name}.retry.{group}",
+        f"{topic_name}.{group}.retry",
+        f"{topic_name}-{group}-retry",
+        f"{topic_name}__{group}__retry",
+    )

@@ -1,22 +1,57 @@
 """All dialects in the order in which they are asked, and the one question: is this record a dead letter?"""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
 from collector.domain.dead_letters import UNKNOWN_DIALECT, DeadLetter, Place
 from collector.domain.dialects import (
+    arroyo,
     connect,
+    dapr,
     generic,
+    karafka,
+    knative,
+    ksqldb,
+    masstransit,
+    nservicebus,
+    redpanda_connect,
     share_group,
     smallrye,
     spring,
     spring_cloud,
     streams,
+    uforwarder,
     values,
     watermill,
 )
-from collector.domain.dialects.family import read as read_family
 from collector.domain.dialects.names import role
 from collector.domain.dialects.values import Grouped
 from collector.domain.records import Record
 
+Read = Callable[[Record, Grouped], DeadLetter | None]
+
+# The ones whose headers nobody else would write come first, what hand-written code uses comes last.
+READERS: Sequence[Read] = (
+    spring.read_recoverer,
+    spring.read_retry_topics,
+    connect.read,
+    streams.read,
+    share_group.read,
+    smallrye.read,
+    watermill.read,
+    spring_cloud.read,
+    nservicebus.read,
+    masstransit.read,
+    knative.read,
+    karafka.read,
+    redpanda_connect.read,
+    dapr.read,
+    uforwarder.read,
+    ksqldb.read,
+    arroyo.read,
+)
+HAND_WRITTEN: Sequence[Read] = (generic.read,)
+ONLY_ON_DEAD_LETTER_TOPICS: Sequence[Read] = (smallrye.read_delayed_retry, generic.read_loosely)
 FAMILIES = (
     spring.RECOVERER,
     spring.RETRY_TOPICS,
@@ -24,8 +59,16 @@ FAMILIES = (
     streams.FAMILY,
     share_group.FAMILY,
     smallrye.FAMILY,
+    smallrye.DELAYED_RETRY,
     watermill.FAMILY,
     spring_cloud.FAMILY,
+    nservicebus.FAMILY,
+    masstransit.FAMILY,
+    knative.FAMILY,
+    karafka.FAMILY,
+    redpanda_connect.FAMILY,
+    dapr.FAMILY,
+    arroyo.FAMILY,
     generic.CERTAIN,
 )
 
@@ -35,27 +78,54 @@ def read(record: Record) -> DeadLetter | None:
 
     Headers are better evidence than the topic's name. A record on a retry topic is still on its way, and one that
     lies on the very topic its headers name as the origin was sent back with them: neither is a dead letter. A record
-    without any known header on a topic named for dead letters is one, of the unknown dialect.
+    without any known header on a topic named for dead letters is one, of the unknown dialect. What the first framework
+    does not say, another one on the same record may; hand-written names are too common for that.
     """
     is_named = (named := role(record.topic)) == "dead_letter"
     if named in {"retry", "internal"} or not (record.headers or is_named):
         return None
     headers = values.grouped(record.headers)
-    found = _first(record, headers)
-    if found is None and is_named:
-        found = read_family(generic.ON_DEAD_LETTER_TOPICS, record, headers) or _unknown(record)
-    if found is None or (not is_named and record.topic in {found.origin.topic, found.latest.topic}):
+    loose = (*HAND_WRITTEN, *ONLY_ON_DEAD_LETTER_TOPICS) if is_named else HAND_WRITTEN
+    all_found = _all(READERS, record, headers) or _all(loose, record, headers)[:1]
+    if not all_found:
+        return _unknown(record) if is_named else None
+    found = _completed(all_found[0], all_found[1:])
+    if not is_named and record.topic in {found.origin.topic, found.latest.topic}:
         return None
     return found
 
 
-def _first(record: Record, headers: Grouped) -> DeadLetter | None:
-    for family in FAMILIES:
-        if found := read_family(family, record, headers):
-            if family is connect.FAMILY:
-                return connect.with_group(found, headers)
-            return spring_cloud.with_group(found, record.topic) if family is spring_cloud.FAMILY else found
-    return None
+def own_key(letter: DeadLetter, record: Record) -> bytes | None:
+    """The key that the event had: a dialect may have put it away."""
+    return uforwarder.original_key(record.key) if letter.dialect == uforwarder.DIALECT else record.key
+
+
+def key_for(target: str, *, dialect: str, key: bytes | None) -> bytes | None:
+    """The key to send with: uForwarder's own retry topics want the key as it put it away, all others the event's."""
+    if dialect != uforwarder.DIALECT or role(target) == "retry":
+        return key
+    return uforwarder.original_key(key)
+
+
+def _all(readers: Sequence[Read], record: Record, headers: Grouped) -> list[DeadLetter]:
+    return [letter for reader in readers if (letter := reader(record, headers))]
+
+
+def _completed(found: DeadLetter, others: Sequence[DeadLetter]) -> DeadLetter:
+    """The same with what it leaves open and others say."""
+    for other in others:
+        knows_place = found.origin.topic is not None or found.origin.offset is not None
+        found = replace(
+            found,
+            origin=found.origin if knows_place else other.origin,
+            latest=found.latest if knows_place else other.latest,
+            group=found.group or other.group,
+            exception_class=found.exception_class or other.exception_class,
+            message=found.message or other.message,
+            stack=found.stack or other.stack,
+            attempts=found.attempts if found.attempts is not None else other.attempts,
+        )
+    return found
 
 
 def _unknown(record: Record) -> DeadLetter:

@@ -1,6 +1,8 @@
 """Share groups, dead-lettered by the broker (KIP-1191): no exception; key and value only if told to copy."""
 
-from collector.domain.dialects.family import Family
+from functools import partial
+
+from collector.domain.dialects.family import Family, read_family
 
 FAMILY = Family(
     dialect="share-group",
@@ -12,3 +14,4 @@ FAMILY = Family(
     message=("__dlq.errors.message",),
     attempts=("__dlq.errors.delivery.count",),
 )
+read = partial(read_family, FAMILY)

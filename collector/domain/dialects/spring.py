@@ -3,8 +3,10 @@
 original-* repeat, one more with each death: the first is where the event died first. retry_topic-* repeat a hop.
 """
 
+from functools import partial
+
 from collector.domain.dialects import values
-from collector.domain.dialects.family import Family
+from collector.domain.dialects.family import Family, read_family
 
 _GROUP = ("kafka_dlt-original-consumer-group",)
 
@@ -45,3 +47,5 @@ RETRY_TOPICS = Family(
     number=values.binary,
     attempts_over=1,  # the framework has counted the next attempt already when it gives up
 )
+read_recoverer = partial(read_family, RECOVERER)
+read_retry_topics = partial(read_family, RETRY_TOPICS)

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from collector.domain.dead_letters import DeadLetter
 from collector.domain.dialects import values
-from collector.domain.dialects.family import Family
+from collector.domain.dialects.family import Family, read_family
+from collector.domain.dialects.values import Grouped
+from collector.domain.records import Record
 
 FAMILY = Family(
     dialect="spring-cloud-stream",
@@ -19,9 +21,10 @@ FAMILY = Family(
 )
 
 
-def with_group(found: DeadLetter, topic_name: str) -> DeadLetter:
-    """The same with the group that the topic's name tells: both names may hold dots, but the origin's is known."""
-    lead = f"error.{found.latest.topic}."
-    if found.latest.topic is None or not topic_name.startswith(lead) or topic_name == lead:
+def read(record: Record, headers: Grouped) -> DeadLetter | None:
+    """The failure, with the group that the topic's name tells: both names may hold dots, but the origin's is known."""
+    found = read_family(FAMILY, record, headers)
+    lead = f"error.{found.latest.topic}." if found and found.latest.topic else None
+    if found is None or lead is None or not record.topic.startswith(lead) or record.topic == lead:
         return found
-    return replace(found, group=topic_name.removeprefix(lead))
+    return replace(found, group=record.topic.removeprefix(lead))

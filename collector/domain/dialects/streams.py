@@ -1,6 +1,8 @@
 """Kafka Streams 4.2 and later (KIP-1034): text values behind the source's own headers, the original's timestamp."""
 
-from collector.domain.dialects.family import Family
+from functools import partial
+
+from collector.domain.dialects.family import Family, read_family
 
 FAMILY = Family(
     dialect="streams",
@@ -13,3 +15,4 @@ FAMILY = Family(
     stack=("__streams.errors.stacktrace",),
     copies_time=True,
 )
+read = partial(read_family, FAMILY)

@@ -13,6 +13,7 @@ Number = Callable[[bytes], int | None]
 MOST_CLASS, MOST_MESSAGE, MOST_STACK, MOST_GROUP = 300, 4_000, 32_000, 255  # characters kept; the bytes keep all
 _MOST_BYTES = 4 * MOST_STACK
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
+_NSERVICEBUS = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d):(\d{6}) Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,6 +34,12 @@ def topic(value: bytes | None) -> str | None:
     """A name that Kafka would allow for a topic, else None: a claim must not fill the list of topics with rubbish."""
     found = text(value, 300)
     return found if _TOPIC.fullmatch(found) and found not in {".", ".."} else None
+
+
+def queue(value: bytes | None) -> str | None:
+    """The topic that a queue's address names: "orders", "orders@machine", "kafka://host/vhost/orders?options"."""
+    found = text(value, 1_000).partition("?")[0].rstrip("/").rpartition("/")[2].partition("@")[0]
+    return topic(found.encode())
 
 
 def decimal(value: bytes) -> int | None:
@@ -60,6 +67,8 @@ def moment(value: bytes | None) -> datetime | None:
     """A time as ISO 8601 with its zone, or as milliseconds since 1970; else None."""
     found = text(value, 40)
     try:
+        if named := _NSERVICEBUS.fullmatch(found):
+            found = f"{named[1]}T{named[2]}.{named[3]}+00:00"
         if found.isascii() and found.isdigit():
             return _EPOCH + timedelta(milliseconds=int(found))
         parsed = datetime.fromisoformat(found)

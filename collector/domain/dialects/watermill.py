@@ -1,6 +1,8 @@
 """Watermill's poison queue: a reason and the topic; partition, offset, class and the record's key are lost."""
 
-from collector.domain.dialects.family import Family
+from functools import partial
+
+from collector.domain.dialects.family import Family, read_family
 
 FAMILY = Family(
     dialect="watermill",
@@ -8,3 +10,4 @@ FAMILY = Family(
     topic=("topic_poisoned",),
     message=("reason_poisoned",),
 )
+read = partial(read_family, FAMILY)

@@ -70,6 +70,7 @@ class LiveRows extends HTMLElement {
 
   #take(fresh) {
     const next = fresh.getElementById(this.id);
+    if (this.querySelector("input:focus, textarea:focus, select:focus")) return; // somebody is typing
     if (!next || this.dataset.whole !== undefined || !this.querySelector("[data-key]")) {
       replace(fresh, this.id);
       return;

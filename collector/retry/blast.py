@@ -1,0 +1,98 @@
+"""What sending many letters would do: who gets the copies, what they did with the originals, what comes after them."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.retry_targets import Permission
+from collector.retry.destinations import Sorted
+from collector.store import blast_radius
+
+SAMPLE = 100  # letters whose headers are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A group that will get copies. `n_failed`: letters it gave up; `n_did`: originals of others that it has passed."""
+
+    name: str
+    topic: str
+    n_failed: int
+    n_gets: int
+    n_did: int | None
+    lag: int | None
+    lag_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A topic that copies go to, why they may, and what to think of first."""
+
+    topic: str
+    n: int
+    why: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blast:
+    """What a plan would do. `downstream`: topics and groups within two hops; `removed`: headers taken off."""
+
+    targets: tuple[Target, ...]
+    readers: tuple[Reader, ...]
+    downstream: tuple[str, ...]
+    removed: tuple[str, ...]
+    n_keys: int
+
+
+def blast(cursor: CursorWrapper, found: Sorted, *, left_out: Collection[int]) -> Blast:
+    """The blast radius of what can be sent, without those a person leaves out. Four statements."""
+    out = set(left_out)
+    by_topic: Counter[int] = Counter()
+    failed: Counter[tuple[int, int | None]] = Counter()
+    names: dict[int, tuple[str, Permission, tuple[str, ...]]] = {}
+    pairs: list[tuple[int, int]] = []
+    for kind, goes, why in found.sent:
+        letters = [letter for letter in kind.letters if letter not in out]
+        by_topic[goes.topic.id] += len(letters)
+        failed[goes.topic.id, kind.group_id] += len(letters)
+        names[goes.topic.id] = (goes.topic.name, why, _warnings(goes.topic.is_compacted, goes.topic.n_partitions))
+        pairs += [(letter, goes.topic.id) for letter in letters]
+    readers = blast_radius.readers(cursor, pairs)
+    return Blast(
+        targets=tuple(
+            Target(names[topic][0], n, _why(names[topic][1]), names[topic][2]) for topic, n in by_topic.most_common()
+        ),
+        readers=tuple(
+            Reader(
+                name=each.name,
+                topic=names[each.topic_id][0],
+                n_failed=failed[each.topic_id, each.group_id],
+                n_gets=by_topic[each.topic_id],
+                n_did=each.n_did,
+                lag=each.lag,
+                lag_seconds=each.lag_seconds,
+            )
+            for each in readers
+        ),
+        downstream=blast_radius.downstream(cursor, list(by_topic), [each.group_id for each in readers]),
+        removed=blast_radius.removed_headers(cursor, [letter for letter, _ in pairs[:SAMPLE]]),
+        n_keys=blast_radius.n_keys(cursor, [letter for letter, _ in pairs]),
+    )
+
+
+def _why(why: Permission) -> str:
+    if why is Permission.ORIGIN:
+        return "Compared before each send: the origin must hold the same key and value."
+    return f"{why}."
+
+
+def _warnings(is_compacted: bool, n_partitions: int | None) -> tuple[str, ...]:  # noqa: FBT001  a column's value
+    found = []
+    if is_compacted:
+        found.append("This topic is compacted: a copy takes the place of the newest event of its key.")
+    if n_partitions is None:
+        found.append("The broker has not described this topic yet.")
+    return tuple(found)

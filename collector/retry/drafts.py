@@ -1,0 +1,252 @@
+"""Plans of many: frozen at a click, changed in four steps, confirmed once. Until then nothing is sent or locked.
+
+A draft belongs to one person. What it will do is bound by a digest, so that nobody confirms what they did not see.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.canary import CAREFUL, Sending
+from collector.domain.dead_letters import OperationStatus
+from collector.retry import records, requests
+from collector.retry.blast import Blast, blast
+from collector.retry.choices import Choice, choices
+from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
+from collector.retry.records import Asker
+from collector.retry.refusals import AlreadySent, Changed, NoSuchPlan, NotAllowed, NothingToSend, Refusal
+from collector.retry.requests import MOST_LETTERS, Order, Requested
+from collector.store import key_order, operations
+from collector.store.operations import DRAFT_HOURS, Operation
+
+TYPE_ABOVE = 100  # events that are confirmed without typing their number
+LOOK_AGAIN_AFTER = timedelta(minutes=1)  # a plan this old is compared with the letters' order as it is now
+MOST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan as it stands. `n`: how many would be sent; `digest` binds a confirmation to just this.
+
+    `left_out`: sentence -> how many, also of those that changed since. `must_type`: the number is asked for.
+    """
+
+    operation: Operation
+    n: int
+    n_keys: int
+    left_out: dict[str, int]
+    blast: Blast
+    digest: str
+    must_type: bool
+    target: str | None
+    target_error: str
+
+
+def freeze(
+    letters: Sequence[int], by: Asker, *, token: str, selection: str, target: str | None = None, now: datetime
+) -> Requested:
+    """Freeze this selection as a draft: once per click. Nothing is sent, nothing is taken from others."""
+    wanted = tuple(sorted(set(letters)))
+    order = Order(wanted, target, None, CAREFUL)
+    try:
+        requests.check(order, token=token)
+        if not wanted:
+            raise NothingToSend({})
+        digest = requests.digest_of(order)
+        with transaction.atomic(), connection.cursor() as cursor:
+            number, is_new, _ = operations.begin(
+                cursor,
+                token=f"{token} {digest.hex}",  # an older page may freeze another selection with its token
+                plan=digest,
+                person_id=by.person_id,
+                person_name=by.person_name,
+                status=OperationStatus.DRAFT,
+                now=now,
+            )
+            if is_new:
+                _write(cursor, number, wanted, by, selection=selection, target=target, now=now)
+            return Requested(number, repeated=not is_new)
+    except Refusal as error:
+        records.refused(by, now, subject=records.subject_of(wanted), reason=str(error), letters=len(wanted))
+        raise
+
+
+def _write(
+    cursor: CursorWrapper,
+    number: int,
+    wanted: Sequence[int],
+    by: Asker,
+    *,
+    selection: str,
+    target: str | None,
+    now: datetime,
+) -> None:
+    found = sorted_out(cursor, wanted, target=target)
+    left_out = found.counts()
+    order = key_order.order_of(cursor, found.letters)
+    operations.describe(
+        cursor,
+        number,
+        letters=list(wanted),
+        selection=selection,
+        left_out=left_out,
+        newer=list(order.newer),
+        n_order_unknown=order.n_unknown,
+        order_known_from=order.known_from,
+        target_name=target,
+        n_items=len(found.letters),
+        sending=CAREFUL,
+    )
+    operations.note(cursor, number, f"frozen: {len(found.letters):,} of {len(wanted):,}", now=now, by=by.person_name)
+    records.done(by, now, "freeze", number, letters=len(found.letters), left_out=sum(left_out.values()), target=target)
+
+
+def draft(number: int, by: Asker, *, now: datetime, looks_at_blast: bool = False) -> Draft:
+    """The plan as it stands now. Raises NoSuchPlan, also for somebody else's; AlreadySent for a confirmed one.
+
+    `looks_at_blast`: the person is shown what it would do, without which it cannot be confirmed.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = _own(cursor, number, by, now=now)
+        if looks_at_blast and found.looked_at is None:
+            operations.describe(cursor, number, looked_at=now)
+            found = replace(found, looked_at=now)
+        return _draft(cursor, found)
+
+
+def targets(number: int, by: Asker, *, now: datetime) -> tuple[Choice, ...]:
+    """Where the plan's letters could go. Raises NoSuchPlan, AlreadySent."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = _own(cursor, number, by, now=now)
+        return choices(cursor, found.letters, chosen=found.target)
+
+
+def _own(cursor: CursorWrapper, number: int, by: Asker, *, now: datetime, lock: bool = False) -> Operation:
+    found = operations.operation(cursor, number, lock=lock) if 0 < number < 2**63 else None
+    if found is None or found.person_id != by.person_id:
+        raise NoSuchPlan(NoSuchPlan.__doc__)
+    if found.status is not OperationStatus.DRAFT:
+        raise AlreadySent(number)
+    if now - found.created_at > timedelta(hours=DRAFT_HOURS):
+        raise NoSuchPlan(f"Expired after {DRAFT_HOURS} h. Freeze again.")
+    return found
+
+
+def _draft(cursor: CursorWrapper, found: Operation) -> Draft:
+    target, error = found.target, ""
+    try:
+        result = sorted_out(cursor, found.letters, target=target)
+    except NotAllowed as refusal:
+        error = str(refusal)
+        result = Sorted((), {error: found.letters})
+    left_out = result.counts()
+    later = set(found.newer) & set(result.letters) if found.leaves_newer_out else set()
+    if later:
+        left_out[NEWER] += len(later)
+    n = len(result.letters) - len(later)
+    seen = blast(cursor, result, left_out=later)
+    order = _order(found, n)
+    return Draft(
+        operation=found,
+        n=n,
+        n_keys=seen.n_keys,
+        left_out=dict(left_out),
+        blast=seen,
+        digest=requests.digest_of(order).hex,
+        must_type=n > TYPE_ABOVE or any(not each.n_failed for each in seen.readers) or found.n_order_unknown > 0,
+        target=target,
+        target_error=error,
+    )
+
+
+def _order(found: Operation, n: int) -> Order:
+    return Order(
+        letters=found.letters,
+        target=found.target,
+        expect=n,
+        sending=found.sending,
+        leave_out=found.newer if found.leaves_newer_out else (),
+        name=found.name,
+        selection=found.selection,
+    )
+
+
+def choose(
+    number: int,
+    by: Asker,
+    *,
+    now: datetime,
+    target: str | None,
+    leaves_newer_out: bool,
+) -> None:
+    """Step 2: where to, and whether letters with newer events of their key stay. Raises NoSuchPlan, NotAllowed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = _own(cursor, number, by, now=now, lock=True)
+        if target not in {None, TO_ORIGIN}:
+            sorted_out(cursor, found.letters, target=target)  # refuses what may not be sent to
+        operations.describe(cursor, number, target_name=target, leaves_newer_out=leaves_newer_out)
+
+
+def pace(number: int, by: Asker, *, now: datetime, sending: Sending) -> None:
+    """Step 3: how it is sent. Raises NoSuchPlan, NotAllowed."""
+    if problem := sending.problem():
+        raise NotAllowed(problem)
+    with transaction.atomic(), connection.cursor() as cursor:
+        _own(cursor, number, by, now=now, lock=True)
+        operations.describe(cursor, number, sending=sending)
+
+
+def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, name: str) -> Requested:
+    """Step 4: send it. Raises AlreadySent, Changed, NothingToSend, NoSuchPlan, NotAllowed; a refusal is audited."""
+    try:
+        _look_again(number, by, now=now)
+        with transaction.atomic(), connection.cursor() as cursor:
+            found = _own(cursor, number, by, now=now, lock=True)
+            made = _draft(cursor, found)
+            _agreed(made, digest=digest, typed=typed)
+            order = replace(_order(found, made.n), name=name.strip()[:MOST_NAME])
+            requests.start(cursor, number, order, by, now=now)
+        return Requested(number, repeated=False)
+    except AlreadySent:
+        raise
+    except Refusal as error:
+        records.refused(by, now, subject=f"retry {number}", reason=str(error))
+        raise
+
+
+def discard(number: int, by: Asker, *, now: datetime) -> None:
+    """Throw the plan away. Raises NoSuchPlan, AlreadySent."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        _own(cursor, number, by, now=now, lock=True)
+        operations.discard(cursor, number)
+        records.done(by, now, "discard plan", number)
+
+
+def _agreed(made: Draft, *, digest: str, typed: str) -> None:
+    if made.operation.looked_at is None:
+        raise Changed("Look at step 2 first: it says who will get these events.")
+    if made.target_error:
+        raise NotAllowed(made.target_error)
+    if digest != made.digest:
+        raise Changed("The plan changed since this page was made. Look again, then confirm.")
+    if made.must_type and typed.strip().replace(",", "") != str(made.n):
+        raise Changed(f"Type {made.n} to confirm.")
+
+
+def _look_again(number: int, by: Asker, *, now: datetime) -> None:
+    """In an older plan newer events may have been processed meanwhile: then its digest changes."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = _own(cursor, number, by, now=now, lock=True)
+        if now - found.created_at < LOOK_AGAIN_AFTER or len(found.letters) > MOST_LETTERS // 10:
+            return
+        order = key_order.order_of(cursor, sorted_out(cursor, found.letters, target=TO_ORIGIN).letters)
+        operations.describe(
+            cursor,
+            number,
+            newer=sorted({*found.newer, *order.newer}),
+            n_order_unknown=order.n_unknown,
+            order_known_from=order.known_from,
+        )

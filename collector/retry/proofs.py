@@ -1,0 +1,74 @@
+"""What must be known before a record is sent: its target is there, and where only its origin allows it, is the origin
+what it claims to be, byte for byte (security: S40).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from collector.domain.positions import Position
+from collector.domain.records import Record
+from collector.domain.resending import unsendable
+from collector.ports import Lookup, Unreadable
+from collector.store.retries import Item
+
+MOST_BETWEEN = 50  # records are read in one go, where so few of others lie between two that are wanted
+
+
+def refusals(
+    items: Sequence[Item], ends: Mapping[str, Mapping[int, tuple[int, int]]], lookup: Lookup
+) -> Iterator[tuple[Item, str]]:
+    """The items that must not be sent, with the reason."""
+    to_prove = []
+    for item in items:
+        if not ends[item.target]:
+            yield item, f"{item.target} does not exist. Weir never creates topics."
+        elif why := unsendable(item.headers):
+            yield item, why
+        elif item.origin is not None:
+            to_prove.append((item, item.origin))
+    if to_prove:
+        yield from _unproven(to_prove, lookup)
+
+
+def _unproven(items: Sequence[tuple[Item, Position]], lookup: Lookup) -> Iterator[tuple[Item, str]]:
+    found = _originals([origin for _, origin in items], lookup)
+    for item, origin in items:
+        original = found[origin]
+        if isinstance(original, Unreadable):
+            yield item, str(original)
+        elif original is None:
+            yield item, f"The original at {origin} is gone, so nothing proves the target. An admin may allow it."
+        elif (original.key, original.value) != (item.key, item.value):
+            yield item, f"The record at {origin} has another key or value, so the target is not proven."
+
+
+def _originals(wanted: Sequence[Position], lookup: Lookup) -> dict[Position, Record | Unreadable | None]:
+    """The records there; None for those that are gone."""
+    places: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for at in sorted(set(wanted), key=lambda at: (at.topic, at.partition, at.offset)):
+        places[at.topic, at.partition].append(at.offset)
+    ends = {topic: lookup.ends(topic) for topic in sorted({topic for topic, _ in places})}
+    found: dict[Position, Record | Unreadable | None] = {}
+    for (topic, number), offsets in places.items():
+        low, high = ends[topic].get(number, (0, 0))
+        found |= {Position(topic, number, offset): None for offset in offsets}
+        for first, last in _runs([offset for offset in offsets if low <= offset < high]):
+            asked = {offset for offset in offsets if first <= offset <= last}
+            try:
+                for record in lookup.between(topic, {number: (first, last + 1)}):
+                    if record.offset in asked:
+                        found[Position(topic, number, record.offset)] = record
+            except Unreadable as error:
+                found |= {Position(topic, number, offset): error for offset in asked}
+    return found
+
+
+def _runs(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each stretch that is worth reading in one go."""
+    at = 0
+    while at < len(offsets):
+        end = at
+        while end + 1 < len(offsets) and offsets[end + 1] - offsets[end] <= MOST_BETWEEN:
+            end += 1
+        yield offsets[at], offsets[end]
+        at = end + 1

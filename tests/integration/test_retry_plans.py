@@ -1,0 +1,320 @@
+"""Plans of many: frozen without effect, confirmed once, sent in steps that stop by themselves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from collector.domain.canary import CAREFUL, Sending
+from collector.retry import control, drafts, outcomes
+from collector.retry.destinations import NEWER, TO_ORIGIN
+from collector.retry.records import Asker
+from collector.retry.refusals import AlreadySent, Changed, NoSuchPlan, NotAllowed, NotNow
+from tests.integration.letter_world import AT, dead_record, one, rows
+from tests.integration.retry_world import RetryWorld, click
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+OLGA = Asker(7, "olga", "::1")
+OTTO = Asker(8, "otto", "::1")
+
+
+@pytest.fixture
+def world() -> RetryWorld:
+    return RetryWorld()
+
+
+def frozen(letters: list[int]) -> int:
+    return drafts.freeze(letters, OLGA, token="t", selection="some", now=AT).id
+
+
+def confirmed(number: int, *, sending: Sending = CAREFUL, by: Asker = OLGA) -> int:
+    drafts.pace(number, by, now=AT, sending=sending)
+    made = drafts.draft(number, by, now=AT, looks_at_blast=True)
+    return drafts.confirm(number, by, now=AT, digest=made.digest, typed=str(made.n), name="after the fix").id
+
+
+def statuses() -> list[object]:
+    return [status for (status,) in rows("select status from retry_item order by ordinal")]
+
+
+def pass_all(world: RetryWorld, *, at: float) -> None:
+    """The group commits past everything; ten seconds later that is believed."""
+    rows("delete from group_now returning 1")
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{99999,99999}')"
+        " returning 1",
+        world.letters.orders, world.letters.billing, AT,
+    )  # fmt: skip
+    outcomes.settle(now=AT + timedelta(seconds=at))
+    outcomes.settle(now=AT + timedelta(seconds=at + 11))
+
+
+def test_a_freeze_sends_nothing_and_takes_nothing_from_others(world: RetryWorld) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(3)])
+    number = frozen(letters)
+    assert frozen(letters) == number, "the same click"
+    assert rows("select status from retry_operation") == [(6,)]
+    assert rows("select status, n from failure_count") == [(0, 3)]
+    assert one("select count(*) from retry_item") == 0
+    world.send(number)
+    assert world.sent() == []
+    world.send(click(letters[0]).id)
+    made = drafts.draft(number, OLGA, now=AT)
+    assert (made.n, sum(made.left_out.values())) == (2, 1), "what somebody else has sent is left out"
+
+
+def test_a_plan_belongs_to_one_person_and_ends_after_a_day(world: RetryWorld) -> None:
+    number = frozen(world.letters.park(dead_record(1)))
+    for by, at in ((OTTO, AT), (OLGA, AT + timedelta(hours=25))):
+        with pytest.raises(NoSuchPlan):
+            drafts.draft(number, by, now=at)
+    drafts.discard(number, OLGA, now=AT)
+    with pytest.raises(NoSuchPlan):
+        drafts.draft(number, OLGA, now=AT)
+
+
+def test_new_failures_do_not_join_a_frozen_plan(world: RetryWorld) -> None:
+    number = frozen(world.letters.park(dead_record(1), dead_record(2)))
+    world.letters.park(dead_record(3))
+    confirmed(number)
+    assert len(statuses()) == 2
+
+
+def test_a_plan_is_confirmed_once_with_its_number_after_its_blast_radius_was_seen(world: RetryWorld) -> None:
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{500,0}') returning 1",
+        world.letters.orders, world.letters.shipping, AT,
+    )  # fmt: skip
+    number = frozen(world.letters.park(dead_record(1), dead_record(2)))
+    made = drafts.draft(number, OLGA, now=AT)
+    assert made.must_type, "shipping did not fail and gets copies"
+    said = {"digest": made.digest, "typed": "2", "name": ""}
+    with pytest.raises(Changed, match="step 2"):
+        drafts.confirm(number, OLGA, now=AT, **said)
+    drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
+    with pytest.raises(Changed, match="Type 2"):
+        drafts.confirm(number, OLGA, now=AT, **{**said, "typed": "3"})
+    with pytest.raises(Changed, match="changed since"):
+        drafts.confirm(number, OLGA, now=AT, **{**said, "digest": "0" * 32})
+    assert drafts.confirm(number, OLGA, now=AT, **said).id == number
+    with pytest.raises(AlreadySent, match=f"operation #{number}"):
+        drafts.confirm(number, OLGA, now=AT, **said)
+    assert len(statuses()) == 2
+    audit = rows("select action, result from audit_entry order by id")
+    assert audit == [("freeze", "done"), *[("retry", "refused")] * 3, ("retry", "done")]
+
+
+def test_the_blast_radius_names_each_group_what_it_did_and_what_lies_behind(world: RetryWorld) -> None:
+    for group, committed in ((world.letters.billing, "{200,0}"), (world.letters.shipping, "{102,0}")):
+        rows(
+            "insert into group_now (topic_id, group_id, sampled_at, committed, lag) values (%s, %s, %s, %s, 3)"
+            " returning 1",
+            world.letters.orders, group, AT, committed,
+        )  # fmt: skip
+    rows("insert into service (id, name) values (77, 'billing-svc') returning 1")
+    paid = world.letters.topic("payments")
+    mailer = world.letters.group("mailer")
+    rows(
+        "insert into edge (kind, topic_id, service_id, group_id) values (2, %s, 77, %s), (1, %s, 77, null),"
+        " (2, %s, null, %s) returning 1",
+        world.letters.orders, world.letters.billing, paid, paid, mailer,
+    )  # fmt: skip
+    number = frozen(world.letters.park(dead_record(1), dead_record(2)))
+    found = drafts.draft(number, OLGA, now=AT).blast
+    assert [(each.name, each.n_failed, each.n_gets, each.n_did) for each in found.readers] == [
+        ("billing", 2, 2, 0), ("shipping", 0, 2, 1),
+    ]  # fmt: skip
+    assert found.downstream == ("payments", "mailer")
+    assert "kafka_dlt-original-topic" in found.removed
+    assert [(target.topic, target.n) for target in found.targets] == [("orders.created", 2)]
+
+
+def _seen(world: RetryWorld, key: str, offset: int) -> None:
+    """A record of the key that the tap stored."""
+    rows(
+        "insert into record_key (stored_at, name_id, value, topic_id, kafka_partition, kafka_offset)"
+        " values (%s, 1, %s, %s, 0, %s) returning 1",
+        AT, key, world.letters.orders, offset,
+    )  # fmt: skip
+    rows(
+        "insert into record (stored_at, kafka_offset, topic_id, kafka_partition, size_bytes, n_headers, timestamp_type)"
+        " values (%s, %s, %s, 0, 1, 0, 1) returning 1",
+        AT, offset, world.letters.orders,
+    )  # fmt: skip
+
+
+def test_letters_whose_key_has_newer_processed_events_stay_behind_unless_somebody_insists(world: RetryWorld) -> None:
+    for key, offset in (("order-1", 101), ("order-2", 102), ("order-3", 103), ("order-1", 150), ("order-2", 151)):
+        _seen(world, key, offset)
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{151,0}') returning 1",
+        world.letters.orders, world.letters.billing, AT,
+    )  # fmt: skip
+    letters = world.letters.park(*[dead_record(n) for n in (1, 2, 3)])
+    number = frozen(letters)
+    made = drafts.draft(number, OLGA, now=AT)
+    assert made.operation.newer == (letters[0],), "order-2's newer event was not processed yet"
+    assert (made.n, made.left_out) == (2, {NEWER: 1})
+    assert made.operation.n_order_unknown == 0
+    drafts.choose(number, OLGA, now=AT, target=None, leaves_newer_out=False)
+    assert drafts.draft(number, OLGA, now=AT).n == 3
+
+
+def test_a_newer_event_that_died_too_was_not_processed(world: RetryWorld) -> None:
+    for offset in (101, 150):
+        _seen(world, "order-1", offset)
+    letters = world.letters.park(
+        dead_record(1), replace(dead_record(2, origin_offset=150), key=b"order-1")
+    )  # fmt: skip
+    assert drafts.draft(frozen(letters), OLGA, now=AT).operation.newer == ()
+
+
+def test_where_the_topic_was_not_seen_the_order_is_unknown(world: RetryWorld) -> None:
+    _seen(world, "order-9", 140)
+    made = drafts.draft(frozen(world.letters.park(dead_record(1))), OLGA, now=AT)
+    assert (made.operation.n_order_unknown, made.must_type) == (1, True)
+
+
+def test_the_default_is_the_failed_groups_own_retry_topic_and_the_origin_can_be_chosen(
+    world: RetryWorld, settings: object
+) -> None:
+    settings.WEIR_EMBEDDED_KAFKA, settings.WEIR_CLUSTER_NAME = True, "demo"  # type: ignore[attr-defined]
+    own = world.letters.topic("orders.created.retry.billing", role=2)
+    world.broker.create("orders.created.retry.billing", n_partitions=2)
+    for topic, group in (
+        (own, world.letters.billing), (world.letters.orders, world.letters.billing),
+        (world.letters.orders, world.letters.shipping),
+    ):  # fmt: skip
+        rows(
+            "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0}') returning 1",
+            topic, group, AT,
+        )  # fmt: skip
+    number = frozen(world.letters.park(dead_record(1)))
+    offered = drafts.targets(number, OLGA, now=AT)
+    assert [(each.value, each.topics, each.groups) for each in offered] == [
+        ("", ("orders.created.retry.billing",), ("billing",)),
+        (TO_ORIGIN, ("orders.created",), ("billing", "shipping")),
+    ]
+    drafts.choose(number, OLGA, now=AT, target=TO_ORIGIN, leaves_newer_out=True)
+    assert [(each.name, each.n_failed) for each in drafts.draft(number, OLGA, now=AT).blast.readers] == [
+        ("billing", 1), ("shipping", 0),
+    ]  # fmt: skip
+    with pytest.raises(NotAllowed):
+        drafts.choose(number, OLGA, now=AT, target="orders.created.dlq", leaves_newer_out=True)
+    world.send(confirmed(number))
+    assert len(world.sent()) == 1
+
+
+def test_steps_wait_for_their_outcomes_and_ask_after_the_first(world: RetryWorld) -> None:
+    for n in range(10, 40):
+        world.original(n)
+    number = confirmed(frozen(world.letters.park(*[dead_record(n) for n in range(40)])))
+    world.send(number)
+    world.send(number)
+    assert len(world.sent()) == 1
+    pass_all(world, at=1)
+    world.send(number)
+    assert len(world.sent()) == 1, "the person is asked first"
+    control.proceed(number, OLGA, now=AT)
+    world.send(number)
+    assert len(world.sent()) == 6
+    pass_all(world, at=20)
+    world.send(number)
+    assert len(world.sent()) == 26
+    pass_all(world, at=40)
+    world.send(number)
+    assert len(world.sent()) == 40
+    pass_all(world, at=60)
+    assert rows("select status from retry_operation") == [(2,)]
+    said = [what for (what,) in rows("select what from retry_log order by id")]
+    assert said == [
+        "frozen: 40 of 40", "confirmed: 40 to send", "step 1 passed", "continued", "step 2 passed", "step 3 passed",
+        "done",
+    ]  # fmt: skip
+
+
+def test_it_stops_by_itself_when_the_first_fails_again_and_the_rest_can_be_cancelled(world: RetryWorld) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(8)])
+    number = confirmed(frozen(letters))
+    world.send(number)
+    copy = world.sent()[0]
+    attempt = (("x-weir-attempt", copy.first("x-weir-attempt")), ("x-weir-attempt-number", b"1"))
+    world.letters.park(dead_record(0, marks=attempt, origin_offset=copy.offset), *[dead_record(100)])
+    world.letters.park(replace(dead_record(0, marks=attempt, origin_offset=copy.offset), offset=200))
+    outcomes.settle(now=AT + timedelta(seconds=2))
+    ((status, reason),) = rows("select status, reason from retry_operation")
+    assert (status, reason) == (3, "Stopped: 1 of 1 failed again with CardDeclined (same fingerprint).")
+    world.send(number)
+    assert len(world.sent()) == 1
+    assert control.cancel(number, OLGA, now=AT) == 7
+    assert statuses() == [6, *[8] * 7]
+    stand = "select status, attempt from letter_state where dead_letter_id = any(%s) order by dead_letter_id"
+    assert rows(stand, letters) == [(0, 2), *[(0, 1)] * 7]
+    assert rows("select status, sum(n)::int from failure_count group by 1 having sum(n) <> 0") == [(0, 9)]
+    assert [action for (action,) in rows("select action from audit_entry order by id")] == [
+        "freeze", "retry", "stop retry", "cancel retry",
+    ]  # fmt: skip
+
+
+def test_a_person_may_continue_after_a_stop_and_the_next_failure_stops_again(world: RetryWorld) -> None:
+    sending = replace(CAREFUL, steps=(1, 2), asks_after_first=False)
+    number = confirmed(frozen(world.letters.park(*[dead_record(n) for n in range(6)])), sending=sending)
+    world.send(number)
+    rows("update retry_item set status = 6, ended_at = %s where status = 2 returning 1", AT)
+    outcomes.settle(now=AT)
+    assert rows("select status from retry_operation") == [(3,)]
+    control.proceed(number, OLGA, now=AT)
+    outcomes.settle(now=AT)
+    world.send(number)
+    assert len(world.sent()) == 3
+
+
+def test_pausing_holds_everything_that_is_not_sent_and_resuming_goes_on(world: RetryWorld) -> None:
+    number = confirmed(frozen(world.letters.park(*[dead_record(n) for n in range(3)])), sending=Sending())
+    control.pause(number, OLGA, now=AT)
+    world.send(number)
+    assert world.sent() == []
+    with pytest.raises(NotNow):
+        control.pause(number, OLGA, now=AT)
+    control.resume(number, OLGA, now=AT)
+    world.send(number)
+    assert len(world.sent()) == 3
+    with pytest.raises(NotNow):
+        control.proceed(number, OLGA, now=AT)
+
+
+def test_the_next_of_a_key_waits_for_the_outcome_of_the_one_before_and_stays_when_that_failed(
+    world: RetryWorld,
+) -> None:
+    kept = world.broker.topics["orders.created"].records[0]
+    for n in range(3):
+        kept[n] = replace(kept[n], key=b"order-1")
+    letters = world.letters.park(*[replace(dead_record(n), key=b"order-1") for n in range(3)])
+    number = confirmed(frozen(letters), sending=Sending(one_per_key=True, stop_percent=100))
+    world.send(number)
+    assert statuses() == [2, 0, 0]
+    pass_all(world, at=1)
+    world.send(number)
+    assert statuses() == [5, 2, 0]
+    rows("update retry_item set status = 6 where status = 2 returning 1")
+    world.send(number)
+    assert statuses() == [5, 6, 7]
+    assert rows("select outcome from retry_item where status = 7") == [
+        ("An earlier event of its key did not get through.",)
+    ]
+
+
+def test_what_was_claimed_when_the_rest_was_cancelled_is_searched_for_and_cancelled_if_not_found(
+    world: RetryWorld,
+) -> None:
+    number = confirmed(frozen(world.letters.park(dead_record(1), dead_record(2))), sending=Sending())
+    rows(
+        "update retry_item set status = 1, claimed_at = %s, search_from = '{\"0\": 110}' where ordinal = 0 returning 1",
+        AT,
+    )
+    control.cancel(number, OLGA, now=AT)
+    assert statuses() == [1, 8]
+    world.send(number, after_seconds=60)
+    assert statuses() == [8, 8]
+    assert rows("select distinct status from letter_state") == [(0,)]
