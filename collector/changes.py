@@ -5,7 +5,7 @@ from typing import Literal
 from django.db import connection
 
 CHANNEL = "weir"
-Subject = Literal["topology", "samples", "letters", "retries", "names", "layout", "access", "health"]
+Subject = Literal["topology", "samples", "letters", "retries", "names", "layout", "access", "health", "settings"]
 
 
 def announce(subject: Subject, number: int = 0) -> None:

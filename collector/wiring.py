@@ -4,13 +4,20 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
 
 from collector import clock
-from collector.intake.collecting import Collector, Inputs
+from collector.config import declared
+from collector.config import rules as declared_rules
+from collector.config.document import Document
+from collector.intake.collecting import Collector
+from collector.intake.otlp_topics import OtlpTopicReading
+from collector.intake.reading import Reading
 from collector.intake.saving import Aside
+from collector.intake.sources import NamedTopics, Source, TappedTopics
 from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
@@ -18,54 +25,71 @@ from collector.intake.working import Limits, Worker
 from collector.kafka.log import KafkaLog
 from collector.kafka.lookup import KafkaLookup
 from collector.kafka.metadata import AdminMetadata
-from collector.kafka.properties import properties
+from collector.kafka.properties import Access, properties, resolved
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.spool import make_spool
 from collector.ports import BrokerMetadata, Log, Lookup, Publisher
 from collector.retry.dispatch import STOPPING, Sender
 from collector.store import broker_names
 from collector.store.clusters import UNKNOWN
+from collector.store.connection import reaching
 from collector.store.positions import InputKind, input_row
 from collector.store.records import key_names
 from collector.store.saving import Store
 
 SPOOL_TOPIC = "weir.spool"
+REQUESTS = Limits(records=1_000, size_bytes=6_000_000)
+RECORDS = Limits(records=10_000, size_bytes=16_000_000)
 SEND_OUT_SECONDS = 1.0  # every report was waited for already
 
 
-def observed_properties() -> dict[str, str | int]:
-    """librdkafka properties of the observed cluster. Raises KafkaRefused for a password in clear text."""
-    return properties(
-        settings.WEIR_KAFKA_BOOTSTRAP,
-        username=settings.WEIR_KAFKA_USERNAME,
-        password=settings.WEIR_KAFKA_PASSWORD,
-        tls=settings.WEIR_KAFKA_TLS,
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The cluster that is observed: its shown name, and how to reach it. Declared by `apply`, else by environment."""
+
+    name: str
+    access: Access
+
+
+def observed() -> Observed:
+    """The observed cluster as it is declared now. Needs the database. Raises KafkaRefused for an unusable secret."""
+    with reaching():
+        clusters = declared.document().clusters
+    for cluster in clusters.values():
+        return Observed(cluster.name, resolved(cluster, folder=settings.WEIR_SECRETS_DIR))
+    return Observed(settings.WEIR_CLUSTER_NAME, _environment("KAFKA"))
+
+
+def _environment(family: str) -> Access:
+    def given(name: str) -> str:
+        return str(getattr(settings, f"WEIR_{family}_{name}"))
+
+    return Access(
+        bootstrap=given("BOOTSTRAP"),
+        tls=getattr(settings, f"WEIR_{family}_TLS"),
+        ca=given("TLS_CA"),
+        certificate=given("TLS_CERT"),
+        key=given("TLS_KEY"),
+        key_password=given("TLS_KEY_PASSWORD"),
+        sasl=given("SASL") if given("USERNAME") else "",
+        username=given("USERNAME"),
+        password=given("PASSWORD"),
     )
 
 
-def broker_metadata() -> BrokerMetadata:
-    """What the observed cluster knows of itself."""
-    return AdminMetadata(observed_properties())
+def broker_metadata(where: Observed) -> BrokerMetadata:
+    """What the observed cluster knows of itself. Raises KafkaRefused for a password in clear text."""
+    return AdminMetadata(properties(where.access))
 
 
 def spool_properties() -> dict[str, str | int]:
     """librdkafka properties of the broker that holds the spool. Raises KafkaRefused for a password in clear text."""
-    return properties(
-        settings.WEIR_SPOOL_BOOTSTRAP,
-        username=settings.WEIR_SPOOL_USERNAME,
-        password=settings.WEIR_SPOOL_PASSWORD,
-        tls=settings.WEIR_SPOOL_TLS,
-    )
+    return properties(_environment("SPOOL"))
 
 
 def spool_publisher() -> Publisher:
     """Sends to the spool's broker."""
     return KafkaPublisher(spool_properties())
-
-
-def observed_publisher() -> Publisher:
-    """Sends to the observed cluster: only what a person asked for."""
-    return KafkaPublisher(observed_properties())
 
 
 def make_spool_topic() -> bool:
@@ -78,20 +102,12 @@ def spool_log() -> Log:
     return KafkaLog(spool_properties(), commits=True)
 
 
-def observed_log() -> Log:
-    """Reads observed topics and leaves no trace on their broker."""
-    return KafkaLog(observed_properties(), commits=False)
-
-
-def observed_lookup() -> Lookup:
-    """Looks at single records of the observed cluster."""
-    return KafkaLookup(observed_properties())
-
-
 @contextmanager
 def retry_sender() -> Iterator[Sender]:
     """A worker's way to the observed cluster, for as long as one dispatch takes."""
-    lookup, publisher = observed_lookup(), observed_publisher()
+    access = properties(observed().access)
+    lookup: Lookup = KafkaLookup(access)
+    publisher: Publisher = KafkaPublisher(access)
     try:
         yield Sender(lookup, publisher, f"{os.getpid()}@{socket.gethostname()}", clock.now, STOPPING)
     finally:
@@ -99,33 +115,51 @@ def retry_sender() -> Iterator[Sender]:
         lookup.close()
 
 
+def tap_rules(document: Document) -> TapRules:
+    """What is tapped: as declared, and where nothing is, as the environment says."""
+    taps = document.taps
+    return TapRules(
+        topics=settings.WEIR_TAP if taps.topics is None else taps.topics,
+        payloads=settings.WEIR_TAP_PAYLOADS if taps.payloads is None else taps.payloads,
+        business_keys=settings.WEIR_BUSINESS_KEYS if taps.keys is None else taps.keys,
+        origins=taps.origins,
+        drops=declared_rules.drops(document),
+        hidden=declared_rules.hidden(document),
+    )
+
+
 def collecting() -> Collector:
-    """A collector with its two workers, not started. Needs the database."""
+    """A collector with its workers, not started, as is declared now. Needs the database. Raises KafkaRefused."""
+    where, document = observed(), declared.document()
     with connection.cursor() as cursor:
-        cluster_id = broker_names.cluster_row(cursor, settings.WEIR_CLUSTER_NAME)
-    inputs = Inputs(
-        cluster_id=cluster_id,
-        spool_id=input_row(InputKind.SPOOL, cluster_id=UNKNOWN, topic_name=SPOOL_TOPIC),
-        taps_id=input_row(InputKind.TAP, cluster_id=cluster_id, topic_name="*"),
-    )
-    rules = TapRules(settings.WEIR_TAP, settings.WEIR_TAP_PAYLOADS, settings.WEIR_BUSINESS_KEYS)
-    taps = TapReading(rules, key_names(rules.business_keys))
-    spool, observed = spool_log(), observed_log()
-    return Collector(
-        inputs=inputs,
-        spool=Worker(
-            "spool",
-            lambda: Intake(spool, Aside(Store(), name="spool"), SpoolReading(), inputs.spool_id, clock.now),
-            limits=Limits(records=1_000, size_bytes=6_000_000),
-        ),
-        taps=Worker(
-            "taps",
-            lambda: Intake(observed, Aside(Store(), name="taps"), taps, inputs.taps_id, clock.now),
-            limits=Limits(records=10_000, size_bytes=16_000_000),
-        ),
-        spool_log=spool,
-        spool_topic=SPOOL_TOPIC,
-        rules=rules,
-        know=taps.know,
-        now=clock.now,
-    )
+        cluster_id = broker_names.cluster_row(cursor, where.name)
+    sources = [_spool_source(), _tap_source(where, cluster_id, tap_rules(document))]
+    if document.inputs:
+        sources.append(_otlp_source(where, cluster_id, document))
+    return Collector(sources, now=clock.now)
+
+
+def _spool_source() -> Source:
+    log, number = spool_log(), input_row(InputKind.SPOOL, cluster_id=UNKNOWN, topic_name=SPOOL_TOPIC)
+    worker = Worker("spool", lambda: _intake("spool", log, SpoolReading(), number), limits=REQUESTS)
+    return Source(number, worker, NamedTopics(log, [SPOOL_TOPIC]))
+
+
+def _tap_source(where: Observed, cluster_id: int, rules: TapRules) -> Source:
+    log = KafkaLog(properties(where.access), commits=False)
+    number = input_row(InputKind.TAP, cluster_id=cluster_id, topic_name="*")
+    reading = TapReading(rules, key_names(rules.business_keys))
+    worker = Worker("taps", lambda: _intake("taps", log, reading, number), limits=RECORDS)
+    return Source(number, worker, TappedTopics(cluster_id, rules, reading.know))
+
+
+def _otlp_source(where: Observed, cluster_id: int, document: Document) -> Source:
+    encodings = {topic: each.encoding for each in document.inputs.values() for topic in each.topics}
+    log = KafkaLog(properties(where.access), commits=False)
+    number = input_row(InputKind.OTLP_TOPIC, cluster_id=cluster_id, topic_name="*")
+    worker = Worker("otlp", lambda: _intake("otlp", log, OtlpTopicReading(encodings), number), limits=REQUESTS)
+    return Source(number, worker, NamedTopics(log, sorted(encodings)))
+
+
+def _intake(name: str, log: Log, reading: Reading, input_id: int) -> Intake:
+    return Intake(log, Aside(Store(), name=name), reading, input_id, clock.now)

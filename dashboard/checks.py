@@ -86,14 +86,15 @@ def servers(**_facts: object) -> list[CheckMessage]:
 
 @register(Tags.security)
 def kafka(**_facts: object) -> list[CheckMessage]:
-    """E208, W203: Kafka beyond loopback with TLS."""
+    """E208, W203: Kafka beyond loopback with TLS. SCRAM shows no password to whoever listens, so it only warns."""
     found: list[CheckMessage] = []
     for name in ("KAFKA", "SPOOL"):
         hosts = [addresses.host_name(each) for each in getattr(settings, f"WEIR_{name}_BOOTSTRAP").split(",")]
-        has_user, tls = getattr(settings, f"WEIR_{name}_USERNAME"), getattr(settings, f"WEIR_{name}_TLS")
+        tls = getattr(settings, f"WEIR_{name}_TLS")
+        in_clear = getattr(settings, f"WEIR_{name}_USERNAME") and getattr(settings, f"WEIR_{name}_SASL") == "plain"
         if tls or all(map(addresses.is_loopback, hosts)):
             continue
-        if has_user:
+        if in_clear:
             hint = f"Set WEIR_{name}_TLS=1."
             found.append(Error("SASL PLAIN would be sent without TLS.", hint=hint, id="weir.E208"))
         else:

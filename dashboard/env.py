@@ -122,7 +122,7 @@ class Environment:
         """Every value that must never reach a log: of names that say so, and passwords inside URLs."""
         found = []
         for name in {key.removesuffix("_FILE") for key in self._variables}:
-            if name.endswith(("PASSWORD", "SECRET_KEY", "TOKEN")) or name.startswith("WEIR_SECRET_"):
+            if name.endswith(("PASSWORD", "SECRET_KEY", "TOKEN", "TLS_KEY")) or name.startswith("WEIR_SECRET_"):
                 found.append(self.text(name, ""))
             elif name.endswith("_URL"):
                 found.append(unquote(urlsplit(self.text(name, "")).password or ""))

@@ -1,7 +1,7 @@
 """Bytes as a person reads them: JSON laid out, text as it is, anything else as hex. Never more than 64 kB."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collector.domain.records import Headers
 
@@ -30,8 +30,16 @@ class ReadableHeader:
     is_trace: bool
 
 
-def readable(value: bytes | None) -> Readable:
-    """The bytes of a key, a value or a header; None is a tombstone, which is not the empty value."""
+def readable(value: bytes | None, *, n_bytes: int | None = None) -> Readable:
+    """The bytes of a key, a value or a header; None is a tombstone, which is not the empty value.
+
+    `n_bytes`: of the whole, where `value` is what rules leave to be seen of it.
+    """
+    found = _readable(value)
+    return found if n_bytes is None else replace(found, n_bytes=n_bytes)
+
+
+def _readable(value: bytes | None) -> Readable:
     if value is None:
         return Readable("tombstone", "", 0, cut=False)
     if not value:

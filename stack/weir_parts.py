@@ -152,9 +152,10 @@ class Weir:
         }
 
     def _sign_in(self, family: str, kafka: Observed, password_file: Path) -> dict[str, str]:
+        keys = {name: value for name, value in self.environ.items() if name.startswith(f"{family}_TLS_KEY")}
         if kafka.username is None:
-            return {}
-        return {f"{family}_USERNAME": kafka.username, f"{family}_PASSWORD_FILE": str(password_file)}
+            return keys
+        return {**keys, f"{family}_USERNAME": kafka.username, f"{family}_PASSWORD_FILE": str(password_file)}
 
 
 def ready_file_of(name: str, *, data: Path) -> Path:

@@ -26,6 +26,9 @@ class Reading(Protocol):
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """What these records become."""
 
+    def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
+        """The row for a record whose rows Postgres cannot hold."""
+
 
 def undecodable(record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
     """The row that stands for a record which nothing could be made of."""

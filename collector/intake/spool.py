@@ -14,6 +14,7 @@ from collector.intake.scanning import Scanner
 from collector.otlp import Malformed, decode_protobuf
 from collector.ports import Partition
 from collector.store.positions import Place
+from collector.store.records import Undecodable
 from collector.store.spans import Request
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,10 @@ class SpoolReading:
         except DecodeError:  # read again by the parser that everybody knows: it says what is wrong
             found = packed(decode_protobuf(record.value).spans, self.scanner.sketches, source)
         return Request(digest(record), found.heads, found.sketches, found.links, found.errors)
+
+    def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
+        """With its first bytes, as everything that cannot be decoded."""
+        return undecodable(record, places, reason)
 
 
 def digest(record: Record) -> UUID:

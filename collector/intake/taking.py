@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import DataError, IntegrityError
 
 from collector.domain.records import Record
-from collector.intake.reading import Reading, Rows, undecodable
+from collector.intake.reading import Reading, Rows
 from collector.intake.saving import Saving
 from collector.ports import Log, Partition
 from collector.store import positions
@@ -137,9 +137,10 @@ class Intake:
         try:
             self._note(each.batch, each.saved.result())
         except UNSTORABLE as error:
-            log.warning("a batch of %d records cannot be stored: %r", len(each.records), error)
+            log.warning("a batch of %d records cannot be stored: %s", len(each.records), type(error).__name__)
             if len(each.records) == 1:
-                garbage = undecodable(each.records[0], self._places, f"cannot be stored ({type(error).__name__})")
+                reason = f"cannot be stored ({type(error).__name__})"
+                garbage = self.reading.unstorable(each.records[0], self._places, reason)
                 self._begin(each.records, Rows(undecodable=[garbage]))
                 self._finish()
                 return

@@ -2,20 +2,23 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from collector.domain import dialects
+from collector.domain import dialects, json_paths, json_values, masking
 from collector.domain.contexts import writer
 from collector.domain.dead_letters import DeadLetter
+from collector.domain.globs import matches
+from collector.domain.json_paths import Path
+from collector.domain.json_values import Json, NotJson
+from collector.domain.masking import Aim, Concealed, Rules
 from collector.domain.record_ids import ids_of
 from collector.domain.records import Record
-from collector.intake.reading import Rows
+from collector.intake.reading import Rows, undecodable
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place
-from collector.store.records import FLOW_NAME, KEY_NAME, Tapped
+from collector.store.records import FLOW_NAME, KEY_NAME, Tapped, Undecodable, size_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,29 +26,39 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_KEY = 200  # characters that a key is searched by
+MOST_VALUES = 20  # of one path in one record
 
 
 @dataclass(frozen=True, slots=True)
 class TapRules:
-    """What is tapped, and of what more than headers' names is kept: globs, "-" before those that are excluded."""
+    """What is tapped, and of what more than headers' names is kept: globs, "-" before those that are excluded.
+
+    `origins`: topics that dead letters came from are tapped in any case. `drops` are applied before anything is stored,
+    save to dead letters; `hidden` is what nobody gets to see, and so is not made searchable.
+    """
 
     topics: Sequence[str]
     payloads: Sequence[str]
     business_keys: Sequence[str]
+    origins: bool = True
+    drops: Rules = field(default_factory=Rules)
+    hidden: Rules = field(default_factory=Rules)
 
-
-def matches(name: str, globs: Sequence[str]) -> bool:
-    """True when a glob fits and none that starts with "-" does."""
-    excluded = any(fnmatchcase(name, glob[1:]) for glob in globs if glob.startswith("-"))
-    return not excluded and any(fnmatchcase(name, glob) for glob in globs if not glob.startswith("-"))
+    def wants(self, feed: Feed) -> bool:
+        """Whether this topic is tapped."""
+        if matches(feed.name, self.topics):
+            return True
+        is_excluded = not matches(feed.name, ("*", *(glob for glob in self.topics if glob.startswith("-"))))
+        return self.origins and feed.had_dead_letters and not is_excluded
 
 
 class TapReading:
-    """See collector.intake.reading.Reading. `key_names`: business key (a header's name) -> its id."""
+    """See collector.intake.reading.Reading. `key_names`: business key (a header's name or a JSON path) -> its id."""
 
     def __init__(self, rules: TapRules, key_names: Mapping[str, int]) -> None:
         self._rules = rules
-        self._key_names = key_names
+        self._header_keys = {name: number for name, number in key_names.items() if not name.startswith("$")}
+        self._path_keys = [(json_paths.parse(name), number) for name, number in key_names.items() if name[:1] == "$"]
         self._feeds: dict[UUID, Feed] = {}
 
     def know(self, feeds: Iterable[Feed]) -> None:
@@ -59,30 +72,67 @@ class TapReading:
             tapped=[self._tapped(record, known[Partition(record.topic, record.partition)]) for record in records]
         )
 
-    def _tapped(self, record: Record, feed: Feed) -> Tapped:
+    def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
+        """Without its first bytes: they may be what a rule drops, or a payload that nobody asked to keep."""
+        return undecodable(replace(record, value=None), places, reason)
+
+    def _tapped(self, whole: Record, feed: Feed) -> Tapped:
         holds_letters = feed.holds_dead_letters or dialects.role(feed.name) == "dead_letter"
+        letter = _letter(whole) if holds_letters else None
+        record, is_readable = whole, True
+        if not holds_letters and (aim := self._rules.drops.of(feed.name)):
+            record, is_readable = masking.dropped(whole, aim)
+        aim = self._rules.hidden.of(feed.name, *_origins(letter))
+        seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers) if aim else None
         ids = ids_of(record)
         return Tapped(
             record=record,
             topic_id=feed.topic_id,
-            keeps_body=holds_letters or matches(record.topic, self._rules.payloads),
+            size_bytes=size_of(whole),
+            keeps_body=is_readable and (holds_letters or matches(whole.topic, self._rules.payloads)),
             context=writer(record),
             event_id=ids.own,
             cause_id=ids.cause,
-            keys=tuple(self._keys(record, ids.flow)),
-            letter=_letter(record) if holds_letters else None,
+            keys=tuple(self._keys(record, ids.flow, seen, aim)),
+            letter=_fit_to_see(letter, seen) if letter else None,
         )
 
-    def _keys(self, record: Record, flow: str | None) -> list[tuple[int, str]]:
+    def _keys(self, record: Record, flow: str | None, seen: Concealed | None, aim: Aim) -> list[tuple[int, str]]:
+        """What the record is found by. A masked value is not: who may not see it must not be able to ask for it."""
         found = []
         if text := searchable(record.key):
             found.append((KEY_NAME, text))
         if flow:
             found.append((FLOW_NAME, flow))
-        for name, number in self._key_names.items():
+        for name, number in self._header_keys.items():
             if text := searchable(record.first(name)):
                 found.append((number, text))
-        return found
+        if self._path_keys and record.value and json_values.may_be_json(record.value):
+            found.extend(self._path_values(record.value))
+        if seen is None:
+            return found
+        masked = masking.masked_texts(aim, key=record.key, value=record.value, headers=record.headers)
+        return [(number, text) for number, text in found if text not in masked and seen.said(text) == text]
+
+    def _path_values(self, value: bytes) -> list[tuple[int, str]]:
+        try:
+            tree = json_values.loads(value)
+        except NotJson:
+            return []
+        return [
+            (number, text)
+            for path, number in self._path_keys
+            for text in sorted({*_texts(tree, path)})[:MOST_VALUES]
+            if searchable(text.encode("utf-8", "replace")) == text
+        ]
+
+
+def _texts(tree: Json, path: Path) -> list[str]:
+    return [text for each in json_paths.found(tree, path) for text in json_values.leaves(each)]
+
+
+def _origins(letter: DeadLetter | None) -> tuple[str | None, ...]:
+    return (letter.origin.topic, letter.latest.topic) if letter else ()
 
 
 def _letter(record: Record) -> DeadLetter | None:
@@ -92,6 +142,14 @@ def _letter(record: Record) -> DeadLetter | None:
         # A fault in a dialect must not stop the intake at this record for ever; the record itself is kept whole.
         log.exception("cannot read the dead letter %s/%d/%d", record.topic, record.partition, record.offset)
         return None
+
+
+def _fit_to_see(letter: DeadLetter, seen: Concealed | None) -> DeadLetter:
+    """Its reason as lists, titles and searches show it. The record's own bytes are kept as they are."""
+    message, stack = masking.without_shapes(letter.message), masking.without_shapes(letter.stack)
+    if seen is not None:
+        message, stack = seen.said(message), seen.said(stack)
+    return replace(letter, message=message, stack=stack)
 
 
 def searchable(raw: bytes | None) -> str | None:

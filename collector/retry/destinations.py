@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
+from collector.config import declared
 from collector.domain.dead_letters import ATTEMPT_LIMIT, LetterStatus
 from collector.domain.dialects import ksqldb
 from collector.domain.dialects.names import retry_topics
@@ -81,7 +82,8 @@ def sorted_out(cursor: CursorWrapper, wanted: Collection[int], *, target: str | 
 
 def world_of(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) -> World:
     """Topics and rules for these letters. Two statements."""
-    embedded = settings.WEIR_CLUSTER_NAME if settings.WEIR_EMBEDDED_KAFKA else None
+    is_embedded = settings.WEIR_EMBEDDED_KAFKA and not declared.document().clusters
+    embedded = settings.WEIR_CLUSTER_NAME if is_embedded else None
     return World(
         topics=freezing.topics(cursor, found, target=target),
         rules=freezing.rules(cursor, found, embedded_cluster=embedded),

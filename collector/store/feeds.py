@@ -17,13 +17,15 @@ class Feed:
     kafka_id: UUID
     n_partitions: int
     holds_dead_letters: bool
+    had_dead_letters: bool = False  # some that came from it
 
 
 def feeds(cluster_id: int) -> list[Feed]:
     """All topics of the cluster but internal ones."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id, name, kafka_id, n_partitions, role = %s from topic where cluster_id = %s"
+            "select id, name, kafka_id, n_partitions, role = %s,"
+            " exists (select from dead_letter x where x.origin_topic_id = topic.id) from topic where cluster_id = %s"
             " and deleted_at is null and kafka_id is not null and n_partitions is not null and role <> %s"
             " order by name",
             [DEAD_LETTER, cluster_id, INTERNAL],

@@ -31,3 +31,10 @@ class Leadership:
             if cursor.fetchone()[0]:
                 self._held_by = session
         return self._held_by is session
+
+    def give_up(self) -> None:
+        """Let somebody else have it."""
+        if self._held_by is not None and self._held_by is connection.connection:
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s, %s)", [int(self._lead), self._number])
+        self._held_by = None

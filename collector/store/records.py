@@ -43,23 +43,18 @@ class Tapped:
     """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it.
 
     `event_id` is its own id, `cause_id` that of the record it comes from. `letter`: what it says of a failure, where it
-    is a dead letter.
+    is a dead letter. `size_bytes`: of the record as it came, also where a rule dropped parts of it.
     """
 
     record: Record
     topic_id: int
+    size_bytes: int
     keeps_body: bool
     context: tuple[bytes, bytes] | None
     event_id: str | None
     keys: tuple[tuple[int, str], ...]
     letter: DeadLetter | None = None
     cause_id: str | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        """Key, value and headers."""
-        headers = sum(len(name) + len(value or b"") for name, value in self.record.headers)
-        return len(self.record.key or b"") + len(self.record.value or b"") + headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +65,12 @@ class Undecodable:
     offset: int
     reason: str
     body: bytes
+
+
+def size_of(record: Record) -> int:
+    """Key, value and headers, in bytes."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def copy_records(cursor: CursorWrapper, tapped: Sequence[Tapped], stored_at: datetime) -> None:

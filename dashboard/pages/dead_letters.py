@@ -106,7 +106,7 @@ def _bytes(request: HttpRequest, found: Letter, tab: str) -> dict[str, object]:
         body = letter_body(found.id)
     if body is None:
         raise Http404(f"There is no dead letter {found.id}.")
-    return {"value": readable(body.value), "headers": readable_headers(body.headers)}
+    return {"value": readable(body.value, n_bytes=body.n_bytes), "headers": readable_headers(body.headers)}
 
 
 urlpatterns = [

@@ -154,7 +154,7 @@ def _read(request: HttpRequest, cluster: str, topic: str, partition: int, offset
     headers = None if held.headers is None else readable_headers(held.headers)
     return {
         "asked": True,
-        "value": readable(held.value),
+        "value": readable(held.value, n_bytes=held.n_bytes),
         "key": readable(held.key),
         "headers": headers,
         "shown": True,

@@ -1,6 +1,7 @@
 """Dead letters: groups of failures, lists of letters, and one letter with what became of it."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,10 @@ from collector.domain import stacks
 from collector.domain.dead_letters import LetterStatus
 from collector.domain.dialects import read
 from collector.domain.frames import unframed
+from collector.domain.masking import MASK
 from collector.domain.records import Headers, Record
+from dashboard.queries import hiding
+from dashboard.queries.hiding import Veil
 from dashboard.queries.letter_attempts import Attempt, attempts
 
 MOST_GROUPS = 500
@@ -117,11 +121,12 @@ class Letter(LetterRow):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The letter's own bytes: only for those who may see payloads."""
+    """The letter's own bytes: only for those who may see payloads. `n_bytes`: of the whole value."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers
+    n_bytes: int
 
 
 def failure_groups() -> tuple[FailureGroup, ...]:
@@ -174,7 +179,7 @@ def parked_letters(
     values = dict(zip(("status", "group", "after"), wanted.values(), strict=True))
     with connection.cursor() as cursor:
         cursor.execute(f"{_ROWS}{where} order by s.dead_letter_id desc limit %(limit)s", {**values, "limit": limit + 1})
-        found = [_row(row) for row in cursor.fetchall()]
+        found = fit_to_see([_row(row) for row in cursor.fetchall()])
     truncated = len(found) > limit
     items = tuple(found[:limit])
     return Letters(items, items[-1].id if truncated else None, truncated)
@@ -190,6 +195,8 @@ def letter(number: int) -> Letter | None:
         if found is None:
             return None
         row = _row(found)
+        veil = hiding.letter_veils({number: (row.topic, row.origin_topic)}).get(number, hiding.OPEN)
+        row = _veiled(row, veil)
         cursor.execute(
             "select b.stack, b.headers, d.n_attempts, d.size_bytes, encode(uuid_send(d.trace_id), 'hex'),"
             " (select count(*) - 1 from (select 1 from dead_letter o where o.key_hash = d.key_hash limit 1001) n),"
@@ -198,6 +205,7 @@ def letter(number: int) -> Letter | None:
             [number],
         )
         stack, headers, n_attempts, size_bytes, trace_id, n_same_key, operation = cursor.fetchone()
+        stack = veil.text(stack) or ""
         return Letter(
             **{field.name: getattr(row, field.name) for field in fields(row)},
             stack=stack,
@@ -213,11 +221,37 @@ def letter(number: int) -> Letter | None:
 
 
 def letter_body(number: int) -> Body | None:
-    """The bytes of one letter, or None. The caller has asked whether they may be seen. One statement."""
+    """The bytes of one letter without what rules mask, or None. The caller has asked whether they may be seen.
+
+    One statement.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("select key, value, headers from dead_letter_body where dead_letter_id = %s", [number])
+        cursor.execute(
+            "select b.key, b.value, b.headers, t.name, o.name from dead_letter_body b"
+            " join dead_letter d on d.id = b.dead_letter_id join topic t on t.id = d.topic_id"
+            " left join topic o on o.id = d.origin_topic_id where d.id = %s",
+            [number],
+        )
         found = cursor.fetchone()
-    return Body(found[0], found[1], unframed(found[2])) if found else None
+    if found is None:
+        return None
+    key, value, headers, topic, origin = found
+    veil = hiding.veil(hiding.aim_for(topic, origin), key=key, value=value, headers=headers)
+    if not veil.aim:
+        return Body(key, value, unframed(headers), len(value or b""))
+    seen = veil.seen or hiding.ALL_HIDDEN
+    return Body(seen.key, seen.value, seen.headers, len(value or b""))
+
+
+def fit_to_see(rows: Sequence[LetterRow]) -> list[LetterRow]:
+    """The rows without what rules mask in the letters. One statement, none where there is no rule."""
+    veils = hiding.letter_veils({row.id: (row.topic, row.origin_topic) for row in rows})
+    return [_veiled(row, veils.get(row.id, hiding.OPEN)) for row in rows]
+
+
+def _veiled(row: LetterRow, veil: Veil) -> LetterRow:
+    key = MASK if veil.aim.key and row.key else veil.text(row.key)
+    return replace(row, key=key, message=veil.text(row.message) or "", failure_title=veil.text(row.failure_title) or "")
 
 
 _GROUPS = (

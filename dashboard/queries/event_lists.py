@@ -9,6 +9,7 @@ from django.db import connection
 
 from collector.domain import identities
 from collector.domain.texts import storable
+from dashboard.queries import hiding
 from dashboard.queries.event import shown_key
 
 PER_PARTITION = 20
@@ -105,9 +106,17 @@ join topic t on t.id = x.topic_id and t.deleted_at is null and t.role <> 3 join 
 
 
 def event_rows(found: Sequence[Sequence[Any]]) -> tuple[EventRow, ...]:
-    """One row an event, newest first. A tapped record says more than a span; a failed span is not forgotten."""
+    """One row an event, newest first. A tapped record says more than a span; a failed span is not forgotten.
+
+    What rules mask is hidden, and nothing is found by it: one statement more, where there are such rules.
+    """
+    veils = hiding.veils({(row[0], row[1], row[2], row[3]) for row in found})
     events: dict[tuple[str, str, int, int], EventRow] = {}
     for cluster, topic, partition, offset, at, key, size_bytes, trace_id, failed, key_name, value in found:
+        address = (cluster, topic, partition, offset)
+        veil = veils.get(address, hiding.OPEN)
+        if key_name and not veil.allows(key_name, value):
+            continue
         row = EventRow(
             cluster=cluster,
             topic=topic,
@@ -115,13 +124,12 @@ def event_rows(found: Sequence[Sequence[Any]]) -> tuple[EventRow, ...]:
             partition=partition,
             offset=offset,
             at=at,
-            key=shown_key(None if key is None else bytes(key)),
+            key=shown_key(veil.key(None if key is None else bytes(key))),
             size_bytes=size_bytes,
             trace_id=trace_id.hex if trace_id else None,
             failed=failed,
             matched=(key_name, value) if key_name else None,
         )
-        address = (cluster, topic, partition, offset)
         events[address] = _merged(events[address], row) if address in events else row
     return tuple(sorted(events.values(), key=_newest_first))
 

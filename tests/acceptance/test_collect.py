@@ -21,7 +21,7 @@ from confluent_kafka.cimpl import NewTopic
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from collector.domain.hops import hops
-from collector.kafka.properties import properties
+from collector.kafka.properties import Access, properties
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.spool import make_spool
 from collector.otlp import decode_protobuf
@@ -140,7 +140,7 @@ def truth(records: list[tuple[bytes, bytes]]) -> tuple[Counter[tuple[UUID, int]]
 def test_killed_collectors_lose_nothing_and_double_nothing(
     kafka_servers: Servers, database_url: str, collectors: list[Collector]
 ) -> None:
-    where = properties(kafka_servers.kafka_bootstrap or "", username="", password="", tls=False)
+    where = properties(Access(kafka_servers.kafka_bootstrap or ""))
     make_spool(where, "weir.spool")
     records = list(spool_records())
     expected, n_messages = truth(records)
@@ -180,7 +180,7 @@ def test_killed_collectors_tap_each_record_and_park_each_dead_letter_once(
 ) -> None:
     env = environment(database_url, kafka_servers.kafka_bootstrap or "")
     business, letters = f"tap.{uuid4().hex[:8]}", f"tap.{uuid4().hex[:8]}.dlq"
-    where = properties(kafka_servers.kafka_bootstrap or "", username="", password="", tls=False)
+    where = properties(Access(kafka_servers.kafka_bootstrap or ""))
     admin = AdminClient({**where})
     for created in admin.create_topics([NewTopic(business, 4, 1), NewTopic(letters, 2, 1)]).values():
         created.result(20)

@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from collector.kafka.log import KafkaLog
-from collector.kafka.properties import properties
+from collector.kafka.properties import Access, properties
 from collector.ports import Partition
 from stack.ports import free_port
 from tests.unit.otlp_samples import of
@@ -87,7 +87,7 @@ def post(receiver: Running, body: bytes | Iterator[bytes], **headers: str) -> tu
 
 def spooled(bootstrap: str) -> list[bytes | None]:
     """Values of everything in the spool."""
-    log = KafkaLog(properties(bootstrap, username="", password="", tls=False), commits=False)
+    log = KafkaLog(properties(Access(bootstrap)), commits=False)
     try:
         n_partitions = log.identities([SPOOL])[SPOOL].n_partitions
         assert n_partitions == 3

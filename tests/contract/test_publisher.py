@@ -6,7 +6,7 @@ import pytest
 
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_publisher import MemoryPublisher
-from collector.kafka.properties import properties
+from collector.kafka.properties import Access, properties
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.spool import make_spool
 from collector.ports import NotDelivered, Outgoing, Publisher
@@ -24,7 +24,7 @@ def publisher(request: pytest.FixtureRequest) -> Iterator[Publisher]:
         made = MemoryPublisher(broker)
     else:
         address = request.getfixturevalue("kafka_bootstrap")
-        found = properties(address, username="", password="", tls=False)
+        found = properties(Access(address))
         make_spool(found, TOPIC)
         made = KafkaPublisher(found, delivery_seconds=3)
     yield made
@@ -65,7 +65,7 @@ def test_a_record_that_is_too_large_is_told_at_once(publisher: Publisher) -> Non
 
 @pytest.mark.kafka
 def test_a_closed_broker_ends_as_not_delivered() -> None:
-    lonely = KafkaPublisher(properties("127.0.0.1:1", username="", password="", tls=False), delivery_seconds=1)
+    lonely = KafkaPublisher(properties(Access("127.0.0.1:1")), delivery_seconds=1)
     future = lonely.publish(record())
     with pytest.raises(NotDelivered):
         future.result(timeout=20)
@@ -77,5 +77,5 @@ def test_a_closed_broker_ends_as_not_delivered() -> None:
 
 @pytest.mark.kafka
 def test_the_spool_is_made_once(kafka_bootstrap: str) -> None:
-    found = properties(kafka_bootstrap, username="", password="", tls=False)
+    found = properties(Access(kafka_bootstrap))
     assert [make_spool(found, "made.once"), make_spool(found, "made.once")] == [True, False]

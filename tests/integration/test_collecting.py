@@ -9,8 +9,9 @@ import pytest
 from django.db import connection
 
 from collector.domain.records import Record
-from collector.intake.collecting import Collector, Inputs
+from collector.intake.collecting import Collector
 from collector.intake.saving import Aside
+from collector.intake.sources import NamedTopics, Source, TappedTopics
 from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
@@ -45,24 +46,21 @@ def start(world: World) -> Iterator[Start]:
         rules = TapRules(("*",), (), ())
         taps = TapReading(rules, {})
         spool_log, tap_log = MemoryLog(world.broker), MemoryLog(world.broker)
-        collector = Collector(
-            inputs=Inputs(cluster_id, world.input_id, taps_id),
-            spool=Worker(
-                "spool",
-                lambda: Intake(spool_log, Aside(Store(), name="spool"), SpoolReading(), world.input_id, world.clock),
-                limits=Limits(10, 1_000_000),
-            ),
-            taps=Worker(
-                "taps",
-                lambda: Intake(tap_log, Aside(Store(), name="taps"), taps, taps_id, world.clock),
-                limits=Limits(10, 1_000_000),
-            ),
-            spool_log=spool_log,
-            spool_topic=SPOOL,
-            rules=rules,
-            know=taps.know,
-            now=world.clock,
+        spool_worker = Worker(
+            "spool",
+            lambda: Intake(spool_log, Aside(Store(), name="spool"), SpoolReading(), world.input_id, world.clock),
+            limits=Limits(10, 1_000_000),
         )
+        taps_worker = Worker(
+            "taps",
+            lambda: Intake(tap_log, Aside(Store(), name="taps"), taps, taps_id, world.clock),
+            limits=Limits(10, 1_000_000),
+        )
+        sources = [
+            Source(world.input_id, spool_worker, NamedTopics(spool_log, [SPOOL])),
+            Source(taps_id, taps_worker, TappedTopics(cluster_id, rules, taps.know)),
+        ]
+        collector = Collector(sources, now=world.clock)
         collector.start()
         collector.step()
         started.append(collector)

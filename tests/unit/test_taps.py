@@ -5,9 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from collector.domain.globs import matches
 from collector.domain.records import Headers, Record
 from collector.intake.reading import Rows
-from collector.intake.taps import MAX_KEY, TapReading, TapRules, matches, searchable
+from collector.intake.taps import MAX_KEY, TapReading, TapRules, searchable
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place

@@ -1,5 +1,6 @@
 """`manage.py collect`: takes in spans from the spool and records of observed topics, until SIGTERM."""
 
+import logging
 import time
 from collections import Counter
 from datetime import datetime
@@ -7,11 +8,15 @@ from datetime import datetime
 from django.core.management.base import BaseCommand
 
 from collector import clock, wiring
+from collector.config import declared
 from collector.intake.collecting import STEP_SECONDS, Collector
 from collector.management.health import PartReport
 from collector.management.running import run
+from collector.ports import KafkaRefused
 from collector.ready import announce_ready
 from collector.store.reports import EVERY_SECONDS
+
+log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -31,6 +36,7 @@ class _Work:
     def __init__(self) -> None:
         self._report = PartReport("collect")
         self._collector: Collector | None = None
+        self._version = 0
         self._is_ready = False
         self._window: Counter[str] = Counter()  # since the last report
         self._total: Counter[str] = Counter()  # since the start
@@ -40,15 +46,30 @@ class _Work:
 
     def step(self) -> None:
         """One round of housekeeping."""
-        if self._collector is None:
-            made = wiring.collecting()
-            made.start()
-            self._collector = made
-        self._collector.step()
-        if not self._is_ready and self._collector.is_ready:
+        if self._collector is not None and declared.version() != self._version:
+            log.info("other settings were applied: the collector begins anew with them")
+            self._collector.stop()
+            self._collector = None
+        collector = self._collector or self._begun()
+        if collector is None:
+            return
+        collector.step()
+        if not self._is_ready and collector.is_ready:
             announce_ready()
             self._is_ready = True
-        self._say(self._collector, clock.now())
+        self._say(collector, clock.now())
+
+    def _begun(self) -> Collector | None:
+        """A collector as is declared now; None, said on Health, where that names what cannot be used."""
+        version = declared.version()
+        try:
+            made = wiring.collecting()
+        except (KafkaRefused, declared.Broken) as problem:
+            self._report.say(str(problem), ok=False, now=clock.now())
+            return None
+        made.start()
+        self._collector, self._version = made, version
+        return made
 
     def end(self) -> None:
         """Finish the batches under way."""

@@ -1,12 +1,16 @@
 """`manage.py sample`: asks the observed cluster for topics, groups and offsets, again and again."""
 
+from dataclasses import dataclass
+
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 
 from collector import clock, wiring
+from collector.config import declared
 from collector.management.health import PartReport
 from collector.management.running import run
+from collector.ports import KafkaRefused
 from collector.ready import announce_ready
 from collector.sampling.sampler import Sampler
 from collector.store import broker_names
@@ -24,38 +28,61 @@ class Command(BaseCommand):
         run(work.step, every_seconds=settings.WEIR_SAMPLE_SECONDS, at_end=work.report.withdraw)
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """The cluster that is sampled, under the settings of this version."""
+
+    cluster: str
+    version: int
+    sampler: Sampler
+    leadership: Leadership
+
+
 class _Work:
     """A scan while this process holds the cluster's lock; standing by while another does."""
 
     def __init__(self) -> None:
         self.report = PartReport("sample")
-        self._broker = wiring.broker_metadata()
-        self._sampler: Sampler | None = None
-        self._leadership: Leadership | None = None
+        self._watch: _Watch | None = None
         self._is_ready = False
 
     def step(self) -> None:
-        if self._leadership is None or self._sampler is None:
-            with connection.cursor() as cursor:
-                cluster_id = broker_names.cluster_row(cursor, settings.WEIR_CLUSTER_NAME)
-            self._leadership = Leadership(Lead.SAMPLER, cluster_id)
-            self._sampler = Sampler(self._broker, cluster_id=cluster_id, now=clock.now)
-        if self._leadership.held():
-            self._scan(self._sampler)
+        if self._watch is None or declared.version() != self._watch.version:
+            self._watch = self._begun()
+        if self._watch is None:
+            return
+        if self._watch.leadership.held():
+            self._scan(self._watch)
         else:
-            self._sampler.forget()
+            self._watch.sampler.forget()
             self.report.say("Stands by: another process samples this cluster.", ok=True, now=clock.now())
         if not self._is_ready:
             announce_ready()
             self._is_ready = True
 
-    def _scan(self, sampler: Sampler) -> None:
+    def _begun(self) -> "_Watch | None":
+        """What to watch, as is declared now; None, said on Health, where that names what cannot be used."""
+        version = declared.version()
+        if self._watch is not None:
+            self._watch.leadership.give_up()
+        try:
+            where = wiring.observed()
+            broker = wiring.broker_metadata(where)
+        except (KafkaRefused, declared.Broken) as problem:
+            self.report.say(str(problem), ok=False, now=clock.now())
+            return None
+        with connection.cursor() as cursor:
+            cluster_id = broker_names.cluster_row(cursor, where.name)
+        sampler = Sampler(broker, cluster_id=cluster_id, now=clock.now)
+        return _Watch(where.name, version, sampler, Leadership(Lead.SAMPLER, cluster_id))
+
+    def _scan(self, watch: "_Watch") -> None:
         began = clock.now()
-        reason = sampler.tick()
+        reason = watch.sampler.tick()
         now = clock.now()
         seconds = (now - began).total_seconds()
         if reason is None:
-            sentence = f"Scanned {settings.WEIR_CLUSTER_NAME} in {seconds:.2f} s."
+            sentence = f"Scanned {watch.cluster} in {seconds:.2f} s."
             self.report.say(sentence, ok=True, now=now, value={"scan_seconds": round(seconds, 3)})
         else:
-            self.report.say(f"{settings.WEIR_CLUSTER_NAME} does not answer: {reason}", ok=False, now=now)
+            self.report.say(f"{watch.cluster} does not answer: {reason}", ok=False, now=now)

@@ -1,0 +1,116 @@
+"""The declaration that stands, in Postgres: read, compared with another one, replaced by it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from collector.changes import announce
+from collector.config.document import Document, read
+
+Body = Mapping[str, Any]
+_UNNAMED = "taps"  # the one kind of table that has no name below it
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One table of the file that was added ("+"), changed ("~") or taken out ("-"), with the fields that differ."""
+
+    sign: str
+    table: str
+    fields: tuple[tuple[str, Any, Any], ...]  # name, before, after; None where it was not there
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """As people read it. No value is a secret: secrets are references."""
+        shown = [f"    {name}: {_shown(before)} → {_shown(after)}" for name, before, after in self.fields]
+        return f"{self.sign} [{self.table}]", *(shown if self.sign == "~" else ())
+
+
+class Broken(Exception):
+    """The stored declaration is not understood: apply the settings file again with this version of Weir."""
+
+
+def version() -> int:
+    """Which declaration stands; 0 before the first. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select version from declaration")
+        return int(cursor.fetchone()[0])
+
+
+def document() -> Document:
+    """The declaration that stands, empty before the first. One statement. Raises Broken."""
+    found, problems = read(body())
+    if problems:
+        raise Broken(f"{Broken.__doc__} ({problems[0].key}: {problems[0].sentence})")
+    return found
+
+
+def body() -> Body:
+    """The declaration as it was written. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select kind, name, body::text from declared order by kind, name")
+        found: dict[str, Any] = {}
+        for kind, name, text in cursor.fetchall():
+            if kind == _UNNAMED:
+                found[kind] = json.loads(text)
+            else:
+                found.setdefault(kind, {})[name] = json.loads(text)
+        return found
+
+
+def difference(before: Body, after: Body) -> tuple[Change, ...]:
+    """What would change, table by table."""
+    old, new = _items(before), _items(after)
+    changes = []
+    for key in sorted(old.keys() | new.keys()):
+        was, will = old.get(key), new.get(key)
+        if was == will:
+            continue
+        sign = "+" if was is None else "-" if will is None else "~"
+        names = sorted((was or {}).keys() | (will or {}).keys())
+        fields = [(name, (was or {}).get(name), (will or {}).get(name)) for name in names]
+        table = key[0] if not key[1] else f"{key[0]}.{key[1]}"
+        changes.append(Change(sign, table, tuple(field for field in fields if field[1] != field[2])))
+    return tuple(changes)
+
+
+def replace(after: Body, *, by: str, now: datetime) -> tuple[Change, ...]:
+    """Put `after` in the place of what stands, in the caller's transaction; what changed. `after` has been checked.
+
+    The second of two at the same time waits and compares with what the first one wrote.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("the change and its audit row are one transaction")
+    with connection.cursor() as cursor:
+        cursor.execute("select version from declaration for update")
+        changes = difference(body(), after)
+        if not changes:
+            return ()
+        cursor.execute("delete from declared")
+        for (kind, name), fields in _items(after).items():
+            cursor.execute("insert into declared values (%s, %s, %s)", [kind, name, json.dumps(fields)])
+        cursor.execute(
+            "update declaration set version = version + 1, applied_by = %s, applied_at = %s returning version",
+            [by, now],
+        )
+        number = cursor.fetchone()[0]
+    announce("settings", number)
+    return changes
+
+
+def _items(whole: Body) -> dict[tuple[str, str], Mapping[str, Any]]:
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for kind, held in whole.items():
+        if kind == _UNNAMED:
+            found[kind, ""] = held
+        else:
+            found |= {(kind, name): fields for name, fields in held.items()}
+    return found
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,178 @@
+"""Everything that people declare in one settings file: clusters, inputs, taps, drop and mask rules."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from collector.config.clusters import Cluster, cluster
+from collector.config.tables import Problem, Table
+from collector.domain import globs, json_paths
+
+ENCODINGS = ("otlp_proto", "otlp_json")
+MOST_RULES = 100
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_KINDS = ("clusters", "inputs", "drop", "mask")
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpInput:
+    """Topics that hold OTLP, as an OpenTelemetry Collector's Kafka exporter writes them. `cluster` "": the only one."""
+
+    name: str
+    cluster: str
+    topics: tuple[str, ...]
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """Which topics are tapped and of which payloads are kept: globs. `keys`: header names and JSON paths.
+
+    None stands for what the environment says. `origins`: topics that dead letters came from are tapped in any case.
+    """
+
+    topics: tuple[str, ...] | None = None
+    payloads: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
+    origins: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What of the records of some topics is dropped or masked: JSON paths of the value, header names, the key."""
+
+    name: str
+    topics: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()  # lower case
+    key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One whole declaration. Empty where nothing was declared: then the environment alone counts."""
+
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    inputs: Mapping[str, OtlpInput] = field(default_factory=dict)
+    taps: Taps = Taps()
+    drops: Mapping[str, Rule] = field(default_factory=dict)
+    masks: Mapping[str, Rule] = field(default_factory=dict)
+
+
+def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
+    """The document in a parsed file, and everything that is wrong with it."""
+    problems: list[Problem] = []
+    tables = {kind: _named(kind, body[kind], problems) for kind in _KINDS if kind in body}
+    clusters = {name: cluster(name, table) for name, table in tables.get("clusters", {}).items()}
+    found = Document(
+        clusters=clusters,
+        inputs={name: _input(name, table, clusters) for name, table in tables.get("inputs", {}).items()},
+        taps=_taps(Table(("taps",), body.get("taps", {}), problems)),
+        drops={name: _rule(name, table) for name, table in tables.get("drop", {}).items()},
+        masks={name: _rule(name, table) for name, table in tables.get("mask", {}).items()},
+    )
+    _refuse_unknown(body, problems)
+    if len(clusters) > 1:
+        problems.append(Problem(("clusters",), f"holds {len(clusters)}; one is observed by an installation: leave one"))
+    _refuse_shared_topics(found, problems)
+    return found, tuple(problems)
+
+
+def _named(kind: str, body: object, problems: list[Problem]) -> dict[str, Table]:
+    if not isinstance(body, Mapping):
+        problems.append(Problem((kind,), f"must be tables with names: [{kind}.NAME]"))
+        return {}
+    if len(body) > MOST_RULES:
+        problems.append(Problem((kind,), f"holds {len(body)} entries; at most {MOST_RULES} are taken"))
+    for name in body:
+        if not _NAME.fullmatch(name):
+            problems.append(Problem((kind, name), "must be named by letters, digits, dots, dashes, at most 63"))
+    return {name: Table((kind, name), value, problems) for name, value in body.items()}
+
+
+def _input(name: str, table: Table, clusters: Mapping[str, Cluster]) -> OtlpInput:
+    found = OtlpInput(
+        name=name,
+        cluster=table.text("cluster"),
+        topics=table.texts("topics", check=_is_topic),
+        encoding=table.text("encoding", allowed=ENCODINGS, needed=True),
+    )
+    if not found.topics:
+        table.blame("topics", "is missing: name the topics that the Kafka exporter writes to")
+    if clusters and found.cluster and found.cluster not in clusters:
+        table.blame("cluster", f"is none of {', '.join(sorted(clusters))}")
+    if len(clusters) > 1 and not found.cluster:
+        table.blame("cluster", f"is missing: one of {', '.join(sorted(clusters))}")
+    table.done()
+    return found
+
+
+def _taps(table: Table) -> Taps:
+    found = Taps(
+        topics=table.texts("topics", check=_is_glob) if table.has("topics") else None,
+        payloads=table.texts("payloads", check=_is_glob) if table.has("payloads") else None,
+        keys=table.texts("keys", check=_is_key) if table.has("keys") else None,
+        origins=table.switch("origins", default=True),
+    )
+    table.expect("topics", "payloads", "keys")
+    table.done()
+    return found
+
+
+def _rule(name: str, table: Table) -> Rule:
+    found = Rule(
+        name=name,
+        topics=table.texts("topics", check=_is_glob),
+        paths=table.texts("paths", check=_is_path),
+        headers=tuple(header.lower() for header in table.texts("headers")),
+        key=table.switch("key", default=False),
+    )
+    if not found.topics:
+        table.blame("topics", 'is missing: name topics, ["*"] for all')
+    if not (found.paths or found.headers or found.key):
+        table.blame("", "does nothing: give paths, headers, or key = true")
+    table.done()
+    return found
+
+
+def _is_topic(text: str) -> str | None:
+    return None if _TOPIC.fullmatch(text) else "must be the name of a topic"
+
+
+def _is_glob(text: str) -> str | None:
+    return (
+        None
+        if globs.is_cheap(text)
+        else f"must be a pattern of at most {globs.MOST_CHARACTERS} characters and {globs.MOST_STARS} stars"
+    )
+
+
+def _is_path(text: str) -> str | None:
+    try:
+        json_paths.parse(text)
+    except json_paths.NotAPath as error:
+        return f"is no path. {error}"
+    return None
+
+
+def _is_key(text: str) -> str | None:
+    return _is_path(text) if text.startswith("$") else None
+
+
+def _refuse_unknown(body: Mapping[str, Any], problems: list[Problem]) -> None:
+    table = Table((), body, problems)
+    table.expect(*_KINDS, "taps")
+    table.done()
+
+
+def _refuse_shared_topics(found: Document, problems: list[Problem]) -> None:
+    owners: dict[tuple[str, str], str] = {}
+    for name, each in found.inputs.items():
+        for topic in each.topics:
+            other = owners.setdefault((each.cluster, topic), name)
+            if other != name:
+                problems.append(
+                    Problem(("inputs", name, "topics"), f"holds {topic}, which inputs.{other} reads already")
+                )

@@ -1,0 +1,281 @@
+"""What of a record is dropped before it is stored, and what nobody gets to see of what is stored.
+
+Both go by the same rules: JSON paths of the value, names of headers, the key. A value that such a rule is meant for
+and that cannot be read as JSON goes or hides as a whole: what cannot be looked into is not shown to be harmless.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from collector.domain import json_paths, json_values
+from collector.domain.globs import matches
+from collector.domain.json_paths import GONE, Path
+from collector.domain.json_values import Json, NotJson
+from collector.domain.records import Headers, Record
+
+MASK = "•••"
+SHORTEST_COPY = 4  # characters of a masked text that is looked for elsewhere: shorter ones are everywhere
+MOST_CHANGES = 100_000  # topics whose rules are remembered
+
+# Secrets by their shape, in texts that people wrote for people: exceptions, stacks.
+_SHAPES = (
+    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
+    (re.compile(r"(\w{1,20}://)[^\s/:@]{1,100}:[^\s/@]{1,200}@"), rf"\1{MASK}@"),
+)
+_CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What the rules of one topic are meant for, all together. Header names are in lower case."""
+
+    paths: tuple[Path, ...] = ()
+    headers: frozenset[str] = frozenset()
+    key: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.headers or self.key)
+
+    def __or__(self, other: "Aim") -> "Aim":
+        paths = tuple(dict.fromkeys((*self.paths, *other.paths)))
+        return Aim(paths, self.headers | other.headers, self.key or other.key)
+
+
+NOTHING = Aim()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: patterns of topics, and what it is meant for."""
+
+    topics: Sequence[str]
+    aim: Aim
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules of a kind. Which of them count for a topic is remembered."""
+
+    all: Sequence[Rule] = ()
+    _of: dict[str, Aim] = field(default_factory=dict, compare=False, repr=False)
+
+    def of(self, *topics: str | None) -> Aim:
+        """What the rules for these topics are meant for, together."""
+        found = NOTHING
+        if self.all:
+            for topic in topics:
+                found = found | self._one(topic) if topic else found
+        return found
+
+    def _one(self, topic: str) -> Aim:
+        if topic not in self._of:
+            if len(self._of) > MOST_CHANGES:
+                self._of.clear()
+            found = NOTHING
+            for rule in self.all:
+                if matches(topic, rule.topics):
+                    found = found | rule.aim
+            self._of[topic] = found
+        return self._of[topic]
+
+
+@dataclass(frozen=True, slots=True)
+class Concealed:
+    """A record as people may see it. `secrets`: masked texts that must not be seen anywhere else.
+
+    `value_is_hidden`: nothing of the value is shown, because it cannot be looked into.
+    """
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    value_is_hidden: bool
+    secrets: Sequence[str]
+
+    def said(self, text: str) -> str:
+        """A text that came with the record, such as its exception's message, without the secrets."""
+        return _without(text, self.secrets)
+
+
+def dropped(record: Record, aim: Aim) -> tuple[Record, bool]:
+    """The record without what is dropped, and whether its value can still be kept.
+
+    Copies of what was dropped go from the rest of the record, too.
+    """
+    secrets = _named_texts(aim, record.key, record.headers)
+    value, is_readable = record.value, True
+    if aim.paths and value:
+        try:
+            tree, found = _changed(json_values.loads(value), aim.paths, GONE)
+        except NotJson:
+            value, is_readable = None, False
+        else:
+            secrets |= found
+            value = json_values.dumps(_cleaned_tree(tree, secrets)).encode()
+    else:
+        value = _cleaned_value(value, secrets)
+    kept = tuple((name, held) for name, held in record.headers if name.lower() not in aim.headers)
+    cleaned = replace(
+        record,
+        key=None if aim.key else _cleaned(record.key, secrets),
+        value=value,
+        headers=tuple((name, _cleaned(held, secrets)) for name, held in kept),
+    )
+    return cleaned, is_readable
+
+
+def concealed(aim: Aim, *, key: bytes | None, value: bytes | None, headers: Headers) -> Concealed:
+    """What of a record may be seen."""
+    secrets = _named_texts(aim, key, headers)
+    is_hidden, shown = False, value
+    if aim.paths and value:
+        try:
+            tree, found = _changed(json_values.loads(value), aim.paths, MASK)
+        except NotJson:
+            is_hidden, shown = True, MASK.encode()
+        else:
+            secrets |= found
+            shown = json_values.dumps(_cleaned_tree(tree, secrets)).encode()
+    else:
+        shown = _cleaned_value(value, secrets)
+    return Concealed(
+        key=_hidden(key) if aim.key else _cleaned(key, secrets),
+        value=shown,
+        headers=tuple(
+            (name, _hidden(held) if name.lower() in aim.headers else _cleaned(held, secrets)) for name, held in headers
+        ),
+        value_is_hidden=is_hidden,
+        secrets=tuple(secrets),
+    )
+
+
+def masked_texts(aim: Aim, *, key: bytes | None, value: bytes | None, headers: Headers) -> set[str]:
+    """Every text that is masked, however short: nothing may be found by it."""
+    named = [held for name, held in headers if name.lower() in aim.headers]
+    named += [key] if aim.key else []
+    found = {raw.decode("utf-8", "replace") for raw in named if raw}
+    if aim.paths and value:
+        try:
+            tree = json_values.loads(value)
+        except NotJson:
+            return found
+        _changed(tree, aim.paths, MASK, note=found.update)
+    return found
+
+
+def without_shapes(text: str) -> str:
+    """A text without what is a secret by its shape: tokens, passwords in addresses, numbers of cards."""
+    for pattern, word in _SHAPES:
+        text = pattern.sub(word, text)
+    return _CARD.sub(lambda found: MASK if _is_card(found.group()) else found.group(), text)
+
+
+def _changed(
+    tree: Json, paths: Iterable[Path], instead: object, *, note: Callable[[list[str]], None] | None = None
+) -> tuple[Json, set[str]]:
+    """The tree with `instead` at the paths, also within texts that hold JSON themselves; and what stood there."""
+    gone: list[str] = []
+
+    def change(value: Json) -> Json:
+        gone.extend(json_values.leaves(value))
+        return instead
+
+    def everywhere(node: Json) -> Json:
+        for path in paths:
+            node = json_paths.changed(node, path, change)
+        return node
+
+    tree = _within_texts(everywhere(tree), everywhere)
+    if note is not None:
+        note(gone)
+    return tree, {text for text in gone if len(text) >= SHORTEST_COPY and text != MASK}
+
+
+def _within_texts(node: Json, everywhere: Callable[[Json], Json]) -> Json:
+    """One level: JSON in a text of the value, as outbox tables and wrappers make it."""
+    if isinstance(node, dict):
+        return {name: _within_texts(held, everywhere) for name, held in node.items()}
+    if isinstance(node, list):
+        return [_within_texts(held, everywhere) for held in node]
+    if not isinstance(node, str) or not json_values.may_be_json(node):
+        return node
+    try:
+        inner = json_values.loads(node)
+    except NotJson:
+        return node
+    changed = everywhere(inner)
+    return node if changed == inner else json_values.dumps(changed)
+
+
+def _named_texts(aim: Aim, key: bytes | None, headers: Headers) -> set[str]:
+    """The texts of the key and the headers that a rule names."""
+    named = [held for name, held in headers if name.lower() in aim.headers]
+    named += [key] if aim.key else []
+    return {text for raw in named if (text := _text(raw))}
+
+
+def _cleaned(raw: bytes | None, secrets: Collection[str]) -> bytes | None:
+    """Bytes without the secrets, as they are and as JSON writes them."""
+    if not raw or not secrets:
+        return raw
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "surrogateescape")
+    return _without(text, secrets).encode("utf-8", "surrogateescape")
+
+
+def _cleaned_value(value: bytes | None, secrets: Collection[str]) -> bytes | None:
+    """A value without the secrets; byte for byte as it was where it holds none."""
+    if not value or not secrets or not json_values.may_be_json(value):
+        return _cleaned(value, secrets)
+    try:
+        tree = json_values.loads(value)
+    except NotJson:
+        return _cleaned(value, secrets)
+    cleaned = _cleaned_tree(tree, secrets)
+    return value if cleaned == tree else json_values.dumps(cleaned).encode()
+
+
+def _cleaned_tree(node: Json, secrets: Collection[str]) -> Json:
+    """The tree without the secrets: in texts, in names, and numbers that are one."""
+    if isinstance(node, dict):
+        return {_without(name, secrets): _cleaned_tree(held, secrets) for name, held in node.items()}
+    if isinstance(node, list):
+        return [_cleaned_tree(held, secrets) for held in node]
+    if isinstance(node, str):
+        return _without(node, secrets)
+    if node is None or isinstance(node, bool):
+        return node
+    text = json_values.dumps(node)
+    return node if _without(text, secrets) == text else MASK
+
+
+def _without(text: str, secrets: Collection[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        for form in {secret, json_values.dumps(secret)[1:-1]}:
+            if form in text:
+                text = text.replace(form, MASK)
+    return text
+
+
+def _hidden(raw: bytes | None) -> bytes | None:
+    return MASK.encode() if raw else raw
+
+
+def _text(raw: bytes | None) -> str:
+    """The text of a key or header, where it is long enough to be told apart."""
+    try:
+        text = (raw or b"").decode()
+    except UnicodeDecodeError:
+        return ""
+    return text if len(text) >= SHORTEST_COPY else ""
+
+
+def _is_card(text: str) -> bool:
+    """Luhn's check, which one number in ten passes by chance."""
+    digits = [int(each) for each in text if each.isdigit()]
+    doubled = [each if number % 2 == 0 else each * 2 - 9 * (each > 4) for number, each in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0

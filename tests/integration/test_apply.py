@@ -1,0 +1,98 @@
+"""`manage.py apply`."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from collector.config import declared
+from tests.integration.people import audit_rows
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+FILE = """
+[clusters.prod]
+bootstrap = "127.0.0.1:9092"
+sasl = "plain"
+username = "weir"
+password = "env:WEIR_SECRET_NOT_SET_HERE"
+
+[taps]
+payloads = ["orders.*"]
+
+[mask.people]
+topics = ["*"]
+paths = ["$.customer.email"]
+"""
+
+
+def apply(file: Path, *arguments: str) -> str:
+    out = StringIO()
+    call_command("apply", str(file), *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "weir.toml"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_file_is_applied_once_audited_and_shown_as_it_changes(file: Path) -> None:
+    before = declared.version()
+    assert apply(file).splitlines() == [
+        "+ [clusters.prod]",
+        "+ [mask.people]",
+        "+ [taps]",
+        "Note: WEIR_SECRET_NOT_SET_HERE is not set here. Collector, sampler and worker need it in their environment.",
+    ]
+    assert declared.document().clusters["prod"].username == "weir"
+    assert apply(file).startswith("Nothing to change.")
+    assert declared.version() == before + 1
+    file.write_text(FILE.replace('"orders.*"', '"orders.*", "payments.*"').replace("[mask.people]", "[mask.persons]"))
+    assert apply(file).splitlines()[:-1] == [
+        "- [mask.people]",
+        "+ [mask.persons]",
+        "~ [taps]",
+        '    payloads: ["orders.*"] → ["orders.*", "payments.*"]',
+    ]
+    assert audit_rows("action", "object", "result", "facts ->> 'changes'") == [
+        ("apply settings", "weir.toml", "done", '["+clusters.prod", "+mask.people", "+taps"]'),
+        ("apply settings", "weir.toml", "done", '["-mask.people", "+mask.persons", "~taps"]'),
+    ]
+
+
+def test_a_check_shows_the_difference_and_changes_nothing(file: Path) -> None:
+    with pytest.raises(CommandError, match="differs in 3 tables") as differs:
+        apply(file, "--check")
+    assert differs.value.returncode == 1
+    assert (declared.body(), audit_rows("action")) == ({}, [])
+    apply(file)
+    assert apply(file, "--check") == "Nothing to change.\n"
+
+
+def test_every_problem_is_told_with_its_line_and_nothing_is_applied(file: Path) -> None:
+    file.write_text(FILE.replace('"plain"', '"magic"').replace("$.customer.email", "customer.email"))
+    with pytest.raises(CommandError) as refused:
+        apply(file)
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith("weir.toml:4: clusters.prod.sasl must be one of")
+    assert any(line.startswith("weir.toml:13: mask.people.paths number 1 is no path.") for line in lines)
+    assert declared.body() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(b"[x\n", "weir.toml is no TOML: .*line 1"), (b"\xff", "is no UTF-8"), (b"a=1\na=2", "is no TOML")],
+)
+def test_what_is_no_toml_is_told_with_its_line(file: Path, text: bytes, said: str) -> None:
+    file.write_bytes(text)
+    with pytest.raises(CommandError, match=said):
+        apply(file)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"none\.toml cannot be read: No such file"):
+        apply(tmp_path / "none.toml")

@@ -1,0 +1,119 @@
+"""A settings file: what is taken, and what is said of what is wrong."""
+
+import tomllib
+
+import pytest
+
+from collector.config.clusters import Cluster
+from collector.config.document import Document, OtlpInput, Rule, Taps, read
+
+WHOLE = """
+[clusters.prod]
+bootstrap = "kafka-1:9093,[::1]:9093"
+tls = true
+ca = "file:prod-ca.pem"
+certificate = "file:weir.pem"
+key = "env:WEIR_SECRET_PROD_KEY"
+sasl = "scram-sha-512"
+username = "weir"
+password = "env:WEIR_SECRET_PROD_PASSWORD"
+
+[inputs.gateway]
+topics = ["otlp_spans"]
+encoding = "otlp_proto"
+
+[taps]
+topics = ["*", "-secret.*"]
+payloads = ["orders.*"]
+keys = ["order-id", "$.customer.id"]
+
+[drop.cards]
+topics = ["payments.*"]
+paths = ["$..card.number"]
+headers = ["Authorization"]
+
+[mask.people]
+topics = ["*"]
+paths = ["$.customer.email"]
+key = true
+"""
+
+
+def problems(text: str) -> list[str]:
+    _, found = read(tomllib.loads(text))
+    return [f"{each.key} {each.sentence}" for each in found]
+
+
+def test_a_whole_file_is_understood() -> None:
+    document, found = read(tomllib.loads(WHOLE))
+    assert found == ()
+    assert document == Document(
+        clusters={
+            "prod": Cluster(
+                "prod",
+                ("kafka-1:9093", "[::1]:9093"),
+                tls=True,
+                ca="file:prod-ca.pem",
+                certificate="file:weir.pem",
+                key="env:WEIR_SECRET_PROD_KEY",
+                sasl="scram-sha-512",
+                username="weir",
+                password="env:WEIR_SECRET_PROD_PASSWORD",
+            )
+        },
+        inputs={"gateway": OtlpInput("gateway", "", ("otlp_spans",), "otlp_proto")},
+        taps=Taps(("*", "-secret.*"), ("orders.*",), ("order-id", "$.customer.id")),
+        drops={"cards": Rule("cards", ("payments.*",), ("$..card.number",), ("authorization",))},
+        masks={"people": Rule("people", ("*",), ("$.customer.email",), key=True)},
+    )
+
+
+def test_an_empty_file_declares_nothing() -> None:
+    assert read({}) == (Document(), ())
+
+
+KAFKA = "[clusters.prod]\nbootstrap='kafka:9093'\n"
+OAUTH = "tls=true\nsasl='oauthbearer'\nclient_id='c'\nclient_secret='env:WEIR_SECRET_A'\n"
+TWO = "topics=['a']\nencoding='otlp_json'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[cluster.prod]\nbootstrap='a:1'", "cluster is not known here; did you mean clusters?"),
+        ("clusters = 3", "clusters must be tables with names: [clusters.NAME]"),
+        ("[clusters.prod]", "clusters.prod.bootstrap is missing"),
+        ("[clusters.prod]\nbootstrap='kafka'", "clusters.prod.bootstrap must be host:port, several with commas"),
+        (KAFKA + "tsl=true", "clusters.prod.tsl is not known here; did you mean tls?"),
+        (KAFKA + "ca='file:x'", "clusters.prod.ca needs tls = true"),
+        (KAFKA + "tls=1", "clusters.prod.tls must be true or false"),
+        (KAFKA + "tls=true\ncertificate='file:x'", "clusters.prod.key is missing: a client certificate and its key"),
+        (KAFKA + "sasl='gssapi'", "clusters.prod.sasl must be one of oauthbearer, plain, scram-sha-256, scram-sha-512"),
+        (KAFKA + "tls=true\nsasl='plain'\nusername='u'", 'clusters.prod.password is missing: sasl = "plain" needs it'),
+        (KAFKA + "username='u'", "clusters.prod.username needs sasl"),
+        (KAFKA + "sasl='plain'", 'clusters.prod.tls must be true: sasl = "plain" would be sent in clear text'),
+        (KAFKA + OAUTH + "token_url='file:x'", "clusters.prod.token_url must name a variable of the collector's"),
+        ("[clusters.'a b']\nbootstrap='a:1'", "clusters.a b must be named by letters, digits, dots, dashes"),
+        (KAFKA + "[clusters.b]\nbootstrap='b:1'", "clusters holds 2; one is observed by an installation"),
+        ("[inputs.x]\ntopics=['a']", "inputs.x.encoding is missing"),
+        ("[inputs.x]\ntopics=['a/b']\nencoding='otlp_json'", "inputs.x.topics number 1 must be the name of a topic"),
+        (f"[inputs.x]\n{TWO}[inputs.y]\n{TWO}", "inputs.y.topics holds a, which inputs.x reads already"),
+        ("[taps]\ntopics=['" + "*a" * 9 + "']", "taps.topics number 1 must be a pattern of at most 200 characters"),
+        ("[taps]\nkeys=['$.']", "taps.keys number 1 is no path. A path starts with $ and goes on with .name"),
+        ("[drop.x]\ntopics=['*']", "drop.x does nothing: give paths, headers, or key = true"),
+        ("[mask.x]\nkey=true", 'mask.x.topics is missing: name topics, ["*"] for all'),
+        ("[mask.x]\ntopics='*'\nkey=true\npath='$.a'", "mask.x.path is not known here; did you mean paths?"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_to_do(text: str, said: str) -> None:
+    assert any(problem.startswith(said) for problem in problems(text)), problems(text)
+
+
+@pytest.mark.parametrize(
+    "secret", ["hunter2-in-clear", "env:SECRET_KEY", "env:PATH", "file:/etc/shadow", "file:../x", "file:.x"]
+)
+def test_s48_a_secret_in_the_file_or_a_reference_out_of_bounds_is_refused_and_not_repeated(secret: str) -> None:
+    text = f"[clusters.p]\nbootstrap='127.0.0.1:1'\nsasl='plain'\nusername='u'\npassword='{secret}'"
+    (said,) = problems(text)
+    assert said.startswith("clusters.p.password must say where the secret lies")
+    assert secret not in said
