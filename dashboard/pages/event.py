@@ -35,7 +35,7 @@ def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, o
         raise Http404(f"No event at {topic}/{partition}/{offset}.")
     shown = found.event
     facts = {"event": shown, **_path(request, found.path, now=now), "subject": f"{shown.cluster}/{shown.address}"}
-    if "sel" not in request.GET:
+    if "sel" not in request.GET and not shell.wants_part(request, "path"):  # that one is asked for by itself
         facts |= _bytes(request, shown)
     return _page(request, "event/event.html", facts, crumb=shown.address)
 

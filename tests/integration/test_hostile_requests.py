@@ -197,7 +197,9 @@ def test_s1_foreign_text_is_text_on_every_page() -> None:
     for path, query in (
         ("/", {}), ("/", {"sel": service}), ("/", {"sel": FOREIGN, "label": FOREIGN, "view": FOREIGN, "find": FOREIGN}),
         ("/topics/", {}), ("/topics/", {"q": FOREIGN, "sort": FOREIGN}), ("/topics/demo/orders.created/", {}),
-        ("/events/", {}), ("/events/demo/orders.created/0/7/", {}),
+        ("/events/", {}), ("/events/", {"q": FOREIGN, "order": FOREIGN, "begun_from": FOREIGN}),
+        ("/events/", {"view": "stuck"}), ("/events/demo/orders.created/0/7/", {"sel": "hop:1", "tab": "payload"}),
+        ("/events/demo/orders.created/0/7/", {}),
         ("/events/demo/orders.created/0/7/", {"tab": "payload"}), ("/search", {"q": FOREIGN}),
         ("/search", {"q": f"key:{FOREIGN}"}), ("/search", {"q": "img"}), ("/dead-letters/", {}),
         ("/dead-letters/", {"view": "list", "status": FOREIGN}), (f"/dead-letters/groups/{failure}/", {}),
@@ -213,3 +215,25 @@ def test_s1_foreign_text_is_text_on_every_page() -> None:
             assert raw not in html, (path, query, raw)
         seen += "&lt;img src=x" in html
     assert seen > 12, "the hostile text must have been shown"
+
+
+def test_only_a_person_who_asks_is_said_to_have_seen_a_payload() -> None:
+    hostile_world()
+    with connection.cursor() as cursor:
+        cursor.execute("select id from dead_letter")
+        letter = cursor.fetchone()[0]
+    browser = signed_in(person("olga", "operator"))
+
+    def looks() -> int:
+        return len(audit_rows("action", actions=["see payload"]))
+
+    event = "/events/demo/orders.created/0/7/"
+    for path in (event, f"/dead-letters/{letter}/"):
+        before = looks()
+        page = browser.get(path, {"tab": "payload"}).content.decode()
+        assert looks() == before + 1, path
+        browser.get(path)
+        assert looks() == before + 1, path
+        assert "data-whole" not in page, "a page that reads itself anew would look at the payload each time"
+    browser.get(event, {"tab": "payload"}, headers={"X-Weir-Part": "path"})
+    assert looks() == 2, "what the page reads by itself while the tab is open is no look"
