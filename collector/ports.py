@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from collector.domain.brokers import GroupDescribed, GroupListed, Offsets, Overview, TopicDescribed, Watermarks
+from collector.domain.brokers import (
+    GroupDescribed,
+    GroupListed,
+    Offsets,
+    Overview,
+    TopicConfigs,
+    TopicDescribed,
+    Watermarks,
+)
+from collector.domain.lag import FirstUnread
 from collector.domain.positions import Position
 from collector.domain.records import Headers, Record
 
@@ -107,11 +116,21 @@ class BrokerMetadata(Protocol):
     def describe_topics(self, names: Sequence[str]) -> Mapping[str, TopicDescribed]:
         """Topic ids, which no overview has."""
 
-    def topic_configs(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str | None]]:
+    def topic_configs(self, names: Sequence[str]) -> Mapping[str, TopicConfigs]:
         """Settings of topics; the value of a secret one is None."""
 
     def describe_groups(self, names: Sequence[str]) -> Sequence[GroupDescribed]:
         """Groups with their members."""
+
+    def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""
+
+
+class FirstRecords(Protocol):
+    """What lies at a position, seen as a reader that gets committed records only. May raise KafkaRefused."""
+
+    def first_unread(self, positions: Mapping[Partition, int]) -> Mapping[Partition, FirstUnread]:
+        """The first record at or after each position, or that there is none. Who did not answer in time is missing."""
 
     def close(self) -> None:
         """Drop the connection; the next call makes a new one."""

@@ -22,13 +22,14 @@ from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
 from collector.intake.working import Limits, Worker
+from collector.kafka.first_records import KafkaFirstRecords
 from collector.kafka.log import KafkaLog
 from collector.kafka.lookup import KafkaLookup
 from collector.kafka.metadata import AdminMetadata
 from collector.kafka.properties import Access, properties, resolved
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.spool import make_spool
-from collector.ports import BrokerMetadata, Log, Lookup, Publisher
+from collector.ports import BrokerMetadata, FirstRecords, Log, Lookup, Publisher
 from collector.retry.dispatch import STOPPING, Sender
 from collector.store import broker_names
 from collector.store.clusters import UNKNOWN
@@ -80,6 +81,11 @@ def _environment(family: str) -> Access:
 def broker_metadata(where: Observed) -> BrokerMetadata:
     """What the observed cluster knows of itself. Raises KafkaRefused for a password in clear text."""
     return AdminMetadata(properties(where.access))
+
+
+def first_records(where: Observed) -> FirstRecords:
+    """What lies at a position of the observed cluster."""
+    return KafkaFirstRecords(properties(where.access))
 
 
 def spool_properties() -> dict[str, str | int]:

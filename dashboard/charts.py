@@ -1,7 +1,11 @@
 """Series as charts: data for <time-chart>, and the sentence under each."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 
+from dashboard.queries.group_series import GroupSeries
+from dashboard.queries.marks import Marks
 from dashboard.queries.series import Line, Series
 from dashboard.queries.wire import iso
 from dashboard.templatetags import formats
@@ -9,7 +13,16 @@ from dashboard.templatetags import formats
 MOST_ROWS = 24
 
 
-def chart(lines: Series, drawn: Sequence[Line], unit: str) -> dict[str, object]:
+class Steps(Protocol):
+    """What all series have: the ends of their steps."""
+
+    @property
+    def at(self) -> tuple[datetime, ...]: ...
+    @property
+    def step_seconds(self) -> float: ...
+
+
+def chart(lines: Steps, drawn: Sequence[Line], unit: str) -> dict[str, object]:
     """What one chart draws: times in seconds since 1970, a value or null per line and step."""
     return {
         "at": [moment.timestamp() for moment in lines.at],
@@ -18,6 +31,14 @@ def chart(lines: Series, drawn: Sequence[Line], unit: str) -> dict[str, object]:
         "lines": [{"name": line.name, "values": [_rounded(value) for value in line.values]} for line in drawn],
         "table": _table(lines, drawn),
     }
+
+
+def marks_on(marks: Marks) -> list[dict[str, object]]:
+    """The marks of a page's charts, oldest first."""
+    return [
+        {"at": mark.at.timestamp(), "kind": mark.kind, "text": f"{mark.at:%H:%M:%S} {mark.sentence}"}
+        for mark in reversed(marks.items)
+    ]
 
 
 def rate_caption(lines: Series) -> str:
@@ -29,12 +50,35 @@ def lag_caption(lines: Series) -> str:
     """The sentence under the lag chart: the group furthest behind."""
     if not lines.lags:
         return "No group reads this topic."
-    return _caption(
-        f"Lag of {lines.lags[0].name}", lines.lags[0], lines, lambda value: f"{formats.count(value)} events"
-    )
+    return _caption(f"Lag of {lines.lags[0].name}", lines.lags[0], lines, _offsets)
 
 
-def _caption(subject: str, line: Line, lines: Series, said: formats.Said) -> str:
+def age_caption(lines: Series | GroupSeries) -> str:
+    """The sentence under the chart of lag in seconds: the line furthest behind."""
+    if not lines.ages:
+        return "Nobody has committed here."
+    return _caption(f"Lag of {lines.ages[0].name}", lines.ages[0], lines, formats.duration)
+
+
+def pace_caption(lines: GroupSeries) -> str:
+    """The sentence under the chart of commits."""
+    if not lines.rates:
+        return "It has not committed in this window."
+    return _caption(f"Commits on {lines.rates[0].name}", lines.rates[0], lines, formats.rate)
+
+
+def offsets_caption(lines: GroupSeries) -> str:
+    """The sentence under a group's chart of lag in offsets."""
+    if not lines.lags:
+        return "It has not committed in this window."
+    return _caption(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets)
+
+
+def _offsets(value: float) -> str:
+    return f"{formats.count(value)} offsets"
+
+
+def _caption(subject: str, line: Line, lines: Steps, said: formats.Said) -> str:
     known = [(value, at) for value, at in zip(line.values, lines.at, strict=True) if value is not None]
     if not known:
         return f"{subject}: no samples in this window."
@@ -43,7 +87,7 @@ def _caption(subject: str, line: Line, lines: Series, said: formats.Said) -> str
     return f"{subject}: {said(last)} at the end, highest {said(most)} on {when}, lowest {said(least)}."
 
 
-def _table(lines: Series, drawn: Sequence[Line]) -> list[dict[str, object]]:
+def _table(lines: Steps, drawn: Sequence[Line]) -> list[dict[str, object]]:
     every = max(1, len(lines.at) // MOST_ROWS)
     rows = range(len(lines.at) - 1, -1, -every)
     return [{"at": iso(lines.at[index]), "values": [_rounded(line.values[index]) for line in drawn]} for index in rows]

@@ -8,6 +8,7 @@ from dashboard.pages import (
     dead_letters,
     event,
     events,
+    groups,
     health,
     health_probes,
     login,
@@ -23,6 +24,7 @@ from dashboard.pages import (
 urlpatterns: list[URLPattern | URLResolver] = [
     *overview.urlpatterns,
     *topics.urlpatterns,
+    *groups.urlpatterns,
     *events.urlpatterns,
     *event.urlpatterns,
     *search.urlpatterns,

@@ -67,6 +67,14 @@ class TopicDescribed:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicConfigs:
+    """A topic's settings, and the names of those set on the topic itself: the others are the broker's."""
+
+    values: Mapping[str, str | None]
+    own: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Watermarks:
     """First and next offset of each partition, in order; None where the broker gave no valid answer."""
 

@@ -1,10 +1,9 @@
-"""How far a consumer group is behind: in offsets, in seconds, and what that means (numbered rules)."""
+"""How far a consumer group is behind, in offsets and in seconds, where that is going, and when it will be done."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from itertools import pairwise
+from math import inf
 
 # (time in seconds, end offset of each partition). An end that was not answered is written ~e: e is the end before it.
 Point = tuple[float, Sequence[int]]
@@ -12,10 +11,27 @@ Point = tuple[float, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How old the first unread record is. The true value lies within `margin_seconds` of `seconds`."""
+    """How old the first unread record is. The true value lies within `margin_seconds` of `seconds`.
+
+    `from_record`: it is what the record's own timestamp says, which its producer may have set to anything.
+    """
 
     seconds: float
     margin_seconds: float
+    from_record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FirstUnread:
+    """What a reader of committed records finds at a position: a record, or nothing up to `end`.
+
+    `offset` None: nothing. Then only transaction markers, aborted records or compacted ones lie before `end`, and an
+    `end` before the partition's own is where an open transaction begins. `written_at` in seconds since 1970.
+    """
+
+    offset: int | None
+    written_at: float | None
+    end: int
 
 
 def lag(committed: int | None, *, low: int | None, high: int | None) -> int | None:
@@ -79,6 +95,16 @@ class Behind:
     age: Age | None
 
 
+def lags(
+    committed: Sequence[int | None], *, low: Sequence[int | None], high: Sequence[int | None]
+) -> tuple[int | None, ...]:
+    """The lag of each partition that has an end."""
+    padded = (*committed, *(None,) * (len(high) - len(committed)))
+    return tuple(
+        lag(offset, low=first, high=end) for offset, first, end in zip(padded[: len(high)], low, high, strict=True)
+    )
+
+
 def behind(
     committed: Sequence[int | None],
     *,
@@ -86,137 +112,78 @@ def behind(
     high: Sequence[int | None],
     history: Sequence[Point],
     now: float,
+    records: Mapping[int, FirstUnread],
 ) -> Behind:
     """Lag of a group on a topic. Unknown ends of a committed partition make the whole lag unknown, never smaller.
 
-    The age is that of the oldest unread record: 0 without lag, None as soon as one lagging partition has none.
+    The age is that of the oldest unread record: 0 without lag, None as soon as one lagging partition has none. Where
+    `history` does not reach back to it, `records` (by partition) says what was found there.
     """
-    n_partitions = len(high)
-    total, n_lost, n_committed, unknown = 0, 0, 0, False
-    lagging: list[tuple[int, int]] = []
-    for partition, offset in enumerate(committed[:n_partitions]):
-        if offset is None:
-            continue
-        n_committed += 1
-        n_lost += lost(offset, low=low[partition])
-        unread = lag(offset, low=low[partition], high=high[partition])
-        if unread is None:
-            unknown = True
-        elif unread:
-            total += unread
-            lagging.append((partition, max(offset, low[partition] or 0)))
-    n_uncommitted = n_partitions - n_committed
-    if unknown or not n_committed:
+    unread = lags(committed, low=low, high=high)
+    known = [partition for partition, offset in enumerate(committed[: len(high)]) if offset is not None]
+    n_lost = sum(lost(committed[partition], low=low[partition]) for partition in known)
+    n_uncommitted = len(high) - len(known)
+    total = 0
+    for partition in known:
+        own = unread[partition]
+        if own is None:
+            return Behind(None, n_lost, n_uncommitted, None)
+        total += own
+    if not known:
         return Behind(None, n_lost, n_uncommitted, None)
-    return Behind(total, n_lost, n_uncommitted, _oldest(lagging, history, now))
+    oldest: Age | None = Age(0.0, 0.0)
+    for partition in known:
+        if unread[partition] and oldest is not None:
+            position = max(committed[partition] or 0, low[partition] or 0)
+            own_age = age_of(
+                position, partition=partition, history=history, now=now, high=high[partition],
+                record=records.get(partition),
+            )  # fmt: skip
+            oldest = None if own_age is None else max(oldest, own_age, key=lambda each: each.seconds)
+    return Behind(total, n_lost, n_uncommitted, oldest)
 
 
-def _oldest(lagging: Sequence[tuple[int, int]], history: Sequence[Point], now: float) -> Age | None:
-    oldest = Age(0.0, 0.0)
-    for partition, position in lagging:
-        found = age(position, partition=partition, history=history, now=now)
-        if found is None:
-            return None
-        oldest = max(oldest, found, key=lambda each: each.seconds)
-    return oldest
+def age_of(
+    position: int, *, partition: int, history: Sequence[Point], now: float, high: int | None, record: FirstUnread | None
+) -> Age | None:
+    """Age of the first unread record, by what was found there if the history cannot tell.
+
+    Where nothing is left to read, nothing is old.
+    """
+    if nothing_left(record, high=high):
+        return Age(0.0, 0.0)
+    found = age(position, partition=partition, history=history, now=now)
+    if found is None and record is not None and record.written_at is not None:
+        return Age(max(0.0, now - record.written_at), 0.0, from_record=True)
+    return found
+
+
+def nothing_left(found: FirstUnread | None, *, high: int | None) -> bool:
+    """Whether a reader of committed records finds no record up to the end: what is left there are markers."""
+    return found is not None and found.offset is None and high is not None and found.end >= high
+
+
+def is_blocked(found: FirstUnread | None, *, high: int | None) -> bool:
+    """Whether the next record belongs to a transaction that is still open."""
+    return found is not None and found.offset is None and high is not None and found.end < high
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A group on one topic at one time. `state` is Kafka's word for the group (Stable, Empty, …)."""
+class Pace:
+    """How fast a topic is written and a group reads it, per second; None is unknown."""
 
-    at: float
-    state: str
-    n_members: int
-    lag: int | None
-    committed: tuple[int | None, ...]
+    produced: float | None
+    consumed: float | None
 
+    @property
+    def growth(self) -> float | None:
+        """By how much the lag grows (above 0) or falls each second."""
+        return None if self.produced is None or self.consumed is None else self.produced - self.consumed
 
-class Verdict(Enum):
-    """What a window of standings means, by the numbered rules of `verdict`; the values are the words people read."""
-
-    NO_COMMITS = "NO COMMITS"
-    REBALANCING = "REBALANCING"
-    REWOUND = "REWOUND"
-    OK = "OK"
-    STOPPED = "STOPPED"
-    STALLED = "STALLED"
-    SLOW = "SLOW"
-
-
-_REBALANCING = {"PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Rebalancing"}
-
-
-def verdict(window: Sequence[Standing], *, patience_seconds: float = 30) -> Verdict | None:
-    """The first rule that fits, over standings ordered by time.
-
-    1 NO COMMITS   no partition has a committed offset
-    2 REBALANCING  the group is handing out partitions right now
-    3 REWOUND      a committed offset fell and is still below where it was
-    4 OK           the lag was 0 at some time in the window
-    5 STOPPED      there is lag, nothing was committed in the window, and the group has no members
-    6 STALLED      the same, with members
-    7 SLOW         it commits, but the lag rose over the window and never fell in it
-    4 OK           everything else
-
-    None where that cannot be told: no standing, an unknown lag, or (rules 5 to 7) a window shorter than
-    `patience_seconds`: clients commit every few seconds only.
-    """
-    if not window:
-        return None
-    newest = window[-1]
-    if all(offset is None for offset in newest.committed):
-        return Verdict.NO_COMMITS
-    if newest.state in _REBALANCING:
-        return Verdict.REBALANCING
-    if _is_rewound(window):
-        return Verdict.REWOUND
-    return _of_lag(window, patience_seconds)
-
-
-def _of_lag(window: Sequence[Standing], patience_seconds: float) -> Verdict | None:
-    oldest, newest = window[0], window[-1]
-    if newest.lag is None:
-        return None
-    if any(standing.lag == 0 for standing in window):
-        return Verdict.OK
-    if newest.at - oldest.at < patience_seconds:
-        return None
-    if oldest.committed == newest.committed:
-        return Verdict.STALLED if newest.n_members else Verdict.STOPPED
-    lags = [standing.lag for standing in window if standing.lag is not None]
-    never_fell = all(before <= after for before, after in pairwise(lags))
-    return Verdict.SLOW if never_fell and lags[0] < lags[-1] else Verdict.OK
-
-
-def _is_rewound(window: Sequence[Standing]) -> bool:
-    highest: dict[int, int] = {}
-    for standing in window:
-        for partition, offset in enumerate(standing.committed):
-            if offset is not None:
-                highest[partition] = max(offset, highest.get(partition, offset))
-    newest = window[-1].committed
-    return any(offset is not None and offset < highest[partition] for partition, offset in enumerate(newest))
-
-
-class Trend(Enum):
-    """Where a lag is going."""
-
-    RISING = "rising"
-    FLAT = "flat"
-    FALLING = "falling"
-
-
-def trend(window: Sequence[Standing], *, slack: float = 0.05) -> Trend | None:
-    """Direction of the lag: mean of the later half against the earlier half, `slack` as a share of the larger one.
-
-    None with fewer than two known lags.
-    """
-    known = [standing.lag for standing in window if standing.lag is not None]
-    if len(known) < 2:
-        return None
-    half = len(known) // 2
-    earlier, later = sum(known[:half]) / half, sum(known[-half:]) / half
-    if abs(later - earlier) <= slack * max(earlier, later):
-        return Trend.FLAT
-    return Trend.RISING if later > earlier else Trend.FALLING
+    def done_in(self, unread: int | None) -> float | None:
+        """Seconds until nothing is left to read: infinity when the lag does not fall, None when unknown."""
+        if unread is None or self.growth is None:
+            return None
+        if not unread:
+            return 0.0
+        return unread / -self.growth if self.growth < 0 else inf

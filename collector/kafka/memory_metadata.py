@@ -12,10 +12,12 @@ from collector.domain.brokers import (
     Member,
     Offsets,
     Overview,
+    TopicConfigs,
     TopicDescribed,
     Watermarks,
 )
-from collector.ports import KafkaUnreachable
+from collector.domain.lag import FirstUnread
+from collector.ports import KafkaUnreachable, Partition
 
 
 @dataclass
@@ -26,6 +28,10 @@ class MemoryTopic:
     high: list[int | None]
     low: list[int | None]
     configs: dict[str, str | None] = field(default_factory=lambda: {"cleanup.policy": "delete"})
+    leaders: dict[int, int] = field(default_factory=dict)  # partition -> broker; 1 where none is named
+    markers: set[tuple[int, int]] = field(default_factory=set)  # (partition, offset) that no reader ever gets
+    written_at: dict[tuple[int, int], float] = field(default_factory=dict)  # (partition, offset) -> seconds
+    open_from: dict[int, int] = field(default_factory=dict)  # partition -> where an open transaction begins
 
 
 @dataclass
@@ -74,7 +80,13 @@ class MemoryMetadata:
     def overview(self) -> Overview:
         """See BrokerMetadata."""
         self._answer()
-        return Overview(self.cluster_id, {name: (1,) * len(topic.high) for name, topic in self.topics.items()})
+        return Overview(
+            self.cluster_id,
+            {
+                name: tuple(topic.leaders.get(number, 1) for number in range(len(topic.high)))
+                for name, topic in self.topics.items()
+            },
+        )
 
     def groups(self) -> list[GroupListed]:
         """See BrokerMetadata."""
@@ -116,10 +128,14 @@ class MemoryMetadata:
             if (topic := self.topics.get(name))
         }
 
-    def topic_configs(self, names: Sequence[str]) -> dict[str, Mapping[str, str | None]]:
+    def topic_configs(self, names: Sequence[str]) -> dict[str, TopicConfigs]:
         """See BrokerMetadata."""
         self._answer()
-        return {name: dict(self.topics[name].configs) for name in names if name in self.topics}
+        return {
+            name: TopicConfigs(dict(topic.configs), frozenset(topic.configs))
+            for name in names
+            if (topic := self.topics.get(name))
+        }
 
     def describe_groups(self, names: Sequence[str]) -> list[GroupDescribed]:
         """See BrokerMetadata. A group that does not exist is Dead, as Kafka says."""
@@ -129,6 +145,22 @@ class MemoryMetadata:
             self.known_groups[name].described if name in self.known_groups else replace(dead, name=name)
             for name in names
         ]
+
+    def first_unread(self, positions: Mapping[Partition, int]) -> dict[Partition, FirstUnread]:
+        """See FirstRecords."""
+        self._answer()
+        found = {}
+        for place, position in positions.items():
+            topic = self.topics.get(place.topic)
+            high = topic.high[place.number] if topic and place.number < len(topic.high) else None
+            if topic is None or high is None:
+                continue
+            end = topic.open_from.get(place.number, high)
+            start = max(position, topic.low[place.number] or 0)
+            offset = next((each for each in range(start, end) if (place.number, each) not in topic.markers), None)
+            at = None if offset is None else topic.written_at.get((place.number, offset))
+            found[place] = FirstUnread(offset, at, end)
+        return found
 
     def close(self) -> None:
         """See BrokerMetadata."""

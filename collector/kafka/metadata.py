@@ -20,6 +20,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export what it imports
     AdminClient,
     ConfigResource,
+    ConfigSource,
     MemberDescription,
     OffsetSpec,
     PartitionMetadata,
@@ -35,6 +36,7 @@ from collector.domain.brokers import (
     Member,
     Offsets,
     Overview,
+    TopicConfigs,
     TopicDescribed,
     Watermarks,
 )
@@ -60,6 +62,7 @@ _SILENT = {
     KafkaError.REQUEST_TIMED_OUT,
 }
 _STALE = {KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError._NOENT}
+_SET_ON_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG.value  # entries carry the bare number
 _GROUP_KINDS = {"connect": GroupProtocol.CONNECT}
 
 Key = TypeVar("Key")
@@ -165,16 +168,17 @@ class AdminMetadata:
                 found[name] = TopicDescribed(uuid_of(topic.topic_id), topic.is_internal, len(topic.partitions))
         return found
 
-    def topic_configs(self, names: Sequence[str]) -> dict[str, Mapping[str, str | None]]:
+    def topic_configs(self, names: Sequence[str]) -> dict[str, TopicConfigs]:
         """See BrokerMetadata."""
-        found: dict[str, Mapping[str, str | None]] = {}
+        found: dict[str, TopicConfigs] = {}
         for some in _chunks(names, DESCRIBED_AT_ONCE):
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in some]
             asked = self._admin().describe_configs(resources, request_timeout=ENDS_SECONDS)
             for resource, entries in self._answered(asked):
-                found[resource.name] = {
-                    name: None if entry.is_sensitive else entry.value for name, entry in entries.items()
-                }
+                found[resource.name] = TopicConfigs(
+                    {name: None if entry.is_sensitive else entry.value for name, entry in entries.items()},
+                    frozenset(name for name, entry in entries.items() if entry.source == _SET_ON_TOPIC),
+                )
         return found
 
     def describe_groups(self, names: Sequence[str]) -> list[GroupDescribed]:

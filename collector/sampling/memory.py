@@ -1,14 +1,15 @@
 """What the sampler knows from scan to scan; all of it can be had from the tables again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import connection
 
-from collector.domain.lag import Standing, Verdict
-from collector.sampling.ring import Ring
+from collector.domain.ends import Ring
+from collector.domain.lag import FirstUnread
+from collector.domain.verdicts import Standing, Verdict
 from collector.store import broker_names, samples
-from collector.store.broker_names import TopicRow
+from collector.store.broker_names import MemberRow, TopicRow
 from collector.store.samples import Offsets
 
 REMEMBERED = timedelta(hours=6)  # as long as samples are kept as rows
@@ -17,10 +18,11 @@ INTERNAL = 3  # topic.role
 
 @dataclass(slots=True)
 class Ends:
-    """The newest ends of a topic. `written_at` None: unknown, written by an earlier run."""
+    """The newest ends of a topic, and who leads. `written_at` None: unknown, written by an earlier run."""
 
     low: Offsets
     high: Offsets
+    leaders: Offsets
     written_at: datetime | None
 
 
@@ -31,21 +33,46 @@ class Pair:
     committed: Offsets
     written_at: datetime | None
     moved_at: datetime | None
+    still_since: float  # when `committed` last changed or was first seen, seconds
     verdict: Verdict | None
     verdict_at: datetime | None
+    lost: int | None  # None: not seen yet
+    n_judged: int = 0  # partitions that the verdict was found on
     standings: list[Standing] = field(default_factory=list)
+    same_since: float = 0.0  # since when nothing that a verdict is made from has changed, seconds
     shown: object = None
 
 
 @dataclass(slots=True)
 class Group:
-    """A consumer group's row, and what its members were given."""
+    """A consumer group's row, and what its members were given. `members` None: nobody has told yet."""
 
     id: int
     state: str
     protocol: int
-    n_members: int = 0
+    members: frozenset[MemberRow] | None = None
     topics: frozenset[str] = frozenset()
+
+    @property
+    def n_members(self) -> int:
+        """As last told."""
+        return len(self.members or ())
+
+
+FirstKey = tuple[int, int, int]  # topic id, partition, position
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What lay at a position when it was looked at, and where the partition ended then."""
+
+    at: float
+    high: int
+    found: FirstUnread
+
+    def holds(self, high: int) -> bool:
+        """A record stays where it is; that there is none is true as long as nothing was written behind it."""
+        return self.found.offset is not None or self.found.end < self.high or high == self.high
 
 
 @dataclass(slots=True)
@@ -61,6 +88,8 @@ class Memory:
     scanned_at: datetime | None  # the last scan that saw the cluster
     slow_at: datetime | None = None
     undescribed: set[str] = field(default_factory=set)  # topics whose id the broker does not tell us
+    firsts: dict[FirstKey, Looked] = field(default_factory=dict)
+    wanted: dict[FirstKey, str] = field(default_factory=dict)  # positions to look at, with the topic's name
 
     def is_internal(self, topic: str) -> bool:
         """Kafka's own topics and Weir's."""
@@ -76,6 +105,15 @@ class Memory:
             del self.pairs[pair]
         return topic_id
 
+    def shift(self, seconds: float) -> None:
+        """The wall clock was set by so much: what is remembered moves with it, so that no age jumps."""
+        for ring in self.rings.values():
+            ring.shift(seconds)
+        for pair in self.pairs.values():
+            pair.still_since += seconds
+            pair.same_since += seconds
+            pair.standings[:] = [replace(each, at=each.at + seconds) for each in pair.standings]
+
 
 def loaded(cluster_id: int, *, now: datetime) -> Memory:
     """Memory as the tables have it: what an earlier sampler wrote."""
@@ -89,16 +127,17 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
         for topic_id, at, high in samples.recent_ends(cursor, topic_ids, since=now - REMEMBERED):
             rings.setdefault(topic_id, Ring()).add(at.timestamp(), high)
         groups = broker_names.known_groups(cursor, cluster_id)
+        members = broker_names.known_members(cursor, cluster_id)
     if scanned_at is not None:
-        for topic_id, (_, high) in ends.items():  # unchanged until the last scan, or it would have been written
+        for topic_id, (_, high, _) in ends.items():  # unchanged until the last scan, or it would have been written
             rings[topic_id].add(scanned_at.timestamp(), high)
     return Memory(
         cluster_id=cluster_id,
         topics=topics,
-        groups={name: Group(*row) for name, row in groups.items()},
-        ends={topic_id: Ends(low, high, None) for topic_id, (low, high) in ends.items()},
+        groups={name: Group(*row, members=members.get(row[0], frozenset())) for name, row in groups.items()},
+        ends={topic_id: Ends(low, high, leaders, None) for topic_id, (low, high, leaders) in ends.items()},
         pairs={
-            pair: Pair(kept.committed, None, kept.moved_at, kept.verdict, kept.verdict_at)
+            pair: Pair(kept.committed, None, kept.moved_at, now.timestamp(), kept.verdict, kept.verdict_at, kept.lost)
             for pair, kept in pairs.items()
         },
         rings=rings,

@@ -11,7 +11,7 @@ from collector.domain.topology import explaining_group
 from collector.sampling.memory import INTERNAL, Group, Memory
 from collector.sampling.scan import Fast, Slow
 from collector.store import broker_names, hints, samples
-from collector.store.broker_names import TopicRow
+from collector.store.broker_names import Mark, TopicRow
 
 DEAD = "Dead"
 _ROLES = {"business": 0, "dead_letter": 1, "retry": 2, "internal": INTERNAL}
@@ -103,8 +103,23 @@ def _store_groups(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) 
         broker_names.set_members(cursor, group_ids, described, now=fast.at)
         for each in described:
             row = known.groups[each.name]
-            row.n_members = len(each.members)
+            members = frozenset((member.member_id, member.assignment) for member in each.members)
+            if row.members is not None and row.members != members:
+                _mark_rebalance(cursor, known, row, len(members), fast.at)
+            row.members = members
             row.topics = frozenset(topic for member in each.members for topic, _ in member.assignment)
+
+
+def _mark_rebalance(cursor: CursorWrapper, known: Memory, group: Group, n_members: int, at: datetime) -> None:
+    broker_names.add_mark(
+        cursor,
+        Mark.REBALANCE,
+        at,
+        known.cluster_id,
+        group_id=group.id,
+        before=str(group.n_members),
+        after=str(n_members),
+    )
 
 
 def _gone_groups(known: Memory, fast: Fast, slow: Slow) -> Iterator[GroupListed]:

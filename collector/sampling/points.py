@@ -1,22 +1,25 @@
 """Offsets as samples: what changed, the end of every flat run, and the newest value with its lag and verdict."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.brokers import Offsets as Committed
-from collector.domain.lag import Standing, behind, verdict
-from collector.sampling.memory import Ends, Group, Memory, Pair
-from collector.sampling.ring import Ring
+from collector.domain.ends import Ring
+from collector.domain.lag import behind, is_blocked, lags, nothing_left
+from collector.domain.verdicts import PATIENCE_SECONDS, Standing, judgement
+from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair
 from collector.sampling.scan import Fast
 from collector.store import broker_names, samples
 from collector.store.broker_names import Mark
-from collector.store.samples import GroupNow, GroupPoint, Offsets, TopicPoint
+from collector.store.samples import MARKERS, OPEN_TRANSACTION, GroupNow, GroupPoint, Offsets, TopicNow, TopicPoint
 
 STANDING_SECONDS = 5
 MOST_STANDINGS = 13  # a minute
+STILL_SECONDS = PATIENCE_SECONDS / 2  # a group that did not move for so long may stand before markers: look
+LOOK_AGAIN_SECONDS = 10
 
 
 def cut_topics(known: Memory, fast: Fast) -> set[str]:
@@ -31,20 +34,21 @@ def cut_topics(known: Memory, fast: Fast) -> set[str]:
 def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     """Samples of the topics that changed."""
     added: list[TopicPoint] = []
-    now: list[tuple[int, Offsets, Offsets]] = []
+    now: list[TopicNow] = []
     for name, marks in fast.ends.items():
         row = known.topics.get(name)
         if row is None or known.is_internal(name) or not marks.high:
             continue
         ends = known.ends.get(row.id)
         known.rings.setdefault(row.id, Ring()).add(fast.at.timestamp(), marks.high)
-        if ends is not None and (ends.low, ends.high) == (marks.low, marks.high):
+        leaders = fast.overview.leaders[name]
+        if ends is not None and (ends.low, ends.high, ends.leaders) == (marks.low, marks.high, leaders):
             continue
         if ends is not None and (flat_until := _flat_until(ends.written_at, known.scanned_at)):
             added.append(TopicPoint(flat_until, row.id, ends.low, ends.high))
         added.append(TopicPoint(fast.at, row.id, marks.low, marks.high))
-        now.append((row.id, marks.low, marks.high))
-        known.ends[row.id] = Ends(marks.low, marks.high, fast.at)
+        now.append(TopicNow(row.id, marks.low, marks.high, leaders))
+        known.ends[row.id] = Ends(marks.low, marks.high, leaders, fast.at)
     samples.add_topic_points(cursor, added)
     samples.set_topics_now(cursor, fast.at, now)
 
@@ -54,6 +58,7 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     added: list[GroupPoint] = []
     now: list[GroupNow] = []
     seen: set[tuple[int, int]] = set()
+    looks = _Looks(known, fast)
     for name, offsets in fast.committed.items():
         group = known.groups[name]
         for topic, committed in _by_topic(known, fast, group, offsets):
@@ -61,23 +66,35 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
             seen.add(key)
             pair = known.pairs.get(key)
             if pair is None:
-                pair = known.pairs[key] = Pair(committed, fast.at, None, None, None)
+                pair = known.pairs[key] = Pair(committed, fast.at, None, fast.at.timestamp(), None, None, None)
                 added.append(GroupPoint(fast.at, *key, committed))
             elif pair.committed != committed:
-                if flat_until := _flat_until(pair.written_at, known.scanned_at):
-                    added.append(GroupPoint(flat_until, *key, pair.committed))
-                added.append(GroupPoint(fast.at, *key, committed))
                 _mark_rewind(cursor, known, key, pair.committed, committed, fast.at)
-                pair.committed, pair.written_at, pair.moved_at = committed, fast.at, fast.at
-            if (shown := _shown(known, key, pair, group, fast.at)) != pair.shown:
+                added += _moved(pair, key, committed, known.scanned_at, fast.at)
+            shown = _shown(known, key, pair, group, fast.at, looks.at(topic, pair, key[0]))
+            if pair.lost == 0 < shown.behind.lost:
+                _mark(cursor, Mark.LOST, known, key, fast.at, before="0", after=str(shown.behind.lost))
+            pair.lost = shown.behind.lost
+            if shown != pair.shown:
                 pair.shown = shown
                 now.append(shown)
+    looks.keep()
     samples.add_group_points(cursor, added)
     samples.set_groups_now(cursor, fast.at, now)
     gone = _gone_pairs(known, fast, seen)
     samples.forget_groups_now(cursor, gone)
     for key in gone:
         del known.pairs[key]
+
+
+def _moved(
+    pair: Pair, key: tuple[int, int], committed: Offsets, scanned_at: datetime | None, at: datetime
+) -> Iterator[GroupPoint]:
+    """The group committed: the samples to write, the end of the silence before first."""
+    if flat_until := _flat_until(pair.written_at, scanned_at):
+        yield GroupPoint(flat_until, *key, pair.committed)
+    yield GroupPoint(at, *key, committed)
+    pair.committed, pair.written_at, pair.moved_at, pair.still_since = committed, at, at, at.timestamp()
 
 
 def _by_topic(known: Memory, fast: Fast, group: Group, offsets: Committed) -> Iterator[tuple[str, Offsets]]:
@@ -90,26 +107,98 @@ def _by_topic(known: Memory, fast: Fast, group: Group, offsets: Committed) -> It
         yield topic, tuple(of_topic.get(partition) for partition in range(len(known.ends[row.id].high)))
 
 
-def _shown(known: Memory, key: tuple[int, int], pair: Pair, group: Group, at: datetime) -> GroupNow:
+class _Looks:
+    """What is known of the first unread record of each lagging partition, and what should be looked at."""
+
+    def __init__(self, known: Memory, fast: Fast) -> None:
+        self._known = known
+        self._now = fast.at.timestamp()
+        self._used: dict[FirstKey, Looked] = {}
+        self._wanted: dict[FirstKey, str] = {}
+
+    def at(self, topic: str, pair: Pair, topic_id: int) -> dict[int, Looked]:
+        """By partition. Wanted is a look where a group has stood still for a while, and where no history reaches."""
+        ends, found = self._known.ends[topic_id], {}
+        is_still = self._now - pair.still_since >= STILL_SECONDS
+        oldest_known = self._known.rings[topic_id].firsts()
+        for partition, (offset, low, high) in enumerate(zip(pair.committed, ends.low, ends.high, strict=False)):
+            if offset is None or low is None or high is None or max(offset, low) >= high:
+                continue
+            key = (topic_id, partition, max(offset, low))
+            looked = self._known.firsts.get(key)
+            if looked is not None:
+                self._used[key] = looked
+                if looked.holds(high):
+                    found[partition] = looked
+            if (is_still or key[2] < _end(oldest_known, partition)) and self._is_due(looked):
+                self._wanted[key] = topic
+        return found
+
+    def _is_due(self, looked: Looked | None) -> bool:
+        return looked is None or (looked.found.offset is None and self._now - looked.at >= LOOK_AGAIN_SECONDS)
+
+    def keep(self) -> None:
+        """Forget what no group stands before any more."""
+        self._known.firsts = self._used
+        self._known.wanted = self._wanted
+
+
+def _end(ends: Sequence[int], partition: int) -> int:
+    """The oldest end that is known of a partition; one that was not answered bounds nothing."""
+    return ends[partition] if partition < len(ends) and ends[partition] >= 0 else 0
+
+
+def _shown(
+    known: Memory, key: tuple[int, int], pair: Pair, group: Group, at: datetime, looked: Mapping[int, Looked]
+) -> GroupNow:
     topic_id, group_id = key
-    ends = known.ends[topic_id]
+    ends, now = known.ends[topic_id], at.timestamp()
+    records = {partition: look.found for partition, look in looked.items()}
     found = behind(
-        pair.committed, low=ends.low, high=ends.high, history=known.rings[topic_id].points, now=at.timestamp()
+        pair.committed, low=ends.low, high=ends.high, history=known.rings[topic_id].points, now=now, records=records
     )
-    _stand(pair, Standing(at.timestamp(), group.state, group.n_members, found.lag, pair.committed))
-    word = verdict(pair.standings)
-    if word != pair.verdict:
-        pair.verdict, pair.verdict_at = word, at
-    return GroupNow(topic_id, group_id, pair.committed, found, pair.moved_at, pair.verdict, pair.verdict_at)
+    unread = list(lags(pair.committed, low=ends.low, high=ends.high))
+    notes = []
+    for partition, record in records.items():
+        if nothing_left(record, high=ends.high[partition]):
+            unread[partition] = 0
+            notes.append((partition, MARKERS))
+        elif is_blocked(record, high=ends.high[partition]):
+            notes.append((partition, OPEN_TRANSACTION))
+    _judge(pair, Standing(now, group.state, group.n_members, pair.committed, tuple(unread)), at)
+    return GroupNow(
+        topic_id,
+        group_id,
+        pair.committed,
+        found,
+        pair.moved_at,
+        pair.verdict,
+        pair.verdict_at,
+        pair.n_judged,
+        tuple(notes),
+    )
 
 
-def _stand(pair: Pair, newest: Standing) -> None:
-    """Keep one standing every few seconds, and always the newest."""
+def _judge(pair: Pair, newest: Standing, at: datetime) -> None:
+    """Keep one standing every few seconds, and always the newest; judge, unless nothing changed in the whole window."""
     standings = pair.standings
+    if not standings or _facts(standings[-1]) != _facts(newest):
+        pair.same_since = newest.at
     if len(standings) > 1 and newest.at - standings[-2].at < STANDING_SECONDS:
         standings.pop()
     standings.append(newest)
     del standings[:-MOST_STANDINGS]
+    if pair.same_since < standings[0].at and newest.at - standings[0].at > 2 * PATIENCE_SECONDS - STANDING_SECONDS:
+        return  # as it was judged when the window first held nothing else
+    judged = judgement(standings)
+    word = judged.verdict if judged else None
+    pair.n_judged = len(judged.partitions) if judged else 0
+    if word != pair.verdict:
+        pair.verdict, pair.verdict_at = word, at
+
+
+def _facts(standing: Standing) -> tuple[object, ...]:
+    return standing.state, standing.n_members, standing.committed, standing.lags
 
 
 def _mark_rewind(
@@ -122,9 +211,15 @@ def _mark_rewind(
     ]
     if fallen:
         old, new = (json.dumps({str(partition): of[partition] for partition in fallen}) for of in (before, after))
-        broker_names.add_mark(
-            cursor, Mark.REWIND, at, known.cluster_id, topic_id=key[0], group_id=key[1], before=old, after=new
-        )
+        _mark(cursor, Mark.REWIND, known, key, at, before=old, after=new)
+
+
+def _mark(
+    cursor: CursorWrapper, kind: Mark, known: Memory, key: tuple[int, int], at: datetime, *, before: str, after: str
+) -> None:
+    broker_names.add_mark(
+        cursor, kind, at, known.cluster_id, topic_id=key[0], group_id=key[1], before=before, after=after
+    )
 
 
 def _gone_pairs(known: Memory, fast: Fast, seen: set[tuple[int, int]]) -> list[tuple[int, int]]:

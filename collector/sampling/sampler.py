@@ -7,24 +7,37 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from collector.changes import announce
-from collector.ports import BrokerMetadata, KafkaRefused, KafkaUnreachable
+from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, KafkaUnreachable, Partition
 from collector.sampling import memory as memories
 from collector.sampling import names, points
-from collector.sampling.memory import Memory
+from collector.sampling.memory import FirstKey, Looked, Memory
 from collector.sampling.scan import Fast, Slow, fast_scan, slow_scan
 from collector.store import samples
 
 SLOW_SECONDS = 60
+MOST_LOOKS = 50  # positions a scan at which a record is read
+STEP_SECONDS = 0.5  # by which wall and monotonic clock must part between two scans to say that the clock was set
 OWN_GROUP = "weir-collector"
 
 
 class Sampler:
     """The sampler of one cluster. `tick` is one scan; the loop and the lock are the command's."""
 
-    def __init__(self, broker: BrokerMetadata, *, cluster_id: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        broker: BrokerMetadata,
+        *,
+        records: FirstRecords,
+        cluster_id: int,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._broker = broker
+        self._records = records
         self._cluster_id = cluster_id
         self._now = now
+        self._monotonic = monotonic
+        self._clocks: tuple[float, float] | None = None  # wall and monotonic time of the last scan
         self._memory: Memory | None = None
 
     def tick(self) -> str | None:
@@ -33,13 +46,15 @@ class Sampler:
         A scan that saw nothing is a row, too. Raises what the database raises; what was not stored is then compared
         again with what is in the tables, at the next tick.
         """
-        started, clock = self._now(), time.monotonic()
+        started, clock = self._now(), self._monotonic()
         known = self._memory or memories.loaded(self._cluster_id, now=started)
         self._memory = None  # until this scan is stored
+        self._keep_time(known, started.timestamp(), clock)
         try:
             fast, slow = self._look(known)
         except (KafkaUnreachable, KafkaRefused) as failure:
             self._broker.close()
+            self._records.close()
             reason = str(failure)
             self._store_failure(known, started, clock, reason)
             return reason
@@ -50,6 +65,14 @@ class Sampler:
     def forget(self) -> None:
         """Somebody else sampled meanwhile: read the tables again before the next scan."""
         self._memory = None
+
+    def _keep_time(self, known: Memory, wall: float, monotonic: float) -> None:
+        """When the wall clock was set since the last scan, move what is remembered along."""
+        if self._clocks is not None:
+            step = (wall - self._clocks[0]) - (monotonic - self._clocks[1])
+            if abs(step) > STEP_SECONDS:
+                known.shift(step)
+        self._clocks = (wall, monotonic)
 
     def _look(self, known: Memory) -> tuple[Fast, Slow]:
         fast = fast_scan(
@@ -70,7 +93,24 @@ class Sampler:
             hidden=due or bool(new) or bool(changed),
             is_complete=due,
         )
+        self._read_firsts(known, fast)
         return fast, slow
+
+    def _read_firsts(self, known: Memory, fast: Fast) -> None:
+        """Look at what the last scan wanted: at most 50 positions, one a partition, longest unseen first."""
+        chosen: dict[Partition, FirstKey] = {}
+        for key in sorted(known.wanted, key=lambda key: looked.at if (looked := known.firsts.get(key)) else 0.0):
+            chosen.setdefault(Partition(known.wanted[key], key[1]), key)
+            if len(chosen) == MOST_LOOKS:
+                break
+        if not chosen:
+            return
+        found = self._records.first_unread({place: key[2] for place, key in chosen.items()})
+        for place, first in found.items():
+            marks = fast.ends.get(place.topic)
+            high = marks.high[place.number] if marks and place.number < len(marks.high) else None
+            if high is not None:
+                known.firsts[chosen[place]] = Looked(fast.at.timestamp(), high, first)
 
     def _store(self, known: Memory, fast: Fast, slow: Slow, clock: float) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -84,7 +124,7 @@ class Sampler:
                 at=fast.at,
                 n_topics=len(fast.overview.leaders),
                 n_groups=len(fast.groups),
-                wall_ms=round((time.monotonic() - clock) * 1000),
+                wall_ms=round((self._monotonic() - clock) * 1000),
             )
             announce("samples")
             if renamed:
@@ -101,7 +141,7 @@ class Sampler:
                 at=at,
                 n_topics=0,
                 n_groups=0,
-                wall_ms=round((time.monotonic() - clock) * 1000),
+                wall_ms=round((self._monotonic() - clock) * 1000),
                 failed=reason,
             )
             announce("samples")

@@ -4,7 +4,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from collector.domain.brokers import GroupDescribed, GroupListed, Offsets, Overview, TopicDescribed, Watermarks
+from collector.domain.brokers import (
+    GroupDescribed,
+    GroupListed,
+    Offsets,
+    Overview,
+    TopicConfigs,
+    TopicDescribed,
+    Watermarks,
+)
 from collector.ports import BrokerMetadata
 
 
@@ -27,7 +35,7 @@ class Slow:
     """
 
     topics: Mapping[str, TopicDescribed]
-    configs: Mapping[str, Mapping[str, str | None]]
+    configs: Mapping[str, TopicConfigs]
     groups: Sequence[GroupDescribed]
     hidden: Sequence[GroupListed] | None
     is_complete: bool

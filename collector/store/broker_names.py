@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.brokers import GroupDescribed, GroupListed, TopicDescribed
+from collector.domain.brokers import GroupDescribed, GroupListed, TopicConfigs, TopicDescribed
 
 
 class Mark(IntEnum):
@@ -20,6 +20,8 @@ class Mark(IntEnum):
     PARTITIONS = 3
     CONFIG = 4
     REWIND = 5
+    REBALANCE = 6
+    LOST = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,10 @@ class TopicRow:
     kafka_id: UUID | None
     role: int
     n_partitions: int | None
-    configs: Mapping[str, str | None] | None
+    configs: TopicConfigs | None
+
+
+MemberRow = tuple[str, tuple[tuple[str, int], ...]]  # member id, what it was given
 
 
 def cluster_row(cursor: CursorWrapper, name: str) -> int:
@@ -59,13 +64,19 @@ def set_cluster_kafka_id(cursor: CursorWrapper, cluster_id: int, kafka_cluster_i
 def living_topics(cursor: CursorWrapper, cluster_id: int) -> dict[str, TopicRow]:
     """By name."""
     cursor.execute(
-        "select name, id, kafka_id, role, n_partitions, configs::text from topic"
+        "select name, id, kafka_id, role, n_partitions, configs::text, configs_own from topic"
         " where cluster_id = %s and deleted_at is null",
         [cluster_id],
     )
     return {
-        name: TopicRow(number, kafka_id, role, n_partitions, json.loads(configs) if configs else None)
-        for name, number, kafka_id, role, n_partitions, configs in cursor.fetchall()
+        name: TopicRow(
+            number,
+            kafka_id,
+            role,
+            n_partitions,
+            TopicConfigs(json.loads(configs), frozenset(own)) if configs else None,
+        )
+        for name, number, kafka_id, role, n_partitions, configs, own in cursor.fetchall()
     }
 
 
@@ -133,19 +144,21 @@ def set_configs(
     cluster_id: int,
     topic_id: int,
     *,
-    before: Mapping[str, str | None] | None,
-    after: Mapping[str, str | None],
+    before: TopicConfigs | None,
+    after: TopicConfigs,
     now: datetime,
 ) -> None:
     """Keep a topic's settings; a mark says which changed."""
     cursor.execute(
-        "update topic set configs = %s::jsonb, configs_at = %s where id = %s", [json.dumps(dict(after)), now, topic_id]
+        "update topic set configs = %s::jsonb, configs_own = %s, configs_at = %s where id = %s",
+        [json.dumps(dict(after.values)), sorted(after.own), now, topic_id],
     )
     if before is None:
         return
-    changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+    names = sorted(before.values.keys() | after.values.keys())
+    changed = [name for name in names if before.values.get(name) != after.values.get(name)]
     if changed:
-        old, new = ({name: of.get(name) for name in changed} for of in (before, after))
+        old, new = ({name: of.values.get(name) for name in changed} for of in (before, after))
         add_mark(cursor, Mark.CONFIG, now, cluster_id, topic_id=topic_id, before=json.dumps(old), after=json.dumps(new))
 
 
@@ -153,6 +166,20 @@ def known_groups(cursor: CursorWrapper, cluster_id: int) -> dict[str, tuple[int,
     """name -> (id, state, protocol)."""
     cursor.execute("select name, id, state, protocol from consumer_group where cluster_id = %s", [cluster_id])
     return {name: (number, state, protocol) for name, number, state, protocol in cursor.fetchall()}
+
+
+def known_members(cursor: CursorWrapper, cluster_id: int) -> dict[int, frozenset[MemberRow]]:
+    """Group id -> its members and what they hold, as last described; groups without any are missing."""
+    cursor.execute(
+        "select m.group_id, m.member_id, m.assignment::text from group_member m"
+        " join consumer_group g on g.id = m.group_id where g.cluster_id = %s",
+        [cluster_id],
+    )
+    found: dict[int, set[MemberRow]] = {}
+    for group_id, member_id, assignment in cursor.fetchall():
+        given = tuple((topic, partition) for topic, partition in json.loads(assignment))
+        found.setdefault(group_id, set()).add((member_id, given))
+    return {group_id: frozenset(members) for group_id, members in found.items()}
 
 
 def set_groups(

@@ -1,12 +1,14 @@
 """Broker samples: rows of what changed, the newest value of everything, and one row per scan."""
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.lag import Behind, Verdict
+from collector.domain.lag import Behind
+from collector.domain.verdicts import Verdict
 
 Offsets = tuple[int | None, ...]  # element p is partition p; None: no answer, or no commit
 
@@ -42,6 +44,22 @@ class GroupNow:
     moved_at: datetime | None
     verdict: Verdict | None
     verdict_at: datetime | None
+    n_judged: int  # partitions that the verdict was found on
+    notes: tuple[tuple[int, str], ...]  # (partition, a word of NOTES)
+
+
+MARKERS, OPEN_TRANSACTION = "markers", "open transaction"
+"""Why an offset that is left may be no event to read: NOTES."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNow:
+    """The newest ends of a topic, and the broker that leads each partition."""
+
+    topic_id: int
+    low: Offsets
+    high: Offsets
+    leaders: Offsets
 
 
 def add_topic_points(cursor: CursorWrapper, points: Sequence[TopicPoint]) -> None:
@@ -76,20 +94,21 @@ def add_group_points(cursor: CursorWrapper, points: Sequence[GroupPoint]) -> Non
         )
 
 
-def set_topics_now(cursor: CursorWrapper, at: datetime, ends: Sequence[tuple[int, Offsets, Offsets]]) -> None:
-    """Replace topic_now for these (topic id, low, high)."""
+def set_topics_now(cursor: CursorWrapper, at: datetime, ends: Sequence[TopicNow]) -> None:
+    """Replace topic_now for these."""
     if ends:
         cursor.execute(
-            "insert into topic_now (topic_id, sampled_at, low, high)"
-            " select topic_id, %s, low::bigint[], high::bigint[]"
-            " from unnest(%s::int[], %s::text[], %s::text[]) n (topic_id, low, high) order by topic_id"
-            " on conflict (topic_id) do update set"
-            " sampled_at = excluded.sampled_at, low = excluded.low, high = excluded.high",
+            "insert into topic_now (topic_id, sampled_at, low, high, leaders)"
+            " select topic_id, %s, low::bigint[], high::bigint[], leaders::integer[]"
+            " from unnest(%s::int[], %s::text[], %s::text[], %s::text[]) n (topic_id, low, high, leaders)"
+            " order by topic_id on conflict (topic_id) do update set"
+            " sampled_at = excluded.sampled_at, low = excluded.low, high = excluded.high, leaders = excluded.leaders",
             [
                 at,
-                [topic_id for topic_id, _, _ in ends],
-                [_array(low) for _, low, _ in ends],
-                [_array(high) for _, _, high in ends],
+                [each.topic_id for each in ends],
+                [_array(each.low) for each in ends],
+                [_array(each.high) for each in ends],
+                [_array(each.leaders) for each in ends],
             ],
         )
 
@@ -98,34 +117,41 @@ def set_groups_now(cursor: CursorWrapper, at: datetime, groups: Sequence[GroupNo
     """Replace group_now for these."""
     if not groups:
         return
+    columns = (
+        ("topic_id", "int", [group.topic_id for group in groups]),
+        ("group_id", "int", [group.group_id for group in groups]),
+        ("committed", "bigint[]", [_array(group.committed) for group in groups]),
+        ("lag", "bigint", [group.behind.lag for group in groups]),
+        ("lost", "bigint", [group.behind.lost for group in groups]),
+        ("n_uncommitted", "int", [group.behind.n_uncommitted for group in groups]),
+        ("lag_seconds", "float8", [age.seconds if (age := group.behind.age) else None for group in groups]),
+        (
+            "lag_seconds_margin",
+            "float8",
+            [age.margin_seconds if (age := group.behind.age) else None for group in groups],
+        ),
+        (
+            "lag_seconds_from_record",
+            "bool",
+            [bool(age and age.from_record) for group in groups for age in (group.behind.age,)],
+        ),
+        ("moved_at", "timestamptz", [group.moved_at for group in groups]),
+        ("verdict", "text", [group.verdict.value if group.verdict else "" for group in groups]),
+        ("verdict_at", "timestamptz", [group.verdict_at for group in groups]),
+        ("n_judged", "int", [group.n_judged for group in groups]),
+        ("notes", "jsonb", [json.dumps(dict(group.notes)) for group in groups]),
+    )
+    names = [name for name, _, _ in columns]
+    texts = {"bigint[]", "jsonb"}  # arrays of several lengths cannot be one parameter; their texts can
+    holders = [f"%s::{'text' if kind in texts else kind}[]" for _, kind, _ in columns]
     cursor.execute(
-        "insert into group_now (topic_id, group_id, sampled_at, committed, lag, lost, n_uncommitted,"
-        " lag_seconds, lag_seconds_margin, moved_at, verdict, verdict_at)"
-        " select topic_id, group_id, %s, committed::bigint[], lag, lost, n_uncommitted, seconds, margin, moved_at,"
-        " verdict, verdict_at"
-        " from unnest(%s::int[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::int[], %s::float8[],"
-        " %s::float8[], %s::timestamptz[], %s::text[], %s::timestamptz[])"
-        " n (topic_id, group_id, committed, lag, lost, n_uncommitted, seconds, margin, moved_at, verdict, verdict_at)"
-        " order by 1, 2"
-        " on conflict (topic_id, group_id) do update set sampled_at = excluded.sampled_at,"
-        " committed = excluded.committed, lag = excluded.lag, lost = excluded.lost,"
-        " n_uncommitted = excluded.n_uncommitted, lag_seconds = excluded.lag_seconds,"
-        " lag_seconds_margin = excluded.lag_seconds_margin, moved_at = excluded.moved_at,"
-        " verdict = excluded.verdict, verdict_at = excluded.verdict_at",
-        [
-            at,
-            [group.topic_id for group in groups],
-            [group.group_id for group in groups],
-            [_array(group.committed) for group in groups],
-            [group.behind.lag for group in groups],
-            [group.behind.lost for group in groups],
-            [group.behind.n_uncommitted for group in groups],
-            [group.behind.age.seconds if group.behind.age else None for group in groups],
-            [group.behind.age.margin_seconds if group.behind.age else None for group in groups],
-            [group.moved_at for group in groups],
-            [group.verdict.value if group.verdict else "" for group in groups],
-            [group.verdict_at for group in groups],
-        ],
+        f"insert into group_now (sampled_at, {', '.join(names)})"  # noqa: S608 our own names
+        f" select %s, {', '.join(f'{name}::{kind}' for name, kind, _ in columns)}"
+        f" from unnest({', '.join(holders)})"
+        f" n ({', '.join(names)}) order by topic_id, group_id"
+        f" on conflict (topic_id, group_id) do update set sampled_at = excluded.sampled_at,"
+        f" {', '.join(f'{name} = excluded.{name}' for name in names[2:])}",
+        [at, *(values for _, _, values in columns)],
     )
 
 
@@ -171,10 +197,10 @@ def last_scan_at(cursor: CursorWrapper, cluster_id: int) -> datetime | None:
     return found
 
 
-def topics_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> dict[int, tuple[Offsets, Offsets]]:
-    """topic id -> (low, high)."""
-    cursor.execute("select topic_id, low, high from topic_now where topic_id = any(%s)", [list(topic_ids)])
-    return {topic_id: (tuple(low), tuple(high)) for topic_id, low, high in cursor.fetchall()}
+def topics_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> dict[int, tuple[Offsets, Offsets, Offsets]]:
+    """topic id -> (low, high, leaders)."""
+    cursor.execute("select topic_id, low, high, leaders from topic_now where topic_id = any(%s)", [list(topic_ids)])
+    return {topic_id: (tuple(low), tuple(high), tuple(leaders)) for topic_id, low, high, leaders in cursor.fetchall()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +211,19 @@ class Kept:
     moved_at: datetime | None
     verdict: Verdict | None
     verdict_at: datetime | None
+    lost: int
 
 
 def groups_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> dict[tuple[int, int], Kept]:
     """By (topic id, group id)."""
     cursor.execute(
-        "select topic_id, group_id, committed, moved_at, verdict, verdict_at from group_now where topic_id = any(%s)",
+        "select topic_id, group_id, committed, moved_at, verdict, verdict_at, lost from group_now"
+        " where topic_id = any(%s)",
         [list(topic_ids)],
     )
     return {
-        (topic_id, group_id): Kept(tuple(committed), moved_at, Verdict(verdict) if verdict else None, verdict_at)
-        for topic_id, group_id, committed, moved_at, verdict, verdict_at in cursor.fetchall()
+        (topic_id, group_id): Kept(tuple(committed), moved_at, Verdict(verdict) if verdict else None, verdict_at, lost)
+        for topic_id, group_id, committed, moved_at, verdict, verdict_at, lost in cursor.fetchall()
     }
 
 

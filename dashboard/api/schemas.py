@@ -5,6 +5,8 @@ from typing import Any, Literal
 from ninja import Field, Schema
 
 Health = Literal["ok", "degraded", "failing", "idle", "unknown"]
+Until = float | Literal["never"] | None
+"""Seconds until something happens; null is unknown."""
 
 
 class Problem(Schema):
@@ -93,6 +95,7 @@ class TopicItem(Schema):
     lag: int | None
     lag_seconds: float | None
     retention_ms: int | None
+    loses_in_seconds: Until
     n_dead_letters: int
     n_partitions: int | None
     evidence: list[str]
@@ -122,16 +125,59 @@ class TopicGroup(Schema):
     lag: int | None
     lag_seconds: float | None
     lag_seconds_margin: float | None
+    lag_seconds_from: Literal["samples", "record"] | None
     lost: int | None
+    n_uncommitted: int | None
     verdict: str
+    since: str | None
+    n_judged: int | None
+    notes: dict[str, str]
     health: Health
     sentence: str
     trend: float | None
+    done_in_seconds: Until
+    loses_in_seconds: Until
+    traced: int | None
+    offsets: int | None
     evidence: list[str]
 
 
+class TopicPartition(Schema):
+    """One partition. `is_hot`: more than 3 times the median rate. `lags` by group (those furthest behind)."""
+
+    partition: int
+    leader: int | None
+    low: int | None
+    high: int | None
+    rate: float | None
+    is_hot: bool
+    lags: dict[str, int | None]
+
+
+class Change(Schema):
+    """One setting before and after; null is "not set"."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+class MarkItem(Schema):
+    """Something that changed at a time."""
+
+    at: str
+    kind: Literal["version", "again", "partitions", "config", "rewind", "rebalance", "lost", "other"]
+    who: str
+    sentence: str
+    changes: list[Change]
+
+
 class TopicAnswer(Schema):
-    """One topic."""
+    """One topic. `traced` of `messages` written in the window have spans.
+
+    `unlike_events`: why its offsets and its events differ in number ("transactional", "compacted"), or empty. `lost`:
+    offsets that were deleted before some group read them. `own_configs`: settings of the topic's own.
+    """
 
     as_of: str | None
     id: str
@@ -144,9 +190,15 @@ class TopicAnswer(Schema):
     rate_in: float | None
     messages: int | None
     available: int | None
+    traced: int | None
+    unlike_events: str
+    lost: int
+    partitions: list[TopicPartition]
     producers: list[GraphEdge]
     groups: list[TopicGroup]
     configs: dict[str, Any]
+    own_configs: list[str]
+    marks: list[MarkItem]
 
 
 class SeriesLine(Schema):
@@ -158,26 +210,43 @@ class SeriesLine(Schema):
 
 
 class SeriesAnswer(Schema):
-    """Rates in and out (per second) and lag (events), one value per step; `at` are the ends of the steps."""
+    """Rates in and out (per second), lag in offsets and in seconds: a value per step; `at` are their ends."""
 
     at: list[str]
     step_seconds: float
     rate_in: SeriesLine
     rates_out: list[SeriesLine]
     lags: list[SeriesLine]
+    ages: list[SeriesLine]
     n_more_groups: int
 
 
 class Reading(Schema):
-    """A group on one of its topics."""
+    """A group on one of its topics. `lost`: offsets that were deleted before it read them.
+
+    `verdict` was found on `n_judged` partitions and holds since `since`. `notes`: partition to "markers" (what is left
+    there are transaction markers) or "open transaction".
+    """
 
     topic: str
+    n_partitions: int | None
     rate: float | None
     messages: int | None
     lag: int | None
     lag_seconds: float | None
+    lag_seconds_margin: float | None
+    lag_seconds_from: Literal["samples", "record"] | None
     lost: int | None
+    n_uncommitted: int | None
     verdict: str
+    since: str | None
+    n_judged: int | None
+    notes: dict[str, str]
+    health: Health
+    sentence: str
+    trend: float | None
+    done_in_seconds: Until
+    loses_in_seconds: Until
     services: list[str]
 
 
@@ -191,8 +260,12 @@ class GroupItem(Schema):
     state: str
     health: Health
     sentence: str
+    n_members: int
     lag: int | None
     lag_seconds: float | None
+    lost: int
+    moved_at: str | None
+    loses_in_seconds: Until
     topics: list[Reading]
 
 
@@ -222,14 +295,34 @@ class GroupPartition(Schema):
     high: int | None
     committed: int | None
     lag: int | None
+    lost: int
+    lag_seconds: float | None
+    lag_seconds_margin: float | None
+    verdict: str
+    note: Literal["", "markers", "open transaction"]
+    member: str
+
+
+class GroupSeries(Schema):
+    """Lag in seconds and in offsets, and commits per second, one line a topic; `at` are the ends of the steps."""
+
+    at: list[str]
+    step_seconds: float
+    ages: list[SeriesLine]
+    lags: list[SeriesLine]
+    rates: list[SeriesLine]
+    n_more_topics: int
 
 
 class GroupAnswer(GroupItem):
-    """One group with its members and partitions."""
+    """One group with its members and partitions (at most 1,000, largest lag first)."""
 
     as_of: str | None
     members: list[GroupMember]
     partitions: list[GroupPartition]
+    n_partitions: int
+    series: GroupSeries
+    marks: list[MarkItem]
 
 
 class HealthPart(Schema):

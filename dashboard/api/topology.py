@@ -11,11 +11,16 @@ from collector import clock
 from dashboard.access import Action, needs
 from dashboard.api import schemas
 from dashboard.api.problems import NotFound
+from dashboard.queries import group as one_group
+from dashboard.queries import group_series as group_lines
 from dashboard.queries import groups as group_queries
+from dashboard.queries import topic as one_topic
 from dashboard.queries import topics as topic_queries
 from dashboard.queries import wire
 from dashboard.queries.conditions import Behind
 from dashboard.queries.graph import graph
+from dashboard.queries.marks import marks_of_group, marks_of_topic
+from dashboard.queries.readers import GroupOnTopic
 from dashboard.queries.series import series
 from dashboard.queries.window import Window, parse
 
@@ -62,7 +67,7 @@ def read_topics(
     page, more = _page(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.scanned_at),
-        "items": [asdict(row) for row in page],
+        "items": [wire.topic_row(row) for row in page],
         "next": more,
         "truncated": more is not None,
     }
@@ -75,7 +80,7 @@ def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = No
     number = topic_queries.number_of(cluster, topic)
     if number is None:
         raise NotFound("No such topic.")
-    found = series(number, _window(from_, to))
+    found = series(cluster, number, _window(from_, to))
     return {**asdict(found), "at": [wire.iso(at) for at in found.at]}
 
 
@@ -83,9 +88,11 @@ def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = No
 @needs(Action.VIEW)
 def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """One topic: who writes, who reads, how far behind, and its configuration."""
-    found = topic_queries.topic(cluster, topic, _window(from_, to), now=clock.now())
-    if found is None:
+    window, number = _window(from_, to), topic_queries.number_of(cluster, topic)
+    found = one_topic.topic(cluster, topic, window, now=clock.now())
+    if found is None or number is None:
         raise NotFound("No such topic.")
+    marks = marks_of_topic(number, window)
     return {
         **asdict(found.name),
         "as_of": wire.iso(found.freshness.as_of),
@@ -94,9 +101,15 @@ def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = Non
         "rate_in": found.node.rate_in,
         "messages": found.messages,
         "available": found.available,
+        "traced": found.share.traced,
+        "unlike_events": found.unlike_events,
+        "lost": found.lost,
+        "partitions": [_topic_partition(row, found.partitions.groups) for row in found.partitions.rows],
         "producers": [wire.edge(edge) for edge in found.producers],
         "groups": [_group_on_topic(group) for group in found.groups],
         "configs": found.configs,
+        "own_configs": [setting.name for setting in found.settings if setting.is_own],
+        "marks": [wire.mark(mark) for mark in marks.items],
     }
 
 
@@ -109,7 +122,7 @@ def read_groups(
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """Every consumer group that ever committed on a living topic, by id."""
+    """Every consumer group that reads a living topic, and those whose offsets cannot be read, by id."""
     found = group_queries.groups(_window(from_, to), now=clock.now(), after=after)
     page, more = _page(found.items, limit, truncated=found.truncated)
     return {
@@ -123,15 +136,20 @@ def read_groups(
 @router.get("groups/{segment:cluster}/{rest:group}", response=schemas.GroupAnswer)
 @needs(Action.VIEW)
 def read_group(request: HttpRequest, cluster: str, group: str, from_: From = None, to: To = None) -> dict[str, Any]:
-    """One group: its topics, members and partitions."""
-    found = group_queries.group(cluster, group, _window(from_, to), now=clock.now())
+    """One group: its topics, members and partitions, its lag over the window, and what changed in it."""
+    window = _window(from_, to)
+    found = one_group.group(cluster, group, window, now=clock.now())
     if found is None:
         raise NotFound("No such group.")
+    lines = asdict(group_lines.group_series(cluster, found.number, window))
     return {
         **_group(found.row),
         "as_of": wire.iso(found.freshness.scanned_at),
         "members": [asdict(member) for member in found.members],
-        "partitions": [asdict(partition) for partition in found.partitions],
+        "partitions": [_partition(partition) for partition in found.partitions],
+        "n_partitions": found.n_partitions,
+        "series": {**lines, "at": [wire.iso(at) for at in lines["at"]]},
+        "marks": [wire.mark(mark) for mark in marks_of_group(found.number, window).items],
     }
 
 
@@ -145,7 +163,7 @@ def _page(rows: Sequence[Row], limit: int, *, truncated: bool) -> tuple[Sequence
     return page, page[-1].id if len(rows) > limit or (truncated and page) else None
 
 
-def _group_on_topic(group: topic_queries.GroupOnTopic) -> dict[str, Any]:
+def _group_on_topic(group: GroupOnTopic) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
@@ -156,9 +174,18 @@ def _group_on_topic(group: topic_queries.GroupOnTopic) -> dict[str, Any]:
         "health": group.health.level,
         "sentence": group.health.sentence,
         "trend": group.trend,
+        "done_in_seconds": wire.seconds(group.done_in_seconds),
+        "loses_in_seconds": wire.seconds(group.risk.seconds if group.risk else None),
+        "traced": group.share.traced,
+        "offsets": group.share.offsets,
         "evidence": list(group.evidence),
         **_behind(group.behind),
     }
+
+
+def _topic_partition(row: one_topic.PartitionRow, groups: Sequence[str]) -> dict[str, Any]:
+    names = ("partition", "leader", "low", "high", "rate", "is_hot")
+    return {**{name: getattr(row, name) for name in names}, "lags": dict(zip(groups, row.lags, strict=True))}
 
 
 def _group(row: group_queries.GroupRow) -> dict[str, Any]:
@@ -170,14 +197,24 @@ def _group(row: group_queries.GroupRow) -> dict[str, Any]:
         "state": row.state,
         "health": row.health.level,
         "sentence": row.health.sentence,
+        "n_members": row.n_members,
         "lag": row.lag,
         "lag_seconds": row.lag_seconds,
+        "lost": row.lost,
+        "moved_at": wire.iso(row.moved_at),
+        "loses_in_seconds": wire.seconds(row.loses_in_seconds),
         "topics": [
             {
                 "topic": reading.topic,
                 "rate": reading.rate,
                 "messages": reading.messages,
                 "services": list(reading.services),
+                "n_partitions": reading.n_partitions,
+                "health": reading.health.level,
+                "sentence": reading.health.sentence,
+                "trend": reading.trend,
+                "done_in_seconds": wire.seconds(reading.done_in_seconds),
+                "loses_in_seconds": wire.seconds(reading.risk.seconds if reading.risk else None),
                 **_behind(reading.behind),
             }
             for reading in row.readings
@@ -190,6 +227,26 @@ def _behind(behind: Behind | None) -> dict[str, Any]:
         "lag": behind.lag if behind else None,
         "lag_seconds": behind.lag_seconds if behind else None,
         "lag_seconds_margin": behind.lag_seconds_margin if behind else None,
+        "lag_seconds_from": None if behind is None or behind.lag_seconds is None else _source(behind.from_record),
         "lost": behind.lost if behind else None,
+        "n_uncommitted": behind.n_uncommitted if behind else None,
         "verdict": behind.verdict if behind else "",
+        "since": wire.iso(behind.since) if behind else None,
+        "n_judged": behind.n_judged if behind else None,
+        "notes": dict(behind.notes) if behind else {},
     }
+
+
+def _partition(row: one_group.PartitionStanding) -> dict[str, Any]:
+    return {
+        **{name: getattr(row, name) for name in ("topic", "partition", "low", "high", "committed", "lag", "lost")},
+        "lag_seconds": row.age.seconds if row.age else None,
+        "lag_seconds_margin": row.age.margin_seconds if row.age else None,
+        "verdict": row.verdict,
+        "note": row.note,
+        "member": row.member,
+    }
+
+
+def _source(from_record: bool) -> str:  # noqa: FBT001
+    return "record" if from_record else "samples"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from dashboard.queries.ticks import Tick, graph_tick, topics_tick
+from dashboard.queries.ticks import Tick, graph_tick, groups_tick, topics_tick
 
 WINDOWS = frozenset({300, 900, 3600, 21600, 86400})
 """Seconds: the live time ranges of the pages."""
@@ -16,8 +16,13 @@ class Builder(Protocol):
     def __call__(self, window_seconds: int, *, now: datetime) -> Tick: ...
 
 
-BUILDERS: dict[str, Builder] = {"graph": graph_tick, "topics": topics_tick}
-WOKEN_BY = {"topology": ("graph",), "samples": ("graph", "topics"), "letters": ("graph",), "names": ("graph", "topics")}
+BUILDERS: dict[str, Builder] = {"graph": graph_tick, "groups": groups_tick, "topics": topics_tick}
+WOKEN_BY = {
+    "topology": ("graph",),
+    "samples": ("graph", "groups", "topics"),
+    "letters": ("graph",),
+    "names": ("graph", "groups", "topics"),
+}
 """Which streams a hint makes worth a look."""
 BELLS = {"letters": "letters", "retries": "retries", "layout": "layout", "health": "health", "topology": "events"}
 """Which doorbell a hint rings on the pages."""

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from collector.clock import now
+from collector.domain.identities import parts
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.queries import wire
@@ -120,7 +121,7 @@ def _attention(drawn: Graph, rows: list[Row]) -> Mapping[str, object]:
             if row.edge.kind == "consume"
             else f"{row.source.name} to {row.target.name}",
             row.edge.sentence,
-            f"{reverse('overview')}?{urlencode({'sel': f'edge:{row.edge.id}'})}",
+            _address(row),
         )
         for row in rows
         if row.edge.health in _LEVELS
@@ -134,6 +135,13 @@ def _attention(drawn: Graph, rows: list[Row]) -> Mapping[str, object]:
     return {"items": found[:MOST_ATTENTION], "n_more": max(0, len(found) - MOST_ATTENTION), "n_all": len(found)}
 
 
+def _address(row: Row) -> str:
+    """Where an edge is looked into: a group on its page, others beside the graph."""
+    if row.edge.group and (named := parts(row.edge.group)):
+        return reverse("group", args=named[1])
+    return f"{reverse('overview')}?{urlencode({'sel': f'edge:{row.edge.id}'})}"
+
+
 def _panel(selected: str, drawn: Graph, rows: list[Row]) -> Panel | None:
     if selected.startswith("edge:"):
         row = next((row for row in rows if row.edge.id == selected.removeprefix("edge:")), None)
@@ -141,7 +149,7 @@ def _panel(selected: str, drawn: Graph, rows: list[Row]) -> Panel | None:
     node = next((node for node in drawn.nodes if node.id == selected), None)
     if node is None:
         return None
-    url = reverse("topic", args=[node.cluster, node.name]) if node.kind == "topic" else ""
+    url = reverse(node.kind, args=[node.cluster, node.name]) if node.kind in {"topic", "group"} else ""
     into = tuple(row for row in rows if row.target.id == node.id)
     out = tuple(row for row in rows if row.source.id == node.id)
     return Panel(selected, node, None, into, out, url)

@@ -39,9 +39,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
 
 
 def address_of(name: Name) -> str:
-    """Where something with a name is shown: a topic on its page, others selected on the graph."""
-    if name.kind == "topic":
-        return reverse("topic", args=[name.cluster, name.name])
+    """Where something with a name is shown: a topic and a group on their page, a service selected on the graph."""
+    if name.kind in {"topic", "group"}:
+        return reverse(name.kind, args=[name.cluster, name.name])
     return f"{reverse('overview')}?{urlencode({'sel': name.id})}"
 
 

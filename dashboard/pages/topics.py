@@ -1,6 +1,8 @@
 """Topics, and one topic: which are busy, late or at risk; who writes, who reads, how far behind?"""
 
 from fnmatch import fnmatchcase
+from math import inf
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -9,14 +11,19 @@ from django.urls import path, reverse
 from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import chart, lag_caption, rate_caption
+from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption
 from dashboard.queries.events import recent_events
+from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.series import series
-from dashboard.queries.topics import TopicRow, number_of, topic, topics
+from dashboard.queries.topic import topic
+from dashboard.queries.topics import TopicRow, deleted, number_of, topics
+from dashboard.queries.window import Window
 from dashboard.queries.wire import iso
+from dashboard.templatetags import formats
 from dashboard.templatetags.sorting import ordered
 
-N_RECENT = 20
+N_RECENT = 100
+TABS = (("flow", "Flow"), ("partitions", "Partitions"), ("events", "Events"), ("config", "Config"))
 DEFAULT_SORT = "-in"
 _HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 _COLUMNS = {
@@ -60,33 +67,32 @@ def topic_list(request: HttpRequest) -> HttpResponse:
 
 @needs(Action.VIEW)
 def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
-    """One topic; part: `charts` (JSON)."""
+    """One topic, by tab; parts: `charts` (JSON), `flow` with the standing above it."""
     span = shell.window(request)
     number = number_of(cluster, name)
     page = topic(cluster, name, span, now=now()) if number is not None else None
     if number is None or page is None:
-        raise Http404(f"There is no topic {name} on {cluster}.")
-    lines = series(number, span)
-    charts = {
-        "rates": chart(lines, [lines.rate_in, *lines.rates_out], "events/s"),
-        "lags": chart(lines, lines.lags, "events"),
-    }
-    if shell.wants_part(request, "charts"):
-        return JsonResponse({**charts, "as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed})
-    facts = {
-        "topic": page,
-        "charts": charts,
-        "captions": {"rates": rate_caption(lines), "lags": lag_caption(lines)},
-        "n_more_groups": lines.n_more_groups,
-        "recent": recent_events(cluster, name, since=span.from_at, until=span.to_at, limit=N_RECENT),
-        "configs": sorted(page.configs.items()),
-    }
+        raise Http404(_absent(cluster, name))
+    facts: dict[str, Any] = {"topic": page, "unit": "offsets" if page.unlike_events else "events"}
     if shell.wants_part(request, "flow"):
         return render(request, "topics/flow.html", facts)
+    if shell.wants_part(request, "charts"):
+        charts = _charts(cluster, number, span)
+        fresh = {"as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed}
+        return JsonResponse({**charts["charts"], "marks": charts["shown_marks"], **fresh})
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in dict(TABS) else TABS[0][0]
+    match tab:
+        case "flow":
+            facts |= _charts(cluster, number, span)
+        case "events":
+            facts["recent"] = recent_events(cluster, name, since=span.from_at, until=span.to_at, limit=N_RECENT)
+        case "config":
+            facts["config_marks"] = config_history(number)
     return shell.page(
         request,
         "topics/topic.html",
-        facts,
+        {**facts, "tabs": TABS, "tab": tab},
         section="topics",
         crumbs=[shell.Crumb("Topics", reverse("topics")), shell.Crumb(name)],
         span=span,
@@ -95,6 +101,29 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         streams=shell.stream("topics", span),
         source="scan",
     )
+
+
+def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
+    lines, marks = series(cluster, number, span), marks_of_topic(number, span)
+    return {
+        "charts": {
+            "rates": chart(lines, [lines.rate_in, *lines.rates_out], "/s"),
+            "ages": chart(lines, lines.ages, "s"),
+            "lags": chart(lines, lines.lags, "offsets"),
+        },
+        "captions": {"rates": rate_caption(lines), "ages": age_caption(lines), "lags": lag_caption(lines)},
+        "n_more_groups": lines.n_more_groups,
+        "marks": marks,
+        "shown_marks": marks_on(marks),
+    }
+
+
+def _absent(cluster: str, name: str) -> str:
+    """There is none, or there was one."""
+    deleted_at = deleted(cluster, name)
+    if deleted_at is None:
+        return f"There is no topic {name} on {cluster}."
+    return f"The topic {name} was deleted {formats.moment(deleted_at, now=now(), seconds=False)}."
 
 
 def _matches(row: TopicRow, word: str) -> bool:
@@ -109,6 +138,8 @@ def _matches(row: TopicRow, word: str) -> bool:
         hit = row.health in {"failing", "degraded"} if value == "bad" else row.health == value
     elif (field, value) == ("is", "idle"):
         hit = row.health == "idle"
+    elif (field, value) == ("is", "at-risk"):
+        hit = row.loses_in_seconds is not None and row.loses_in_seconds < inf
     elif (field, value) == ("has", "dead-letters"):
         hit = row.n_dead_letters > 0
     return hit is not word.startswith("-")

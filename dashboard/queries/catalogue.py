@@ -1,9 +1,11 @@
 """Names, roles and states behind the ids of the observation tables, read once per question."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from collector.domain import identities
 from dashboard.queries.conditions import Behind
@@ -59,6 +61,29 @@ class Catalogue:
         return (kind, names[0], names[-1]) if kind == "group" else (kind, "", "/".join(names))
 
 
+def _standing(cursor: CursorWrapper) -> dict[tuple[int, int], Behind]:
+    cursor.execute(
+        "select topic_id, group_id, lag, lag_seconds, lag_seconds_margin, lost, n_uncommitted, verdict, verdict_at,"
+        " lag_seconds_from_record, n_judged, notes::text, moved_at from group_now"
+    )
+    return {
+        (row[0], row[1]): Behind(
+            lag=row[2],
+            lag_seconds=row[3],
+            lag_seconds_margin=row[4],
+            lost=row[5],
+            n_uncommitted=row[6],
+            verdict=row[7],
+            since=row[8],
+            from_record=row[9],
+            n_judged=row[10],
+            notes={} if row[11] == "{}" else json.loads(row[11]),
+            moved_at=row[12],
+        )
+        for row in cursor.fetchall()
+    }
+
+
 def catalogue() -> Catalogue:
     """One read of every dictionary. Five statements.
 
@@ -81,11 +106,7 @@ def catalogue() -> Catalogue:
             number: GroupName(identities.group_id(cluster, name), name, cluster, PROTOCOLS[protocol], state)
             for number, cluster, name, protocol, state in cursor.fetchall()
         }
-        cursor.execute(
-            "select topic_id, group_id, lag, lag_seconds, lag_seconds_margin, lost, n_uncommitted, verdict, verdict_at"
-            " from group_now"
-        )
-        standing = {(row[0], row[1]): Behind(*row[2:]) for row in cursor.fetchall()}
+        standing = _standing(cursor)
         cursor.execute(
             "select d.topic_id, sum(c.n)::bigint from failure_count c"
             " cross join lateral (select s.dead_letter_id from letter_state s where s.failure_group_id"

@@ -1,9 +1,12 @@
 """Health as colour, shape and word (ok, degraded, failing, idle, unknown), each with the sentence that explains it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 FAILING_SHARE, DEGRADED_SHARE = 0.05, 0.01
+REBALANCE_PATIENCE = timedelta(seconds=60)
+MARKERS, OPEN_TRANSACTION = "markers", "open transaction"  # words of group_now.notes
 _ORDER = ("failing", "degraded", "ok", "unknown", "idle")
 
 
@@ -25,7 +28,11 @@ class Behind:
     lost: int
     n_uncommitted: int
     verdict: str
-    since: object | None = None
+    since: datetime | None = None
+    from_record: bool = False  # `lag_seconds` is by a record's own timestamp, else by interpolation
+    n_judged: int = 0  # partitions that the verdict was found on
+    notes: Mapping[str, str] = field(default_factory=dict)  # partition -> MARKERS or OPEN_TRANSACTION
+    moved_at: datetime | None = None
 
 
 PAST = "PAST"  # stands where a verdict would, in a window that is over
@@ -46,9 +53,24 @@ def of_verdict(verdict: str) -> Health:
     return _BY_VERDICT.get(verdict, Health("unknown", "not enough samples yet"))
 
 
-def of_edge(messages: int | None, errors: int | None, behind: Behind | None) -> Health:
+def of_behind(behind: Behind, *, as_of: datetime | None) -> Health:
+    """Health of a group on a topic, with the partitions and the reasons. A rebalance is no news for a minute."""
+    health, notes = of_verdict(behind.verdict), set(behind.notes.values())
+    if behind.verdict == "REBALANCING" and behind.since and as_of and as_of - behind.since < REBALANCE_PATIENCE:
+        return Health("ok", health.sentence)
+    if behind.verdict in {"STALLED", "STOPPED"} and OPEN_TRANSACTION in notes:
+        return Health(health.level, "blocked by an open transaction")
+    if behind.verdict == "OK" and MARKERS in notes:
+        return Health(health.level, f"{health.sentence}, within transaction markers")
+    if behind.verdict in {"STALLED", "STOPPED", "REWOUND"} and behind.n_judged:
+        on = "1 partition" if behind.n_judged == 1 else f"{behind.n_judged:,} partitions"
+        return Health(health.level, f"{health.sentence} on {on}")
+    return health
+
+
+def of_edge(messages: int | None, errors: int | None, behind: Behind | None, *, as_of: datetime | None) -> Health:
     """Health of one edge: its failed share over the window, or its group's verdict, whichever is worse."""
-    verdict = of_verdict(behind.verdict) if behind else None
+    verdict = of_behind(behind, as_of=as_of) if behind else None
     failed = _failures(messages, errors)
     known = [health for health in (failed, verdict) if health is not None]
     return worst(known) if known else Health("ok", "traced, nothing failed")

@@ -125,7 +125,7 @@ def drawn(known: Facts, *, idle: bool) -> Graph:
     found = [_traced(edge, known) for edge in known.spans if edge.topic_id in known.names.topics]
     explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
     found += [
-        _from_offsets(progress, known.names)
+        _from_offsets(progress, known.names, known.fresh.scanned_at)
         for pair, progress in known.groups.items()
         if pair not in explained and pair[1] in known.names.groups and _has_life(progress, known.names)
     ]
@@ -150,7 +150,7 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
     produce = edge.kind == traced.PRODUCE
     group = names.groups.get(edge.group_id) if edge.group_id else None
     behind = names.behind(edge.topic_id, edge.group_id)
-    health = of_edge(edge.messages, edge.errors, behind)
+    health = of_edge(edge.messages, edge.errors, behind, as_of=known.fresh.scanned_at)
     latency = known.spent.get((edge.kind, edge.service_id, edge.group_id, edge.topic_id))
     committed = (edge.topic_id, edge.group_id) in known.groups
     return Edge(
@@ -174,10 +174,10 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
     )
 
 
-def _from_offsets(progress: offsets.GroupProgress, names: Catalogue) -> Edge:
+def _from_offsets(progress: offsets.GroupProgress, names: Catalogue, as_of: datetime | None) -> Edge:
     topic, group = names.topics[progress.topic_id].id, names.groups[progress.group_id]
     behind = names.behind(progress.topic_id, progress.group_id)
-    health = of_edge(progress.messages, None, behind)
+    health = of_edge(progress.messages, None, behind, as_of=as_of)
     return Edge(
         id=f"{topic}>{group.id}",
         source=topic,

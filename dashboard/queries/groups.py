@@ -1,20 +1,24 @@
-"""Consumer groups: the list, and one group with its topics, partitions and members."""
+"""Consumer groups: each with everything it reads, how far behind it is, where that goes, and what it may lose."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from django.db import connection
 
-from collector.domain import lag as lags
+from collector.domain.lag import Pace
 from dashboard.queries import graph
 from dashboard.queries.catalogue import GroupName
-from dashboard.queries.conditions import Behind, Health, of_verdict, worst
+from dashboard.queries.conditions import Behind, Health, of_behind, worst
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Facts, facts
+from dashboard.queries.keeping import Keeping, Risk, keeping, risk
 from dashboard.queries.window import Window
 
 LIMIT = 1000
+UNREADABLE = "Hidden"  # the state of a group whose offsets no client can read
+NOT_READABLE = "lag not readable: share, Connect or Streams group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +27,28 @@ class Reading:
 
     topic: str
     topic_name: str
+    cluster: str
+    n_partitions: int | None
     rate: float | None
     messages: int | None
-    behind: Behind | None
+    behind: Behind
     health: Health
     services: tuple[str, ...]
+    pace: Pace
+    risk: Risk | None
+
+    @property
+    def trend(self) -> float | None:
+        """Offsets per second by which the lag grows (above 0) or falls."""
+        return self.pace.growth
+
+    @property
+    def done_in_seconds(self) -> float | None:
+        """Until nothing is left; infinity for never. None when unknown, without lag, and for a group that keeps up:
+        its lag is only what is under way."""
+        if not self.behind.lag or self.behind.verdict == "OK":
+            return None
+        return self.pace.done_in(self.behind.lag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +60,47 @@ class GroupRow:
     cluster: str
     protocol: str
     state: str
+    n_members: int
     health: Health
-    lag: int | None
-    lag_seconds: float | None
     readings: tuple[Reading, ...]
+
+    @property
+    def worst(self) -> Reading | None:
+        """Where it is furthest behind."""
+        return self.readings[0] if self.readings else None
+
+    @property
+    def lag(self) -> int | None:
+        """Its largest lag in offsets; None where nothing is known."""
+        return max((each.behind.lag for each in self.readings if each.behind.lag is not None), default=None)
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """Its largest lag in seconds; None where nothing is known."""
+        known = [each.behind.lag_seconds for each in self.readings if each.behind.lag_seconds is not None]
+        return max(known, default=None)
+
+    @property
+    def moved_at(self) -> datetime | None:
+        """When it was last seen to commit something new."""
+        return max((each.behind.moved_at for each in self.readings if each.behind.moved_at), default=None)
+
+    @property
+    def n_uncommitted(self) -> int:
+        """Partitions on which it has not committed."""
+        return sum(each.behind.n_uncommitted for each in self.readings)
+
+    @property
+    def lost(self) -> int:
+        """Offsets that were deleted before it read them."""
+        return sum(each.behind.lost for each in self.readings)
+
+    @property
+    def loses_in_seconds(self) -> float | None:
+        """Until the first unread event may be deleted, on any of its topics; infinity for never."""
+        known = [each.risk.seconds if each.risk else None for each in self.readings]
+        sooner = min((each for each in known if each is not None), default=None)
+        return sooner if sooner is not None and (sooner < inf or None not in known) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,127 +113,79 @@ class Groups:
     freshness: Freshness
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Somebody in the group, and which partitions it holds."""
-
-    client_id: str
-    host: str
-    assignment: tuple[tuple[str, int], ...]
-    seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionStanding:
-    """One partition of a topic the group reads. None is unknown, or never committed."""
-
-    topic: str
-    partition: int
-    low: int | None
-    high: int | None
-    committed: int | None
-    lag: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class GroupPage:
-    """All facts of one group."""
-
-    row: GroupRow
-    members: tuple[Member, ...]
-    partitions: tuple[PartitionStanding, ...]
-    freshness: Freshness
-
-
 def groups(window: Window, *, now: datetime, after: str = "") -> Groups:
-    """Every group that ever committed on a living topic, by id, behind `after`; at most 1,000. Ten statements."""
+    """Every group that reads a living topic, and those that cannot be read, by id, behind `after`; at most 1,000.
+
+    Twelve statements, one more where topics have size limits.
+    """
     known = facts(window, now=now)
-    rows = sorted(_rows(known), key=lambda row: row.id)
+    rows = sorted(group_rows(known), key=lambda row: row.id)
     behind = [row for row in rows if row.id > after]
     return Groups(tuple(behind[:LIMIT]), len(rows), len(behind) > LIMIT, known.fresh)
 
 
-def group(cluster: str, name: str, window: Window, *, now: datetime) -> GroupPage | None:
-    """One group, or None when there is none of that name. Twelve statements."""
-    known = facts(window, now=now)
-    number = next((key for key, g in known.names.groups.items() if (g.cluster, g.name) == (cluster, name)), None)
-    if number is None:
-        return None
-    row = next((row for row in _rows(known, only=number)), None) or _row(known.names.groups[number], [])
-    return GroupPage(row, _members(number), _partitions(number, known), known.fresh)
-
-
-def _rows(known: Facts, *, only: int | None = None) -> list[GroupRow]:
+def group_rows(known: Facts, *, only: int | None = None) -> list[GroupRow]:
+    """Rows of all groups, or of one. Two statements."""
     readers: dict[tuple[str, str], list[Edge]] = {}
     for edge in graph.drawn(known, idle=True).edges:
         if edge.kind == "consume" and edge.group:
             readers.setdefault((edge.source, edge.group), []).append(edge)
+    kept, members = keeping(), _n_members()
     found: dict[int, list[Reading]] = {}
     for (topic_id, group_id), behind in known.names.standing.items():
         if topic_id in known.names.topics and group_id in known.names.groups and only in {None, group_id}:
-            topic, own = known.names.topics[topic_id], known.names.groups[group_id]
-            edges = readers.get((topic.id, own.id), [])
-            progress = known.groups.get((topic_id, group_id))
-            found.setdefault(group_id, []).append(
-                Reading(
-                    topic.id,
-                    topic.name,
-                    progress.rate if progress else None,
-                    progress.messages if progress else None,
-                    behind,
-                    worst([of_verdict(behind.verdict), *(Health(edge.health, edge.sentence) for edge in edges)]),
-                    tuple(edge.target for edge in edges if edge.target.startswith("service:")),
-                )
-            )
-    return [_row(known.names.groups[number], readings) for number, readings in found.items()]
+            ends = known.names.topics[topic_id].id, known.names.groups[group_id].id
+            reading = _reading(topic_id, group_id, behind, known, readers.get(ends, []), kept)
+            found.setdefault(group_id, []).append(reading)
+    for number, name in known.names.groups.items():
+        if name.state == UNREADABLE and only in {None, number}:
+            found.setdefault(number, [])
+    return [row_of(known.names.groups[number], rows, members.get(number, 0)) for number, rows in found.items()]
 
 
-def _row(name: GroupName, readings: list[Reading]) -> GroupRow:
-    lags = [reading.behind.lag for reading in readings if reading.behind and reading.behind.lag is not None]
-    seconds = [
-        reading.behind.lag_seconds for reading in readings if reading.behind and reading.behind.lag_seconds is not None
-    ]
+def row_of(name: GroupName, readings: list[Reading], n_members: int) -> GroupRow:
+    """A group with what it reads."""
+    if name.state == UNREADABLE:
+        health = Health("unknown", NOT_READABLE)
+    elif readings:
+        health = worst([reading.health for reading in readings])
+    else:
+        health = Health("unknown", "has never committed")
     return GroupRow(
         name.id,
         name.name,
         name.cluster,
         name.protocol,
         name.state,
-        worst([reading.health for reading in readings]) if readings else Health("unknown", "has never committed"),
-        max(lags, default=None),
-        max(seconds, default=None),
-        tuple(sorted(readings, key=lambda reading: -(reading.behind.lag or 0) if reading.behind else 0)),
+        n_members,
+        health,
+        tuple(sorted(readings, key=lambda each: (-(each.behind.lag_seconds or 0), -(each.behind.lag or 0)))),
     )
 
 
-def _members(group_id: int) -> tuple[Member, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select client_id, host, assignment, seen_at from group_member where group_id = %s order by 1, member_id"
-            " limit 1000",
-            [group_id],
-        )
-        return tuple(
-            Member(client, host, tuple((topic, partition) for topic, partition in json.loads(assignment)), seen_at)
-            for client, host, assignment, seen_at in cursor.fetchall()
-        )
+def _reading(
+    topic_id: int, group_id: int, behind: Behind, known: Facts, edges: list[Edge], kept: Mapping[int, Keeping]
+) -> Reading:
+    topic, progress = known.names.topics[topic_id], known.groups.get((topic_id, group_id))
+    written = known.topics.get(topic_id)
+    pace = Pace(written.rate if written else None, progress.rate if progress else None)
+    own = of_behind(behind, as_of=known.fresh.scanned_at)
+    return Reading(
+        topic.id,
+        topic.name,
+        topic.cluster,
+        topic.n_partitions,
+        progress.rate if progress else None,
+        progress.messages if progress else None,
+        behind,
+        worst([own, *(Health(edge.health, edge.sentence) for edge in edges)]),
+        tuple(edge.target for edge in edges if edge.target.startswith("service:")),
+        pace,
+        risk(behind, pace, kept.get(topic_id)),
+    )
 
 
-def _partitions(group_id: int, known: Facts) -> tuple[PartitionStanding, ...]:
+def _n_members() -> dict[int, int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select g.topic_id, g.committed, t.high, t.low from group_now g join topic_now t using (topic_id)"
-            " where g.group_id = %s order by 1",
-            [group_id],
-        )
-        rows = cursor.fetchall()
-    found = []
-    for topic_id, committed, highs, lows in rows:
-        if topic_id not in known.names.topics:
-            continue
-        for partition, high in enumerate(highs):
-            offset = committed[partition] if partition < len(committed) else None
-            low = lows[partition] if lows and partition < len(lows) else None
-            lag = lags.lag(offset, low=low, high=high)
-            found.append(PartitionStanding(known.names.topics[topic_id].name, partition, low, high, offset, lag))
-    return tuple(found)
+        cursor.execute("select group_id, count(*) from group_member group by 1")
+        return dict(cursor.fetchall())

@@ -185,7 +185,7 @@ def _behind(committed: Offsets, high: Offsets | None, low: Offsets | None) -> Be
     if high is None:
         return None
     lows = low if low is not None else [None] * len(high)
-    known = lags.behind(committed, low=lows, high=high, history=(), now=0)
+    known = lags.behind(committed, low=lows, high=high, history=(), now=0, records={})
     return Behind(known.lag, None, None, known.lost, known.n_uncommitted, PAST)
 
 

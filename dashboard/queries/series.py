@@ -1,18 +1,20 @@
-"""Series over time of one topic: rates in and out, and lag, from the broker's own numbers."""
+"""Series over time of one topic: rates in and out, and lag in offsets and seconds, from the broker's own numbers."""
 
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from django.db import connection
-
+from collector.domain.ends import Ring
+from collector.domain.lag import age, lag
+from dashboard.queries import histories
 from dashboard.queries.catalogue import catalogue
+from dashboard.queries.histories import Ends, History, Steps
 from dashboard.queries.offsets import Offsets, moved
 from dashboard.queries.window import Window
 
-POINTS = 180
-LEAST_STEP = timedelta(seconds=5)
 MOST_GROUPS = 5
+MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them is looked up at each step
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,130 +35,113 @@ class Series:
     rate_in: Line
     rates_out: tuple[Line, ...]
     lags: tuple[Line, ...]
+    ages: tuple[Line, ...]
     n_more_groups: int
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
-    at: list[datetime]
-    offsets: list[Offsets]
-
-    def upto(self, moment: datetime) -> Offsets | None:
-        index = bisect_right(self.at, moment)
-        return self.offsets[index - 1] if index else None
-
-
-def series(topic_id: int, window: Window) -> Series:
-    """Rates and lag of a topic over the window in at most 180 steps. Five statements.
+def series(cluster: str, topic_id: int, window: Window) -> Series:
+    """Rates and lag of a topic over the window in at most 180 steps. Eight statements.
 
     A value is carried forward only over scans that were made: a step without one is None.
     """
-    step = max(LEAST_STEP, (window.to_at - window.from_at) / POINTS)
-    ends = _ends(window, step)
-    high, groups = _histories(topic_id, window, step)
-    scans = _scans(topic_id, window, step)
-    known = [_scanned(scans, end, step) for end in ends]
+    steps = histories.steps_of(cluster, window)
+    ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
+    groups = histories.commits_on(topic_id, window=window, step=steps.step)
     names = catalogue().groups
-    busiest = sorted(groups, key=lambda key: -_lag(high, groups[key], ends[-1] if ends else window.to_at))
-    shown = [key for key in busiest if key in names]
+    last = steps.ends[-1] if steps.ends else window.to_at
+    busiest = sorted((key for key in groups if key in names), key=lambda key: -(_lag(ends, groups[key], last) or 0))
+    shown = busiest[:MOST_GROUPS]
     return Series(
-        tuple(ends),
-        step.total_seconds(),
-        Line("in", "/s", _rates(high, ends, step, known, missing=0)),
-        tuple(
-            Line(names[key].name, "/s", _rates(groups[key], ends, step, known, missing=None))
-            for key in shown[:MOST_GROUPS]
-        ),
-        tuple(Line(names[key].name, "events", _lags(high, groups[key], ends, known)) for key in shown[:MOST_GROUPS]),
-        max(0, len(shown) - MOST_GROUPS),
+        tuple(steps.ends),
+        steps.step.total_seconds(),
+        Line("in", "/s", rates(ends.high, steps, missing=0)),
+        tuple(Line(names[key].name, "/s", rates(groups[key], steps, missing=None)) for key in shown),
+        tuple(Line(names[key].name, "offsets", lags(ends, groups[key], steps)) for key in shown),
+        tuple(Line(names[key].name, "s", ages(ends, groups[key], steps)) for key in shown),
+        len(busiest) - len(shown),
     )
 
 
-def _ends(window: Window, step: timedelta) -> list[datetime]:
-    seconds = step.total_seconds()
-    first = (window.from_at.timestamp() // seconds + 1) * seconds
-    count = int((window.to_at.timestamp() - first) // seconds) + 1
-    return [datetime.fromtimestamp(first + index * seconds, window.from_at.tzinfo) for index in range(max(0, count))]
+def rates(history: History, steps: Steps, *, missing: int | None) -> tuple[float | None, ...]:
+    """Offsets per second in each step, between the scans that were really made.
 
-
-def _histories(topic_id: int, window: Window, step: timedelta) -> tuple[_History, dict[int, _History]]:
-    """Watermarks and commits in the window, thinned to the last of each step, with the one before the window."""
-    parameters: dict[str, int | float | datetime] = {
-        "topic": topic_id,
-        "from": window.from_at - step,
-        "to": window.to_at,
-        "step": step.total_seconds(),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_HIGHS, parameters)
-        rows = cursor.fetchall()
-        high = _History([at for at, _ in rows], [offsets for _, offsets in rows])
-        cursor.execute(_COMMITS, parameters)
-        groups: dict[int, _History] = {}
-        for group_id, at, offsets in cursor.fetchall():
-            history = groups.setdefault(group_id, _History([], []))
-            history.at.append(at)
-            history.offsets.append(offsets)
-    return high, groups
-
-
-_HIGHS = """
-    (select sampled_at, high from topic_sample where topic_id = %(topic)s and sampled_at <= %(from)s
-      order by sampled_at desc limit 1)
-    union all
-    (select distinct on (floor(extract(epoch from sampled_at) / %(step)s)) sampled_at, high from topic_sample
-      where topic_id = %(topic)s and sampled_at > %(from)s and sampled_at <= %(to)s
-      order by floor(extract(epoch from sampled_at) / %(step)s), sampled_at desc)
-"""
-_COMMITS = """
-    (select n.group_id, b.sampled_at, b.committed from group_now n cross join lateral
-      (select sampled_at, committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
-        and s.sampled_at <= %(from)s order by s.sampled_at desc limit 1) b where n.topic_id = %(topic)s)
-    union all
-    (select distinct on (group_id, floor(extract(epoch from sampled_at) / %(step)s)) group_id, sampled_at, committed
-      from group_sample where topic_id = %(topic)s and sampled_at > %(from)s and sampled_at <= %(to)s
-      order by group_id, floor(extract(epoch from sampled_at) / %(step)s), sampled_at desc)
-    order by 1, 2
-"""
-
-
-def _scans(topic_id: int, window: Window, step: timedelta) -> list[datetime]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select max(s.sampled_at) from scan s join topic t on t.cluster_id = s.cluster_id and t.id = %s"
-            " where s.ok and s.sampled_at > %s and s.sampled_at <= %s"
-            " group by floor(extract(epoch from s.sampled_at) / %s) order by 1",
-            [topic_id, window.from_at - step, window.to_at, step.total_seconds()],
-        )
-        return [at for (at,) in cursor.fetchall()]
-
-
-def _scanned(scans: list[datetime], end: datetime, step: timedelta) -> bool:
-    index = bisect_right(scans, end)
-    return index > 0 and scans[index - 1] > end - 2 * step
-
-
-def _rates(
-    history: _History, ends: list[datetime], step: timedelta, known: list[bool], *, missing: int | None
-) -> tuple[float | None, ...]:
+    A step shorter than the sampler's pace has no scan of its own: there the rate between the scans around it holds.
+    """
     values: list[float | None] = []
-    for end, is_known in zip(ends, known, strict=True):
-        before, after = history.upto(end - step), history.upto(end)
-        fits = is_known and before is not None and after is not None
-        values.append(
-            moved(before, after, missing=missing) / step.total_seconds() if fits and before and after else None
-        )
+    for start, end in pairwise(steps.looked):
+        if start is None or end is None:
+            values.append(None)
+        elif start == end:
+            values.append(values[-1] if values else None)
+        else:
+            before, after = history.upto(start), history.upto(end)
+            if before is None or after is None:
+                values.append(None)
+            else:
+                values.append(moved(before, after, missing=missing) / (end - start).total_seconds())
     return tuple(values)
 
 
-def _lags(high: _History, group: _History, ends: list[datetime], known: list[bool]) -> tuple[float | None, ...]:
-    values: list[float | None] = []
-    for end, is_known in zip(ends, known, strict=True):
-        top, committed = high.upto(end), group.upto(end)
-        values.append(float(moved(committed, top, missing=None)) if is_known and top and committed else None)
+def lags(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
+    """Offsets that a group could still read at the end of each step."""
+    return tuple(_lag(topic, group, end) if known else None for end, known in zip(steps.ends, steps.known, strict=True))
+
+
+def ages(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
+    """Age in seconds of the oldest unread record at the end of each step, by interpolation between ends.
+
+    None, too, where the ends that were read do not reach back to it, and for topics of very many partitions.
+    """
+    high = topic.high
+    if any(len(offsets) > MOST_PARTITIONS for offsets in high.offsets[-1:]):
+        return (None,) * len(steps.ends)
+    ring, values, taken = Ring(), list[float | None](), 0
+    for end, is_known in zip(steps.ends, steps.known, strict=True):
+        upto = bisect_left(high.at, end)
+        for index in range(taken, upto):
+            _carry(ring, high, index, steps.step)
+        taken = max(taken, upto)
+        low, top, committed = topic.low.upto(end), high.upto(end), group.upto(end)
+        if is_known and low and top and committed:
+            ring.add(end.timestamp(), top)
+            values.append(_oldest(committed, low, top, ring, end))
+        else:
+            values.append(None)
     return tuple(values)
 
 
-def _lag(high: _History, group: _History, moment: datetime) -> int:
-    top, committed = high.upto(moment), group.upto(moment)
-    return moved(committed, top, missing=None) if top and committed else 0
+def _carry(ring: Ring, high: History, index: int, step: timedelta) -> None:
+    """A sample, and before it the end of the silence that it ended."""
+    points = [(high.at[index], high.offsets[index])]
+    if index and high.at[index] - high.at[index - 1] > step:
+        points.insert(0, (high.at[index] - step, high.offsets[index - 1]))
+    for at, offsets in points:
+        if not ring.points or at.timestamp() > ring.points[-1][0]:
+            ring.add(at.timestamp(), offsets)
+
+
+def _oldest(committed: Offsets, low: Offsets, top: Offsets, ring: Ring, at: datetime) -> float | None:
+    oldest = 0.0
+    for partition, (offset, first, end) in enumerate(zip(committed, low, top, strict=False)):
+        if not lag(offset, low=first, high=end):
+            continue
+        position = max(offset or 0, first or 0)
+        found = age(position, partition=partition, history=ring.points, now=at.timestamp())
+        if found is None:
+            return None
+        oldest = max(oldest, found.seconds)
+    return oldest
+
+
+def _lag(topic: Ends, group: History, moment: datetime) -> float | None:
+    """Summed over the partitions with a commit; None where one of them is unknown, or none has any."""
+    low, high, committed = topic.low.upto(moment), topic.high.upto(moment), group.upto(moment)
+    if low is None or high is None or committed is None:
+        return None
+    unread = [
+        lag(offset, low=first, high=end)
+        for offset, first, end in zip(committed, low, high, strict=False)
+        if offset is not None
+    ]
+    known = [each for each in unread if each is not None]
+    return float(sum(known)) if unread and len(known) == len(unread) else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from dashboard.queries import wire
 from dashboard.queries.graph import Graph, graph
+from dashboard.queries.groups import groups
 from dashboard.queries.topics import topics
 from dashboard.queries.window import Window
 
@@ -37,6 +38,14 @@ def topics_tick(window_seconds: int, *, now: datetime) -> Tick:
     rows = {row.id: wire.topic_row(row) for row in found.items}
     about = {"n_all": found.n_all, "truncated": found.truncated, "delayed": found.freshness.scan_delayed}
     return Tick(found.freshness.scanned_at, {"topics": rows, "about": {"topics": about}})
+
+
+def groups_tick(window_seconds: int, *, now: datetime) -> Tick:
+    """The list of groups of the last `window_seconds`."""
+    found = groups(_live(window_seconds, now), now=now)
+    about = {"n_all": found.n_all, "truncated": found.truncated, "delayed": found.freshness.scan_delayed}
+    rows = {row.id: wire.group_row(row) for row in found.items}
+    return Tick(found.freshness.scanned_at, {"groups": rows, "about": {"groups": about}})
 
 
 def _about(drawn: Graph) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from dataclasses import fields
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from dashboard.queries.graph import Edge, Graph, Node
+from dashboard.queries.groups import GroupRow
+from dashboard.queries.marks import Mark
 from dashboard.queries.topics import TopicRow
 
 
@@ -23,9 +26,37 @@ def edge(row: Edge) -> dict[str, Any]:
     return _plain(row)
 
 
+def seconds(value: float | None) -> float | str | None:
+    """A time until something happens: infinity is "never", which JSON has no number for."""
+    return "never" if value == inf else _rounded(value)
+
+
+def mark(row: Mark) -> dict[str, Any]:
+    """A change as an object."""
+    return {
+        "at": iso(row.at),
+        "kind": row.kind,
+        "who": row.who,
+        "sentence": row.sentence,
+        "changes": [{"name": each.name, "before": each.before, "after": each.after} for each in row.changes],
+    }
+
+
+def group_row(row: GroupRow) -> dict[str, Any]:
+    """A line of the list of groups: what ticks."""
+    return {
+        "health": row.health.level,
+        "sentence": row.health.sentence,
+        "state": row.state,
+        "n_members": row.n_members,
+        "lag": row.lag,
+        "lag_seconds": _rounded(row.lag_seconds),
+    }
+
+
 def topic_row(row: TopicRow) -> dict[str, Any]:
     """A line of the list of topics as an object of its own fields."""
-    return _plain(row)
+    return {**_plain(row), "loses_in_seconds": seconds(row.loses_in_seconds)}
 
 
 def graph(drawn: Graph) -> dict[str, Any]:

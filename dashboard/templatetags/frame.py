@@ -24,6 +24,7 @@ class Section:
 SECTIONS = (
     Section("overview", "Overview", "o"),
     Section("topics", "Topics", "t"),
+    Section("groups", "Groups", "g"),
     Section("events", "Events", "e"),
     Section("dead_letters", "Dead letters", "d"),
     Section("retries", "Retries", "r"),

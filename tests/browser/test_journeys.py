@@ -18,8 +18,12 @@ from tests.acceptance.running_demo import Demo
 from tests.browser.browsing import visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
-PAGES = ("/", "/?view=table", "/topics/", "/topics/demo/orders.created/", "/events/", "/dead-letters/", "/retries/",
-         "/audit/", "/health/")  # fmt: skip
+PAGES = (
+    "/", "/?view=table", "/topics/", "/topics/demo/orders.created/", "/topics/demo/orders.created/?tab=partitions",
+    "/topics/demo/orders.created/?tab=config", "/groups/", "/groups/demo/billing/",
+    "/groups/demo/billing/?tab=partitions&why=orders.created/0", "/groups/demo/billing/?tab=members", "/events/",
+    "/dead-letters/", "/retries/", "/audit/", "/health/",
+)  # fmt: skip
 
 
 def test_a_new_service_appears_without_a_reload(running: Demo, browser: Browser) -> None:
@@ -39,6 +43,7 @@ def test_a_topic_is_opened_and_one_of_its_events_followed(running: Demo, browser
         page.get_by_role("link", name="Topics").first.click()
         page.locator("main").get_by_role("link", name="orders.created", exact=True).click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created")
+        page.locator("nav.tabs").get_by_role("link", name="Events").click()
         page.locator("a[href*='/events/demo/orders.created/']").first.click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created/")
         table = page.locator("main table").first

@@ -161,7 +161,7 @@ def test_what_is_not_there_is_missing_from_descriptions_and_is_not_created(clust
 
 
 def test_settings_of_topics_are_text(cluster: Cluster, topic: str) -> None:
-    assert cluster.metadata.topic_configs([topic])[topic]["cleanup.policy"] == "delete"
+    assert cluster.metadata.topic_configs([topic])[topic].values["cleanup.policy"] == "delete"
 
 
 def test_members_tell_their_client_and_what_they_were_given(cluster: Cluster, topic: str) -> None:

@@ -19,6 +19,8 @@ PAGES = {
     "": ("viewer", "-"),
     "topics/": ("viewer", "-"),
     "topics/<segment:cluster>/<rest:name>/": ("viewer", "-"),
+    "groups/": ("viewer", "-"),
+    "groups/<segment:cluster>/<rest:name>/": ("viewer", "-"),
     "events/": ("viewer", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/": ("viewer", "-"),
     "events/traces/<str:trace_id>/": ("viewer", "-"),

@@ -7,7 +7,8 @@ from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard.queries.graph import graph
-from dashboard.queries.topics import topic, topics
+from dashboard.queries.topic import topic
+from dashboard.queries.topics import topics
 from dashboard.queries.window import Window, parse
 from tests.integration.graph_world import World
 
@@ -113,7 +114,7 @@ def test_the_past_is_drawn_from_the_past() -> None:
 
 def test_the_list_and_the_page_of_topics_say_the_same(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     shop()
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         row = topics(LAST_15_MIN, now=AT).items[0]
     page = topic("demo", "orders.created", LAST_15_MIN, now=AT)
     assert page is not None

@@ -26,13 +26,20 @@ class Watched:
     def __init__(self) -> None:
         self.broker = MemoryMetadata()
         self.second = 0.0
+        self.clock_error = 0.0
         with connection.cursor() as cursor:
             self.cluster_id = broker_names.cluster_row(cursor, "demo")
         self.sampler = self.started()
 
     def started(self) -> Sampler:
         """A new sampler process."""
-        return Sampler(self.broker, cluster_id=self.cluster_id, now=lambda: AT + timedelta(seconds=self.second))
+        return Sampler(
+            self.broker,
+            records=self.broker,
+            cluster_id=self.cluster_id,
+            now=lambda: AT + timedelta(seconds=self.second + self.clock_error),
+            monotonic=lambda: self.second,
+        )
 
     def scan(self, times: int = 1, *, meanwhile: Callable[[], None] | None = None) -> str | None:
         """Scan; the reason of the last one that failed."""
@@ -300,3 +307,94 @@ def test_old_samples_become_chunks_and_the_newest_of_them_stays(watched: Watched
             since=AT, until=later,
         )  # fmt: skip
     assert [(each.at, *(list(value) for value in each.values)) for each in points] == before[:-1]
+
+
+def test_a_group_before_the_last_marker_of_a_transaction_keeps_up(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 10)
+    watched.broker.topics["orders"].markers.add((0, 9))
+    watched.broker.join("billing", Member("m1", "billing-1", "10.0.0.1", (("orders", 0), ("orders", 1))))
+    watched.broker.commit("billing", "orders", {0: 9, 1: 0})
+    seen: set[str] = set()
+
+    def look() -> None:
+        seen.update(word for (word,) in rows("select verdict from group_now"))
+
+    watched.scan(40, meanwhile=look)
+    assert rows("select verdict, lag, lag_seconds, notes::text from group_now") == [("OK", 1, 0, '{"0": "markers"}')]
+    assert "STALLED" not in seen
+
+
+def test_a_group_that_waits_for_an_open_transaction_is_stalled_and_says_why(watched: Watched) -> None:
+    watched.broker.join("billing", Member("m1", "billing-1", "10.0.0.1", (("orders", 0), ("orders", 1))))
+    watched.broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.broker.topics["orders"].open_from[0] = 0
+    watched.scan()
+    watched.scan(40, meanwhile=lambda: watched.broker.produce("orders", 0, 5))
+    assert rows("select verdict, n_judged, notes::text from group_now") == [("STALLED", 1, '{"0": "open transaction"}')]
+    assert rows("select lag_seconds from group_now")[0][0] == pytest.approx(80, abs=4)
+
+
+def test_an_age_from_before_the_first_sample_is_read_from_the_record_and_says_so(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 10)
+    watched.broker.topics["orders"].written_at[0, 4] = AT.timestamp() - 600
+    watched.broker.commit("billing", "orders", {0: 4, 1: 0})
+    watched.scan()
+    assert rows("select lag, lag_seconds from group_now") == [(6, None)]
+    watched.scan(2)
+    assert rows("select lag, lag_seconds, lag_seconds_from_record from group_now") == [(6, 606, True)]
+
+
+def test_at_most_fifty_positions_are_looked_at_in_one_scan(watched: Watched) -> None:
+    asked: list[int] = []
+    watched.broker.create_topic("wide", 120)
+    for partition in range(120):
+        watched.broker.produce("wide", partition, 3)
+        watched.broker.topics["wide"].written_at[partition, 1] = AT.timestamp()
+    watched.broker.commit("billing", "wide", dict.fromkeys(range(120), 1))
+    reads = watched.broker.first_unread
+    watched.broker.first_unread = lambda positions: asked.append(len(positions)) or reads(positions)  # type: ignore[method-assign, func-returns-value]
+    watched.scan(6)
+    assert asked == [50, 50, 20]
+    assert rows("select lag_seconds from group_now") == [(12,)]
+
+
+def test_a_clock_that_is_set_makes_no_age_jump(watched: Watched) -> None:
+    watched.broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    watched.broker.produce("orders", 0, 5)
+    watched.scan(10)
+    for error in (3600.0, -1800.0):
+        watched.clock_error = error
+        watched.scan()
+        assert 15 < rows("select lag_seconds from group_now")[0][0] < 30
+
+
+def test_members_that_come_and_go_leave_marks(watched: Watched) -> None:
+    first = Member("m1", "billing-1", "10.0.0.1", (("orders", 0), ("orders", 1)))
+    watched.broker.join("billing", first)
+    watched.scan(31)
+    assert rows("select count(*) from change_mark") == [(0,)]
+    watched.broker.join("billing", Member("m2", "billing-2", "10.0.0.2", ()))
+    watched.scan(31)
+    assert rows("select kind, before, after from change_mark") == [(6, "1", "2")]
+    watched.sampler = watched.started()
+    watched.scan()
+    assert rows("select count(*) from change_mark") == [(1,)]
+
+
+def test_data_that_is_deleted_unread_leaves_a_mark_and_is_no_lag(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 1000)
+    watched.broker.commit("billing", "orders", {0: 200, 1: 0})
+    watched.scan()
+    watched.broker.topics["orders"].low[0] = 1000
+    watched.scan(2)
+    assert rows("select lag, lost from group_now") == [(0, 800)]
+    assert rows("select kind, before, after from change_mark") == [(7, "0", "800")]
+
+
+def test_another_leader_is_no_change_of_offsets(watched: Watched) -> None:
+    watched.scan()
+    watched.broker.topics["orders"].leaders[1] = 3
+    watched.scan()
+    assert rows("select leaders from topic_now") == [([1, 3],)]
+    assert len({tuple(map(tuple, row)) for row in rows("select high, low from topic_sample")}) == 1

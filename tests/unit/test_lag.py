@@ -1,10 +1,11 @@
-"""Lag in offsets and seconds, and the numbered rules of the verdict, as case tables."""
+"""Lag in offsets and seconds, and where it is going, as case tables."""
 
 import random
+from math import inf
 
 import pytest
 
-from collector.domain.lag import Age, Standing, Trend, Verdict, age, behind, lag, lost, trend, verdict
+from collector.domain.lag import Age, FirstUnread, Pace, age, behind, lag, lost
 
 
 @pytest.mark.parametrize(
@@ -90,67 +91,67 @@ def test_the_true_age_is_always_within_the_margin() -> None:
 
 
 def test_one_unknown_end_makes_the_whole_lag_unknown_and_never_smaller() -> None:
-    found = behind((5, 5), low=(0, None), high=(9, None), history=[], now=0)
+    found = behind((5, 5), low=(0, None), high=(9, None), history=[], now=0, records={})
     assert (found.lag, found.age) == (None, None)
 
 
 def test_partitions_without_a_commit_are_told_apart_from_lag() -> None:
-    found = behind((4, None, 9), low=(0, 0, 0), high=(9, 7, 9), history=[(0.0, [0, 0, 9]), (10.0, [9, 7, 9])], now=10)
+    found = behind(
+        (4, None, 9), low=(0, 0, 0), high=(9, 7, 9), history=[(0.0, [0, 0, 9]), (10.0, [9, 7, 9])], now=10, records={}
+    )
     assert (found.lag, found.n_uncommitted, found.lost) == (5, 1, 0)
     assert found.age is not None
 
 
 def test_without_lag_nothing_is_old() -> None:
-    assert behind((9,), low=(0,), high=(9,), history=[], now=5).age == Age(0.0, 0.0)
+    assert behind((9,), low=(0,), high=(9,), history=[], now=5, records={}).age == Age(0.0, 0.0)
 
 
 def test_a_group_that_never_committed_has_no_lag() -> None:
-    assert behind((None,), low=(0,), high=(9,), history=[], now=5).lag is None
+    assert behind((None,), low=(0,), high=(9,), history=[], now=5, records={}).lag is None
 
 
-def standings(
-    *lags: int | None, state: str = "Stable", members: int = 1, committed: list[int] | None = None, every: float = 10
-) -> list[Standing]:
-    offsets = committed or [index * 100 for index in range(len(lags))]
-    return [Standing(index * every, state, members, value, (offsets[index],)) for index, value in enumerate(lags)]
+def test_where_no_history_reaches_the_record_itself_says_how_old_it_is() -> None:
+    history = [(90.0, [50]), (100.0, [60])]
+    found = behind((5,), low=(0,), high=(60,), history=history, now=100, records={0: FirstUnread(5, 40.0, 6)})
+    assert found.age == Age(60.0, 0.0, from_record=True)
 
 
-@pytest.mark.parametrize(
-    ("window", "expected"),
-    [
-        ([], None),
-        ([Standing(0, "Stable", 1, None, (None, None))], Verdict.NO_COMMITS),  # 1
-        (standings(5, 5, state="PreparingRebalance"), Verdict.REBALANCING),  # 2
-        (standings(5, 5, state="Rebalancing"), Verdict.REBALANCING),  # 2, KIP-848
-        (standings(5, 50, 55, committed=[100, 20, 40]), Verdict.REWOUND),  # 3
-        (standings(5, 50, 0, committed=[100, 20, 100]), Verdict.OK),  # 3 recovered
-        (standings(9, 0, 9, 9, 9, committed=[1, 1, 1, 1, 1]), Verdict.OK),  # 4
-        (standings(9, 9, 9, 9, committed=[1, 1, 1, 1], members=0, state="Empty"), Verdict.STOPPED),  # 5
-        (standings(9, 9, 9, 9, committed=[1, 1, 1, 1]), Verdict.STALLED),  # 6
-        (standings(9, 19, 29, 39), Verdict.SLOW),  # 7
-        (standings(9, 19, 12, 39), Verdict.OK),  # it fell once: a saw
-        (standings(90, 70, 40, 9), Verdict.OK),  # catching up
-        (standings(9, 9, 9, 9), Verdict.OK),  # steady
-        (standings(9, 9, committed=[1, 1]), None),  # too short a window to tell
-        (standings(9, None), None),  # unknown
-    ],
-)
-def test_the_first_rule_that_fits_gives_the_verdict(window: list[Standing], expected: Verdict | None) -> None:
-    assert verdict(window) == expected
+def test_a_history_that_reaches_back_is_believed_before_a_timestamp_that_anybody_may_set() -> None:
+    history = [(0.0, [0]), (10.0, [10])]
+    found = behind((5,), low=(0,), high=(10,), history=history, now=10, records={0: FirstUnread(5, -3600.0, 6)})
+    assert found.age is not None
+    assert not found.age.from_record
+    assert found.age.seconds == pytest.approx(4.5)
+
+
+def test_markers_that_are_left_are_offsets_of_lag_but_nothing_is_old() -> None:
+    history = [(0.0, [9]), (10.0, [10]), (20.0, [10])]
+    found = behind((9,), low=(0,), high=(10,), history=history, now=99, records={0: FirstUnread(None, None, 10)})
+    assert (found.lag, found.age) == (1, Age(0.0, 0.0))
+
+
+def test_what_waits_behind_an_open_transaction_grows_old() -> None:
+    history = [(0.0, [9]), (10.0, [10]), (20.0, [40])]
+    found = behind((9,), low=(0,), high=(40,), history=history, now=99, records={0: FirstUnread(None, None, 9)})
+    assert found.age is not None
+    assert found.age.seconds == pytest.approx(94)
 
 
 @pytest.mark.parametrize(
-    ("lags", "expected"),
+    ("produced", "consumed", "unread", "growth", "done_in"),
     [
-        ((10, 20, 30, 40), Trend.RISING),
-        ((40, 30, 20, 10), Trend.FALLING),
-        ((100, 101, 99, 100), Trend.FLAT),
-        ((0, 0), Trend.FLAT),
-        ((5,), None),
-        ((None, 5), None),
+        (100.0, 60.0, 4000, 40.0, inf),  # falls behind: never
+        (60.0, 100.0, 4000, -40.0, 100.0),
+        (50.0, 50.0, 10, 0.0, inf),  # keeps its distance
+        (50.0, 90.0, 0, -40.0, 0.0),
+        (None, 90.0, 10, None, None),
+        (50.0, None, 10, None, None),
+        (50.0, 90.0, None, -40.0, None),
     ],
 )
-def test_the_trend_compares_the_later_half_with_the_earlier(
-    lags: tuple[int | None, ...], expected: Trend | None
+def test_a_lag_is_done_when_it_falls_and_never_when_it_does_not(
+    produced: float | None, consumed: float | None, unread: int | None, growth: float | None, done_in: float | None
 ) -> None:
-    assert trend(standings(*lags)) == expected
+    pace = Pace(produced, consumed)
+    assert (pace.growth, pace.done_in(unread)) == (growth, done_in)

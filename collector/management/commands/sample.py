@@ -67,13 +67,13 @@ class _Work:
             self._watch.leadership.give_up()
         try:
             where = wiring.observed()
-            broker = wiring.broker_metadata(where)
+            broker, records = wiring.broker_metadata(where), wiring.first_records(where)
         except (KafkaRefused, declared.Broken) as problem:
             self.report.say(str(problem), ok=False, now=clock.now())
             return None
         with connection.cursor() as cursor:
             cluster_id = broker_names.cluster_row(cursor, where.name)
-        sampler = Sampler(broker, cluster_id=cluster_id, now=clock.now)
+        sampler = Sampler(broker, records=records, cluster_id=cluster_id, now=clock.now)
         return _Watch(where.name, version, sampler, Leadership(Lead.SAMPLER, cluster_id))
 
     def _scan(self, watch: "_Watch") -> None:

@@ -2,30 +2,42 @@
 
 import uPlot from "uplot";
 
-import { count, rate } from "../lib/format.js";
+import { count, duration, rate } from "../lib/format.js";
 import { svg } from "../lib/svg.js";
 import { shown } from "../lib/text.js";
+import { colour, drawMarks, hatchGaps } from "./chart/gaps.js";
+import { clusters, drawRail } from "./chart/rail.js";
+import { Steps } from "./chart/steps.js";
 
 const HEIGHT = 220;
 const DASHES = [[], [], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
-const FORMATS = { rate: (value) => rate(value), count: (value) => count(value) };
+const FORMATS = { rate, count, duration };
 const GROUP = uPlot.sync("page");
+const LEAST_PX = 8; // a shorter drag is a click
 
 class TimeChart extends HTMLElement {
   #chart = null;
   #data = null;
+  #marks = [];
   #onScheme = () => this.#build();
 
   connectedCallback() {
+    this.rail = document.createElement("div");
+    this.rail.className = "marks-rail";
+    this.rail.setAttribute("role", "group");
+    this.rail.setAttribute("aria-label", "Changes");
     this.plot = document.createElement("div");
     this.plot.className = "plot";
+    this.plot.setAttribute("role", "group");
+    this.plot.setAttribute("aria-label", `${this.dataset.label ?? "Chart"}: arrows move along it, Shift and arrows select`);
     this.legend = document.createElement("ul");
     this.legend.className = "chart-legend";
-    this.prepend(this.plot, this.legend);
+    this.prepend(this.rail, this.plot, this.legend);
+    new Steps(this.plot, { chart: () => this.#chart, all: () => GROUP.plots, choose: choose });
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.plot);
     document.addEventListener("schemechange", this.#onScheme);
-    this.show(JSON.parse(document.getElementById(this.dataset.source).textContent));
+    this.show(read(this.dataset.source), read("marks-data") ?? []);
   }
 
   disconnectedCallback() {
@@ -34,10 +46,11 @@ class TimeChart extends HTMLElement {
     this.#chart?.destroy();
   }
 
-  /** Draws {at, lines: [{name, values}], unit, step}. The same lines are updated, others are built anew. */
-  show(data) {
+  /** Draws {at, lines: [{name, values}], unit, step} and marks. The same lines are updated, others built anew. */
+  show(data, marks = this.#marks) {
     const sameLines = this.#data && names(this.#data) === names(data);
     this.#data = data;
+    this.#marks = marks;
     if (sameLines && this.#chart) {
       this.#chart.setData(columns(data));
       this.#writeLegend(null);
@@ -48,6 +61,7 @@ class TimeChart extends HTMLElement {
     this.#chart?.destroy();
     this.#chart = null;
     this.plot.replaceChildren();
+    this.rail.replaceChildren();
     const { lines, at } = this.#data;
     if (!lines.length || !at.length || lines.every((line) => line.values.every((value) => value === null))) {
       const none = document.createElement("p");
@@ -69,7 +83,7 @@ class TimeChart extends HTMLElement {
       height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       legend: { show: false },
-      cursor: { sync: { key: GROUP.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+      cursor: { sync: { key: GROUP.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, bind: { dblclick: () => zoomOut } },
       scales: { y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
         { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
@@ -79,9 +93,17 @@ class TimeChart extends HTMLElement {
       hooks: {
         setCursor: [(chart) => this.#writeLegend(chart.cursor.idx)],
         setSelect: [(chart) => this.#select(chart)],
-        draw: [(chart) => hatchGaps(chart)],
+        draw: [(chart) => hatchGaps(chart), (chart) => drawMarks(chart, this.#marks), (chart) => this.#drawRail(chart)],
       },
     };
+  }
+
+  #drawRail(chart) {
+    const { offsetLeft: left, clientWidth: width } = chart.over;
+    const found = clusters(this.#marks, (at) => chart.valToPos(at, "x"), width);
+    this.rail.hidden = !found.length;
+    const point = (at) => GROUP.plots.forEach((each) => each.setCursor({ left: at === null ? -10 : each.valToPos(at, "x"), top: 8 }));
+    drawRail(this.rail, found, { left, width, point });
   }
 
   #drawLegend(lines) {
@@ -89,30 +111,31 @@ class TimeChart extends HTMLElement {
       const item = document.createElement("li");
       const key = svg("svg", { width: 28, height: 8, "aria-hidden": "true", class: `series-${index + 1}` }, svg("line", { x1: 0, y1: 4, x2: 28, y2: 4 }));
       const output = document.createElement("output");
+      output.setAttribute("aria-live", "off");
       item.append(key, document.createTextNode(shown(line.name)), output);
       return [item, output];
     });
-    this.legend.replaceChildren(...this.outputs.map(([item]) => item));
+    this.when = document.createElement("li");
+    this.when.className = "when";
+    this.legend.replaceChildren(...this.outputs.map(([item]) => item), this.when);
     this.#writeLegend(null);
   }
 
+  /** Values under the crosshair, or the newest. */
   #writeLegend(index) {
     const say = FORMATS[this.dataset.format];
+    const points = index !== null && index !== undefined;
     this.#data.lines.forEach((line, number) => {
-      const value = index === null || index === undefined ? line.values.findLast((one) => one !== null) : line.values[index];
+      const value = points ? line.values[index] : line.values.findLast((one) => one !== null);
       if (this.outputs?.[number]) this.outputs[number][1].textContent = say(value);
     });
+    if (this.when) this.when.textContent = points ? `${new Date(this.#data.at[index] * 1000).toISOString().slice(11, 19)} UTC` : "";
   }
 
   /** A dragged stretch becomes the page's window. */
   #select(chart) {
     const { left, width } = chart.select;
-    if (width < 8) return;
-    const stamp = (x) => `${new Date(chart.posToVal(x, "x") * 1000).toISOString().slice(0, 19)}Z`;
-    const url = new URL(location.href);
-    url.searchParams.set("from", stamp(left));
-    url.searchParams.set("to", stamp(left + width));
-    location.assign(url);
+    if (width >= LEAST_PX) choose(chart.posToVal(left, "x"), chart.posToVal(left + width, "x"));
   }
 
   #resize() {
@@ -130,48 +153,26 @@ function stamps(ticks) {
 const names = (data) => data.lines.map((line) => line.name).join("\n");
 const columns = (data) => [data.at, ...data.lines.map((line) => line.values)];
 
-/** Where the first line has no sample, hatching says so. */
-function hatchGaps(chart) {
-  const { ctx, bbox } = chart;
-  for (const [from, to] of gaps(chart.data[0], chart.data[1])) {
-    const left = chart.valToPos(from, "x", true);
-    const width = chart.valToPos(to, "x", true) - left;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(left, bbox.top, width, bbox.height);
-    ctx.clip();
-    ctx.beginPath();
-    for (let x = left - bbox.height; x < left + width; x += 10) {
-      ctx.moveTo(x, bbox.top + bbox.height);
-      ctx.lineTo(x + bbox.height, bbox.top);
-    }
-    ctx.strokeStyle = colour("--hairline");
-    ctx.lineWidth = 1;
-    ctx.stroke();
-    ctx.restore();
-  }
+function read(id) {
+  const element = document.getElementById(id);
+  return element ? JSON.parse(element.textContent) : null;
 }
 
-/** Stretches [from, to] without values. */
-function gaps(at, values) {
-  const found = [];
-  values.forEach((value, index) => {
-    if (value !== null || index === 0) return;
-    const last = found.at(-1);
-    if (last && last[1] === at[index - 1]) last[1] = at[index];
-    else found.push([at[index - 1], at[index]]);
-  });
-  return found;
+/** The page's window becomes this stretch, in seconds since 1970. */
+function choose(from, to) {
+  const stamp = (second) => `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
+  const url = new URL(location.href);
+  url.searchParams.set("from", stamp(from));
+  url.searchParams.set("to", stamp(Math.max(to, from + 1)));
+  location.assign(url);
 }
 
-/** The colour of a token as the browser resolves it for the present theme. */
-function colour(token) {
-  const probe = document.createElement("i");
-  probe.style.color = `var(${token})`;
-  document.body.append(probe);
-  const value = getComputedStyle(probe).color;
-  probe.remove();
-  return value;
+function zoomOut() {
+  const url = new URL(location.href);
+  if (!url.searchParams.has("from") && !url.searchParams.has("to")) return;
+  url.searchParams.delete("from");
+  url.searchParams.delete("to");
+  location.assign(url);
 }
 
 customElements.define("time-chart", TimeChart);

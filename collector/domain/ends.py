@@ -1,4 +1,4 @@
-"""The recent ends of one topic, in memory: enough to say how old a lag is without asking anybody."""
+"""The recent ends of one topic: enough to say how old a lag is without asking anybody."""
 
 from array import array
 from collections.abc import Sequence
@@ -32,6 +32,14 @@ class Ring:
         if len(self.points) > MOST_POINTS:
             half = MOST_POINTS // 2
             self.points = self.points[:half:2] + self.points[half:]
+
+    def firsts(self) -> Sequence[int]:
+        """The oldest ends still known: no age reaches before them."""
+        return self.points[0][1] if self.points else ()
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set: the same moments have other names now."""
+        self.points = [(at + seconds, ends) for at, ends in self.points]
 
     def _fell(self, high: Sequence[int | None]) -> bool:
         if not self.points:

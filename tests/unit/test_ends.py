@@ -1,9 +1,9 @@
-"""The sampler's ring of recent ends."""
+"""The ring of recent ends."""
 
 import random
 
+from collector.domain.ends import MOST_POINTS, Ring
 from collector.domain.lag import age
-from collector.sampling.ring import MOST_POINTS, Ring
 
 
 def test_of_a_flat_run_the_first_and_the_last_point_stay() -> None:

@@ -1,0 +1,200 @@
+"""One consumer group: its topics, partitions, members, and why its verdicts are what they are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from collector.domain import lag as lags
+from dashboard.queries.conditions import PAST, Behind
+from dashboard.queries.freshness import Freshness
+from dashboard.queries.graph import facts
+from dashboard.queries.groups import GroupRow, group_rows, row_of
+from dashboard.queries.histories import recent_ends
+from dashboard.queries.standings import Reasons, Recent, reasons, recent
+from dashboard.queries.window import Window
+
+MOST_PARTITIONS = 1000
+LEAST_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 3_600, 90_000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in the group, and which partitions it holds."""
+
+    client_id: str
+    host: str
+    assignment: tuple[tuple[str, int], ...]
+    seen_at: datetime
+
+    @property
+    def by_topic(self) -> tuple[tuple[str, str], ...]:
+        """Topics, each with its partitions as text: 0–3, 7."""
+        found: dict[str, list[int]] = {}
+        for topic, partition in sorted(self.assignment):
+            found.setdefault(topic, []).append(partition)
+        return tuple((topic, spans(numbers)) for topic, numbers in found.items())
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending numbers as text: 0–3, 7."""
+    ends: list[list[int]] = []
+    for number in numbers:
+        if ends and ends[-1][1] == number - 1:
+            ends[-1][1] = number
+        else:
+            ends.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in ends)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStanding:
+    """One partition of a topic the group reads. None is unknown, or never committed.
+
+    `note`: "markers" (what is left are transaction markers), "open transaction", or empty. `member`: who holds it.
+    """
+
+    topic: str
+    partition: int
+    low: int | None
+    high: int | None
+    committed: int | None
+    lag: int | None
+    lost: int
+    age: lags.Age | None
+    verdict: str
+    note: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """All facts of one group. `partitions`: at most 1,000, `n_partitions` in all."""
+
+    number: int
+    row: GroupRow
+    members: tuple[Member, ...]
+    partitions: tuple[PartitionStanding, ...]
+    n_partitions: int
+    why: Reasons | None
+    freshness: Freshness
+
+    @property
+    def worst_partition(self) -> PartitionStanding | None:
+        """The partition furthest behind, where one stands out: it has more than half of all that is unread."""
+        lagging = sorted((each for each in self.partitions if each.lag), key=lambda each: -(each.lag or 0))
+        total = sum(each.lag or 0 for each in lagging)
+        return lagging[0] if len(self.partitions) > 1 and lagging and 2 * (lagging[0].lag or 0) > total else None
+
+
+def group(
+    cluster: str, name: str, window: Window, *, now: datetime, why: tuple[str, int | None] | None = None
+) -> GroupPage | None:
+    """One group, or None when there is none of that name. Fourteen statements, and four for each topic it reads.
+
+    `why`: the topic, and the partition of it, whose verdict is to be explained.
+    """
+    known = facts(window, now=now)
+    number = next((key for key, g in known.names.groups.items() if (g.cluster, g.name) == (cluster, name)), None)
+    if number is None:
+        return None
+    members = _members(number)
+    row = next((row for row in group_rows(known, only=number)), None)
+    if row is None:
+        row = row_of(known.names.groups[number], [], len(members))
+    holders = {place: member.client_id for member in members for place in member.assignment}
+    partitions: list[PartitionStanding] = []
+    reason = None
+    until = known.fresh.scanned_at if window.live else window.to_at
+    for topic_id, committed, high, low in _ends(number, window):
+        behind = known.names.behind(topic_id, number)
+        if topic_id not in known.names.topics or behind is None:
+            continue
+        topic = known.names.topics[topic_id].name
+        seen = recent(topic_id, number, behind, until=until, state=row.state, n_members=len(members))
+        if why is not None and why[0] == topic:
+            word = behind.verdict if why[1] is None or not window.live else seen.verdict(why[1])
+            reason = reasons(topic, why[1], word, seen)
+        partitions += _standings(topic_id, topic, (committed, high, low), behind, seen, until, holders)
+    shown = sorted(partitions, key=lambda each: (-(each.lag or 0), each.topic, each.partition))[:MOST_PARTITIONS]
+    return GroupPage(number, row, members, tuple(shown), len(partitions), reason, known.fresh)
+
+
+Offsets = list[int | None]
+
+
+def _standings(
+    topic_id: int,
+    topic: str,
+    ends: tuple[Offsets, Offsets, Offsets],
+    behind: Behind,
+    seen: Recent,
+    until: datetime | None,
+    holders: dict[tuple[str, int], str],
+) -> list[PartitionStanding]:
+    committed, highs, lows = ends
+    wanted = min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, 1.2 * (behind.lag_seconds or 0)))
+    ring = recent_ends(topic_id, until=until, seconds=wanted) if until and behind.lag else None
+    found = []
+    for partition, high in enumerate(highs):
+        offset = committed[partition] if partition < len(committed) else None
+        low = lows[partition] if partition < len(lows) else None
+        unread = lags.lag(offset, low=low, high=high)
+        age = None
+        if unread == 0:
+            age = lags.Age(0.0, 0.0)
+        elif unread and ring is not None and until is not None:
+            position = max(offset or 0, low or 0)
+            age = lags.age(position, partition=partition, history=ring.points, now=until.timestamp())
+        found.append(
+            PartitionStanding(
+                topic,
+                partition,
+                low,
+                high,
+                offset,
+                unread,
+                lags.lost(offset, low=low),
+                age,
+                "" if behind.verdict == PAST else seen.verdict(partition),
+                behind.notes.get(str(partition), ""),
+                holders.get((topic, partition), ""),
+            )
+        )
+    return found
+
+
+def _members(group_id: int) -> tuple[Member, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select client_id, host, assignment::text, seen_at from group_member where group_id = %s"
+            " order by 1, member_id limit 1000",
+            [group_id],
+        )
+        return tuple(
+            Member(client, host, tuple((topic, partition) for topic, partition in json.loads(assignment)), seen_at)
+            for client, host, assignment, seen_at in cursor.fetchall()
+        )
+
+
+def _ends(group_id: int, window: Window) -> list[tuple[int, Offsets, Offsets, Offsets]]:
+    """Topic id, committed, high and low, as of now or of the window's end."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NOW if window.live else _THEN, {"group": group_id, "to": window.to_at})
+        return list(cursor.fetchall())
+
+
+_NOW = """
+    select g.topic_id, g.committed, t.high, t.low from group_now g join topic_now t using (topic_id)
+    where g.group_id = %(group)s order by 1
+"""
+_THEN = """
+    select n.topic_id, g.committed, t.high, t.low from group_now n
+    cross join lateral (select committed from group_sample s where s.topic_id = n.topic_id
+      and s.group_id = n.group_id and s.sampled_at <= %(to)s order by s.sampled_at desc limit 1) g
+    cross join lateral (select high, coalesce(low, '{}') low from topic_sample s where s.topic_id = n.topic_id
+      and s.sampled_at <= %(to)s order by s.sampled_at desc limit 1) t
+    where n.group_id = %(group)s order by 1
+"""

@@ -1,0 +1,173 @@
+"""Samples over a window, thinned to its steps: what topics ended at, what groups had committed, when anybody looked."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+
+from collector.domain.ends import Ring
+from dashboard.queries.freshness import LATE
+from dashboard.queries.offsets import Offsets
+from dashboard.queries.window import Window
+
+POINTS = 180
+LEAST_STEP = timedelta(seconds=5)
+LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Values at times, in order; a value holds until the next."""
+
+    at: list[datetime]
+    offsets: list[Offsets]
+
+    def upto(self, moment: datetime) -> Offsets | None:
+        """What held at `moment`."""
+        index = bisect_right(self.at, moment)
+        return self.offsets[index - 1] if index else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """First and next offsets of a topic at the same times."""
+
+    low: History
+    high: History
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of a window: their ends, and when somebody last looked at or before each (None: not lately).
+
+    `looked` has one more element than `ends`: the first is for the beginning of the first step.
+    """
+
+    ends: list[datetime]
+    step: timedelta
+    looked: list[datetime | None]
+
+    @property
+    def known(self) -> list[bool]:
+        """Whether somebody looked, by step."""
+        return [at is not None for at in self.looked[1:]]
+
+
+def steps_of(cluster: str, window: Window) -> Steps:
+    """At most 180 steps of at least 5 s. One statement."""
+    step = max(LEAST_STEP, (window.to_at - window.from_at) / POINTS)
+    patience = max(2 * step, timedelta(seconds=LATE * settings.WEIR_SAMPLE_SECONDS))
+    seconds = step.total_seconds()
+    first = (window.from_at.timestamp() // seconds + 1) * seconds
+    count = int((window.to_at.timestamp() - first) // seconds) + 1
+    ends = [datetime.fromtimestamp(first + index * seconds, window.from_at.tzinfo) for index in range(max(0, count))]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select max(s.sampled_at) from scan s join cluster c on c.id = s.cluster_id and c.name = %s"
+            " where s.ok and s.sampled_at > %s and s.sampled_at <= %s"
+            " group by ceil(extract(epoch from s.sampled_at) / %s) order by 1",
+            [cluster, window.from_at - step - patience, window.to_at, seconds],
+        )
+        scans = [at for (at,) in cursor.fetchall()]
+    moments = [ends[0] - step, *ends] if ends else []
+    return Steps(ends, step, [_looked(scans, moment, patience) for moment in moments])
+
+
+def _looked(scans: list[datetime], moment: datetime, patience: timedelta) -> datetime | None:
+    index = bisect_right(scans, moment)
+    return scans[index - 1] if index and scans[index - 1] > moment - patience else None
+
+
+def back(window: Window) -> datetime:
+    """From where ends are read, so that a lag older than the window has an age."""
+    return window.from_at - max(LEAST_BACK, window.to_at - window.from_at)
+
+
+def ends_of(topic_id: int, *, since: datetime, window: Window, step: timedelta) -> Ends:
+    """Ends of a topic from `since` on, the last of each step, with the one before. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ENDS, {**_span(since, window, step), "topic": topic_id})
+        rows = cursor.fetchall()
+    at = [row[0] for row in rows]
+    return Ends(History(at, [low or [0] * len(high) for _, high, low in rows]), History(at, [row[1] for row in rows]))
+
+
+def commits_on(topic_id: int, *, window: Window, step: timedelta) -> dict[int, History]:
+    """Commits of every group on a topic, by group. One statement."""
+    return _commits("topic_id", "group_id", topic_id, window, step)
+
+
+def commits_of(group_id: int, *, window: Window, step: timedelta) -> dict[int, History]:
+    """Commits of a group, by topic. One statement."""
+    return _commits("group_id", "topic_id", group_id, window, step)
+
+
+def _commits(fixed: str, by: str, number: int, window: Window, step: timedelta) -> dict[int, History]:
+    found: dict[int, History] = {}
+    with connection.cursor() as cursor:
+        parameters = {**_span(window.from_at - step, window, step), "number": number}
+        cursor.execute(_COMMITS.format(fixed=fixed, by=by), parameters)
+        for key, at, offsets in cursor.fetchall():
+            history = found.setdefault(key, History([], []))
+            history.at.append(at)
+            history.offsets.append(offsets)
+    return found
+
+
+def _span(since: datetime, window: Window, step: timedelta) -> dict[str, int | float | datetime]:
+    return {"from": since, "to": window.to_at, "step": step.total_seconds()}
+
+
+_ENDS = """
+    (select sampled_at, high, low from topic_sample where topic_id = %(topic)s and sampled_at <= %(from)s
+      order by sampled_at desc limit 1)
+    union all
+    (select distinct on (ceil(extract(epoch from sampled_at) / %(step)s)) sampled_at, high, low from topic_sample
+      where topic_id = %(topic)s and sampled_at > %(from)s and sampled_at <= %(to)s
+      order by ceil(extract(epoch from sampled_at) / %(step)s), sampled_at desc)
+"""
+_COMMITS = """
+    (select n.{by}, b.sampled_at, b.committed from group_now n cross join lateral
+      (select sampled_at, committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
+        and s.sampled_at <= %(from)s order by s.sampled_at desc limit 1) b where n.{fixed} = %(number)s)
+    union all
+    (select distinct on ({by}, ceil(extract(epoch from sampled_at) / %(step)s)) {by}, sampled_at, committed
+      from group_sample where {fixed} = %(number)s and sampled_at > %(from)s and sampled_at <= %(to)s
+      order by {by}, ceil(extract(epoch from sampled_at) / %(step)s), sampled_at desc)
+    order by 1, 2
+"""
+
+
+def recent_ends(topic_id: int, *, until: datetime, seconds: float) -> Ring:
+    """The ends of a topic over the last `seconds`, as the sampler would remember them. One statement.
+
+    Of each of 180 steps the first and the last sample: the end of a silence is never lost.
+    """
+    since = until - timedelta(seconds=seconds)
+    with connection.cursor() as cursor:
+        cursor.execute(_RECENT, {"topic": topic_id, "from": since, "to": until, "step": seconds / POINTS})
+        rows = cursor.fetchall()
+    ring = Ring()
+    for at, high in rows:
+        ring.add(at.timestamp(), high)
+    if rows and rows[-1][0] < until:
+        ring.add(until.timestamp(), rows[-1][1])
+    return ring
+
+
+_RECENT = """
+    with own as (
+      select sampled_at, high, ceil(extract(epoch from sampled_at) / %(step)s) step from topic_sample
+        where topic_id = %(topic)s and sampled_at > %(from)s and sampled_at <= %(to)s
+    )
+    select sampled_at, high from (
+      (select sampled_at, high from topic_sample where topic_id = %(topic)s and sampled_at <= %(from)s
+        order by sampled_at desc limit 1)
+      union all
+      (select sampled_at, high from (select distinct on (step) * from own order by step, sampled_at) f)
+      union
+      (select sampled_at, high from (select distinct on (step) * from own order by step, sampled_at desc) l)
+    ) s order by sampled_at
+"""

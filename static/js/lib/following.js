@@ -1,0 +1,45 @@
+// A page of charts that follows the samples: values, marks and one fragment are fetched when something changed.
+
+import { live } from "./live.js";
+import { pause } from "./pause.js";
+import { fetchData, fetchPage, replace } from "./swap.js";
+
+const EVERY_MS = 5000;
+
+/** Follows the live stream; `part` is a fragment of the page whose element has the same id. */
+export function follow(stream, part) {
+  const chip = document.querySelector("live-chip");
+  let last = 0;
+  let busy = false;
+
+  async function refresh() {
+    if (document.hidden || busy || Date.now() - last < EVERY_MS) return;
+    if (pause.paused) {
+      pause.hold();
+      return;
+    }
+    busy = true;
+    last = Date.now();
+    try {
+      const charts = [...document.querySelectorAll("time-chart")];
+      const [data, fresh] = await Promise.all([
+        charts.length ? fetchData(location.href, "charts") : null,
+        fetchPage(location.href, { part }),
+      ]);
+      chip?.late(part, !fresh || (charts.length > 0 && !data));
+      if (data) for (const chart of charts) chart.show(data[chart.id], data.marks);
+      if (data && live.state === "polling") chip?.renew(data.as_of, data.delayed);
+      if (fresh) replace(fresh, part);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // the server cannot be reached
+      chip?.late(part, true);
+    } finally {
+      busy = false;
+    }
+  }
+
+  live.addEventListener("message", (event) => event.detail.stream.startsWith(`${stream}:`) && refresh());
+  live.addEventListener("poll", refresh);
+  document.addEventListener("visibilitychange", refresh);
+  pause.addEventListener("change", () => !pause.paused && refresh());
+}

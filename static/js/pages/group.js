@@ -1,0 +1,6 @@
+// One consumer group: charts and standing follow the samples.
+
+import "../elements/time-chart.js";
+import { follow } from "../lib/following.js";
+
+follow("groups", "standing");

@@ -1,0 +1,224 @@
+"""Consumer groups as list and page: what the tables say is what people read."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from collector.clock import now
+from dashboard.queries.group import group, spans
+from dashboard.queries.group_series import group_series
+from dashboard.queries.groups import groups
+from dashboard.queries.marks import marks_of_group, marks_of_topic
+from dashboard.queries.window import Window, parse
+from tests.integration.graph_world import World
+from tests.integration.people import person, signed_in
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
+
+
+def window(at: datetime = AT) -> Window:
+    return parse("now-15m", "now", now=at)
+
+
+def run(sql: str, *values: str | int | float | datetime | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+class Shop:
+    """Ten orders a second on two partitions; billing stopped three minutes ago on the second one."""
+
+    def __init__(self, at: datetime = AT) -> None:
+        self.at = at
+        self.world = world = World(at)
+        self.topic, self.group, self.silent = world.topic("orders.created"), world.group("billing"), world.group("sink")
+        service = world.service("billing-svc")
+        world.edge(2, service, self.topic, self.group)
+        run("update consumer_group set state = 'Stable', protocol = 1 where id = %s", self.group)
+        run("update consumer_group set state = 'Hidden', protocol = 4 where id = %s", self.silent)
+        run(
+            "insert into group_member values (%s, 'm-1', 'billing-1', '10.0.0.1',"
+            " '[[\"orders.created\", 0], [\"orders.created\", 1]]', %s)", self.group, at,
+        )  # fmt: skip
+        for ago in range(600, -1, -10):
+            world.scanned(ago=ago)
+            written = (600 - ago) * 5
+            world.watermarks(self.topic, [written, written], ago=ago)
+            world.committed(self.topic, self.group, [written, min(written, 420 * 5)], ago=ago, lag=900)
+        run(
+            "update group_now set verdict = 'STALLED', n_judged = 1, verdict_at = %s, lag_seconds = 180,"
+            " lag_seconds_margin = 5, moved_at = %s", at - timedelta(seconds=150), at,
+        )  # fmt: skip
+        run(
+            "update topic set configs = '{\"cleanup.policy\": \"delete\", \"retention.ms\": \"3600000\","
+            " \"retention.bytes\": \"-1\"}' where id = %s", self.topic,
+        )  # fmt: skip
+
+
+def test_the_list_has_every_group_and_names_those_that_cannot_be_read(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    Shop()
+    with django_assert_num_queries(12):
+        found = groups(window(), now=AT)
+    billing, sink = found.items
+    assert (billing.name, billing.health.level, billing.n_members, billing.lag, billing.lag_seconds) == (
+        "billing", "failing", 1, 900, 180,
+    )  # fmt: skip
+    assert billing.health.sentence == "no progress with events waiting on 1 partition"
+    assert (sink.name, sink.health.level, sink.lag) == ("sink", "unknown", None)
+    assert "not readable" in sink.health.sentence
+
+
+def test_a_group_that_falls_behind_is_never_done_and_loses_data_by_its_age(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    Shop()
+    with django_assert_num_queries(18):
+        page = group("demo", "billing", window(), now=AT)
+    assert page is not None
+    (reading,) = page.row.readings
+    assert reading.trend == pytest.approx(5)
+    assert reading.done_in_seconds == float("inf")
+    assert reading.risk is not None
+    assert reading.risk.seconds == pytest.approx((3600 - 180) / 0.5)  # it reads half of what comes in
+    assert group("demo", "nobody", window(), now=AT) is None
+
+
+def test_each_partition_has_its_own_lag_verdict_and_holder() -> None:
+    Shop()
+    page = group("demo", "billing", window(), now=AT)
+    assert page is not None
+    stuck, fine = page.partitions
+    assert (stuck.partition, stuck.lag, stuck.verdict, stuck.member) == (1, 900, "STALLED", "billing-1")
+    assert stuck.age is not None
+    assert stuck.age.seconds == pytest.approx(180, abs=0.2)
+    assert (fine.partition, fine.lag, fine.verdict) == (0, 0, "OK")
+    assert page.worst_partition == stuck
+
+
+def test_a_verdict_opens_the_samples_that_led_to_it() -> None:
+    Shop()
+    page = group("demo", "billing", window(), now=AT, why=("orders.created", 1))
+    assert page is not None
+    assert page.why is not None
+    assert (page.why.verdict, page.why.number) == ("STALLED", 6)
+    assert [sample.committed for sample in page.why.samples] == [2100] * 13
+    assert page.why.samples[0].lag == 900
+    whole = group("demo", "billing", window(), now=AT, why=("orders.created", None))
+    assert whole is not None
+    assert whole.why is not None
+    assert whole.why.samples[0].committed == 2100 + 3000
+
+
+def test_lag_in_seconds_over_time_rises_a_second_a_second(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    shop = Shop()
+    with django_assert_num_queries(8):
+        lines = group_series("demo", shop.group, window())
+    known = [value for value in lines.ages[0].values if value is not None]
+    assert known[-1] == pytest.approx(180, abs=6)
+    assert known[-13] == pytest.approx(120, abs=6)
+    assert max(known[:30]) < 11  # nothing before it stopped
+    assert lines.lags[0].values[-1] == pytest.approx(900, abs=30)
+    assert lines.rates[0].values[-2] == pytest.approx(5, abs=1)
+    assert lines.ages[0].values[0] is None  # nobody had looked yet
+
+
+def test_changes_of_a_group_are_its_own_its_topics_and_its_services(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    shop = Shop()
+    other = shop.world.topic("other")
+    at = AT - timedelta(minutes=5)
+    mark = (
+        "insert into change_mark (at, kind, topic_id, group_id, service_id, before, after)"
+        " values (%s, %s, %s, %s, %s, %s, %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("select id from service where name = 'billing-svc'")
+        (service,) = cursor.fetchone()
+    for kind, topic, by, deployed, before, after in (
+        (1, None, None, service, "2.7.3", "2.8.0"),
+        (2, shop.topic, None, None, "a", "b"),
+        (3, shop.topic, None, None, "2", "4"),
+        (4, shop.topic, None, None, '{"retention.ms": "604800000"}', '{"retention.ms": "86400000"}'),
+        (5, shop.topic, shop.group, None, '{"0": 1000, "1": 500}', '{"0": 100, "1": 400}'),
+        (6, None, shop.group, None, "1", "2"),
+        (7, shop.topic, shop.group, None, "0", "840"),
+        (3, other, None, None, "1", "2"),
+        (5, other, shop.silent, None, '{"0": 9}', '{"0": 1}'),
+    ):
+        run(mark, at, kind, topic, by, deployed, before, after)
+    with django_assert_num_queries(1):
+        found = marks_of_group(shop.group, window())
+    assert {each.sentence for each in found.items} == {
+        "billing-svc 2.8.0 seen first (was 2.7.3)",
+        "orders.created was created again",
+        "orders.created has 4 partitions (had 2)",
+        "orders.created: retention.ms 604800000 → 86400000",
+        "billing went back 1,000 on orders.created",
+        "billing rebalanced: 1 member before, 2 members after",
+        "billing began to lose unread data of orders.created: 840",
+    }
+    assert {each.kind for each in marks_of_topic(shop.topic, window()).items} == {each.kind for each in found.items}
+    past = Window(AT - timedelta(hours=2), AT - timedelta(hours=1), live=False)
+    assert marks_of_group(shop.group, past).items == ()
+
+
+def test_partitions_are_written_as_spans() -> None:
+    assert spans([0, 1, 2, 5, 7, 8]) == "0–2, 5, 7–8"
+    assert spans([]) == ""
+
+
+@pytest.fixture
+def viewer() -> Client:
+    return signed_in(person("vera", "viewer"))
+
+
+def test_the_pages_say_it_in_words(viewer: Client) -> None:
+    Shop(now())
+    listed = viewer.get("/groups/").content.decode()
+    assert "billing" in listed
+    assert "not readable" in listed
+    assert viewer.get("/groups/?q=verdict:stalled").content.decode().count("<tr data-key=") == 1
+    assert "No groups match" in viewer.get("/groups/?q=nobody").content.decode()
+    page = viewer.get("/groups/demo/billing/?why=orders.created/1").content.decode()
+    assert "<b>STALLED</b> on 1 of 2 partitions" in page
+    assert "Rule 6: events wait and nothing was committed" in page
+    assert "±5.0 s" in page
+    assert "never" in page
+    for tab in ("partitions", "members", "history"):
+        assert viewer.get(f"/groups/demo/billing/?tab={tab}").status_code == 200
+    assert viewer.get("/groups/demo/sink/").status_code == 200
+    assert viewer.get("/groups/demo/nobody/").status_code == 404
+    for why in ("x", "orders.created/x", "orders.created/99999999999", "/"):
+        assert viewer.get("/groups/demo/billing/", {"why": why}).status_code == 200
+
+
+def test_a_lag_that_is_not_known_is_a_question_mark_and_never_0(viewer: Client) -> None:
+    Shop(now())
+    run("update group_now set lag_seconds = null, lag_seconds_margin = null")
+    assert "needs 2 samples" in viewer.get("/groups/").content.decode()
+    run("update group_now set lag = null, n_uncommitted = 2, verdict = 'NO COMMITS'")
+    page = viewer.get("/groups/demo/billing/").content.decode()
+    assert "has not committed on 2 partitions" in page
+
+
+def test_what_retention_took_is_said_and_not_counted_as_lag(viewer: Client) -> None:
+    Shop(now())
+    run("update group_now set lost = 840, lag = 0, verdict = 'OK'")
+    page = viewer.get("/groups/demo/billing/").content.decode()
+    assert "840 offsets were deleted unread" in page
+
+
+def test_charts_and_standing_follow_by_themselves(viewer: Client) -> None:
+    Shop(now())
+    charts = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "charts"}).json()
+    assert {"ages", "lags", "rates", "marks", "as_of", "delayed"} == set(charts)
+    part = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "standing"}).content.decode()
+    assert part.startswith('<div id="standing"')
+    assert "<html" not in part
