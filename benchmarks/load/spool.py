@@ -128,7 +128,8 @@ def _fill(n_records: int) -> None:
     from collector.wiring import SPOOL_TOPIC, spool_properties
 
     topic = NewTopic(SPOOL_TOPIC, N_PARTITIONS, 1)
-    AdminClient(dict(spool_properties())).create_topics([topic])[SPOOL_TOPIC].result(30)
+    admin = AdminClient(dict(spool_properties()))
+    admin.create_topics([topic])[SPOOL_TOPIC].result(30)
     producer = Producer(
         {**spool_properties(), "compression.type": "lz4", "linger.ms": 50, "queue.buffering.max.kbytes": 262_144}
     )

@@ -9,7 +9,7 @@ from collector.domain.hops import Context, Hop, Op, Told, hop_of, linked_positio
 from collector.domain.spans import Raised, Span, Status
 from collector.domain.texts import cut
 from collector.store import rows
-from collector.store.spans import MAX_NAME, Linked, Sketch, Speaker
+from collector.store.spans import MAX_NAME, SKETCH_BYTES, Linked, Sketch, Speaker
 
 MAX_MESSAGE, MAX_STACK = 4_000, 32_000
 
@@ -45,7 +45,7 @@ class Sketches:
         found = self._all.get(key)
         if found is None:
             found = self._all[key] = Sketch(said, title, body, kind, status, hop, source)
-            self.n_bytes += len(body) + len(title)
+            self.n_bytes += SKETCH_BYTES + len(body) + len(title)
         return found
 
 

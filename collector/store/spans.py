@@ -21,7 +21,8 @@ from collector.store.guard import Kind
 from collector.store.names import Names, digest
 
 MAX_NAME = 255  # characters of whatever is unique in a dictionary: an index entry has 2,700 bytes
-MOST_KEPT_BYTES = 32 * 1024**2  # of attribute sets whose sketches are remembered
+MOST_KEPT_BYTES = 32 * 1024**2  # of sketches whose ids are remembered
+SKETCH_BYTES = 600  # about what one takes beside its attributes
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows; lists and patterns of topics are none
 
 
@@ -117,7 +118,7 @@ class Ids:
         made = {sketch: (its, _tail(sketch, its)) for sketch, its in zip(new, named(new, names, now=now), strict=True)}
         lasting = {sketch: found for sketch, found in made.items() if not found[0].is_folded}
         self._kept |= lasting
-        self._n_bytes += sum(len(sketch.attributes) for sketch in lasting)
+        self._n_bytes += sum(SKETCH_BYTES + len(sketch.attributes) for sketch in lasting)
         found = {sketch: self._kept.get(sketch) or made[sketch] for sketch in sketches}
         names.note_versions({its.version_id for its, _ in found.values()}, now)
         return found
