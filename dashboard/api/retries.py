@@ -29,7 +29,11 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 MAY_RETRY = auth.Bearer(Action.RETRY)
 
 
-@router.post("retries", auth=MAY_RETRY, response={200: schemas.RetryAccepted, 202: schemas.RetryAccepted})
+@router.post(
+    "retries",
+    auth=auth.Bearer(Action.RETRY, sends=True),
+    response={200: schemas.RetryAccepted, 202: schemas.RetryAccepted},
+)
 @needs(Action.RETRY)
 def ask_for_retry(
     request: HttpRequest,

@@ -31,12 +31,33 @@ def test_s9_text_that_cannot_be_stored_is_refused_whatever_the_body_calls_itself
 def test_numbers_beyond_the_databases_are_nobodys() -> None:
     operator = person("ada", "operator")
     browser = signed_in(operator)
-    for path in ("dead-letters/{}/", "dead-letters/{}/retry/", "dead-letters/groups/{}/", "retries/{}/"):
+    for path in (
+        "dead-letters/{}/",
+        "dead-letters/{}/retry/",
+        "dead-letters/groups/{}/",
+        "retries/{}/",
+        "retries/{}/plan/",
+    ):
         for number in (0, 2**31, 2**63, 10**30):
             assert browser.get(f"/{path.format(number)}").status_code == 404, (path, number)
     headers = {**bearer(token_of(operator, "retry")), "Idempotency-Key": "k"}
-    answer = Client().post(RETRIES, {"dead_letters": [2**63]}, content_type="application/json", headers=headers)
-    assert answer.status_code == 422
+    for wrong in (
+        {"dead_letters": [2**63]},
+        {"dead_letters": [1], "sending": {"steps": [2**40]}},
+        {"dead_letters": [1], "sending": {"steps": [-1]}},
+        {"dead_letters": [1], "sending": {"rate_per_second": 10**400}},
+    ):
+        answer = Client().post(RETRIES, wrong, content_type="application/json", headers=headers)
+        assert answer.status_code in {409, 422}, wrong
+    for number in (2**31, 10**30):
+        for deed in ("pause", "resume", "continue", "cancel"):
+            assert Client().post(f"{RETRIES}/{number}/{deed}", headers=headers).status_code == 409, (number, deed)
+            there = browser.post(f"/retries/{number}/", {"do": deed})
+            assert there.status_code in {404, 409}, (number, deed)
+        for rate in ("nan", "inf", "1e999", "-1", "x"):
+            assert browser.post(f"/retries/{number}/", {"do": "rate", "rate": rate}).status_code in {404, 409}, rate
+        for do in ("choose", "pace", "confirm", "discard", "x"):
+            assert browser.post(f"/retries/{number}/plan/", {"do": do}).status_code in {302, 404}, (number, do)
 
 
 def test_a_body_full_of_faults_is_answered_in_few_words() -> None:
@@ -122,6 +143,7 @@ def test_s25_ten_retries_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
         Client().post(RETRIES, body, content_type="application/json", headers=headers).status_code for _ in range(11)
     ]
     assert statuses == [409] * 10 + [429]
+    assert Client().post(f"{RETRIES}/1/cancel", headers=headers).status_code == 409, "cancelling is never held back"
     assert Client().get("/api/v1/health", headers=headers).status_code == 200
     now += timedelta(seconds=6)
     assert Client().post(RETRIES, body, content_type="application/json", headers=headers).status_code == 409
