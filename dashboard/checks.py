@@ -103,6 +103,22 @@ def kafka(**_facts: object) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def telemetry(**_facts: object) -> list[CheckMessage]:
+    """E213, E214: metrics beyond loopback by a token; Weir's own spans to anybody but itself."""
+    found: list[CheckMessage] = []
+    if not addresses.is_loopback(settings.WEIR_METRICS_BIND) and not settings.WEIR_METRICS_TOKEN:
+        hint = "Set WEIR_METRICS_TOKEN, or WEIR_METRICS_BIND=127.0.0.1."
+        found.append(Error("Metrics leave loopback without a token.", hint=hint, id="weir.E213"))
+    url = urlsplit(settings.WEIR_TELEMETRY_URL)
+    own_ports = {settings.WEIR_OTLP_HTTP_PORT, settings.WEIR_OTLP_GRPC_PORT}
+    own_names = {*settings.WEIR_OTLP_HOSTS, settings.WEIR_OTLP_BIND}
+    if url.port in own_ports and (addresses.is_loopback(url.hostname or "") or url.hostname in own_names):
+        hint = "Weir must not draw itself. Name another OpenTelemetry Collector or backend."
+        found.append(Error("WEIR_TELEMETRY_URL is Weir's own receiver.", hint=hint, id="weir.E214"))
+    return found
+
+
+@register(Tags.security)
 def policy(**_facts: object) -> list[CheckMessage]:
     """E209: the layers that protect a page are there, in order, and the policy allows nothing unsafe."""
     wanted = [_FIRST_MIDDLEWARE, "django.middleware.csrf.CsrfViewMiddleware", "dashboard.sessions.SessionLimits"]

@@ -46,6 +46,10 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value:g}, which is not a port (1 to 65535).")
         return int(value)
 
+    def port_or_none(self, name: str) -> int:
+        """A TCP port, or 0 where it is unset or 0: nothing listens then. Raises ImproperlyConfigured."""
+        return 0 if self.number(name, 0) == 0 else self.port(name, 0)
+
     def switch(self, name: str) -> bool:
         """True for 1, true or yes; False when unset, empty, 0, false or no."""
         value = self.text(name, "").lower()

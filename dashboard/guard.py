@@ -1,10 +1,12 @@
 """The outermost ASGI layer: whose host, which client, how many at once, and the headers of every answer."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from collector import telemetry
 from dashboard import addresses
 
 if TYPE_CHECKING:
@@ -59,6 +61,14 @@ class Limits:
     wait_seconds: float = WAIT_SECONDS
 
 
+_answers = telemetry.meter.create_counter(
+    "weir.web.answers", unit="{answer}", description="Answers, by class of status"
+)
+_seconds = telemetry.meter.create_histogram(
+    "weir.web.duration", unit="s", description="From the first byte to the last"
+)
+
+
 class Guard:
     """Refuses what must not reach Django; what it lets through has an honest client, scheme and root path."""
 
@@ -93,10 +103,13 @@ class Guard:
             return
         finally:
             self._n_waiting -= 1
+        began = time.monotonic()
         try:
-            await self._application(scope, receive, send)
+            with telemetry.span("web request"):
+                await self._application(scope, receive, send)
         finally:
             self._slots.release()
+            _seconds.record(time.monotonic() - began)
 
     def _refusal(self, scope: "HTTPScope | WebSocketScope") -> str | None:
         """Why the request is refused with 400, or None (docs/security.md S9, S11)."""
@@ -141,6 +154,7 @@ class Guard:
     def _with_headers(self, send: "ASGISendCallable") -> "ASGISendCallable":
         async def sent(event: "ASGISendEvent") -> None:
             if event["type"] == "http.response.start":
+                _answers.add(1, {"status": f"{event['status'] // 100}xx"})
                 event = {**event, "headers": protected(event["headers"], https=self._limits.https)}
             await send(event)
 

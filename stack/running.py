@@ -13,7 +13,7 @@ from types import FrameType
 from stack import cache, control, instance, places, settings
 from stack.life import State
 from stack.plan import Plan, planned
-from stack.ports import refuse_taken
+from stack.ports import LOOPBACK, refuse_taken
 from stack.supervisor import Supervisor
 
 LOOK_SECONDS = 0.2
@@ -160,6 +160,7 @@ def _write_stack_json(plan: Plan, supervisor: Supervisor) -> None:
         "kafka_client": plan.kafka_client,
         "otlp_http": plan.otlp_http,
         "otlp_grpc": plan.otlp_grpc,
+        "collect_http": f"http://{LOOPBACK}:{plan.settings.collect_port}",
         "database_url": addresses.database_url,
         "broker_url": addresses.broker_url,
         "pids": {name: life.pid for name, life in supervisor.lives.items() if life.state is State.READY and life.pid},

@@ -36,6 +36,7 @@ class Settings:
     otlp_http_port: int
     otlp_grpc_port: int
     kafka_port: int
+    collect_port: int
     public_url: str | None
     database_url: str | None
     broker_url: str | None
@@ -95,6 +96,7 @@ def read(environ: Mapping[str, str], *, demo: bool) -> Settings:
         otlp_http_port=_port(environ, "WEIR_OTLP_HTTP_PORT", OTLP_HTTP_PORT),
         otlp_grpc_port=_port(environ, "WEIR_OTLP_GRPC_PORT", OTLP_GRPC_PORT),
         kafka_port=_port(environ, "WEIR_KAFKA_PORT", KAFKA_PORT),
+        collect_port=_port(environ, "WEIR_COLLECT_PORT", 0),
         public_url=environ.get("WEIR_PUBLIC_URL") or None,
         database_url=given(environ, "DATABASE_URL"),
         broker_url=given(environ, "CELERY_BROKER_URL"),

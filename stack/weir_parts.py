@@ -121,6 +121,7 @@ class Weir:
             "WEIR_HTTP_PORT": str(settings.http_port),
             "WEIR_OTLP_HTTP_PORT": str(settings.otlp_http_port),
             "WEIR_OTLP_GRPC_PORT": str(settings.otlp_grpc_port),
+            "WEIR_COLLECT_PORT": str(settings.collect_port),
             "WEIR_KAFKA_BOOTSTRAP": addresses.observed.bootstrap,
             "WEIR_SPOOL_BOOTSTRAP": addresses.spool.bootstrap,
             "WEIR_KAFKA_TLS": "1" if addresses.observed.tls else "0",

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from django.db import connection
 
+from collector import telemetry
 from collector.store.saving import Batch, Saved, Store
 
 CLOSE_SECONDS = 1.0
@@ -61,7 +62,8 @@ class Aside:
 
     def _run(self) -> None:
         while (asked := self._asked.get()) is not None:
-            _done(*asked)
+            with telemetry.span("save batch"):
+                _done(*asked)
             del asked  # a batch is large
         connection.close()
 

@@ -6,17 +6,34 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import FrameType
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+
+from collector import telemetry
+from collector.management.probes import Probes, serving
 
 logger = logging.getLogger(__name__)
 
+LIVE_SECONDS = 120.0  # no step takes so long: a scan that waits for a broker gives up before
 GRACE_SECONDS = 2.0  # for a step under way
 RETRY_SECONDS = 1.0  # after the database was away
 
 
-def run(step: Callable[[], None], *, every_seconds: float, at_end: Callable[[], None] | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What this process is to whoever watches it. `port`: where it answers probes; 0 for nowhere."""
+
+    name: str
+    port: int
+    is_ready: Callable[[], bool]
+
+
+def run(
+    step: Callable[[], None], *, part: Part, every_seconds: float, at_end: Callable[[], None] | None = None
+) -> None:
     """Call `step` in a thread of its own every so often, until SIGTERM or SIGINT. Call it from the main thread.
 
     A step that finds the database away is tried again; any other error ends the process with that error. A step
@@ -25,13 +42,14 @@ def run(step: Callable[[], None], *, every_seconds: float, at_end: Callable[[], 
     """
     stop = threading.Event()
     failures: list[BaseException] = []
+    pulse = _Pulse()
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     def work() -> None:
         try:
-            _repeat(step, stop, every_seconds)
+            _repeat(step, stop, pulse, every_seconds)
             if at_end is not None:
                 at_end()
         except BaseException as failure:  # noqa: BLE001  # raised again in the main thread
@@ -42,10 +60,13 @@ def run(step: Callable[[], None], *, every_seconds: float, at_end: Callable[[], 
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    worker = threading.Thread(target=work, name="work", daemon=True)
-    worker.start()
-    stop.wait()
-    worker.join(GRACE_SECONDS)
+    telemetry.start(part.name, send_to=settings.WEIR_TELEMETRY_URL)
+    bind, token = settings.WEIR_METRICS_BIND, settings.WEIR_METRICS_TOKEN
+    with serving(Probes(bind, part.port, token, pulse.is_live, part.is_ready)):
+        worker = threading.Thread(target=work, name="work", daemon=True)
+        worker.start()
+        stop.wait()
+        worker.join(GRACE_SECONDS)
     if failures:
         raise failures[0]
     if worker.is_alive():
@@ -54,9 +75,24 @@ def run(step: Callable[[], None], *, every_seconds: float, at_end: Callable[[], 
         os._exit(0)
 
 
-def _repeat(step: Callable[[], None], stop: threading.Event, every_seconds: float) -> None:
+@dataclass(slots=True)
+class _Pulse:
+    """When the last step began or ended."""
+
+    at: float = field(default_factory=time.monotonic)
+
+    def beat(self) -> None:
+        self.at = time.monotonic()
+
+    def is_live(self) -> bool:
+        """False once a step hangs: a restart would help."""
+        return time.monotonic() - self.at < LIVE_SECONDS
+
+
+def _repeat(step: Callable[[], None], stop: threading.Event, pulse: _Pulse, every_seconds: float) -> None:
     while not stop.is_set():
         began = time.monotonic()
+        pulse.beat()
         try:
             step()
         except (OperationalError, InterfaceError) as problem:

@@ -7,11 +7,14 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
+from collector import telemetry
 from collector.domain.positions import Position
 from collector.otlp.limits import MAX_BODY_BYTES
 from collector.ports import NotDelivered
 from collector.receive.answers import (
     INVALID_ARGUMENT,
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
     UNAVAILABLE,
     UNIMPLEMENTED,
     Form,
@@ -36,7 +39,8 @@ Send = Callable[[Message], Awaitable[None]]
 BODY_SECONDS = 30.0
 INLINE_BYTES = 256 * 1024  # parsed at once on the loop (about 2 ms); larger bodies go to a thread
 TRACES, DROPPED = "/v1/traces", frozenset({"/v1/metrics", "/v1/logs", "/v1development/profiles"})
-LIVE, READY = "/health/live", "/health/ready"
+LIVE, READY, METRICS = "/health/live", "/health/ready", "/metrics"
+OWN = "Weir's own spans are not taken: it would draw itself. Send them to another OpenTelemetry Collector."
 
 
 class _Gone(Exception):
@@ -71,18 +75,25 @@ class Heads:
 class HttpReceiver:
     """The ASGI application. `workers` parses large bodies."""
 
-    def __init__(self, reception: Reception, senders: Senders, origins: Origins, workers: Executor) -> None:
+    def __init__(
+        self, reception: Reception, senders: Senders, origins: Origins, workers: Executor, *, metrics_token: str = ""
+    ) -> None:
         self._reception = reception
         self._senders = senders
         self._origins = origins
         self._workers = workers
+        self._metrics_token = metrics_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
         heads = Heads(tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]))
+        client = scope["client"][0] if scope.get("client") else ""
         try:
+            if scope["path"] == METRICS:
+                await self._expose(send, scope["method"], heads, client)
+                return
             body = await self._answer(scope["method"], scope["path"], heads, receive)
         except Refused as refused:
             await _send_refusal(send, heads.form, refused)
@@ -91,15 +102,31 @@ class HttpReceiver:
         else:
             await _send(send, 200, heads.form, body)
 
-    async def _answer(self, method: str, path: str, heads: Heads, receive: Receive) -> bytes:
+    async def _expose(self, send: Send, method: str, heads: Heads, client: str) -> None:
+        """The process's numbers, for Prometheus on this machine or with the token."""
+        self._check_origin(heads)
+        _check_get(method)
+        if not telemetry.may_read(client, heads.get("authorization") or "", self._metrics_token):
+            raise Refused(401, UNAUTHENTICATED, "Send WEIR_METRICS_TOKEN as a bearer token.")
+        body = telemetry.exposition()
+        headers = [(b"content-type", telemetry.EXPOSITION.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _check_origin(self, heads: Heads) -> None:
         fetched = any(name.startswith("sec-fetch-") for name, _ in heads.all)
         self._origins.check(heads.every("host"), heads.get("origin"), fetched_by_a_page=fetched)
+
+    async def _answer(self, method: str, path: str, heads: Heads, receive: Receive) -> bytes:
+        self._check_origin(heads)
         if path in (LIVE, READY):
             return self._health(method, path)
         if path != TRACES and path not in DROPPED:
             raise Refused(404, UNIMPLEMENTED, f"There is no {path[:100]} here. Traces go to {TRACES}.")
         if method != "POST":
             raise Refused(405, UNIMPLEMENTED, "Send it by POST.")
+        if heads.get(telemetry.OWN_HEADER) is not None:
+            raise Refused(403, PERMISSION_DENIED, OWN)
         if heads.media_type not in (Form.PROTOBUF, Form.JSON):
             raise Refused(415, INVALID_ARGUMENT, f"Content-Type must be {Form.PROTOBUF} or {Form.JSON}.")
         source = await self._source(heads.get("authorization"))
@@ -108,8 +135,7 @@ class HttpReceiver:
             return taken(heads.form) if path in DROPPED else await self._take(body, heads.form, source)
 
     def _health(self, method: str, path: str) -> bytes:
-        if method not in ("GET", "HEAD"):
-            raise Refused(405, UNIMPLEMENTED, "Ask by GET.")
+        _check_get(method)
         if path == READY and not self._reception.ready:
             raise Refused(503, UNAVAILABLE, "The spool in Kafka does not take records now.", 5)
         return b'{"status":"ok"}'
@@ -136,6 +162,11 @@ class HttpReceiver:
         if accepted.acknowledged:
             self._reception.note_outcome(taken=True)
         return taken(form, accepted.n_rejected, accepted.reason)
+
+
+def _check_get(method: str) -> None:
+    if method not in ("GET", "HEAD"):
+        raise Refused(405, UNIMPLEMENTED, "Ask by GET.")
 
 
 async def _all_delivered(futures: tuple[Future[Position], ...]) -> bool:

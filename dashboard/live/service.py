@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, connections
 from django.urls import re_path
 
-from collector import clock
+from collector import clock, telemetry
 from collector.changes import CHANNEL
 from dashboard import addresses
 from dashboard.live import hub, passes
@@ -35,6 +35,9 @@ class Live:
         routes: list[tuple[str, Any]] = [("live/$", self._sockets), ("", _nowhere)]
         self.application: Any = AuthMiddlewareStack(URLRouter([re_path(f"^{start}", to) for start, to in routes]))
         self._jobs: list[asyncio.Task[None]] = []
+        telemetry.observe(
+            "gauge", "weir.web.sockets", lambda: self._hub.n_readers, unit="{socket}", description="Open pages"
+        )
 
     def start(self, say: Say) -> None:
         """Listen and report from now on. Called on the event loop, once."""

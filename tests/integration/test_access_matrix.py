@@ -38,6 +38,7 @@ PAGES = {
     "preferences/": ("-", "viewer"),
     "health/live": ("nobody", "-"),
     "health/ready": ("nobody", "-"),
+    "metrics": ("nobody", "-"),
     "login/": ("nobody", "nobody"),
     "logout/": ("-", "nobody"),
     "sign-in/<str:secret>/": ("nobody", "nobody"),

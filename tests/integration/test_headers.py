@@ -62,6 +62,7 @@ def answer(method: str, path: str, *, headers: dict[str, str] | None = None) -> 
     [
         ("GET", "/login/", 200),
         ("GET", "/health/live", 200),
+        ("GET", "/metrics", 200),
         ("GET", "/", 302),
         ("GET", "/login/?next=%00", 400),
         ("POST", "/login/", 403),
@@ -96,6 +97,10 @@ def test_s5_an_error_has_the_same_policy() -> None:
     _, found, _ = answer("GET", "/no/such/page")
     parts = {part.strip() for part in found["content-security-policy"].split(";")}
     assert {" ".join(word for word in part.split() if not word.startswith("'nonce-")) for part in parts} == POLICY
+
+
+def test_s70_metrics_are_not_for_whoever_comes_by_a_proxy() -> None:
+    assert answer("GET", "/metrics", headers={"x-forwarded-for": "127.0.0.1"})[0] == 401
 
 
 def test_no_answer_allows_another_origin() -> None:

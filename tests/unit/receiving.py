@@ -137,6 +137,7 @@ class Receiver:
         given = {"host": "127.0.0.1:4318", **headers}
         scope = {
             "type": "http",
+            "client": ("127.0.0.1", 1),
             "method": method,
             "path": path,
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items() if value],

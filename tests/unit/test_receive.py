@@ -275,3 +275,17 @@ def test_json_errors_are_status_objects() -> None:
     body = Receiver().post(b"{", content_type=JSON).body
     assert json.loads(body) == {"code": 3, "message": "The body is not JSON: Expecting property name enclosed in double"
                                 " quotes at character 1."}  # fmt: skip
+
+
+def test_metrics_are_for_this_machine_and_pages_get_none() -> None:
+    receiver = Receiver()
+    answer = receiver.ask("GET", "/metrics")
+    assert (answer.code, b"process_cpu_seconds_total" in answer.body) == (200, True)
+    assert receiver.ask("POST", "/metrics").code == 405
+    assert receiver.ask("GET", "/metrics", origin="https://evil.example").code == 403
+
+
+def test_weirs_own_spans_are_refused_by_whatever_way_they_come() -> None:
+    receiver = Receiver()
+    assert receiver.post(BODY, x_weir_own="1").code == 403
+    assert receiver.records == []

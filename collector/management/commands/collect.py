@@ -5,17 +5,21 @@ import sys
 import time
 from collections import Counter
 from datetime import datetime
+from functools import partial
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from collector import clock, wiring
+from collector import clock, telemetry, wiring
 from collector.config import declared
 from collector.intake.collecting import STEP_SECONDS, Collector
 from collector.management.health import PartReport
-from collector.management.running import run
+from collector.management.running import Part, run
 from collector.ports import KafkaRefused
 from collector.ready import announce_ready
 from collector.store.reports import EVERY_SECONDS
+
+_COUNTED = {"batches": "batch", "spans": "span", "records": "record", "repeated": "span", "undecodable": "record"}
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,8 @@ class Command(BaseCommand):
         """Run until SIGTERM."""
         sys.setswitchinterval(SWITCH_SECONDS)
         work = _Work()
-        run(work.step, every_seconds=STEP_SECONDS, at_end=work.end)
+        part = Part("collect", settings.WEIR_COLLECT_PORT, work.is_ready)
+        run(work.step, part=part, every_seconds=STEP_SECONDS, at_end=work.end)
 
 
 class _Work:
@@ -41,12 +46,17 @@ class _Work:
         self._report = PartReport("collect")
         self._collector: Collector | None = None
         self._version = 0
-        self._is_ready = False
+        self._has_announced = False
         self._window: Counter[str] = Counter()  # since the last report
         self._total: Counter[str] = Counter()  # since the start
         self._trouble: str | None = None
         self._since = time.monotonic()
         self._newest: datetime | None = None
+        self._observe()
+
+    def is_ready(self) -> bool:
+        """Whether every source is being read now."""
+        return self._collector is not None and self._collector.is_ready
 
     def step(self) -> None:
         """One round of housekeeping."""
@@ -58,9 +68,9 @@ class _Work:
         if collector is None:
             return
         collector.step()
-        if not self._is_ready and collector.is_ready:
+        if not self._has_announced and collector.is_ready:
             announce_ready()
-            self._is_ready = True
+            self._has_announced = True
         self._say(collector, clock.now())
 
     def _begun(self) -> Collector | None:
@@ -74,6 +84,17 @@ class _Work:
         made.start()
         self._collector, self._version = made, version
         return made
+
+    def _observe(self) -> None:
+        for name, what in _COUNTED.items():
+            read = partial(self._total.__getitem__, f"n_{name}")
+            telemetry.observe("counter", f"weir.collect.{name}", read, unit=f"{{{what}}}", description=f"Stored {name}")
+        telemetry.observe(
+            "gauge", "weir.collect.waiting", self._n_waiting, unit="{record}", description="In Kafka, not yet stored"
+        )
+
+    def _n_waiting(self) -> int:
+        return sum(worker.n_waiting for worker in self._collector.workers) if self._collector else 0
 
     def end(self) -> None:
         """Finish the batches under way."""
@@ -99,7 +120,7 @@ class _Work:
             value={
                 "spans_per_second": spans,
                 "records_per_second": records,
-                "n_waiting": sum(worker.n_waiting for worker in collector.workers),
+                "n_waiting": self._n_waiting(),
                 "n_undecodable": self._total["n_undecodable"],
                 "n_repeated": self._total["n_repeated"],
                 "n_members": collector.n_members,

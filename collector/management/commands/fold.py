@@ -3,10 +3,10 @@
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from collector import clock
+from collector import clock, telemetry
 from collector.folding.folder import Folder
 from collector.management.health import PartReport
-from collector.management.running import run
+from collector.management.running import Part, run
 from collector.ready import announce_ready
 from collector.store.leadership import Lead, Leadership
 
@@ -19,7 +19,8 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         """Run until SIGTERM."""
         work = _Work()
-        run(work.step, every_seconds=settings.WEIR_FOLD_SECONDS, at_end=work.report.withdraw)
+        part = Part("fold", settings.WEIR_FOLD_PORT, lambda: work.is_ready)
+        run(work.step, part=part, every_seconds=settings.WEIR_FOLD_SECONDS, at_end=work.report.withdraw)
 
 
 class _Work:
@@ -29,16 +30,20 @@ class _Work:
         self.report = PartReport("fold")
         self._folder = Folder(now=clock.now)
         self._leadership = Leadership(Lead.FOLDER)
-        self._is_ready = False
+        self.is_ready = False
         self._n_folded = 0
+        telemetry.observe(
+            "counter", "weir.fold.batches", lambda: self._n_folded, unit="{batch}", description="Batches folded"
+        )
 
     def step(self) -> None:
         if self._leadership.held():
-            self._n_folded += self._folder.step()
+            with telemetry.span("fold"):
+                self._n_folded += self._folder.step()
             sentence = f"Folded {self._n_folded:,} batches since its start."
             self.report.say(sentence, ok=True, now=clock.now(), value={"n_batches": self._n_folded})
         else:
             self.report.say("Stands by: another process folds.", ok=True, now=clock.now())
-        if not self._is_ready:
+        if not self.is_ready:
             announce_ready()
-            self._is_ready = True
+            self.is_ready = True

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from collector import clock, wiring
+from collector import clock, telemetry, wiring
 from collector.config import tokens
 from collector.management.health import PartReport
 from collector.ports import KafkaRefused
@@ -56,12 +56,14 @@ async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> N
     places = Places(settings.WEIR_OTLP_BIND, settings.WEIR_OTLP_HTTP_PORT, settings.WEIR_OTLP_GRPC_PORT)
     receivers = Receivers(
         reception=reception,
-        http=HttpReceiver(reception, senders, origins, workers),
+        http=HttpReceiver(reception, senders, origins, workers, metrics_token=settings.WEIR_METRICS_TOKEN),
         grpc=GrpcReceiver(reception, senders),
         places=places,
         make_spool=wiring.make_spool_topic,
         on_ready=announce_ready,
     )
+    telemetry.start("receive", send_to=settings.WEIR_TELEMETRY_URL)
+    _observe(reception)
     reporter = _Reporter(reception, places)
     reporting = asyncio.create_task(reporter.run(database))
     try:
@@ -73,6 +75,21 @@ async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> N
     with contextlib.suppress(TimeoutError, StoreAway):
         async with asyncio.timeout(LAST_WORD_SECONDS):
             await asyncio.wrap_future(database.submit(reporter.withdraw))
+
+
+def _observe(reception: Reception) -> None:
+    counters = reception.counters
+    for name, unit, read in (
+        ("requests", "{request}", lambda: counters.n_requests),
+        ("spans", "{span}", lambda: counters.n_spans),
+        ("rejected", "{span}", lambda: counters.n_rejected),
+        ("refused", "{request}", lambda: counters.n_refused),
+        ("bytes", "By", lambda: counters.n_bytes),
+    ):
+        telemetry.observe("counter", f"weir.receive.{name}", read, unit=unit, description=f"Received: {name}")
+    telemetry.observe(
+        "gauge", "weir.receive.in_flight", lambda: reception.in_flight_bytes, unit="By", description="Held in memory"
+    )
 
 
 def _find(text: str, now: datetime) -> tokens.Token | None:

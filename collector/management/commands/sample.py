@@ -6,10 +6,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from collector import clock, wiring
+from collector import clock, telemetry, wiring
 from collector.config import declared
 from collector.management.health import PartReport
-from collector.management.running import run
+from collector.management.running import Part, run
 from collector.ports import KafkaRefused
 from collector.ready import announce_ready
 from collector.sampling.sampler import Sampler
@@ -25,7 +25,8 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         """Run until SIGTERM."""
         work = _Work()
-        run(work.step, every_seconds=settings.WEIR_SAMPLE_SECONDS, at_end=work.report.withdraw)
+        part = Part("sample", settings.WEIR_SAMPLE_PORT, lambda: work.is_ready)
+        run(work.step, part=part, every_seconds=settings.WEIR_SAMPLE_SECONDS, at_end=work.report.withdraw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,13 @@ class _Work:
     def __init__(self) -> None:
         self.report = PartReport("sample")
         self._watch: _Watch | None = None
-        self._is_ready = False
+        self.is_ready = False
+        self._scans = telemetry.meter.create_counter(
+            "weir.sample.scans", unit="{scan}", description="Scans, by outcome"
+        )
+        self._seconds = telemetry.meter.create_histogram(
+            "weir.sample.duration", unit="s", description="Length of scans"
+        )
 
     def step(self) -> None:
         if self._watch is None or declared.version() != self._watch.version:
@@ -56,9 +63,9 @@ class _Work:
         else:
             self._watch.sampler.forget()
             self.report.say("Stands by: another process samples this cluster.", ok=True, now=clock.now())
-        if not self._is_ready:
+        if not self.is_ready:
             announce_ready()
-            self._is_ready = True
+            self.is_ready = True
 
     def _begun(self) -> "_Watch | None":
         """What to watch, as is declared now; None, said on Health, where that names what cannot be used."""
@@ -78,9 +85,12 @@ class _Work:
 
     def _scan(self, watch: "_Watch") -> None:
         began = clock.now()
-        reason = watch.sampler.tick()
+        with telemetry.span("scan"):
+            reason = watch.sampler.tick()
         now = clock.now()
         seconds = (now - began).total_seconds()
+        self._scans.add(1, {"outcome": "failed" if reason else "ok"})
+        self._seconds.record(seconds)
         if reason is None:
             sentence = f"Scanned {watch.cluster} in {seconds:.2f} s."
             self.report.say(sentence, ok=True, now=now, value={"scan_seconds": round(seconds, 3)})

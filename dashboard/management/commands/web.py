@@ -6,6 +6,7 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from collector import telemetry
 from collector.clock import now
 from collector.management.health import PartReport
 from collector.ready import announce_ready
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         static_files.collect()
         from dashboard.asgi import application, live  # reads the collected files
 
+        telemetry.start("web", send_to=settings.WEIR_TELEMETRY_URL)
         report = PartReport("web")
 
         def ready() -> None:
