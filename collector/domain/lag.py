@@ -87,7 +87,10 @@ def _is_answered(point: Point, partition: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A group on one topic, summed over partitions. `lag` None: unknown, or nothing was ever committed."""
+    """A group on one topic, summed over partitions. `lag` None: unknown, or nothing was ever committed.
+
+    `n_uncommitted`: partitions that hold something and on which it has not committed.
+    """
 
     lag: int | None
     lost: int
@@ -122,7 +125,10 @@ def behind(
     unread = lags(committed, low=low, high=high)
     known = [partition for partition, offset in enumerate(committed[: len(high)]) if offset is not None]
     n_lost = sum(lost(committed[partition], low=low[partition]) for partition in known)
-    n_uncommitted = len(high) - len(known)
+    padded = (*committed, *(None,) * (len(high) - len(committed)))
+    n_uncommitted = sum(
+        offset is None and first != end for offset, first, end in zip(padded[: len(high)], low, high, strict=True)
+    )
     total = 0
     for partition in known:
         own = unread[partition]

@@ -19,7 +19,6 @@ from dashboard.queries.topic import topic
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
 from dashboard.queries.wire import iso
-from dashboard.templatetags import formats
 from dashboard.templatetags.sorting import ordered
 
 N_RECENT = 100
@@ -72,7 +71,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     number = number_of(cluster, name)
     page = topic(cluster, name, span, now=now()) if number is not None else None
     if number is None or page is None:
-        raise Http404(_absent(cluster, name))
+        return _absent(request, cluster, name)
     facts: dict[str, Any] = {"topic": page, "unit": "offsets" if page.unlike_events else "events"}
     if shell.wants_part(request, "flow"):
         return render(request, "topics/flow.html", facts)
@@ -118,12 +117,19 @@ def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
     }
 
 
-def _absent(cluster: str, name: str) -> str:
+def _absent(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """There is none, or there was one."""
     deleted_at = deleted(cluster, name)
     if deleted_at is None:
-        return f"There is no topic {name} on {cluster}."
-    return f"The topic {name} was deleted {formats.moment(deleted_at, now=now(), seconds=False)}."
+        raise Http404(f"There is no topic {name} on {cluster}.")
+    return shell.page(
+        request,
+        "topics/deleted.html",
+        {"name": name, "cluster": cluster, "deleted_at": deleted_at},
+        section="topics",
+        crumbs=[shell.Crumb("Topics", reverse("topics")), shell.Crumb(name)],
+        status=404,
+    )
 
 
 def _matches(row: TopicRow, word: str) -> bool:

@@ -17,7 +17,7 @@ from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
 MOST_PARTITIONS = 1000
-LEAST_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 3_600, 90_000
+LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 600, 21_600, 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ def _standings(
     holders: dict[tuple[str, int], str],
 ) -> list[PartitionStanding]:
     committed, highs, lows = ends
-    wanted = min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, 1.2 * (behind.lag_seconds or 0)))
+    oldest = USUAL_HISTORY_SECONDS if behind.lag_seconds is None else 1.2 * behind.lag_seconds
+    wanted = min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, oldest))
     ring = recent_ends(topic_id, until=until, seconds=wanted) if until and behind.lag else None
     found = []
     for partition, high in enumerate(highs):

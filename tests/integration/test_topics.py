@@ -1,0 +1,187 @@
+"""One topic as a page: by partition, what it keeps, what traces explain, and what changed."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from collector.clock import now
+from dashboard.queries.keeping import keeping
+from dashboard.queries.series import series
+from dashboard.queries.topic import topic
+from dashboard.queries.topics import topics
+from dashboard.queries.window import parse
+from tests.integration.graph_world import World
+from tests.integration.people import person, signed_in
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
+CONFIGS = {"cleanup.policy": "delete", "retention.ms": "3600000", "retention.bytes": "-1", "compression.type": "lz4"}
+
+
+def run(sql: str, *values: str | int | float | datetime | list[int] | list[str] | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+class Shop:
+    """Four partitions, the last with nine tenths of the traffic; billing reads half of it and is traced."""
+
+    def __init__(self, at: datetime = AT) -> None:
+        self.at = at
+        self.world = world = World(at)
+        self.topic, self.group = world.topic("orders.created"), world.group("billing")
+        sender, reader = world.service("orders-svc"), world.service("billing-svc")
+        writes, reads = world.edge(1, sender, self.topic), world.edge(2, reader, self.topic, self.group)
+        for ago in range(600, -1, -10):
+            world.scanned(ago=ago)
+            done = 600 - ago
+            world.watermarks(self.topic, [done, done, done, done * 27], ago=ago)
+            world.committed(self.topic, self.group, [done, done, done, done * 12], ago=ago, lag=9000)
+        run("update topic set n_partitions = 4, configs = %s::jsonb, configs_own = %s, configs_at = %s where id = %s",
+            json.dumps(CONFIGS), ["retention.ms"], at, self.topic)  # fmt: skip
+        run("update topic_now set leaders = %s where topic_id = %s", [1, 2, 1, 3], self.topic)
+        run("update group_now set verdict = 'SLOW', n_judged = 1, lag_seconds = 333, verdict_at = %s", at)
+        for ago in range(590, 0, -10):
+            world.counted(writes, 300, ago=ago)
+            world.counted(reads, 150, ago=ago)
+
+    def mark(self, kind: int, before: str, after: str) -> None:
+        run("insert into change_mark (at, kind, topic_id, before, after) values (%s, %s, %s, %s, %s)",
+            self.at - timedelta(minutes=5), kind, self.topic, before, after)  # fmt: skip
+
+
+def test_the_hot_partition_is_named_and_every_one_has_its_share_and_leader(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    Shop()
+    with django_assert_num_queries(15):
+        page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
+    assert page is not None
+    assert [(row.partition, row.leader, row.is_hot) for row in page.partitions.rows] == [
+        (0, 1, False), (1, 2, False), (2, 1, False), (3, 3, True),
+    ]  # fmt: skip
+    hot = page.partitions.rows[3]
+    assert hot.rate == pytest.approx(27)
+    assert hot.share == pytest.approx(0.9)
+    assert page.partitions.groups == ("billing",)
+    assert [row.lags for row in page.partitions.rows] == [(0,), (0,), (0,), (9000,)]
+
+
+def test_what_is_unread_is_lost_by_age_at_this_pace_and_by_size_if_there_is_such_a_limit(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    shop = Shop()
+    (group,) = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT).groups  # type: ignore[union-attr]
+    assert group.risk is not None
+    assert group.risk.by_time == pytest.approx((3600 - 333) / 0.5, rel=0.01)  # it reads half of what comes in
+    assert group.risk.by_size == float("inf")
+    run('update topic set configs = configs || \'{"retention.bytes": "1000000"}\' where id = %s', shop.topic)
+    assert topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT).groups[0].risk.by_size is None  # type: ignore[union-attr]
+    for offset in range(50):
+        run("insert into record (stored_at, topic_id, kafka_partition, kafka_offset, size_bytes, n_headers,"
+            " timestamp_type) values (%s, %s, 0, %s, 100, 0, 1)", AT, shop.topic, offset)  # fmt: skip
+    with django_assert_num_queries(2):
+        assert keeping([shop.topic])[shop.topic].record_bytes == pytest.approx(100)
+    risk = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT).groups[0].risk  # type: ignore[union-attr]
+    assert risk is not None
+    assert risk.by_size == pytest.approx((10_000 - 9000 / 4) / (15 / 4), rel=0.02)
+
+
+def test_traces_explain_a_share_of_each_side() -> None:
+    Shop()
+    page = topic("demo", "orders.created", parse("now-5m", "now", now=AT), now=AT)
+    assert page is not None
+    assert page.share.ratio == pytest.approx(1.0, abs=0.05)
+    assert page.groups[0].share.ratio == pytest.approx(1.0, abs=0.05)
+    run("update edge_10s set n = n / 2")
+    halved = topic("demo", "orders.created", parse("now-5m", "now", now=AT), now=AT)
+    assert halved is not None
+    assert halved.share.ratio == pytest.approx(0.5, abs=0.05)
+    assert halved.unknown_rate == pytest.approx(15, abs=2)
+
+
+def test_gaps_between_tapped_offsets_are_markers_and_compaction_is_a_setting() -> None:
+    shop = Shop()
+    for offset in (1, 2, 3, 5):
+        run("insert into record (stored_at, topic_id, kafka_partition, kafka_offset, size_bytes, n_headers,"
+            " timestamp_type) values (%s, %s, 0, %s, 100, 0, 1)", AT, shop.topic, offset)  # fmt: skip
+    page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
+    assert page is not None
+    assert page.unlike_events == "transactional"
+    run('update topic set configs = configs || \'{"cleanup.policy": "compact"}\' where id = %s', shop.topic)
+    page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
+    assert page is not None
+    assert page.unlike_events == "compacted"
+    assert page.groups[0].risk is not None
+    assert page.groups[0].risk.seconds == float("inf")  # compaction deletes nothing for being old
+
+
+def test_settings_of_the_topics_own_come_first() -> None:
+    Shop()
+    page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
+    assert page is not None
+    assert [(each.name, each.is_own) for each in page.settings] == [
+        ("retention.ms", True), ("cleanup.policy", False), ("compression.type", False), ("retention.bytes", False),
+    ]  # fmt: skip
+
+
+def test_a_gap_without_scans_breaks_every_line_and_a_silence_does_not(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    shop = Shop()
+    run("delete from scan where sampled_at between %s and %s", AT - timedelta(seconds=300), AT - timedelta(seconds=200))
+    with django_assert_num_queries(8):
+        lines = series("demo", shop.topic, parse("now-10m", "now", now=AT))
+    for line in (lines.rate_in, lines.rates_out[0], lines.lags[0], lines.ages[0]):
+        known = [value is not None for value in line.values]
+        assert known.count(False) >= 12
+        assert all(known[-20:])
+    assert {round(value) for value in lines.rate_in.values[2:] if value is not None} == {30}
+    ages = [value for value in lines.ages[0].values if value is not None]
+    assert ages[-1] == pytest.approx(333, abs=12)
+
+
+def test_the_list_knows_which_topics_are_at_risk(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    shop = Shop()
+    shop.world.topic("quiet")
+    with django_assert_num_queries(12):
+        found = {row.name: row.loses_in_seconds for row in topics(parse("now-15m", "now", now=AT), now=AT).items}
+    assert found["orders.created"] == pytest.approx((3600 - 333) / 0.5, rel=0.01)
+    assert found["quiet"] == float("inf")
+
+
+@pytest.fixture
+def viewer() -> Client:
+    return signed_in(person("vera", "viewer"))
+
+
+def test_every_tab_says_it_in_words(viewer: Client) -> None:
+    shop = Shop(now())
+    shop.mark(4, '{"retention.ms": "604800000"}', '{"retention.ms": "3600000"}')
+    address = "/topics/demo/orders.created/"
+    flow = viewer.get(address).content.decode()
+    assert "orders.created: retention.ms 604800000 → 3600000" in flow
+    assert "hot: 3" in flow
+    assert "of what was written" in flow
+    partitions = viewer.get(address, {"tab": "partitions"}).content.decode()
+    assert '<span class="tag">hot</span>' in partitions
+    config = viewer.get(address, {"tab": "config"}).content.decode()
+    assert "− <bdi>604800000</bdi>" in config
+    assert viewer.get(address, {"tab": "events"}).status_code == 200
+    assert viewer.get("/topics/?q=is:at-risk").content.decode().count("<tr data-key=") == 1
+    charts = viewer.get(address, headers={"X-Weir-Part": "charts"}).json()
+    assert [mark["kind"] for mark in charts["marks"]] == ["config"]
+    run("update topic set deleted_at = %s where id = %s", now(), shop.topic)
+    gone = viewer.get(address)
+    assert gone.status_code == 404
+    assert "The topic is gone from" in gone.content.decode()
+
+
+def test_what_was_deleted_unread_is_said(viewer: Client) -> None:
+    Shop(now())
+    run("update group_now set lost = 840")
+    assert "840 offsets were deleted unread" in viewer.get("/topics/demo/orders.created/").content.decode()
