@@ -5,6 +5,7 @@ A socket would do too, but its path may have 107 bytes and a data folder's may b
 
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -55,7 +56,10 @@ def answer_all(folder: Path, act: Callable[[str, str], str]) -> None:
         try:
             asked = json.loads(request.read_text(encoding="utf-8"))
             said = {"done": True, "said": act(str(asked["verb"]), str(asked["part"]))}
-        except (ValueError, KeyError, Refused) as refusal:
+        except (ValueError, KeyError, TypeError, Refused) as refusal:
             said = {"done": False, "said": str(refusal)}
         os.unlink(request)
-        write_private(request.with_suffix(".answer"), json.dumps(said))
+        try:
+            write_private(request.with_suffix(".answer"), json.dumps(said))
+        except OSError as problem:  # a full disk; whoever asked is told that no answer came
+            sys.stderr.write(f"no answer to {request.name}: {problem}\n")

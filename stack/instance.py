@@ -11,10 +11,11 @@ from pathlib import Path
 
 from stack import places, postgres
 from stack.problems import AlreadyRunning, FolderRefused, NotRunning
-from stack.processes import sweep
+from stack.processes import machine, sweep
 
 MARKER = "weir.lock"  # its presence says: this folder is Weir's
 CHILDREN = "children.json"
+NAME_SECONDS = 2.0
 
 
 def opened_folder(folder: Path, *, name: str) -> Path:
@@ -54,6 +55,7 @@ def held(folder: Path) -> Iterator[None]:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
+        os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -67,10 +69,20 @@ def holder(folder: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int(os.read(descriptor, 20).decode().strip() or 0)
+        return _named_in(descriptor, folder)
     finally:
         os.close(descriptor)
     raise NotRunning(f"No stack runs in {folder}.")
+
+
+def _named_in(descriptor: int, folder: Path) -> int:
+    """The pid that the holder wrote, or is about to write. Never 0, which would mean all of our own group."""
+    until = time.monotonic() + NAME_SECONDS
+    while time.monotonic() < until:
+        if (found := os.pread(descriptor, 20, 0).decode().strip()).isdigit() and int(found):
+            return int(found)
+        time.sleep(0.02)
+    raise NotRunning(f"A stack is just starting or ending in {folder}.")
 
 
 def wait_until_free(folder: Path, *, seconds: float) -> bool:
@@ -87,7 +99,7 @@ def wait_until_free(folder: Path, *, seconds: float) -> bool:
 
 def remember_children(folder: Path, children: Mapping[str, tuple[int, float]]) -> None:
     """Write down {part: (pid, made at)} for the next start."""
-    places.write_private(folder / CHILDREN, json.dumps(children))
+    places.write_private(folder / CHILDREN, json.dumps({"machine": machine(), "children": children}))
 
 
 def end_leftovers(folder: Path) -> int:
@@ -96,7 +108,9 @@ def end_leftovers(folder: Path) -> int:
         left = json.loads((folder / CHILDREN).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return 0
-    return sweep([(int(pid), float(created_at)) for pid, created_at in left.values()])
+    if left.get("machine") != machine():
+        return 0  # they died with it, and their numbers may be anybody's now
+    return sweep([(int(pid), float(created_at)) for pid, created_at in left["children"].values()])
 
 
 def removed(folder: Path) -> bool:

@@ -81,6 +81,10 @@ class Follower:
     def keep_small(self) -> None:
         """Copy a log over 10 MB to `.1` and empty it; the part keeps its open file, which appends."""
         if self.path.exists() and self.path.stat().st_size > ROTATE_BYTES:
-            shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
+            copy = self.path.with_name(f"{self.path.name}.1")
+            try:
+                shutil.copyfile(self.path, copy)
+            except OSError:  # where the disk is full, room is worth more than an old log
+                copy.unlink(missing_ok=True)
             os.truncate(self.path, 0)
             self.skip_to_end()

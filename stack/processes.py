@@ -88,6 +88,14 @@ def group_members(leader: int) -> list[psutil.Process]:
     return found
 
 
+def machine() -> str:
+    """Names this boot and, in a container, its own count of processes: elsewhere a number is another process."""
+    if sys.platform != "linux":
+        return sys.platform
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+
+
 def is_running(pid: int, created_at: float) -> bool:
     """True when `pid` still is the process made at `created_at` (seconds since 1970) and is no zombie."""
     try:

@@ -145,9 +145,12 @@ def _remember(supervisor: Supervisor, plan: Plan) -> None:
     """Children for the sweep of the next start; stack.json for scripts, once all is up."""
     lives = supervisor.lives.items()
     children = {name: (life.pid, life.created_at) for name, life in lives if life.pid is not None}
-    instance.remember_children(plan.data, children)
-    if (plan.data / "stack.json").exists():
-        _write_stack_json(plan, supervisor)
+    try:
+        instance.remember_children(plan.data, children)
+        if (plan.data / "stack.json").exists():
+            _write_stack_json(plan, supervisor)
+    except OSError as problem:  # a full disk must not end what still runs
+        supervisor.say(f"what runs could not be written down: {problem}")
 
 
 def _write_stack_json(plan: Plan, supervisor: Supervisor) -> None:

@@ -79,15 +79,29 @@ class Supervisor:
         return all(self.lives[name].state in (State.READY, State.DONE) for name in life.part.after)
 
     def _spawn(self, life: Life) -> None:
-        life.part.prepare()
-        life.follower.skip_to_end()
-        with opened_log(life.follower.path) as log:
-            if log.tell() == 0:
-                life.follower.position = 0
-            life.process = spawned(life.part, log)
+        try:
+            life.part.prepare()
+            life.follower.skip_to_end()
+            with opened_log(life.follower.path) as log:
+                if log.tell() == 0:
+                    life.follower.position = 0
+                life.process = spawned(life.part, log)
+        except OSError as problem:  # a full disk, too many processes: no reason to take the other parts down
+            self._not_spawned(life, problem)
+            return
         life.created_at = time.time()
         life.spawned_at = time.monotonic()
         life.state = State.STARTING
+        self.changed(self)
+
+    def _not_spawned(self, life: Life, problem: OSError) -> None:
+        life.failures += 1
+        what = f"{life.part.name} could not be started ({problem})"
+        if not life.was_ready and life.failures >= TRIES_BEFORE_FIRST_READY:
+            raise PartFailed(f"{what}.")
+        pause = pause_seconds(life.failures)
+        life.state, life.due_at = State.RESTING, time.monotonic() + pause
+        self.say(f"{what}; trying again in {pause:.1f} s")
         self.changed(self)
 
     def _look_at_starting(self, life: Life, now: float) -> None:
