@@ -67,7 +67,7 @@ def fold(leaves: RollupLeaves, *, now: datetime, limit: int = BATCHES_AT_ONCE) -
             return Folded(0, is_full=False)
         found = folds.counted(cursor, batches, kept_10s=kept_10s)
         leaves.check(each.bucket_at for each in found.counts)
-        fresh, gone = split(found.counts, horizon=now - kept_10s)
+        fresh, gone = split(found.counts, horizon=rollups.horizon(now, kept_10s=kept_10s))
         if fresh:
             rollups.add_10s(cursor, fresh)
             rollups.mark_dirty(cursor, Level.MINUTE, {rollups.minute(each.bucket_at) for each in fresh})

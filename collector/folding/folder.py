@@ -68,7 +68,7 @@ class Folder:
 
     def _is_due(self, what: str, every: timedelta) -> bool:
         now = self._now()
-        if what in self._done_at and now - self._done_at[what] < every:
+        if what in self._done_at and abs(now - self._done_at[what]) < every:  # a clock may be set back
             return False
         self._done_at[what] = now
         return True

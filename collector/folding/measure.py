@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -41,9 +40,9 @@ def measure(leaves: RollupLeaves, *, now: datetime) -> int:
             table: folds.leaves_around(cursor, table, oldest=batches[0], newest=batches[-1])
             for table in measures.PARENTS
         }
-        linked = measures.links(cursor, {each.trace_id for each in found}, leaves=near["span_link"])
+        linked = measures.links(cursor, {(each.trace_id, each.span_id) for each in found}, leaves=near["span_link"])
         causes = {each: _causes(each, linked) for each in found}
-        sent = measures.sent(cursor, _traces(causes.values()), leaves=near["span"])
+        sent = measures.sent(cursor, {cause for of_one in causes.values() for cause in of_one}, leaves=near["span"])
         alone = {each.place for each in found if each.place and not any(cause in sent for cause in causes[each])}
         produced = measures.produced(cursor, alone, leaves=near["record"])
         durations, unpaired = paired(causes, linked=linked, sent=sent, produced=produced)
@@ -58,10 +57,6 @@ def _causes(delivery: Delivery, linked: Mapping[Context, list[Context]]) -> tupl
     if delivery.parent_id is not None:
         causes = [*causes, (delivery.trace_id, delivery.parent_id)]
     return tuple(dict.fromkeys(causes))
-
-
-def _traces(causes: Iterable[Iterable[Context]]) -> set[UUID]:
-    return {trace_id for of_one in causes for trace_id, _ in of_one}
 
 
 def paired(
@@ -120,8 +115,7 @@ def retry_unpaired(leaves: RollupLeaves, *, now: datetime) -> int:
             return 0
         leaves.check(counted_at(each.started_at, each.stored_at) for each in waiting)
         parents = measures.PARENTS
-        traces = {each.context[0] for each in waiting if each.context}
-        sent = measures.sent(cursor, traces, leaves=[parents["span"]])
+        sent = measures.sent(cursor, {each.context for each in waiting if each.context}, leaves=[parents["span"]])
         places = {each.place for each in waiting if each.place and each.context not in sent}
         produced = measures.produced(cursor, places, leaves=[parents["record"]])
         durations: Durations = defaultdict(Measured)

@@ -18,7 +18,8 @@ class PartReport:
 
     def say(self, sentence: str, *, ok: bool, now: datetime, value: Mapping[str, object] | None = None) -> None:
         """Put `sentence` and numbers (units in their names) on Health."""
-        if self._said and self._said[1] == ok and now - self._said[0] < timedelta(seconds=reports.EVERY_SECONDS):
+        every = timedelta(seconds=reports.EVERY_SECONDS)
+        if self._said and self._said[1] == ok and abs(now - self._said[0]) < every:  # a clock may be set back
             return
         reports.report(self._part, instance=self._instance, now=now, ok=ok, sentence=sentence, value=value or {})
         self._said = (now, ok)

@@ -123,8 +123,9 @@ def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:
     )
     rows = cursor.fetchall()
     counts = [Counts(*row[:-1]) for row in rows if row[1] is not None and row[5]]
-    fresh = [each for each in counts if each.bucket_at >= now - kept_10s]
-    gone = [each for each in counts if each.bucket_at < now - kept_10s]
+    horizon = rollups.horizon(now, kept_10s=kept_10s)
+    fresh = [each for each in counts if each.bucket_at >= horizon]
+    gone = [each for each in counts if each.bucket_at < horizon]
     if fresh:
         rollups.add_10s(cursor, fresh)
         rollups.mark_dirty(cursor, Level.MINUTE, {rollups.minute(each.bucket_at) for each in fresh})

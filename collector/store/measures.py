@@ -79,16 +79,17 @@ def _place(topic_id: int | None, partition: int | None, offset: int | None) -> P
 
 
 def links(
-    cursor: CursorWrapper, traces: Collection[UUID], *, leaves: Iterable[sql.Identifier]
+    cursor: CursorWrapper, spans: Collection[Context], *, leaves: Iterable[sql.Identifier]
 ) -> dict[Context, list[Context]]:
-    """What the spans of these traces link to."""
+    """What these spans link to. Never a whole trace: one that is never ended may hold millions of spans."""
     found: dict[Context, list[Context]] = {}
     for leaf in leaves:
         cursor.execute(
             sql.SQL(
-                "select trace_id, span_id, linked_trace_id, linked_span_id from {} where trace_id = any(%s)"
+                "select trace_id, span_id, linked_trace_id, linked_span_id from {}"
+                " where trace_id = any(%s) and span_id = any(%s)"
             ).format(leaf),
-            [list(traces)],
+            _columns(spans),
         )
         for trace_id, span_id, linked_trace_id, linked_span_id in cursor.fetchall():
             found.setdefault((trace_id, span_id), []).append((linked_trace_id, linked_span_id))
@@ -96,17 +97,23 @@ def links(
 
 
 def sent(
-    cursor: CursorWrapper, traces: Collection[UUID], *, leaves: Iterable[sql.Identifier]
+    cursor: CursorWrapper, spans: Collection[Context], *, leaves: Iterable[sql.Identifier]
 ) -> dict[Context, datetime]:
-    """When the sending spans of these traces started. By leaf: a bound on stored_at would cost the trace index."""
+    """When those of these spans that sent started. By leaf: a bound on stored_at would cost the trace index."""
     found: dict[Context, datetime] = {}
     for leaf in leaves:
         cursor.execute(
-            sql.SQL("select trace_id, span_id, started_at from {} where trace_id = any(%s) and op = 1").format(leaf),
-            [list(traces)],
+            sql.SQL(
+                "select trace_id, span_id, started_at from {} where trace_id = any(%s) and span_id = any(%s) and op = 1"
+            ).format(leaf),
+            _columns(spans),
         )
         found.update(((trace_id, span_id), started_at) for trace_id, span_id, started_at in cursor.fetchall())
     return found
+
+
+def _columns(spans: Collection[Context]) -> list[list[object]]:
+    return [list({trace_id for trace_id, _ in spans}), list({span_id for _, span_id in spans})]
 
 
 def produced(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 from django.db.backends.utils import CursorWrapper
@@ -48,6 +48,13 @@ def minute(at: datetime) -> datetime:
 def hour(at: datetime) -> datetime:
     """The hour `at` lies in."""
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def horizon(now: datetime, *, kept_10s: timedelta) -> datetime:
+    """Minutes before it are counted directly: some of their ten seconds may be gone. A whole minute, so that none is
+    counted in part directly and then summed up again from what is left of it.
+    """
+    return minute(now - kept_10s) + timedelta(minutes=1)
 
 
 def add_10s(cursor: CursorWrapper, counts: Sequence[Counts]) -> None:

@@ -4,6 +4,7 @@ import random
 import threading
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from collector.domain import histograms
 from collector.folding import measure as measuring
 from collector.folding.fold import MissingLeaves, RollupLeaves, fold, sum_up_hours, sum_up_minutes
 from collector.folding.folder import Folder
+from collector.store import measures
 from tests.integration.span_world import AT, SpanWorld, Stored, rows
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -34,6 +36,39 @@ def test_spans_are_counted_by_the_ten_seconds_they_started_in(world: SpanWorld) 
         (AT - timedelta(seconds=30), world.produce, 1, 0, 1, 1),
         (AT - timedelta(seconds=20), world.produce, 4, 1, 2, 1),
     ]
+
+
+def test_a_minute_whose_seconds_are_about_to_go_loses_nothing(world: SpanWorld) -> None:
+    """A part of it that was counted directly must not be summed up again from the ten seconds that are left."""
+    world.batch([Stored(world.produce, -86_400)], at=0)
+    folder(1).step()
+    world.batch([Stored(world.produce, -86_380)], at=1)
+    folder(2).step()
+    sum_up_minutes()
+    assert rows("select bucket_at, n from edge_1m") == [(AT - timedelta(days=1), 2)]
+
+
+def test_a_clock_that_was_set_back_delays_nothing(world: SpanWorld) -> None:
+    at = [AT]
+    found = Folder(now=lambda: at[0])
+    found.step()
+    at[0] -= timedelta(hours=3)
+    world.batch([Stored(world.produce, -10_810)], at=-10_800)
+    found.step()
+    assert rows("select n from edge_1m") == [(1,)]
+
+
+def test_a_trace_that_never_ends_is_not_read_as_a_whole(world: SpanWorld) -> None:
+    """Its other spans may be millions: only those that are asked for come into memory."""
+    sends = [Stored(world.produce, 0, span=number) for number in range(1, 20)]
+    world.batch(sends, at=0)
+    world.link(sends[0], sends[1], at=0)
+    world.link(sends[2], sends[1], at=0)
+    asked = (UUID(int=1), 1)
+    with connection.cursor() as cursor:
+        span, link = (measures.PARENTS[name] for name in ("span", "span_link"))
+        assert measures.sent(cursor, {asked}, leaves=[span]) == {asked: AT}
+        assert measures.links(cursor, {asked}, leaves=[link]) == {asked: [(UUID(int=1), 2)]}
 
 
 def test_what_counts_for_no_message_and_what_is_no_hop_are_left_out(world: SpanWorld) -> None:
