@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 
 from collector.domain.records import Headers
+from collector.domain.texts import storable
 
 MOST_BYTES = 64_000
 MOST_HEADERS = 200
@@ -64,7 +65,8 @@ class ReadableHeaders:
 def readable_headers(headers: Headers) -> ReadableHeaders:
     """Headers as a page shows them: a record may hold a hundred thousand."""
     items = [
-        ReadableHeader(name, readable(value), name.lower() in _TRACE_HEADERS) for name, value in headers[:MOST_HEADERS]
+        ReadableHeader(storable(name), readable(value), name.lower() in _TRACE_HEADERS)
+        for name, value in headers[:MOST_HEADERS]
     ]
     return ReadableHeaders(items, max(0, len(headers) - MOST_HEADERS))
 

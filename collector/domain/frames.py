@@ -1,6 +1,6 @@
-"""Headers of a record as one run of bytes: order, repeats, null and empty values all survive.
+"""Headers of a record as one run of bytes: order, repeats, null and empty values all survive, and names to the byte.
 
-Shape: count, then for each header the length of its name, the name (UTF-8), the length of its value (−1 for null), the
+Shape: count, then for each header the length of its name, the name, the length of its value (−1 for null), the
 value. All numbers are four bytes, big-endian.
 """
 
@@ -19,7 +19,7 @@ def framed(headers: Headers) -> bytes:
     """The headers as bytes."""
     body = bytearray(_NUMBER.pack(len(headers)))
     for name, value in headers:
-        raw = name.encode("utf-8", "surrogatepass")
+        raw = name.encode("utf-8", "surrogateescape")
         body += _NUMBER.pack(len(raw))
         body += raw
         body += _NUMBER.pack(-1 if value is None else len(value))
@@ -34,7 +34,7 @@ def unframed(body: bytes) -> Headers:
     for _ in range(count):
         name, at = _run(body, at)
         value, at = _run(body, at)
-        found.append((_text(name), value))
+        found.append(((name or b"").decode("utf-8", "surrogateescape"), value))
     if at != len(body):
         raise Malformed("bytes are left over")
     return tuple(found)
@@ -53,10 +53,3 @@ def _run(body: bytes, at: int) -> tuple[bytes | None, int]:
     if at + size > len(body):
         raise Malformed("a value is cut off")
     return body[at : at + size], at + size
-
-
-def _text(raw: bytes | None) -> str:
-    try:
-        return (raw or b"").decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        raise Malformed("a name is no text") from None

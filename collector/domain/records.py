@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+# A name that is no UTF-8 holds lone surrogates for its bytes (PEP 383): frames.framed gives them back.
 Headers = tuple[tuple[str, bytes | None], ...]
 
 

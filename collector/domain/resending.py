@@ -5,12 +5,14 @@ from datetime import datetime
 from uuid import UUID
 
 from collector.domain.records import Headers, Record
+from collector.domain.texts import storable
 
 PREFIX = "x-weir-"
 ATTEMPT, NUMBER, OPERATION = "x-weir-attempt", "x-weir-attempt-number", "x-weir-operation"
 ORIGINAL, SENT_AT, OLD_TRACE = "x-weir-original", "x-weir-sent-at", "x-weir-original-traceparent"
 
 MOST_HEADERS, MOST_VALUE_BYTES = 200, 64 * 1024
+NO_TEXT = "The name of one of its headers is no UTF-8, which Weir's Kafka client cannot send."
 MOST_ATTEMPTS = 99  # believed from a header, which anybody may write
 
 # What frameworks write on a failure. Left on, Spring's retry chain would start exhausted, SmallRye's count would skip
@@ -114,7 +116,7 @@ def outgoing(headers: Headers, attempt: Attempt) -> Headers:
 
 def removed(headers: Headers) -> tuple[str, ...]:
     """Names that are taken off, each once, in their order: the plan shows them."""
-    return tuple(dict.fromkeys(name for name, _ in headers if is_stale(name)))
+    return tuple(dict.fromkeys(storable(name) for name, _ in headers if is_stale(name)))
 
 
 def is_stale(name: str) -> bool:
@@ -131,7 +133,12 @@ def unsendable(headers: Headers) -> str | None:
         return f"It has {len(headers)} headers; at most {MOST_HEADERS} can be sent."
     if any(len(value or b"") > MOST_VALUE_BYTES for _, value in headers):
         return f"One of its headers is longer than {MOST_VALUE_BYTES // 1024} kB."
-    return None
+    return None if is_text(headers) else NO_TEXT
+
+
+def is_text(headers: Headers) -> bool:
+    """Whether all names are UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for name, _ in headers for character in name)
 
 
 def attempt_id(record: Record) -> UUID | None:

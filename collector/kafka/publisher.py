@@ -1,7 +1,9 @@
 """The Publisher of real Kafka: one idempotent producer, acks from all replicas, a thread that hears the reports."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -9,6 +11,7 @@ from contextlib import suppress
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from collector.domain.positions import Position
+from collector.domain.resending import NO_TEXT, is_text
 from collector.ports import NotDelivered, Outgoing, QueueFull
 
 log = logging.getLogger(__name__)
@@ -27,7 +30,11 @@ PRODUCER: dict[str, str | int | bool] = {
 
 
 class KafkaPublisher:
-    """See collector.ports.Publisher. After a fatal error of the idempotent producer a new one takes its place."""
+    """See collector.ports.Publisher. A new producer takes the place of one that cannot go on.
+
+    That is one with a fatal error, and one that got nothing acknowledged while a record waited for its whole time: it
+    may have lost Kafka for good (collector.kafka.log tells why).
+    """
 
     def __init__(self, properties: Mapping[str, str | int], *, delivery_seconds: float = DELIVERY_SECONDS) -> None:
         self._properties = {**properties, **PRODUCER, "message.timeout.ms": int(delivery_seconds * 1000)}
@@ -36,9 +43,11 @@ class KafkaPublisher:
 
     def publish(self, record: Outgoing) -> Future[Position]:
         """Hand over one record; see the port."""
+        if not is_text(record.headers):  # the client would crash the whole process
+            raise NotDelivered(f"{record.topic}: {NO_TEXT}")
         with self._lock:
-            if self._client.fatal is not None:
-                log.error("The producer cannot go on (%s); a new one takes its place.", self._client.fatal)
+            if self._client.over is not None:
+                log.error("The producer cannot go on (%s); a new one takes its place.", self._client.over)
                 self._client.abandon()
                 self._client = _Client(self._properties)
             return self._client.publish(record)
@@ -53,7 +62,8 @@ class _Client:
     """One librdkafka producer and the thread that serves its callbacks."""
 
     def __init__(self, properties: dict[str, str | int | bool]) -> None:
-        self.fatal: str | None = None
+        self.over: str | None = None  # why it is of no more use
+        self._acknowledged_at = -math.inf
         self._closing = threading.Event()
         self._producer = Producer({**properties, "error_cb": self._note}, logger=log)
         self._thread = threading.Thread(target=self._serve, name="kafka-delivery-reports", daemon=True)
@@ -62,9 +72,11 @@ class _Client:
     def publish(self, record: Outgoing) -> Future[Position]:
         future: Future[Position] = Future()
         future.set_running_or_notify_cancel()  # who waits may go away; the report comes all the same
+        queued_at = time.monotonic()
 
         def report(error: KafkaError | None, message: Message) -> None:
             partition, offset = message.partition(), message.offset()
+            self._judge(error, queued_at)
             if error is None and partition is not None and offset is not None:
                 future.set_result(Position(record.topic, partition, offset))
             else:
@@ -97,12 +109,23 @@ class _Client:
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(0.1)
+            try:
+                self._producer.poll(0.1)
+            except KafkaException as error:  # so the client tells of a fatal error, once
+                self.over = error.args[0].str()
+            if self.over is not None:
+                self._producer.purge()  # nothing else would ever end what waits
         with suppress(KafkaException):  # purged records report once more
             self._producer.poll(0)
 
+    def _judge(self, error: KafkaError | None, queued_at: float) -> None:
+        if error is None:
+            self._acknowledged_at = time.monotonic()
+        elif error.code() == KafkaError._MSG_TIMED_OUT and self._acknowledged_at < queued_at:
+            self.over = "Kafka acknowledged nothing"
+
     def _note(self, error: KafkaError) -> None:
         if error.fatal():
-            self.fatal = error.str()
+            self.over = error.str()
         else:
             log.info("Kafka: %s", error.str())

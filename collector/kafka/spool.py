@@ -7,6 +7,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from collector.kafka.errors import translated
+from collector.ports import KafkaUnreachable
 
 N_PARTITIONS = 3
 CONFIGS = {
@@ -28,6 +29,8 @@ def make_spool(properties: Mapping[str, str | int], topic: str) -> bool:
             [NewTopic(topic, num_partitions=N_PARTITIONS, config=CONFIGS)], request_timeout=ANSWER_SECONDS
         )
         created[topic].result(timeout=ANSWER_SECONDS + 1)
+    except TimeoutError:
+        raise KafkaUnreachable("Kafka did not answer in time.") from None
     except KafkaException as error:
         if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False

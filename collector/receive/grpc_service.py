@@ -13,7 +13,7 @@ from collector.otlp.limits import MAX_BODY_BYTES
 from collector.ports import NotDelivered
 from collector.receive.answers import PERMISSION_DENIED, Form, Refused, status_message, taken
 from collector.receive.origins import FROM_A_PAGE
-from collector.receive.reception import NO_KAFKA, TOO_MUCH, Reception
+from collector.receive.reception import DELIVERY_SECONDS, NO_KAFKA, TOO_MUCH, Reception
 from collector.receive.senders import LOOK_UP_SECONDS, Senders
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 PACKAGE = "opentelemetry.proto.collector"
 DROPPED = (f"{PACKAGE}.metrics.v1.MetricsService", f"{PACKAGE}.logs.v1.LogsService")
 MOST_AT_ONCE = 24
-DELIVERY_SECONDS = 30.0  # the publisher's own limit ends a wait long before
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_BODY_BYTES),
     ("grpc.max_metadata_size", 8 * 1024),

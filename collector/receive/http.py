@@ -25,7 +25,7 @@ from collector.receive.answers import (
     too_large,
 )
 from collector.receive.origins import Origins
-from collector.receive.reception import NO_KAFKA, Budget, Reception
+from collector.receive.reception import DELIVERY_SECONDS, NO_KAFKA, Budget, Reception
 from collector.receive.senders import LOOK_UP_SECONDS, Senders
 from collector.receive.unpacking import BadCoding, TooLarge, UnknownCoding, check_coding, unpacked
 
@@ -170,7 +170,13 @@ def _check_get(method: str) -> None:
 
 
 async def _all_delivered(futures: tuple[Future[Position], ...]) -> bool:
-    outcomes = await asyncio.gather(*(asyncio.wrap_future(future) for future in futures), return_exceptions=True)
+    waited = asyncio.gather(*(asyncio.wrap_future(future) for future in futures), return_exceptions=True)
+    try:
+        async with asyncio.timeout(DELIVERY_SECONDS):
+            outcomes = await waited
+    except TimeoutError:
+        log.warning("Not acknowledged, and nobody says why")
+        return False
     for outcome in outcomes:
         if isinstance(outcome, NotDelivered):
             log.warning("Not acknowledged: %s", outcome)

@@ -16,6 +16,7 @@ from collector.receive.answers import Form, Refused, busy, malformed
 
 MOST_IN_FLIGHT_BYTES = 64 * 1024 * 1024
 LARGE_BYTES = 1024 * 1024
+DELIVERY_SECONDS = 30.0  # the publisher's own limit ends a wait long before
 TOO_MUCH = "The receiver holds as much as it may. Try again in a moment."
 NO_KAFKA = "Kafka did not acknowledge. Nothing is lost if you send it again."
 
@@ -52,6 +53,7 @@ class Reception:
     open: bool = False
     counters: Counters = field(default_factory=Counters)
     _in_flight_bytes: int = 0
+    _failing: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _large: threading.Lock = field(default_factory=threading.Lock)
 
@@ -102,6 +104,7 @@ class Reception:
         """Kafka acknowledged all records of a request, or did not: what /health/ready answers by."""
         now = self.now()
         with self._lock:
+            self._failing = not taken
             if taken:
                 self.counters.last_taken_at = now
             else:
@@ -110,8 +113,7 @@ class Reception:
     @property
     def ready(self) -> bool:
         """True when the spool is there and Kafka acknowledged the newest request that it was asked to."""
-        taken, failed = self.counters.last_taken_at, self.counters.last_failed_at
-        return self.open and (failed is None or (taken is not None and taken >= failed))
+        return self.open and not self._failing
 
     def _publish(self, parts: Parts, body: bytes, source: str) -> tuple[Future[Position], ...]:
         digest = hashlib.blake2b(body, digest_size=16).digest()

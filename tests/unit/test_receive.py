@@ -184,6 +184,15 @@ def test_a_token_is_looked_up_every_thirty_seconds_and_outlives_the_database() -
     assert receiver.post(BODY, authorization="Bearer in").code == 401
 
 
+def test_a_clock_that_was_set_back_keeps_no_revoked_token_alive() -> None:
+    receiver = Receiver(required=True)
+    receiver.tokens.found = {"in": FoundToken("abc", "ingest")}
+    assert receiver.post(BODY, authorization="Bearer in").code == 200
+    receiver.tokens.found = {}
+    receiver.clock.move(-3_600)
+    assert receiver.post(BODY, authorization="Bearer in").code == 401
+
+
 def test_a_database_that_hangs_is_waited_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.receive.http.LOOK_UP_SECONDS", 0.05)
     receiver = Receiver(required=True)
@@ -206,8 +215,16 @@ def test_without_an_acknowledgement_the_sender_keeps_its_spans() -> None:
     assert receiver.ask("GET", "/health/ready").code == 503
     assert receiver.ask("GET", "/health/live").code == 200
     receiver.broker.up = True
+    receiver.clock.move(-3_600)  # set back: the newest outcome counts, not the latest time
     assert receiver.post(BODY).code == 200
     assert receiver.ask("GET", "/health/ready").code == 200
+
+
+def test_a_report_that_never_comes_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.receive.http.DELIVERY_SECONDS", 0.05)
+    receiver = Receiver(holds=True)
+    assert receiver.post(BODY).code == 503
+    assert receiver.reception.in_flight_bytes == 0
 
 
 def test_before_the_spool_is_there_and_with_a_full_queue_the_sender_keeps_its_spans() -> None:

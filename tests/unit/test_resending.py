@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from collector.domain.frames import framed, unframed
 from collector.domain.records import Headers, Record
-from collector.domain.resending import Attempt, attempt_id, attempt_number, is_stale, outgoing, removed, unsendable
+from collector.domain.resending import (
+    NO_TEXT,
+    Attempt,
+    attempt_id,
+    attempt_number,
+    is_stale,
+    outgoing,
+    removed,
+    unsendable,
+)
 from tests.unit.dead_letter_samples import samples
 
 ATTEMPT = Attempt(
@@ -46,6 +55,8 @@ def test_s41_a_letter_with_too_many_or_too_long_headers_says_so() -> None:
     assert unsendable((("a", b"x"),) * 200) is None
     assert unsendable((("a", b"x"),) * 201) == "It has 201 headers; at most 200 can be sent."
     assert unsendable((("a", bytes(64 * 1024 + 1)),)) == "One of its headers is longer than 64 kB."
+    assert unsendable((("\u00e4\U0001f600", b""),)) is None
+    assert unsendable(((b"bad\xff".decode("utf-8", "surrogateescape"), b""),)) == NO_TEXT
 
 
 @given(st.binary(max_size=40))
@@ -53,6 +64,14 @@ def test_no_claimed_attempt_raises(value: bytes) -> None:
     record = Record("t", 0, 0, None, 0, None, None, (("x-weir-attempt", value), ("x-weir-attempt-number", value)))
     attempt_id(record)
     assert 0 <= attempt_number(record) <= 99
+
+
+@given(st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9) | st.none()), max_size=4))
+def test_header_names_are_framed_to_the_byte(raw: list[tuple[bytes, bytes | None]]) -> None:
+    headers = tuple((name.decode("utf-8", "surrogateescape"), value) for name, value in raw)
+    assert unframed(framed(headers)) == headers
+    assert all(name in framed(headers) for name, _ in raw)
+    assert all(name.encode() for name in removed(tuple((f"x-original-{name}", value) for name, value in headers)))
 
 
 @given(_HEADERS)
