@@ -35,6 +35,7 @@ CLAIM_SECONDS = 0.1  # about how much sending one claim is: a pause takes effect
 ENDS_SECONDS = 2.0  # so old may the ends be from which a search would start
 REPORT_SECONDS = 20.0  # more than the publisher takes to deliver or give up
 ABANDONED_AFTER = timedelta(seconds=20)  # a claim this old has no send under way any more: the publisher gave up before
+FRESH_SECONDS = 5.0  # whoever stood still for longer after a claim sends no more: another may have it by now
 MOST_CLAIMS = 3
 STOPPING = threading.Event()  # of this process: it was told to end
 
@@ -113,13 +114,14 @@ def send_some(operation_id: int, sender: Sender) -> bool:
     retries.mark_not_sent(refused, now=sender.now())
     kept = [item for item in items if item.attempt_id not in refused]
     sender.pace.wait(len(kept), per_second, stopping=sender.stopping)
+    claiming = time.monotonic()
     claimed = retries.claim(
         kept,
         ends={topic: {number: high for number, (_, high) in found.items()} for topic, found in ends.items()},
         by=sender.name,
         now=sender.now(),
     )
-    is_clear = _send(claimed, ends, sender)
+    is_clear = _send(claimed, ends, sender, until=claiming + FRESH_SECONDS)
     return is_clear and bool(claimed or refused)
 
 
@@ -161,6 +163,8 @@ def _search(items: Sequence[Item], topic: str, lookup: Lookup) -> dict[UUID, Pos
         starts = [item.search_from.get(number, 0) for item in items if item.target_partition in {None, number}]
         if starts and min(starts) < low and high > low:
             raise Unreadable(f"{topic}/{number} no longer holds the time of the send.")
+        if starts and max(starts) > high:
+            raise Unreadable(f"{topic}/{number} ends before the send: it was created again, or lost records.")
         if starts:
             spans[number] = (min(starts), high)
     values = {item.attempt_id: item.value for item in items}
@@ -172,15 +176,21 @@ def _search(items: Sequence[Item], topic: str, lookup: Lookup) -> dict[UUID, Pos
     return found
 
 
-def _send(items: Sequence[Item], ends: Mapping[str, Mapping[int, tuple[int, int]]], sender: Sender) -> bool:
+def _send(
+    items: Sequence[Item], ends: Mapping[str, Mapping[int, tuple[int, int]]], sender: Sender, *, until: float
+) -> bool:
     """Publish all, then record every report. False when the rest should wait: the queue is full or a report is missing.
 
-    An item without a good report stays claimed: it may have been sent, and the search will tell.
+    An item without a good report stays claimed: it may have been sent, and the search will tell. So does what is not
+    sent `until` then.
     """
     waiting: list[tuple[Item, Future[Position]]] = []
     refused: dict[UUID, str] = {}
     unsent: list[UUID] = []
     for item in items:
+        if time.monotonic() > until:
+            log.warning("retry %d: item %d stays claimed: this worker stood still", item.operation_id, item.ordinal)
+            continue
         try:
             waiting.append((item, sender.publisher.publish(_outgoing(item, ends[item.target], sender.now()))))
         except NotDelivered as error:
@@ -191,7 +201,7 @@ def _send(items: Sequence[Item], ends: Mapping[str, Mapping[int, tuple[int, int]
     retries.mark_not_sent(refused, now=sender.now())
     reports = {item.attempt_id: place for item, future in waiting if (place := _report(item, future)) is not None}
     retries.mark_sent(reports, now=sender.now())
-    return not unsent and len(reports) == len(waiting)
+    return not unsent and len(reports) + len(refused) == len(items)
 
 
 def _report(item: Item, future: Future[Position]) -> Position | None:
