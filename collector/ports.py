@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -48,10 +49,12 @@ class Taken:
     """What one take brought: records in order of offset within a partition, and partitions that cannot go on.
 
     `lost`: the position asked for is not there any more (or the topic was created again); seek to go on.
+    `refused`: Kafka does not let us read these; the others go on.
     """
 
     records: tuple[Record, ...]
     lost: frozenset[Partition]
+    refused: frozenset[Partition] = frozenset()
 
 
 class Log(Protocol):
@@ -66,6 +69,12 @@ class Log(Protocol):
     def low_ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         """The first offset that can still be read; the partitions that exist."""
 
+    def ends(self, partition: Partition) -> tuple[int, int] | None:
+        """First and next offset as the broker says now; None where there is no such partition."""
+
+    def first_since(self, partition: Partition, at: datetime) -> int | None:
+        """Offset of the first record that is not older than `at`; None where there is none."""
+
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read exactly these partitions. Those read already go on where they are; new ones start at the offset."""
 
@@ -73,7 +82,10 @@ class Log(Protocol):
         """Up to about `limit` records and `limit_bytes` bytes, waiting at most `wait` seconds for the first."""
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
-        """Go on reading these assigned partitions at these offsets; nothing read before the call comes later."""
+        """Go on reading these assigned partitions at these offsets; nothing read before the call comes later.
+
+        After KafkaUnreachable nothing is read before this call.
+        """
 
     def high_ends(self) -> Mapping[Partition, int]:
         """The end of each assigned partition as the last fetch told it: costs nothing, may be a moment old."""

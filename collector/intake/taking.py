@@ -1,10 +1,11 @@
 """Kafka -> decode -> store: one batch is the unit."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import DataError, IntegrityError
 
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 # What Postgres or its driver says of a value it cannot hold: the record's fault, so trying again would not help.
 UNSTORABLE = (DataError, IntegrityError, ValueError, OverflowError)
+
+OVERLAP = timedelta(minutes=1)  # read again where Kafka lost its newest records: a request is stored once all the same
+REFUSED_SECONDS = 60.0  # so long a partition that we may not read is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Intake:
     _next: dict[Partition, int] = field(default_factory=dict)
     _under_way: _UnderWay | None = None
     _saved: list[Saved] = field(default_factory=list)
+    _refused: dict[Partition, float] = field(default_factory=dict)  # and since when, monotonic
 
     @property
     def n_partitions(self) -> int:
@@ -61,8 +66,23 @@ class Intake:
         ends = self.log.high_ends()
         return sum(max(0, end - self._next[partition]) for partition, end in ends.items() if partition in self._next)
 
+    @property
+    def trouble(self) -> str | None:
+        """What cannot be read although it should be, as a sentence."""
+        topics = sorted({partition.topic for partition in self._refused})
+        if not topics:
+            return None
+        more = f" and {len(topics) - 1} more" if len(topics) > 1 else ""
+        return f"Kafka does not let Weir read {topics[0]}{more}. Grant it Read there, or leave it out by WEIR_TAP."
+
     def assign(self, wanted: Mapping[Partition, Place]) -> None:
-        """Read exactly `wanted`, each from its stored position; one that was never read begins at its low end."""
+        """Read exactly `wanted`, each from its stored position; one that was never read begins at its low end.
+
+        What was refused a moment ago is left out.
+        """
+        since = time.monotonic() - REFUSED_SECONDS
+        self._refused = {each: at for each, at in self._refused.items() if at > since and each in wanted}
+        wanted = {partition: place for partition, place in wanted.items() if partition not in self._refused}
         if wanted == self._places:
             return
         self.settle()
@@ -90,10 +110,13 @@ class Intake:
             self._finish()
             if rows is not None:
                 self._begin(records, rows)
-            if rows is None or taken.lost or (self._under_way and self._under_way.saved.done()):
+            if rows is None or taken.lost or taken.refused or (self._under_way and self._under_way.saved.done()):
                 self._finish()
             for partition in taken.lost & self._places.keys():
                 self._recover(partition)
+            if refused := taken.refused & self._places.keys():
+                self._refused |= dict.fromkeys(refused, time.monotonic())
+                self._keep({other: held for other, held in self._places.items() if other not in refused})
         except PositionMoved:
             self.rewind()
         saved, self._saved = self._saved, []
@@ -172,18 +195,29 @@ class Intake:
         return {partition: stored[place] for partition, place in new.items() if place in stored}
 
     def _recover(self, partition: Partition) -> None:
-        """Kafka has nothing at our position: the topic is another one now, or retention overtook us."""
-        place = self._places[partition]
+        """Kafka has nothing at our position: another topic is there now, or retention overtook us, or a crash of its
+        machine took the newest records with it; or it has by now, and a new leader was only slow to know it.
+        """
+        place, at = self._places[partition], self._next[partition]
         identity = self.log.identities([partition.topic]).get(partition.topic)
-        low = self.log.low_ends([partition]).get(partition)
-        if identity is None or identity.kafka_id != place.topic_uuid or low is None:
+        ends = self.log.ends(partition)
+        if identity is None or identity.kafka_id != place.topic_uuid or ends is None:
             self._keep({other: held for other, held in self._places.items() if other != partition})
             return
-        if low != self._next[partition]:
+        low, high = ends
+        if not low <= at <= high:
+            goes_on = low if at < low else max(low, self._unread_since(partition, place, high))
             with reaching():
-                positions.skip_gap(self.input_id, Advance(place, self._next[partition], low), now=self.now())
-        self._next[partition] = low
-        self.log.seek({partition: low})
+                positions.skip_gap(self.input_id, Advance(place, at, goes_on), now=self.now())
+            self._next[partition] = goes_on
+        self.log.seek({partition: self._next[partition]})
+
+    def _unread_since(self, partition: Partition, place: Place, high: int) -> int:
+        """Where to go on in a log that ends before our position: not at its start, or all would be stored twice."""
+        with reaching():
+            stored_at = positions.stored_at(self.input_id, place)
+        found = self.log.first_since(partition, stored_at - OVERLAP) if stored_at else None
+        return high if found is None else found
 
     def _keep(self, kept: Mapping[Partition, Place]) -> None:
         self._places = dict(kept)

@@ -139,9 +139,9 @@ def _letter(record: Record) -> DeadLetter | None:
     try:
         return dialects.read(record)
     except Exception:
-        # A fault in a dialect must not stop the intake at this record for ever; the record itself is kept whole.
+        # A fault in a dialect must not stop the intake at this record for ever, nor hide that there is a dead letter.
         log.exception("cannot read the dead letter %s/%d/%d", record.topic, record.partition, record.offset)
-        return None
+        return dialects.unknown(record) if dialects.role(record.topic) == "dead_letter" else None
 
 
 def _fit_to_see(letter: DeadLetter, seen: Concealed | None) -> DeadLetter:

@@ -23,6 +23,10 @@ COUNT_WAITING_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 
 
+class Ended(Exception):
+    """A worker ended by itself; its cause is the error. No error of the database's, which whoever watches gets over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """About how much one batch takes: it must be done within the time a stop may take."""
@@ -37,7 +41,7 @@ class Worker:
     def __init__(self, name: str, build: Callable[[], Intake], *, limits: Limits) -> None:
         self.name = name
         self.trouble: str | None = None  # what it waits for, as a sentence
-        self.failure: BaseException | None = None  # why it ended by itself
+        self.failure: Ended | None = None  # why it ended by itself
         self.n_waiting = 0
         self._build = build
         self._limits = limits
@@ -80,7 +84,7 @@ class Worker:
                 try:
                     intake = intake or self._built()
                     self._step(intake)
-                    self.trouble, pause = None, FIRST_PAUSE_SECONDS
+                    self.trouble, pause = intake.trouble, FIRST_PAUSE_SECONDS
                 except (StoreAway, KafkaUnreachable, KafkaRefused) as error:
                     if self.trouble is None:
                         log.warning("%s waits: %s", self.name, error)
@@ -92,7 +96,8 @@ class Worker:
                 with suppress(StoreAway):  # it will be read again by who comes next
                     intake.settle()
         except BaseException as failure:  # noqa: BLE001  # raised again by whoever watches this worker
-            self.failure = failure
+            self.failure = Ended(f"{self.name} ended: {type(failure).__name__}")
+            self.failure.__cause__ = failure
         finally:
             if intake is not None:
                 intake.close()

@@ -23,7 +23,7 @@ NO_SUCH_PARTITION = frozenset(
         KafkaError._NOENT,  # "no leaders found": what ListOffsets says when nothing it was asked for exists
     }
 )
-NO_SUCH_OFFSET = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+NO_SUCH_OFFSET = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
 
 
 def translated(error: KafkaException | KafkaError) -> KafkaRefused | KafkaUnreachable:

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from collector.domain.records import Headers, Record
 from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, REFUSED, translated
+from collector.kafka.raw_headers import RawHeaders
 from collector.ports import Identity, KafkaRefused, KafkaUnreachable, Partition, Taken
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ T = TypeVar("T")
 GROUP = "weir-collector"
 EARLIEST: Callable[[], OffsetSpec] = OffsetSpec.earliest
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Callable[[], OffsetSpec] = OffsetSpec.latest
+SILENCE_SECONDS = 10.0  # without a record, before the reader is asked whether it still reaches Kafka
 CHUNK_RECORDS = 64  # one look at the byte limit per so many records
 ANSWER_SECONDS = 5.0
 TOPICS_PER_CALL = 100
@@ -43,13 +47,26 @@ CONSUMER: dict[str, str | int | bool] = {
 
 
 class KafkaLog:
-    """See collector.ports.Log. `commits`: whether the courtesy commit is sent (only on a broker of ours)."""
+    """See collector.ports.Log. `commits`: whether the courtesy commit is sent (only on a broker of ours).
 
-    def __init__(self, properties: Mapping[str, str | int], *, commits: bool) -> None:
-        self._consumer = Consumer({**properties, **CONSUMER}, logger=log)
-        self._admin = AdminClient(dict(properties), logger=log)
+    A client of librdkafka that saw a broker without a cluster (one that is just coming up) may never connect again,
+    and need not say so (https://github.com/confluentinc/librdkafka/issues/5301). So both clients are made anew when
+    they do not answer, and a reader that brings nothing for a while is asked whether it still reaches Kafka.
+    """
+
+    def __init__(
+        self, properties: Mapping[str, str | int], *, commits: bool, silence_seconds: float = SILENCE_SECONDS
+    ) -> None:
+        self._properties: dict[str, str | int | float | bool] = dict(properties)
+        self._silence_seconds = silence_seconds
+        self._consumer = self._new_consumer()
+        self._admin: AdminClient | None = None
+        self._raw = RawHeaders(properties)
         self._commits = commits
         self._assigned: set[Partition] = set()
+        self._held: set[Partition] = set()  # what the present client reads: nothing at first
+        self._heard_at = -math.inf  # a client that has brought nothing yet is asked at once
+        self._n_probes = 0
         self._refused: KafkaRefused | None = None
 
     def identities(self, topics: Collection[str]) -> Mapping[str, Identity]:
@@ -58,10 +75,10 @@ class KafkaLog:
         names = sorted(set(topics))
         for start in range(0, len(names), TOPICS_PER_CALL):
             chunk = TopicCollection(names[start : start + TOPICS_PER_CALL])
-            with _translating():
-                answers = self._admin.describe_topics(chunk, request_timeout=ANSWER_SECONDS)
-            for name, answer in answers.items():
-                described = _answer(answer, absent=NO_SUCH_PARTITION)
+            with self._asking() as admin:
+                answers = admin.describe_topics(chunk, request_timeout=ANSWER_SECONDS)
+                found_now = {name: _answer(answer, absent=NO_SUCH_PARTITION) for name, answer in answers.items()}
+            for name, described in found_now.items():
                 if described is not None:
                     found[name] = Identity(_uuid(described.topic_id), len(described.partitions))
         return found
@@ -75,32 +92,46 @@ class KafkaLog:
                 TopicPartition(topic, number): EARLIEST()
                 for topic, number in ordered[start : start + PARTITIONS_PER_CALL]
             }
-            with _translating():
-                answers = self._admin.list_offsets(asked, request_timeout=ANSWER_SECONDS)
-            for place, answer in answers.items():
-                end = _answer(answer, absent=NO_SUCH_PARTITION)
-                if end is not None and end.offset >= 0:  # a hung broker "answers" -1001
-                    found[Partition(place.topic, place.partition)] = end.offset
+            found |= self._offsets(asked)
         return found
+
+    def ends(self, partition: Partition) -> tuple[int, int] | None:
+        """Ask the broker; an open transaction hides nothing."""
+        place = TopicPartition(*partition)
+        low, high = (self._offsets({place: spec()}).get(partition) for spec in (EARLIEST, LATEST))
+        return None if low is None or high is None else (low, high)
+
+    def first_since(self, partition: Partition, at: datetime) -> int | None:
+        """By the records' timestamps."""
+        milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
+        return self._offsets({TopicPartition(*partition): OffsetSpec.for_timestamp(milliseconds)}).get(partition)
+
+    def _offsets(self, asked: dict[TopicPartition, OffsetSpec]) -> dict[Partition, int]:
+        with self._asking() as admin:
+            answers = admin.list_offsets(asked, request_timeout=ANSWER_SECONDS)
+            ends = {place: _answer(answer, absent=NO_SUCH_PARTITION) for place, answer in answers.items()}
+        # a hung broker "answers" -1001, one without such a record -1
+        return {
+            Partition(place.topic, place.partition): end.offset
+            for place, end in ends.items()
+            if end is not None and end.offset >= 0
+        }
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Change the assignment by its difference only, so that what goes on keeps its prefetched records."""
         wanted = set(positions)
-        if gone := self._assigned - wanted:
-            with _translating():
-                self._consumer.incremental_unassign([TopicPartition(*partition) for partition in gone])
-        if new := wanted - self._assigned:
-            with _translating():
-                self._consumer.incremental_assign(_places({p: positions[p] for p in new}))
+        self._let_go(self._held - wanted)
+        self._hold({partition: positions[partition] for partition in wanted - self._held})
         self._assigned = wanted
 
     def take(self, *, limit: int, limit_bytes: int, wait: float) -> Taken:
         """Records as they come. An error that stops everything is raised only when nothing would be lost by it."""
         if self._refused:
-            refused, self._refused = self._refused, None
-            raise refused
+            said, self._refused = self._refused, None
+            raise said
         records: list[Record] = []
         lost: set[Partition] = set()
+        refused: set[Partition] = set()
         size = 0
         deadline = time.monotonic() + wait
         while len(records) < limit and size < limit_bytes:
@@ -110,27 +141,29 @@ class KafkaLog:
                 messages = self._consumer.consume(wanted, max(left, 0.0))
             for message in messages:
                 if error := message.error():
-                    self._notice(error, _place(message), lost)
+                    self._notice(error, message, lost=lost, refused=refused)
                     continue
-                records.append(as_record(message))
+                records.append(as_record(message, self._raw))
                 size += len(message)
             if not messages or left <= 0:
                 break
+        if records or lost or refused:
+            self._heard_at = time.monotonic()
+        elif self._held and time.monotonic() - self._heard_at > self._silence_seconds:
+            self._probe()
         # What a lost partition brought before it was lost is in order and may be stored.
-        return Taken(tuple(records), frozenset(lost & self._assigned))
+        return Taken(tuple(records), frozenset(lost & self._assigned), frozenset(refused & self._assigned))
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Assign anew: a plain seek fails on a partition whose first fetch has not begun."""
         known = {partition: offset for partition, offset in positions.items() if partition in self._assigned}
-        if known:
-            with _translating():
-                self._consumer.incremental_unassign([TopicPartition(*partition) for partition in known])
-                self._consumer.incremental_assign(_places(known))
+        self._let_go(known.keys() & self._held)
+        self._hold(known)
 
     def high_ends(self) -> Mapping[Partition, int]:
         """What librdkafka remembers of the last fetch."""
         found = {}
-        for partition in self._assigned:
+        for partition in self._held:
             with _translating():
                 ends = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
             if ends is not None and ends[1] >= 0:
@@ -140,12 +173,12 @@ class KafkaLog:
     def pause(self) -> None:
         """Stop fetching; records already here are brought again after `resume`."""
         with _translating():
-            self._consumer.pause([TopicPartition(*partition) for partition in self._assigned])
+            self._consumer.pause([TopicPartition(*partition) for partition in self._held])
 
     def resume(self) -> None:
         """Fetch again."""
         with _translating():
-            self._consumer.resume([TopicPartition(*partition) for partition in self._assigned])
+            self._consumer.resume([TopicPartition(*partition) for partition in self._held])
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Send the positions without waiting for an answer; nothing where this broker is not ours."""
@@ -155,12 +188,53 @@ class KafkaLog:
 
     def close(self) -> None:
         """Leave without waiting for outstanding answers."""
+        self._raw.close()
         self._consumer.close()
 
-    def _notice(self, error: KafkaError, partition: Partition, lost: set[Partition]) -> None:
-        code = error.code()
-        if code in NO_SUCH_OFFSET or code in NO_SUCH_PARTITION:
-            lost.add(partition)
+    def _new_consumer(self) -> Consumer:
+        return Consumer({**self._properties, **CONSUMER}, logger=log)
+
+    @contextmanager
+    def _asking(self) -> Iterator[AdminClient]:
+        """The client for questions; one that does not answer is replaced at the next."""
+        admin = self._admin = self._admin or AdminClient(self._properties, logger=log)
+        try:
+            with _translating():
+                yield admin
+        except KafkaUnreachable:
+            self._admin = None
+            raise
+
+    def _probe(self) -> None:
+        """Ask through the reader itself. Raises KafkaUnreachable when it does not answer; a new one is there then."""
+        self._n_probes += 1  # another partition each time: one without a leader says nothing of the others
+        partition = sorted(self._held)[self._n_probes % len(self._held)]
+        try:
+            self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=ANSWER_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in NO_SUCH_PARTITION | REFUSED:
+                self._consumer, self._held, self._heard_at = self._new_consumer(), set(), -math.inf
+                raise translated(error) from None
+        self._heard_at = time.monotonic()
+
+    def _hold(self, positions: Mapping[Partition, int]) -> None:
+        if positions:
+            with _translating():
+                self._consumer.incremental_assign(_places(positions))
+            self._held |= positions.keys()
+
+    def _let_go(self, partitions: Collection[Partition]) -> None:
+        if partitions:
+            with _translating():
+                self._consumer.incremental_unassign([TopicPartition(*partition) for partition in partitions])
+            self._held -= set(partitions)
+
+    def _notice(self, error: KafkaError, message: Message, *, lost: set[Partition], refused: set[Partition]) -> None:
+        code, topic, number = error.code(), message.topic(), message.partition()
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED and topic is not None:  # of one partition, or of all
+            refused |= {each for each in self._held if each.topic == topic and number in (None, -1, each.number)}
+        elif code in NO_SUCH_OFFSET or code in NO_SUCH_PARTITION:
+            lost.add(_place(message))
         elif code in REFUSED:
             self._refused = KafkaRefused(f"Kafka refused: {error.str()}")
         elif code != KafkaError._PARTITION_EOF:
@@ -185,6 +259,8 @@ def _answer(answer: "Future[T]", *, absent: frozenset[int]) -> T | None:
         raise translated(error) from error
     except TimeoutError:
         raise KafkaUnreachable("Kafka did not answer in time.") from None
+    except RuntimeError as error:  # the client, of an answer that lacks what was asked for
+        raise KafkaUnreachable(f"Kafka's answer is incomplete: {error}") from None
 
 
 def _places(positions: Mapping[Partition, int]) -> list[TopicPartition]:
@@ -202,20 +278,28 @@ def _place(message: Message) -> Partition:
     return Partition(topic, number)
 
 
-def as_record(message: Message) -> Record:
-    """The record that a message without an error holds."""
+def as_record(message: Message, raw: RawHeaders) -> Record:
+    """The record that a message without an error holds. Raises KafkaUnreachable where `raw` does."""
     kind, milliseconds = message.timestamp()
     topic, number = _place(message)
     return Record(
         topic=topic,
         partition=number,
         offset=message.offset() or 0,
-        produced_at=EPOCH + timedelta(milliseconds=milliseconds) if kind and milliseconds >= 0 else None,
+        produced_at=_time(milliseconds) if kind else None,
         timestamp_type=kind,
         key=message.key(),
         value=message.value(),
-        headers=_headers(message),
+        headers=_headers(message, raw),
     )
+
+
+def _time(milliseconds: int) -> datetime | None:
+    """None for what no calendar holds: Kafka takes any 64 bits for a time where a topic allows them."""
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds) if milliseconds >= 0 else None
+    except OverflowError:
+        return None
 
 
 # Called through the operator, which looks at the outcome: the interpreter's fast path for a method without arguments
@@ -223,13 +307,15 @@ def as_record(message: Message) -> Record:
 _ask_headers = methodcaller("headers")
 
 
-def _headers(message: Message) -> Headers:
+def _headers(message: Message, raw: RawHeaders) -> Headers:
     try:
         found = _ask_headers(message)
     except (SystemError, UnicodeDecodeError):
         # A header's name is not UTF-8; the client's C part says so by a SystemError. It must not be asked again: the
-        # list it then returns holds null pointers. The record itself still counts.
-        log.warning("unreadable header name: %s/%d/%d", message.topic(), message.partition(), message.offset())
-        return ()
+        # list it then returns holds null pointers.
+        read_again = raw.of(_place(message), message.offset() or 0)
+        if read_again is None:
+            log.warning("gone before its headers were read: %s/%d/%d", *_place(message), message.offset())
+        return read_again or ()
     pairs = found if isinstance(found, list) else []
     return tuple((name, value) for name, value in pairs if not isinstance(value, str))

@@ -10,7 +10,8 @@ from collector.domain.positions import Position
 from collector.domain.records import Record
 from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, translated
 from collector.kafka.log import as_record
-from collector.ports import Unreadable
+from collector.kafka.raw_headers import RawHeaders
+from collector.ports import KafkaUnreachable, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,15 @@ class KafkaLookup:
 
     def __init__(self, properties: Mapping[str, str | int]) -> None:
         self._consumer = Consumer({**properties, **CONSUMER}, logger=log)
+        self._raw = RawHeaders(properties)
 
     def ends(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Ask the broker for both ends of each partition."""
         try:
-            # Asking for the one topic could create it.
-            found = self._consumer.list_topics(timeout=ANSWER_SECONDS).topics.get(topic)
+            seen = self._consumer.list_topics(timeout=ANSWER_SECONDS)  # asking for the one topic could create it
+            if not seen.brokers:
+                raise KafkaUnreachable("The broker does not know its own cluster yet.")
+            found = seen.topics.get(topic)
             return {number: self._ends(topic, number) for number in sorted(found.partitions)} if found else {}
         except KafkaException as error:
             raise translated(error) from error
@@ -61,6 +65,7 @@ class KafkaLookup:
             self._consumer.assign([TopicPartition(topic, number, spans[number][0]) for number in waiting])
             while waiting:
                 if time.monotonic() > deadline:
+                    self.ends(topic)  # raises KafkaUnreachable where that is why
                     raise Unreadable(f"{topic} could not be read to its end within {READ_SECONDS:.0f} s.")
                 yield from self._some(topic, waiting)
             self._consumer.unassign()
@@ -69,6 +74,7 @@ class KafkaLookup:
 
     def close(self) -> None:
         """Leave without waiting."""
+        self._raw.close()
         self._consumer.close()
 
     def _some(self, topic: str, waiting: dict[int, int]) -> Iterator[Record]:
@@ -83,7 +89,7 @@ class KafkaLookup:
                     raise Unreadable(f"{topic}/{number} no longer holds all of the records asked for.")
                 raise translated(error)
             if error is None and offset < waiting[number]:
-                yield as_record(message)
+                yield as_record(message, self._raw)
             # At an end the "offset" is that of the next record: markers before it are no records.
             if offset >= waiting[number] - (error is None):
                 del waiting[number]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from collector.domain.records import Record
@@ -23,6 +24,7 @@ class MemoryBroker:
 
     topics: dict[str, MemoryTopic] = field(default_factory=dict)
     up: bool = True
+    forbidden: set[str] = field(default_factory=set)  # topics that nobody may read
 
     def create(self, name: str, *, n_partitions: int = 1) -> Identity:
         """A new topic behind this name; one that was there is gone."""
@@ -46,6 +48,11 @@ class MemoryBroker:
             )
         )
         return offset
+
+    def lose_after(self, partition: Partition, offset: int) -> None:
+        """What a crash of a machine does: records from `offset` on were never on disk."""
+        topic = self.topics[partition.topic]
+        topic.records[partition.number] = [one for one in topic.records[partition.number] if one.offset < offset]
 
     def delete_before(self, partition: Partition, offset: int) -> None:
         """What retention does: records below `offset` go."""
@@ -75,6 +82,19 @@ class MemoryLog:
         self._reach()
         return {p: self._broker.topics[p.topic].low[p.number] for p in partitions if self._exists(p)}
 
+    def ends(self, partition: Partition) -> tuple[int, int] | None:
+        """From the lists."""
+        self._reach()
+        if not self._exists(partition):
+            return None
+        return self._broker.topics[partition.topic].low[partition.number], self._end(partition)
+
+    def first_since(self, partition: Partition, at: datetime) -> int | None:
+        """From the lists."""
+        self._reach()
+        kept = self._broker.topics[partition.topic].records[partition.number]
+        return next((record.offset for record in kept if record.produced_at and record.produced_at >= at), None)
+
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read exactly these; those read already go on where they are."""
         self._next = {partition: self._next.get(partition, offset) for partition, offset in positions.items()}
@@ -86,7 +106,8 @@ class MemoryLog:
         records: list[Record] = []
         lost: set[Partition] = set()
         size = 0
-        for partition in list(self._next):
+        refused = {partition for partition in self._next if partition.topic in self._broker.forbidden}
+        for partition in [each for each in self._next if each not in refused]:
             if not self._readable(partition):
                 lost.add(partition)
                 continue
@@ -98,7 +119,7 @@ class MemoryLog:
                 records.append(record)
                 size += len(record.value or b"") + len(record.key or b"")
                 self._next[partition] = record.offset + 1
-        return Taken(tuple(records), frozenset(lost))
+        return Taken(tuple(records), frozenset(lost), frozenset(refused))
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Go on at these offsets."""

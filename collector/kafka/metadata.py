@@ -40,8 +40,9 @@ from collector.domain.brokers import (
     TopicDescribed,
     Watermarks,
 )
+from collector.domain.texts import cut
 from collector.kafka.errors import NO_SUCH_PARTITION, translated
-from collector.kafka.metadata_values import group_state, protocol_of, uuid_of
+from collector.kafka.metadata_values import MOST_NAME, group_state, is_sayable, protocol_of, shortened, uuid_of
 from collector.ports import KafkaRefused, KafkaUnreachable
 
 PROBE_SECONDS = 5
@@ -91,6 +92,9 @@ class AdminMetadata:
             seen = self._admin().list_topics(timeout=PROBE_SECONDS)
         except KafkaException as failure:
             raise self._dropped(failure) from None
+        if not seen.brokers:  # so says one that is just coming up, and then it knows no topics either
+            self.close()
+            raise KafkaUnreachable("The broker does not know its own cluster yet.")
         leaders = {
             name: tuple(_leader(topic.partitions.get(number)) for number in range(_n_partitions(topic)))
             for name, topic in seen.topics.items()
@@ -106,6 +110,7 @@ class AdminMetadata:
         return [
             GroupListed(group.group_id, group_state(group.state, group.type), protocol_of(group.type))
             for group in answer.valid
+            if is_sayable(group.group_id)
         ]
 
     def hidden_groups(self) -> list[GroupListed]:
@@ -120,7 +125,7 @@ class AdminMetadata:
         return [
             GroupListed(group.id, HIDDEN, _GROUP_KINDS.get(group.protocol_type, GroupProtocol.UNKNOWN))
             for group in listed
-            if group.id not in visible
+            if group.id not in visible and is_sayable(group.id)
         ]
 
     def committed(self, groups: Sequence[str]) -> dict[str, Offsets]:
@@ -189,7 +194,10 @@ class AdminMetadata:
             for name, group in self._answered(asked):
                 members = tuple(
                     Member(
-                        member.member_id, member.client_id or "", (member.host or "").lstrip("/"), _assignment(member)
+                        shortened(member.member_id),
+                        cut(member.client_id or "", MOST_NAME),
+                        cut((member.host or "").lstrip("/"), MOST_NAME),
+                        _assignment(member),
                     )
                     for member in group.members
                 )

@@ -1,6 +1,9 @@
 """librdkafka's words for groups and ids, as ours."""
 
+import hashlib
+import logging
 import uuid
+from functools import lru_cache
 
 from confluent_kafka import ConsumerGroupState, ConsumerGroupType, Uuid
 
@@ -15,6 +18,9 @@ _STATES = {
 }
 _PROTOCOLS = {ConsumerGroupType.CLASSIC: GroupProtocol.CLASSIC, ConsumerGroupType.CONSUMER: GroupProtocol.CONSUMER}
 _64_BITS = (1 << 64) - 1
+MOST_NAME = 255  # characters: a name is unique in its table, and an index entry has 2,700 bytes
+
+log = logging.getLogger(__name__)
 
 
 def protocol_of(kind: ConsumerGroupType) -> GroupProtocol:
@@ -27,6 +33,19 @@ def group_state(state: ConsumerGroupState, kind: ConsumerGroupType) -> str:
     if state in _STATES:
         return _STATES[state]
     return "Rebalancing" if kind == ConsumerGroupType.CONSUMER else ""
+
+
+@lru_cache(maxsize=1_000)
+def is_sayable(group: str) -> bool:
+    """False for a group whose name is too long to keep (Kafka allows 32 kB); the log says so once."""
+    if len(group) > MOST_NAME:
+        log.warning("a consumer group with a name of %d characters is left out: %.40s…", len(group), group)
+    return len(group) <= MOST_NAME
+
+
+def shortened(member: str) -> str:
+    """A member's id as it is kept: its digest where it is too long."""
+    return member if len(member) <= MOST_NAME else hashlib.blake2b(member.encode(), digest_size=16).hexdigest()
 
 
 def uuid_of(found: Uuid) -> uuid.UUID:

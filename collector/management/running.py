@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from collector import telemetry
 from collector.management.probes import Probes, serving
+from collector.store.connection import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def run(
         try:
             _repeat(step, stop, pulse, every_seconds)
             if at_end is not None:
-                at_end()
+                _finish(at_end)
         except BaseException as failure:  # noqa: BLE001  # raised again in the main thread
             failures.append(failure)
         finally:
@@ -75,6 +76,15 @@ def run(
         os._exit(0)
 
 
+def _finish(at_end: Callable[[], None]) -> None:
+    try:
+        at_end()
+    except (DatabaseError, InterfaceError) as problem:
+        if not is_away(problem):
+            raise
+        logger.warning("the database is away at the end: %s", str(problem).strip())
+
+
 @dataclass(slots=True)
 class _Pulse:
     """When the last step began or ended."""
@@ -95,7 +105,9 @@ def _repeat(step: Callable[[], None], stop: threading.Event, pulse: _Pulse, ever
         pulse.beat()
         try:
             step()
-        except (OperationalError, InterfaceError) as problem:
+        except (DatabaseError, InterfaceError) as problem:
+            if not is_away(problem):
+                raise
             logger.warning("the database is away, trying again: %s", str(problem).strip())
             connection.close()
             stop.wait(RETRY_SECONDS)

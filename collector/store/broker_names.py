@@ -103,6 +103,10 @@ def register_topic(
     if row is None:
         return _insert_topic(cursor, cluster_id, name, seen, role=role, now=now)
     number, _, n_before = row
+    cursor.execute(  # out of sight for a while, and spans named it meanwhile: the row that lives is the topic's now
+        "update topic set kafka_id = null where cluster_id = %s and kafka_id = %s and deleted_at is not null",
+        [cluster_id, seen.kafka_id],
+    )
     cursor.execute(
         "update topic set kafka_id = %s, role = %s, n_partitions = %s where id = %s",
         [seen.kafka_id, role, seen.n_partitions, number],
@@ -123,7 +127,17 @@ def register_topic(
 def _insert_topic(
     cursor: CursorWrapper, cluster_id: int, name: str, seen: TopicDescribed, *, role: int, now: datetime
 ) -> int:
-    """A new living row; whoever was quicker with the same name made the same topic's row."""
+    """A new living row; whoever was quicker with the same name made the same topic's row.
+
+    A topic that was out of sight for a while (a right was taken away and given again) is the same one as before.
+    """
+    cursor.execute(
+        "update topic set deleted_at = null, role = %s, n_partitions = %s"
+        " where cluster_id = %s and kafka_id = %s and deleted_at is not null returning id",
+        [role, seen.n_partitions, cluster_id, seen.kafka_id],
+    )
+    if row := cursor.fetchone():
+        return int(row[0])
     cursor.execute(
         "insert into topic (cluster_id, name, kafka_id, role, n_partitions, first_at) values (%s, %s, %s, %s, %s, %s)"
         " on conflict (cluster_id, name) where deleted_at is null do update set"

@@ -3,8 +3,8 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
@@ -31,7 +31,7 @@ def park(cursor: CursorWrapper, found: Sequence[Found], *, now: datetime) -> Non
     (a header alone proves nothing).
     """
     known = _known(cursor, [position(each) for each in found])
-    fresh = [each for each in found if position(each) not in known]
+    fresh = [_dated(each, now) for each in found if position(each) not in known]
     if not fresh:
         return
     places = letter_names.places(cursor, [(topic_id, letter) for _, topic_id, letter in fresh])
@@ -70,6 +70,12 @@ def key_text(key: bytes | None) -> str | None:
     return text if 0 < len(text) <= MOST_KEY_TEXT and text.isprintable() else None
 
 
+def _dated(found: Found, now: datetime) -> Found:
+    """With a time of failure that is not still to come, whatever a header or a record's time claims."""
+    record, topic_id, letter = found
+    return record, topic_id, replace(letter, failed_at=min(letter.failed_at or now, now))
+
+
 def _known(cursor: CursorWrapper, wanted: Sequence[At]) -> set[At]:
     """Positions that are stored already, as letters or as later deaths."""
     if not wanted:
@@ -95,10 +101,18 @@ def _parking(found: Found, places: Places, now: datetime) -> _Parking:
         letter=letter,
         fingerprint=fingerprint(letter, dead_letter_topic=record.topic),
         failed_at=letter.failed_at or now,
-        expires_at=(record.produced_at or now) + kept_for if kept_for else None,
+        expires_at=_expiry(record.produced_at or now, kept_for),
         group_id=places.group(topic_id, letter.group),
         origin_topic_id=places.topic(topic_id, letter.origin.topic),
     )
+
+
+def _expiry(since: datetime, kept_for: timedelta | None) -> datetime | None:
+    """None where nobody knows, or no calendar says it."""
+    try:
+        return since + kept_for if kept_for else None
+    except OverflowError:
+        return None
 
 
 def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> None:

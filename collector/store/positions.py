@@ -67,6 +67,17 @@ def stored(input_id: int, places: Iterable[Place]) -> dict[Place, int]:
         return {Place(topic_uuid, partition): offset for topic_uuid, partition, offset in cursor.fetchall()}
 
 
+def stored_at(input_id: int, place: Place) -> datetime | None:
+    """When the position of this place last moved."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select stored_at from intake_position where input_id = %s and topic_uuid = %s and partition = %s",
+            [input_id, *place],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
 def begin(input_id: int, starts: Mapping[Place, int], *, now: datetime) -> None:
     """Begin places at these offsets; one that somebody began meanwhile stays as it is."""
     ordered = sorted(starts.items())
@@ -111,7 +122,10 @@ def advance(cursor: CursorWrapper, input_id: int, advances: Sequence[Advance], *
 
 
 def skip_gap(input_id: int, gap: Advance, *, now: datetime) -> None:
-    """Go on at `gap.upto` because Kafka has nothing at `gap.start` any more, and say so. Raises PositionMoved."""
+    """Go on at `gap.upto` because Kafka has nothing at `gap.start` any more, and say so. Raises PositionMoved.
+
+    Backwards, too, where Kafka lost its newest records: what is written since has their offsets.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         advance(cursor, input_id, [gap], now=now)
         cursor.execute(

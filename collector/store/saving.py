@@ -72,17 +72,24 @@ class Store:
                 self.names.forget()
             if self.names.begin(now):
                 self.ids.forget()
-            for table in RAW_TABLES:
-                self.leaves.ensure(table, now)
-                self.leaves.ensure(table, now + MARGIN)
+            self._make_leaves(now)
             ids = self.ids.of(batch.requests, self.names, now=now) if batch.requests else {}
             _count_folded(self.names, now)
             try:
-                with transaction.atomic(), connection.cursor() as cursor:
-                    return self._write(cursor, batch, ids, now)
-            except IntegrityError:
-                self.leaves.forget()  # perhaps one was dropped under us
-                raise
+                return self._saved(batch, ids, now)
+            except IntegrityError:  # perhaps a leaf was dropped under us
+                self.leaves.forget()
+                self._make_leaves(now)
+                return self._saved(batch, ids, now)
+
+    def _make_leaves(self, now: datetime) -> None:
+        for table in RAW_TABLES:
+            self.leaves.ensure(table, now)
+            self.leaves.ensure(table, now + MARGIN)
+
+    def _saved(self, batch: Batch, ids: Known, now: datetime) -> Saved:
+        with transaction.atomic(), connection.cursor() as cursor:
+            return self._write(cursor, batch, ids, now)
 
     def _write(self, cursor: CursorWrapper, batch: Batch, ids: Known, now: datetime) -> Saved:
         advance(cursor, batch.input_id, batch.advances, now=now)

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from collector.domain.brokers import Member
 from collector.kafka.memory_metadata import MemoryMetadata
 from collector.kafka.metadata import AdminMetadata
+from collector.kafka.metadata_values import shortened
 from collector.ports import BrokerMetadata, KafkaRefused, KafkaUnreachable
 from stack.ports import free_port
 
@@ -140,6 +141,27 @@ def test_only_what_was_committed_is_answered(cluster: Cluster, topic: str) -> No
     cluster.commit(group, topic, {0: 4})
     assert group in {listed.name for listed in cluster.metadata.groups()}
     assert cluster.metadata.committed([group]) == {group: {topic: {0: 4}}}
+
+
+@pytest.mark.kafka
+def test_a_group_whose_name_no_index_holds_is_left_out(request: pytest.FixtureRequest) -> None:
+    """Anybody may make one: Kafka takes names of 32 kB."""
+    real = Real(request.getfixturevalue("kafka_bootstrap"))
+    topic, long = f"orders.{uuid4().hex[:8]}", uuid4().hex * 100
+    real.create_topic(topic, 1)
+    real.commit(long, topic, {0: 0})
+    real.commit(f"billing-{topic}", topic, {0: 0})
+    names = {group.name for group in real.metadata.groups()}
+    assert f"billing-{topic}" in names
+    assert long not in names
+    assert long not in {group.name for group in real.metadata.hidden_groups()}
+
+
+def test_members_ids_that_no_index_holds_are_kept_apart() -> None:
+    short, one, other = "m" * 255, "m" * 5_000, "m" * 5_001
+    assert shortened(short) == short
+    assert len({shortened(one), shortened(other)}) == 2
+    assert max(len(shortened(one)), len(shortened(other))) <= 255
 
 
 def test_a_group_that_is_not_there_has_committed_nothing(cluster: Cluster) -> None:

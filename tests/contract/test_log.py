@@ -16,7 +16,8 @@ from confluent_kafka.cimpl import NewTopic
 from collector.domain.records import Headers, Record
 from collector.kafka.log import KafkaLog
 from collector.kafka.memory import MemoryBroker, MemoryLog
-from collector.ports import KafkaUnreachable, Log, Partition, Taken
+from collector.kafka.publisher import KafkaPublisher
+from collector.ports import KafkaUnreachable, Log, NotDelivered, Outgoing, Partition, Taken
 
 N_PARTITIONS = 2
 HEADERS: Headers = (("a", b"1"), ("a", None), ("b", b""))
@@ -247,6 +248,8 @@ def test_a_broker_that_does_not_answer_is_unreachable() -> None:
     log.close()
 
 
+NOTHING = (lambda _number, _value: None, lambda _partition, _offset: None, lambda: None)  # what this world cannot do
+
 WRITE_BAD_NAME = """
 import asyncio, sys
 from aiokafka import AIOKafkaProducer
@@ -257,14 +260,16 @@ class Name(str):
 
 async def main(bootstrap, topic):
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        await producer.send_and_wait(topic, b"v", headers=[(Name("x"), b"1")], partition=0)
+        for number in range(3):
+            headers = [("a", b"0"), (Name("x"), b"%d" % number), ("a", None), ("b", b"")]
+            await producer.send_and_wait(topic, b"v", headers=headers, partition=0)
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
 @pytest.mark.kafka
-def test_a_header_name_that_is_no_text_stops_nothing(request: pytest.FixtureRequest) -> None:
+def test_a_header_name_that_is_no_text_is_kept_with_all_its_record_holds(request: pytest.FixtureRequest) -> None:
     """The client's C part raises SystemError for it; a Go service may well write one."""
     world = kafka_world(f"log.contract.{uuid4().hex[:8]}", request)
     await_topic(world)
@@ -276,5 +281,48 @@ def test_a_header_name_that_is_no_text_stops_nothing(request: pytest.FixtureRequ
     )
     world.write(0, b"next")
     world.log.assign({world.partition(): 0})
-    assert [(record.value, record.headers) for record in world.records(2)] == [(b"v", ()), (b"next", HEADERS)]
+    *bad, good = world.records(4)
+    name = b"bad\xff".decode("utf-8", "surrogateescape")
+    assert [record.headers for record in bad] == [
+        (("a", b"0"), (name, b"%d" % number), ("a", None), ("b", b"")) for number in range(3)
+    ]
+    assert (good.value, good.headers) == (b"next", HEADERS)
     world.log.close()
+
+
+@pytest.mark.kafka
+def test_what_is_sent_again_is_what_was_read(request: pytest.FixtureRequest) -> None:
+    """Null, empty and bytes that are no text, in key, value and headers; only a name must be text, or it is refused."""
+    world = kafka_world(f"log.contract.{uuid4().hex[:8]}", request)
+    await_topic(world)
+    publisher = KafkaPublisher({"bootstrap.servers": request.getfixturevalue("kafka_bootstrap")})
+    odd: Headers = (("n", None), ("e", b""), ("n", b"\xff\x00"), ("\u00e4\U0001f600", b""))
+    sent = [Outgoing(world.topic, key, value, odd, 0) for key in (None, b"", b"\xff\x00") for value in (None, b"")]
+    for each in sent:
+        publisher.publish(each).result(20)
+    world.log.assign({world.partition(): 0})
+    assert [(record.key, record.value, record.headers) for record in world.records(len(sent))] == [
+        (each.key, each.value, odd) for each in sent
+    ]
+    bad = b"bad\xff".decode("utf-8", "surrogateescape")
+    with pytest.raises(NotDelivered, match="no UTF-8"):
+        publisher.publish(Outgoing(world.topic, None, b"v", ((bad, b"1"),), 0))
+    publisher.close(wait_seconds=1)
+    world.log.close()
+
+
+@pytest.mark.kafka
+def test_a_time_that_no_calendar_holds_is_none(request: pytest.FixtureRequest) -> None:
+    """Kafka takes any 64 bits where a topic allows it, and older brokers always do."""
+    bootstrap, topic = request.getfixturevalue("kafka_bootstrap"), f"log.contract.{uuid4().hex[:8]}"
+    admin, producer = AdminClient({"bootstrap.servers": bootstrap}), Producer({"bootstrap.servers": bootstrap})
+    configs = {"message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.before.max.ms": str(2**63 - 1)}
+    admin.create_topics([NewTopic(topic, 1, 1, config=configs)])[topic].result(20)
+    for milliseconds in (2**62, 253_402_300_799_000, 1):
+        producer.produce(topic, value=b"v", partition=0, timestamp=milliseconds)
+    assert producer.flush(20) == 0
+    log = KafkaLog({"bootstrap.servers": bootstrap}, commits=False)
+    log.assign({Partition(topic, 0): 0})
+    found = World(log, topic, *NOTHING).records(3)
+    assert [record.produced_at and record.produced_at.year for record in found] == [None, 9999, 1970]
+    log.close()

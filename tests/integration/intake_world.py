@@ -50,7 +50,7 @@ class World:
     def send(self, body: bytes, *, partition: int = 0, part: bytes = b"0/1", key: bytes | None = None) -> int:
         digest = hashlib.blake2b(body, digest_size=16).digest() if key is None else key
         headers = (("source", b"open"), ("part", part))
-        return self.broker.append(Record(SPOOL, partition, 0, NOW, 1, digest, body, headers))
+        return self.broker.append(Record(SPOOL, partition, 0, self.clock(), 1, digest, body, headers))
 
     def places(self) -> dict[Partition, Place]:
         kafka_id = self.broker.topics[SPOOL].kafka_id

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, OperationalError, connection
 
 from collector.domain.records import Record
 from collector.intake.collecting import Collector
-from collector.intake.saving import Aside
+from collector.intake.saving import Aside, AtOnce
 from collector.intake.sources import NamedTopics, Source, TappedTopics
 from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
-from collector.intake.working import Limits, Worker
+from collector.intake.working import Ended, Limits, Worker
 from collector.kafka.memory import MemoryLog
+from collector.ports import Taken
 from collector.store import broker_names, members
 from collector.store.positions import InputKind, input_row
 from collector.store.saving import Store
@@ -136,6 +137,28 @@ def test_a_topic_is_tapped_once_the_broker_has_confirmed_it(world: World, start:
         " join record_key k using (topic_id, kafka_partition, kafka_offset)"
     ) == [("orders.created", 1, 0, "o-1")]
     assert rows("select count(*)::int from record_body") == [(0,)]
+
+
+class Broken(MemoryLog):
+    """A fault of ours that looks like the database's, where nobody expects one."""
+
+    def take(self, *, limit: int, limit_bytes: int, wait: float) -> Taken:  # noqa: ARG002
+        raise OperationalError("from nowhere")
+
+
+def test_a_worker_that_ended_by_itself_ends_its_process(world: World) -> None:
+    """Whatever ended it: a living process whose reader is dead would look well and store nothing."""
+    worker = Worker(
+        "spool",
+        lambda: Intake(Broken(world.broker), AtOnce(Store()), SpoolReading(), world.input_id, world.clock),
+        limits=Limits(10, 1_000_000),
+    )
+    worker.start()
+    worker.want(world.places())
+    wait_until(lambda: worker.failure is not None)
+    assert isinstance(worker.failure, Ended)
+    assert not isinstance(worker.failure, DatabaseError)
+    worker.join(5)
 
 
 def test_stopping_is_quick_and_frees_the_share(start: Start) -> None:

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -49,6 +49,14 @@ def test_a_dead_letter_is_stored_with_all_that_its_headers_say(world: LetterWorl
     assert isinstance(headers, bytes)
     assert unframed(headers) == dead_record(1).headers
     assert value == b'{"amount": 12.5}'
+
+
+@pytest.mark.parametrize("claimed", [b"9999-12-31T23:59:59+00:00", b"253402300799000", b"2026-11-24T00:00:00Z"])
+def test_a_failure_that_claims_to_be_still_to_come_is_dated_now(world: LetterWorld, claimed: bytes) -> None:
+    record = replace(dead_record(1), headers=(("x-original-topic", b"orders.created"), ("failed-at", claimed)))
+    world.park(replace(record, produced_at=datetime.max.replace(tzinfo=UTC)))
+    assert rows("select failed_at, expires_at from dead_letter") == [(AT, None)]
+    assert rows("select last_at from failure_group") == [(AT,)]
 
 
 def test_a_batch_that_is_read_again_changes_nothing(world: LetterWorld) -> None:

@@ -192,6 +192,26 @@ def test_a_topic_created_again_whose_end_is_already_higher_is_found_by_the_slow_
     assert rows("select count(*) from topic where name = 'orders'") == [(2,)]
 
 
+def test_a_topic_that_was_out_of_sight_for_a_while_is_the_same_topic(watched: Watched) -> None:
+    """A right that is taken away and given again hides topics; their ids stay."""
+    watched.scan(2)
+    hidden = watched.broker.topics.pop("orders")
+    watched.scan(2)
+    watched.broker.topics["orders"] = hidden
+    assert watched.scan(2) is None
+    assert rows("select deleted_at, kafka_id from topic where name = 'orders'") == [(None, hidden.kafka_id)]
+
+
+def test_a_topic_out_of_sight_that_spans_named_meanwhile_is_known_again(watched: Watched) -> None:
+    watched.scan(2)
+    hidden = watched.broker.topics.pop("orders")
+    watched.scan(2)
+    rows("insert into topic (cluster_id, name) values (%s, 'orders') returning id", watched.cluster_id)
+    watched.broker.topics["orders"] = hidden
+    assert watched.scan(2) is None
+    assert rows("select kafka_id from topic where name = 'orders' and deleted_at is null") == [(hidden.kafka_id,)]
+
+
 def test_a_deleted_topic_ends_and_its_numbers_go(watched: Watched) -> None:
     watched.broker.commit("billing", "orders", {0: 0})
     watched.scan()

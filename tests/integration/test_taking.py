@@ -9,8 +9,14 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from collector.ports import Partition
+from collector.intake.saving import AtOnce
+from collector.intake.spool import SpoolReading
+from collector.intake.taking import Intake
+from collector.kafka.memory import MemoryBroker, MemoryLog
+from collector.ports import Partition, Taken
 from collector.store.connection import StoreAway, reaching
+from collector.store.positions import Place
+from collector.store.saving import Store
 from tests.integration.intake_world import SPOOL, World, rows, sends, stored_ids
 
 T = TypeVar("T")
@@ -120,6 +126,100 @@ def test_records_that_retention_took_are_a_gap_that_is_shown() -> None:
     assert stored_ids() == [1, 4]
     assert rows("select expected_offset, resumed_offset from intake_gap") == [(1, 3)]
     assert rows("select next_offset from intake_position") == [(4,)]
+
+
+def test_a_broker_that_lost_its_newest_records_makes_nothing_count_twice() -> None:
+    """A crash of its machine takes what was not on disk; what is written then has offsets that were stored before."""
+    world = World()
+    collector = world.collector()
+    for number in (1, 2, 3):
+        world.send(sends(number))
+    world.take(collector)
+    world.clock.advance(hours=2)
+    for number in (4, 5):
+        world.send(sends(number))
+    world.take(collector)
+    rows("delete from seen_request returning digest")  # as retention does after an hour
+    world.clock.advance(minutes=5)
+    world.broker.lose_after(Partition(SPOOL, 0), 3)
+    world.send(sends(6))
+    world.take(collector)
+    world.take(collector)
+    assert stored_ids() == [1, 2, 3, 4, 5, 6]
+    assert rows("select expected_offset, resumed_offset from intake_gap") == [(5, 3)]
+    assert rows("select next_offset from intake_position") == [(4,)]
+
+
+class SlowLeader(MemoryLog):
+    """Calls a position lost once that is there, as a new leader may before it knows its own end."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.is_slow = False
+
+    def take(self, *, limit: int, limit_bytes: int, wait: float) -> Taken:
+        if self.is_slow:
+            self.is_slow = False
+            return Taken((), frozenset(self._next))
+        return super().take(limit=limit, limit_bytes=limit_bytes, wait=wait)
+
+
+def test_a_position_that_is_there_after_all_is_kept() -> None:
+    world = World()
+    log = SlowLeader(world.broker)
+    intake = Intake(log, AtOnce(Store()), SpoolReading(), world.input_id, world.clock)
+    intake.assign(world.places())
+    world.send(sends(1))
+    world.take(intake)
+    rows("delete from seen_request returning digest")
+    log.is_slow = True
+    world.take(intake)
+    world.send(sends(2))
+    world.take(intake)
+    assert stored_ids() == [1, 2]
+    assert rows("select count(*)::int from intake_gap") == [(0,)]
+
+
+def test_a_topic_that_may_not_be_read_stops_no_other_one() -> None:
+    world = World()
+    other = Place(world.broker.create("secret").kafka_id, 0)
+    wanted = {**world.places(), Partition("secret", 0): other}
+    intake = Intake(MemoryLog(world.broker), AtOnce(Store()), SpoolReading(), world.input_id, world.clock)
+    world.broker.forbidden.add("secret")
+    intake.assign(wanted)
+    world.send(sends(1))
+    world.take(intake)
+    world.send(sends(2))
+    intake.assign(wanted)
+    world.take(intake)
+    assert stored_ids() == [1, 2]
+    assert intake.n_partitions == 1
+    assert intake.trouble is not None
+    assert "read secret." in intake.trouble
+    intake.assign(world.places())
+    assert intake.trouble is None
+
+
+def test_a_batch_that_was_refused_for_a_moment_is_stored_and_not_called_garbage() -> None:
+    """As where retention dropped the leaf that it was meant for."""
+    world = World()
+    world.send(sends(1))
+    with connection.cursor() as cursor:
+        cursor.execute("create sequence refusals")
+        cursor.execute(
+            "create function refuse_once() returns trigger language plpgsql as $$ begin"
+            " if nextval('refusals') = 1 then raise check_violation; end if; return new; end $$"
+        )
+        cursor.execute("create trigger refuse_once before insert on batch for each row execute function refuse_once()")
+    try:
+        world.take(world.collector())
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("drop trigger refuse_once on batch")
+            cursor.execute("drop function refuse_once()")
+            cursor.execute("drop sequence refusals")
+    assert stored_ids() == [1]
+    assert rows("select count(*)::int from undecodable") == [(0,)]
 
 
 def test_a_spool_that_was_created_again_is_let_go_of_and_then_read_from_its_start() -> None:

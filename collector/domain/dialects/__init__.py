@@ -1,6 +1,6 @@
 """The dead-letter dialects: how each framework says what failed, where and why."""
 
 from collector.domain.dialects.names import Role, retry_topics, role
-from collector.domain.dialects.registry import own_key, read
+from collector.domain.dialects.registry import own_key, read, unknown
 
-__all__ = ["Role", "own_key", "read", "retry_topics", "role"]
+__all__ = ["Role", "own_key", "read", "retry_topics", "role", "unknown"]

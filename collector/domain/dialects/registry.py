@@ -88,7 +88,7 @@ def read(record: Record) -> DeadLetter | None:
     loose = (*HAND_WRITTEN, *ONLY_ON_DEAD_LETTER_TOPICS) if is_named else HAND_WRITTEN
     all_found = _all(READERS, record, headers) or _all(loose, record, headers)[:1]
     if not all_found:
-        return _unknown(record) if is_named else None
+        return unknown(record) if is_named else None
     found = _completed(all_found[0], all_found[1:])
     if not is_named and record.topic in {found.origin.topic, found.latest.topic}:
         return None
@@ -128,5 +128,6 @@ def _completed(found: DeadLetter, others: Sequence[DeadLetter]) -> DeadLetter:
     return found
 
 
-def _unknown(record: Record) -> DeadLetter:
+def unknown(record: Record) -> DeadLetter:
+    """The letter of a record that says nothing, or that cannot be read."""
     return DeadLetter(UNKNOWN_DIALECT, Place(), Place(), None, "", "", "", None, record.produced_at)
