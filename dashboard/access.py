@@ -24,12 +24,13 @@ class Action(StrEnum):
     VIEW = "view"
     SEE_PAYLOADS = "see payloads"  # values, and headers' values; keys are metadata, which every viewer sees
     RETRY = "retry"
+    TRIAGE = "sort dead letters"  # archive, restore, assign, note
     SEE_AUDIT = "see the audit log"  # one's own rows
     SEE_ALL_AUDIT = "see everybody's audit log"
 
 
 _VIEWER = frozenset({Action.ENTER, Action.VIEW, Action.SEE_AUDIT})
-_OPERATOR = _VIEWER | {Action.SEE_PAYLOADS, Action.RETRY}
+_OPERATOR = _VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE}
 _ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT}
 OF_ROLE = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
 """Each role includes the one before (docs/security.md)."""
@@ -37,7 +38,7 @@ OF_ROLE = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
 OF_SCOPE = {
     "read": frozenset({Action.VIEW, Action.SEE_AUDIT}),
     "payload": frozenset({Action.SEE_PAYLOADS}),
-    "retry": frozenset({Action.RETRY}),
+    "retry": frozenset({Action.RETRY, Action.TRIAGE}),
     "admin": frozenset({Action.SEE_ALL_AUDIT}),
 }
 """What each scope of an API token opens, as far as its owner may do it too."""
@@ -46,6 +47,7 @@ _SENTENCES = {
     Action.VIEW: "This page needs the viewer role.",
     Action.SEE_PAYLOADS: "Payloads need the operator role.",
     Action.RETRY: "Retry needs the operator role.",
+    Action.TRIAGE: "Sorting dead letters needs the operator role.",
     Action.SEE_AUDIT: "The audit log needs the viewer role.",
     Action.SEE_ALL_AUDIT: "Everybody's audit log needs the admin role.",
 }

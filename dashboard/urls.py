@@ -5,12 +5,14 @@ from django.urls import URLPattern, URLResolver, path
 from dashboard.api.api import api
 from dashboard.pages import (
     audit,
+    dead_letter,
     dead_letters,
     event,
     events,
     groups,
     health,
     health_probes,
+    letter_edits,
     login,
     overview,
     preferences,
@@ -29,6 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *event.urlpatterns,
     *search.urlpatterns,
     *dead_letters.urlpatterns,
+    *dead_letter.urlpatterns,
+    *letter_edits.urlpatterns,
     *retry_plans.urlpatterns,
     *retry_drafts.urlpatterns,
     *retries.urlpatterns,

@@ -38,7 +38,7 @@ def _unproven(items: Sequence[tuple[Item, Position]], lookup: Lookup) -> Iterato
             yield item, str(original)
         elif original is None:
             yield item, f"The original at {origin} is gone, so nothing proves the target. An admin may allow it."
-        elif (original.key, original.value) != (item.key, item.value):
+        elif (original.key, original.value) != (item.key, item.original_value):
             yield item, f"The record at {origin} has another key or value, so the target is not proven."
 
 

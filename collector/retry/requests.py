@@ -11,6 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.canary import AT_ONCE, Sending, bounds
 from collector.domain.dead_letters import LetterStatus, OperationStatus
+from collector.domain.records import Headers
 from collector.retry import records
 from collector.retry.destinations import NEWER, TO_ORIGIN, sorted_out
 from collector.retry.plans import Plan, plan
@@ -20,7 +21,7 @@ from collector.retry.waking import wake
 from collector.store import freezing, operations
 from collector.store.letter_states import move
 
-__all__ = ["TO_ORIGIN", "Asker", "Plan", "Requested", "plan", "retry"]
+__all__ = ["TO_ORIGIN", "Asker", "Edit", "Plan", "Requested", "plan", "retry"]
 
 MOST_LETTERS = 100_000
 EXPECT_ABOVE = 100  # more letters than this need `expect`
@@ -36,6 +37,15 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What is sent instead of the letter's own value and headers, and why."""
+
+    value: bytes
+    headers: Headers
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What is to be sent, where and how. `leave_out`: letters of it that a person decided to leave out."""
 
@@ -46,6 +56,7 @@ class Order:
     leave_out: tuple[int, ...] = ()
     name: str = ""
     selection: str = ""
+    edit: Edit | None = None
 
 
 def retry(
@@ -60,6 +71,7 @@ def retry(
     address: str = "",
     sending: Sending | None = None,
     name: str = "",
+    edit: Edit | None = None,
 ) -> Requested:
     """Freeze these letters for one send each, and wake a worker. The audit row is written here, also of a refusal.
 
@@ -69,7 +81,7 @@ def retry(
     """
     wanted = tuple(sorted(set(letters)))
     by = Asker(person_id, person_name, address)
-    order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=records.in_words(wanted))
+    order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=records.in_words(wanted), edit=edit)
     try:
         return _requested(order, by, token=token, now=now)
     except Refusal as error:
@@ -104,6 +116,8 @@ def check(order: Order, *, token: str) -> None:
         raise TooMany(f"One operation takes at most {MOST_LETTERS:,} dead letters; these are {len(order.letters):,}.")
     if not 1 <= len(token) <= MOST_TOKEN:
         raise TokenReused(f"The idempotency token needs 1 to {MOST_TOKEN} characters.")
+    if order.edit is not None and len(order.letters) != 1:
+        raise NotAllowed("Only one letter is edited at a time.")
     if problem := order.sending.problem():
         raise NotAllowed(problem)
 
@@ -124,6 +138,10 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
         raise NothingToSend(left_out)
     _fits(n, len(order.letters), order.expect)
     sent = freezing.write_items(cursor, number, [(kind, goes) for kind, goes, _ in found.sent], left_out=later)
+    if order.edit is not None:
+        freezing.write_edit(
+            cursor, number, value=order.edit.value, headers=order.edit.headers, reason=order.edit.reason
+        )
     targets = {goes.topic.id for _, goes, _ in found.sent}
     ends = bounds(order.sending.steps, n)
     operations.describe(
@@ -144,9 +162,9 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
         sending=order.sending,
     )
     operations.note(cursor, number, f"confirmed: {n:,} to send", now=now, by=by.person_name)
-    records.done(
-        by, now, "retry", number, letters=n, left_out=sum(left_out.values()), target=order.target, name=order.name
-    )
+    facts = {"letters": n, "left_out": sum(left_out.values()), "target": order.target, "name": order.name}
+    deed, reason = ("retry", "") if order.edit is None else ("edit and retry", order.edit.reason)
+    records.done(by, now, deed, number, reason=reason, **facts)
     moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=[LetterStatus.OPEN], now=now)
     if len(moved) != n:
         raise RuntimeError("letters moved although they were locked")
@@ -164,5 +182,5 @@ def _fits(n_sent: int, n_wanted: int, expect: int | None) -> None:
 
 def digest_of(order: Order) -> UUID:
     """What a confirmation is bound to: letters, target, number, and how they are sent."""
-    said = repr((order.letters, order.target, order.expect, order.sending, order.leave_out)).encode()
+    said = repr((order.letters, order.target, order.expect, order.sending, order.leave_out, order.edit)).encode()
     return UUID(bytes=hashlib.blake2b(said, digest_size=16).digest())

@@ -9,6 +9,8 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import LetterStatus
 from collector.domain.dialects.names import retry_topics
+from collector.domain.frames import framed
+from collector.domain.records import Headers
 from collector.domain.retry_targets import Rules
 
 
@@ -155,6 +157,14 @@ def write_items(
         ],
     )
     return [letter for letter, _, _ in rows]
+
+
+def write_edit(cursor: CursorWrapper, operation_id: int, *, value: bytes, headers: Headers, reason: str) -> None:
+    """Send these bytes instead of the letter's own, in an operation of one."""
+    cursor.execute(
+        "update retry_item set edited_value = %s, edited_headers = %s, edit_reason = %s where operation_id = %s",
+        [value, framed(headers), reason, operation_id],
+    )
 
 
 def failure_groups(cursor: CursorWrapper, letters: Collection[int]) -> list[int]:

@@ -41,20 +41,14 @@ where d.id = any(%(letters)s) and d.key_text is not null and d.origin_offset is 
         and i.sent_partition = k.kafka_partition and i.sent_offset = k.kafka_offset
         and (i.dead_letter_id = d.id or i.status = 6)))
 """
-# What was seen of each origin's partition: from its oldest record on. A letter before that, or one whose key is no text
-# that is searched by, has an unknown order.
+# Who saw the origin itself by its key has seen every event of the key behind it. A key that is no text, is masked, or
+# is older than what is kept, was not seen.
 _UNKNOWN = """
-with wanted as (select d.id, d.origin_topic_id t, d.origin_partition p, d.origin_offset o, d.key_hash, d.key_text
-    from dead_letter d where d.id = any(%(letters)s)),
-  places as (select distinct t, p from wanted where t is not null and p is not null),
-  seen as (select t, p, f.kafka_offset from places
-    left join lateral (select r.kafka_offset from record r where r.topic_id = t and r.kafka_partition = p
-      order by r.kafka_offset limit 1) f on true)
-select count(*) filter (where w.key_hash is not null and (w.o is null or w.key_text is null
-    or s.kafka_offset is null or s.kafka_offset > w.o + 1)) from wanted w left join seen s using (t, p)
+select count(*) filter (where d.key_hash is not null and (d.key_text is null or d.origin_offset is null or not exists
+  (select 1 from record_key k where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id
+    and k.kafka_partition = d.origin_partition and k.kafka_offset = d.origin_offset)))
+from dead_letter d where d.id = any(%(letters)s)
 """
-
-
 # From when on events behind these origins were stored: a partition's records are stored in their order.
 _SINCE = """
 with places as (select d.origin_topic_id t, d.origin_partition p, min(d.origin_offset) o from dead_letter d

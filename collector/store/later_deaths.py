@@ -64,9 +64,9 @@ def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> di
         "  array(select c.digest from letter_state s join failure_group c"
         "   on c.id = s.failure_group_id or c.merged_into = s.failure_group_id where s.dead_letter_id = hit.letter)"
         " from hit join dead_letter d on d.id = hit.letter"
-        "  join dead_letter_body b on b.dead_letter_id = hit.letter"
+        "  join dead_letter_body b on b.dead_letter_id = hit.letter join retry_item n on n.attempt_id = hit.attempt"
         "  left join topic ot on ot.id = d.origin_topic_id left join consumer_group g on g.id = d.group_id"
-        " where b.value is not distinct from hit.value"
+        " where case when n.edited_headers is null then b.value else n.edited_value end is not distinct from hit.value"
         "  and (hit.group_id is null or d.group_id is null or hit.group_id = d.group_id)",
         columns(rows),
     )

@@ -27,7 +27,8 @@ _LOCK_CLASS = 0x57454952  # "WEIR": one sender per operation, by an advisory loc
 _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
     " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
-    " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect from retry_item i"
+    " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect, i.edited_value, i.edited_headers"
+    " from retry_item i"
     " join retry_operation o on o.id = i.operation_id join dead_letter d on d.id = i.dead_letter_id"
     " join dead_letter_body b on b.dead_letter_id = d.id join letter_state s on s.dead_letter_id = d.id"
     " join topic lt on lt.id = d.topic_id join topic t on t.id = i.target_topic_id"
@@ -38,7 +39,10 @@ UNFINISHED = (OperationStatus.REQUESTED, OperationStatus.RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One send with everything it needs. `origin` is set where the record there must be compared first."""
+    """One send with everything it needs. `origin` is set where the record there must be compared first.
+
+    `value` and `headers` are those of an edited copy where there is one; the origin holds `original_value`.
+    """
 
     operation_id: int
     ordinal: int
@@ -51,6 +55,7 @@ class Item:
     origin: Position | None
     key: bytes | None
     value: bytes | None
+    original_value: bytes | None
     headers: Headers
     search_from: Mapping[int, int]
     n_claims: int
@@ -240,7 +245,7 @@ def _items(condition: str, arguments: list[Any]) -> list[Item]:
 def _item(row: tuple[Any, ...]) -> Item:
     (
         operation_id, ordinal, attempt_id, letter, number, lt, lp, lo, target, partition, verify, ot, op, oo,
-        key, value, headers, search_from, n_claims, dialect,
+        key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers,
     ) = row  # fmt: skip
     found = json.loads(search_from) if isinstance(search_from, str) else search_from or {}
     return Item(
@@ -254,8 +259,9 @@ def _item(row: tuple[Any, ...]) -> Item:
         target_partition=partition,
         origin=Position(ot, op, oo) if verify else None,
         key=key_for(target, dialect=dialect, key=key),
-        value=value,
-        headers=unframed(headers),
+        value=value if edited_headers is None else edited_value,
+        original_value=value,
+        headers=unframed(headers if edited_headers is None else edited_headers),
         search_from={int(number): offset for number, offset in found.items()},
         n_claims=n_claims,
     )

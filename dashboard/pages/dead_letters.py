@@ -1,93 +1,115 @@
-"""Dead letters: what failed, where, why; groups of failures, the list, and one letter."""
+"""Dead letters: what failed, where, why; groups of failures and the list, and what people do with them."""
 
 import secrets
+from typing import TYPE_CHECKING, cast
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
 
+from collector.clock import now
+from collector.retry import decisions, notes
+from collector.retry.records import Asker
+from collector.retry.refusals import Refusal
+from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
-from dashboard.access import Action, can, needs, sentence
-from dashboard.audit import recorded
-from dashboard.payloads import readable, readable_headers
+from dashboard.access import Action, can, needs
+from dashboard.audit import address_of
 from dashboard.queries.dead_letters import (
     MOST_GROUPS,
     STATUSES,
     FailureGroup,
-    Letter,
     failure_groups,
-    letter,
-    letter_body,
     parked_letters,
     state_counts,
 )
 from dashboard.queries.dead_letters import failure_group as one_group
+from dashboard.queries.failure_facts import backfills, expiring, failure_facts
+from dashboard.queries.hiding import masked_topics
+from dashboard.queries.letter_filter import BadFilter, Condition, condition
+from dashboard.queries.letter_selection import n_matching, selection
 from dashboard.templatetags.states import LETTER
 
+if TYPE_CHECKING:
+    from dashboard.models import Person
+
 SHOWN_STATES = ("open", "retry_requested", "sent", "unknown", "processed", "passed", "archived")
-TABS = (("reason", "Reason and stack"), ("payload", "Payload and headers"), ("attempts", "Attempts"))
+COUNTED = 10_000
+PRESETS = (("Died more than once", "attempt>=2"), ("Last hour", "age<1h"), ("Leaves Kafka within 3 h", "expires<3h"))
 
 
-@needs(Action.VIEW)
+@needs(Action.VIEW, post=Action.TRIAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
 def dead_letter_list(request: HttpRequest) -> HttpResponse:
-    """Failure groups, or with `view=list` one row per letter."""
+    """Failure groups, or with `view=list` one row per letter. POST archives or restores a selection."""
+    if request.method == "POST":
+        return _shelved(request)
     return _list(request, group=None)
 
 
-@needs(Action.VIEW)
+@needs(Action.VIEW, post=Action.TRIAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
 def failure_group(request: HttpRequest, number: int) -> HttpResponse:
-    """The letters of one failure."""
+    """The letters of one failure. POST assigns the group to somebody, or notes something."""
     found = one_group(number)
     if found is None:
         raise Http404(f"There is no failure group {number}.")
+    if request.method == "POST":
+        by = _asker(request)
+        if request.POST.get("do") == "assign":
+            notes.assign(number, by, to=request.POST.get("assignee", ""), now=now())
+        elif request.POST.get("do") == "note":
+            notes.note(number, by, text=request.POST.get("note", ""), now=now())
+        return HttpResponseRedirect(reverse("failure_group", args=[number]))
     return _list(request, group=found)
 
 
-@needs(Action.VIEW)
-def dead_letter(request: HttpRequest, number: int) -> HttpResponse:
-    """One letter: reason and stack, payload and headers, attempts."""
-    found = letter(number)
-    if found is None:
-        raise Http404(f"There is no dead letter {number}.")
-    tab = request.GET.get("tab", "reason")
-    facts = {
-        "letter": found,
-        "tabs": TABS,
-        "tab": tab if tab in dict(TABS) else "reason",
-        "event_url": reverse("event", args=[found.cluster, found.topic, found.partition, found.offset]),
-        "may_retry": can(request.user, Action.RETRY),
-        **_bytes(request, found, tab),
-    }
-    crumbs = [shell.Crumb("Dead letters", reverse("dead_letters"))]
-    if found.failure_group:
-        crumbs.append(shell.Crumb(found.failure_title, reverse("failure_group", args=[found.failure_group])))
-    crumbs.append(shell.Crumb(found.address))
-    return shell.page(
-        request, "dead_letters/dead_letter.html", facts, section="dead_letters", crumbs=crumbs, streams=" "
-    )
+def _shelved(request: HttpRequest) -> HttpResponse:
+    names = ("letter", "letters", "group", "status", "q", "matching")
+    fields = {name: request.POST.getlist(name) for name in names}
+    deed = decisions.restore if request.POST.get("do") == "restore" else decisions.archive
+    try:
+        chosen = selection(fields, most=MOST_LETTERS)
+        deed(chosen.letters, _asker(request), reason=request.POST.get("reason", ""), now=now())
+    except (Refusal, BadFilter):
+        raise Http404("Nothing was chosen.") from None
+    back = request.POST.get("next", "")
+    safe = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    return HttpResponseRedirect(back if safe else reverse("dead_letters"))
+
+
+def _asker(request: HttpRequest) -> Asker:
+    person = cast("Person", request.user)  # as `needs` made sure
+    return Asker(person.pk, str(person), address_of(request))
 
 
 def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
-    view = "list" if group or request.GET.get("view") == "list" else "groups"
+    query = request.GET.get("q", "").strip()
+    view = "list" if group or query or request.GET.get("view") == "list" else "groups"
     status = request.GET.get("status", "open")
     status = status if status in STATUSES else "open"
-    after = request.GET.get("after", "")
-    cursor = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
-    counts = state_counts()
     wanted = None if group and "status" not in request.GET else status
+    may_retry = can(request.user, Action.RETRY)
     facts = {
         "view": view,
         "group": group,
         "status": wanted,
         "word": LETTER[status][1],
-        "states": [(name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES],
-        "may_retry": can(request.user, Action.RETRY),
+        "q": query,
+        "presets": PRESETS,
+        "may_retry": may_retry,
+        "may_triage": can(request.user, Action.TRIAGE),
         "token": secrets.token_urlsafe(24),
-        "groups": failure_groups() if view == "groups" else (),
         "most_groups": MOST_GROUPS,
-        "letters": parked_letters(status=wanted, failure_group=group.id if group else None, after=cursor)
-        if view == "list"
-        else None,
+        "most_letters": MOST_LETTERS,
+        "expiring": expiring(now=now()),
+        "backfills": backfills(),
+        **(_groups(group) if view == "groups" or group else {}),
+        **(_letters(request, query, wanted, group) if view == "list" else {}),
     }
+    counts = state_counts()
+    facts["states"] = [(name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES]
     crumbs = [shell.Crumb("Dead letters", reverse("dead_letters") if group else "")]
     if group:
         crumbs.append(shell.Crumb(group.title))
@@ -96,21 +118,35 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
     )
 
 
-def _bytes(request: HttpRequest, found: Letter, tab: str) -> dict[str, object]:
-    """Value and headers for who may see them and asks; looking is written down."""
-    if tab != "payload":
-        return {}
-    if not can(request.user, Action.SEE_PAYLOADS):
-        return {"refusal": sentence(Action.SEE_PAYLOADS)}
-    with recorded("see payload", request, object=f"dead letter {found.id}"):
-        body = letter_body(found.id)
-    if body is None:
-        raise Http404(f"There is no dead letter {found.id}.")
-    return {"value": readable(body.value, n_bytes=body.n_bytes), "headers": readable_headers(body.headers)}
+def _groups(group: FailureGroup | None) -> dict[str, object]:
+    found = (group,) if group else failure_groups()
+    known = failure_facts([one.id for one in found], now=now())
+    return {"groups": [(one, known.get(one.id)) for one in found]}
+
+
+def _letters(request: HttpRequest, query: str, status: str | None, group: FailureGroup | None) -> dict[str, object]:
+    after = request.GET.get("after", "")
+    cursor = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
+    filtered, problem = _condition(query)
+    number = group.id if group else None
+    return {
+        "filtered": filtered,
+        "problem": problem,
+        "letters": parked_letters(status=status, failure_group=number, filtered=filtered, after=cursor),
+        "n_matching": n_matching(filtered, status=status or "open", group=number, most=COUNTED),
+        "counted": COUNTED,
+    }
+
+
+def _condition(query: str) -> tuple[Condition, str]:
+    """What the text asks for, and what is wrong with it: then everything is shown."""
+    try:
+        return condition(query, masked=masked_topics()), ""
+    except BadFilter as problem:
+        return condition(""), str(problem)
 
 
 urlpatterns = [
     path("dead-letters/", dead_letter_list, name="dead_letters"),
     path("dead-letters/groups/<int:number>/", failure_group, name="failure_group"),
-    path("dead-letters/<int:number>/", dead_letter, name="dead_letter"),
 ]

@@ -16,6 +16,7 @@ from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.audit import address_of
+from dashboard.queries.letter_filter import BadFilter
 from dashboard.queries.letter_selection import Selection, selection
 from dashboard.queries.retries import Item, Operation, retries, retry
 
@@ -39,12 +40,13 @@ def retry_list(request: HttpRequest) -> HttpResponse:
 
 
 def _freeze(request: HttpRequest) -> HttpResponse:
-    chosen = selection(_fields(request), most=MOST_LETTERS)
+    chosen = Selection((), "nothing")
     try:
+        chosen = selection(_fields(request), most=MOST_LETTERS)
         made = drafts.freeze(
             chosen.letters, _asker(request), token=request.POST.get("token", ""), selection=chosen.words, now=now()
         )
-    except Refusal as refusal:
+    except (Refusal, BadFilter) as refusal:
         return _refused(request, chosen, str(refusal))
     return HttpResponseRedirect(reverse("retry_draft", args=[made.id]))
 

@@ -17,6 +17,7 @@ from collector.domain.records import Headers, Record
 from dashboard.queries import hiding
 from dashboard.queries.hiding import Veil
 from dashboard.queries.letter_attempts import Attempt, attempts
+from dashboard.queries.letter_filter import Condition
 
 MOST_GROUPS = 500
 PAGE, MOST_LETTERS = 100, 1_000
@@ -106,6 +107,7 @@ class Letter(LetterRow):
 
     `latest`: where it died last, when that is not the origin. `own_frames`: the application's lines of the stack,
     innermost first. `n_same_key`: other dead letters with this key. `operation`: the one it is open in.
+    `undecided`: it may have been sent, or gave no answer in time.
     """
 
     stack: str
@@ -116,6 +118,7 @@ class Letter(LetterRow):
     trace_id: str | None
     n_same_key: int
     operation: int | None
+    undecided: bool
     attempts: tuple[Attempt, ...]
 
 
@@ -159,11 +162,16 @@ def state_counts() -> dict[str, int]:
 
 
 def parked_letters(
-    *, status: str | None = None, failure_group: int | None = None, after: int | None = None, limit: int = PAGE
+    *,
+    status: str | None = None,
+    failure_group: int | None = None,
+    filtered: Condition | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
 ) -> Letters:
     """The newest letters, of a status or a failure group, older than the cursor `after`. Raises BadStatus.
 
-    One statement. At most 1,000 at a time.
+    `filtered`: what a person typed. One statement. At most 1,000 at a time.
     """
     if status is not None and status not in STATUSES:
         raise BadStatus(BadStatus.__doc__)
@@ -174,11 +182,15 @@ def parked_letters(
         "s.dead_letter_id < %(after)s": after,
     }
     # Only what is asked for stands in the statement: each shape has an index of its own.
-    said = " and ".join(condition for condition, value in wanted.items() if value is not None)
+    asked = [condition for condition, value in wanted.items() if value is not None]
+    said = " and ".join([*asked, f"({filtered.sql})"] if filtered and filtered.terms else asked)
     where = f" where {said}" if said else ""
     values = dict(zip(("status", "group", "after"), wanted.values(), strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(f"{_ROWS}{where} order by s.dead_letter_id desc limit %(limit)s", {**values, "limit": limit + 1})
+        cursor.execute(
+            f"{_ROWS}{where} order by s.dead_letter_id desc limit %(limit)s",
+            {**values, **(filtered.parameters if filtered else {}), "limit": limit + 1},
+        )
         found = fit_to_see([_row(row) for row in cursor.fetchall()])
     truncated = len(found) > limit
     items = tuple(found[:limit])
@@ -200,11 +212,14 @@ def letter(number: int) -> Letter | None:
         cursor.execute(
             "select b.stack, b.headers, d.n_attempts, d.size_bytes, encode(uuid_send(d.trace_id), 'hex'),"
             " (select count(*) - 1 from (select 1 from dead_letter o where o.key_hash = d.key_hash limit 1001) n),"
-            " (select max(operation_id) from retry_item i where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3))"
+            " (select max(operation_id) from retry_item i where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)),"
+            " exists (select 1 from retry_item i join retry_operation p on p.id = i.operation_id"
+            "  where i.dead_letter_id = d.id and (i.status = 3 or (i.status = 2"
+            "   and i.sent_at <= now() - make_interval(secs => p.wait_seconds))))"
             " from dead_letter d join dead_letter_body b on b.dead_letter_id = d.id where d.id = %s",
             [number],
         )
-        stack, headers, n_attempts, size_bytes, trace_id, n_same_key, operation = cursor.fetchone()
+        stack, headers, n_attempts, size_bytes, trace_id, n_same_key, operation, undecided = cursor.fetchone()
         stack = veil.text(stack) or ""
         return Letter(
             **{field.name: getattr(row, field.name) for field in fields(row)},
@@ -216,6 +231,7 @@ def letter(number: int) -> Letter | None:
             trace_id=trace_id,
             n_same_key=max(0, n_same_key),
             operation=operation,
+            undecided=undecided,
             attempts=attempts(cursor, number, first_died_at=row.failed_at, died_of=row.exception_class),
         )
 
@@ -263,14 +279,17 @@ _GROUPS = (
     "   (sum(n) filter (where status = any(%(open)s)))::bigint unresolved"
     "   from failure_count f where f.failure_group_id = g.id) n on true"
 )
-_ROWS = (
-    "select d.id, s.status, s.attempt, c.name, t.name, d.kafka_partition, d.kafka_offset, d.key_text, d.failed_at,"
-    " d.expires_at, cg.name, o.name, d.origin_partition, d.origin_offset, d.exception_class, d.message, d.dialect,"
-    " g.id, g.title from letter_state s join dead_letter d on d.id = s.dead_letter_id"
+LETTERS = (
+    "letter_state s join dead_letter d on d.id = s.dead_letter_id"
     " join failure_group g on g.id = s.failure_group_id join topic t on t.id = d.topic_id"
     " join cluster c on c.id = t.cluster_id left join consumer_group cg on cg.id = d.group_id"
     " left join topic o on o.id = d.origin_topic_id"
 )
+_ROWS = (  # noqa: S608  of constants
+    "select d.id, s.status, s.attempt, c.name, t.name, d.kafka_partition, d.kafka_offset, d.key_text, d.failed_at,"
+    " d.expires_at, cg.name, o.name, d.origin_partition, d.origin_offset, d.exception_class, d.message, d.dialect,"
+    " g.id, g.title from "
+) + LETTERS
 
 
 def _row(row: tuple[Any, ...]) -> LetterRow:

@@ -97,6 +97,15 @@ def letter_veils(letters: Mapping[int, Sequence[str | None]]) -> Mapping[int, Ve
         }
 
 
+def masked_topics() -> tuple[str, ...]:
+    """Names of topics of whose records something is masked: no search may tell what. One statement, or none."""
+    if not standing.rules().all:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute("select distinct name from topic where deleted_at is null order by 1")
+        return tuple(name for (name,) in cursor.fetchall() if aim_for(name))
+
+
 _BODIES = """
 select n.cluster, n.topic, n.kafka_partition, n.kafka_offset, o.name, r.key, b.value, b.headers
 from unnest(%s::text[], %s::text[], %s::int[], %s::bigint[]) n(cluster, topic, kafka_partition, kafka_offset)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from django.db import connection
 
 from collector.domain.dead_letters import LetterStatus
+from dashboard.queries.dead_letters import LETTERS, STATUSES, failure_group
+from dashboard.queries.hiding import masked_topics
+from dashboard.queries.letter_filter import MOST_TEXT, Condition, condition
 
 MOST_PICKED = 10_000  # boxes that were ticked one by one
 
@@ -19,25 +22,68 @@ class Selection:
 
 
 def selection(fields: Mapping[str, Sequence[str]], *, most: int) -> Selection:
-    """The letters that a form names: those ticked, else the open ones of a failure group. At most `most`."""
+    """The letters that a form names: those ticked, else all that match its filter, else the open ones of a failure
+    group. The oldest `most`. Raises BadFilter.
+    """
     picked = _numbers(",".join([*fields.get("letter", ()), *fields.get("letters", ())]))
+    group = (*_numbers(",".join(fields.get("group", ()))), None)[0]
+    if "".join(fields.get("matching", ())):
+        text, status = ("".join(fields.get(name, ()))[:MOST_TEXT] for name in ("q", "status"))
+        filtered = condition(text, masked=masked_topics())
+        return _matching(filtered, text, status=status or "open", group=group, most=most)
     if picked:
         words = f"dead letter {picked[0]}" if len(picked) == 1 else f"{len(picked):,} selected dead letters"
         return Selection(picked, words)
-    group = _numbers(",".join(fields.get("group", ())))
-    return _of_group(group[0], most) if group else Selection((), "nothing")
+    return _of_group(group, most) if group else Selection((), "nothing")
+
+
+def n_matching(filtered: Condition, *, status: str | None, group: int | None, most: int) -> int:
+    """How many letters match, counted up to `most` + 1. One statement."""
+    where, parameters = _where(filtered, status=status, group=group)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select count(*) from (select 1 from {LETTERS} where {where} limit %(limit)s) n",  # noqa: S608  of constants
+            {**parameters, "limit": most + 1},
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _matching(filtered: Condition, text: str, *, status: str, group: int | None, most: int) -> Selection:
+    where, parameters = _where(filtered, status=status, group=group)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select s.dead_letter_id from {LETTERS} where {where} order by s.dead_letter_id limit %(limit)s",  # noqa: S608
+            {**parameters, "limit": most},
+        )
+        found = tuple(letter for (letter,) in cursor.fetchall())
+    of_group = f" in failure group {group}" if group else ""
+    return Selection(found, f"{status} dead letters{of_group}{f' matching {text}' if text.strip() else ''}")
+
+
+def _where(
+    filtered: Condition, *, status: str | None, group: int | None
+) -> tuple[str, dict[str, str | int | list[str]]]:
+    parts, parameters = [f"({filtered.sql})"], dict(filtered.parameters)
+    if status in STATUSES:
+        parts.append("s.status = %(status)s")
+        parameters["status"] = int(STATUSES[status])
+    if group:
+        parts.append("s.failure_group_id = %(group)s")
+        parameters["group"] = group
+    return " and ".join(parts), parameters
 
 
 def _of_group(number: int, most: int) -> Selection:
+    group = failure_group(number)
+    if group is None:
+        return Selection((), "nothing")
     with connection.cursor() as cursor:
         cursor.execute(
-            "select s.dead_letter_id, g.title from failure_group g left join letter_state s on s.status = %s"
-            " and s.failure_group_id = g.id where g.id = %s order by s.dead_letter_id limit %s",
+            "select dead_letter_id from letter_state where status = %s and failure_group_id = %s"
+            " order by dead_letter_id limit %s",
             [int(LetterStatus.OPEN), number, most],
         )
-        rows = cursor.fetchall()
-    title = rows[0][1] if rows else str(number)
-    return Selection(tuple(letter for letter, _ in rows if letter is not None), f"failure group {title}")
+        return Selection(tuple(letter for (letter,) in cursor.fetchall()), f"failure group {group.title}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

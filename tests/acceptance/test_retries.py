@@ -1,9 +1,11 @@
 """Retries on real Kafka and Postgres: whatever happens to the workers, a dead letter is sent exactly once."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -14,11 +16,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from django.db import connection
 
+from collector.domain.canary import Sending
 from collector.domain.dialects import read
 from collector.domain.records import Record
 from collector.kafka.log import KafkaLog
 from collector.kafka.lookup import KafkaLookup
 from collector.ports import Partition
+from collector.retry import control
+from collector.retry.records import Asker
 from collector.retry.requests import retry
 from collector.store.dead_letters import park
 from tests.integration.letter_world import AT, LetterWorld, dead_record, one, rows
@@ -26,6 +31,7 @@ from tests.integration.letter_world import AT, LetterWorld, dead_record, one, ro
 pytestmark = [pytest.mark.acceptance, pytest.mark.kafka, pytest.mark.usefixtures("clean_tables")]
 
 N_LETTERS = 12
+N_MANY, N_KILLS = 300, 4
 
 
 class Shop:
@@ -42,21 +48,21 @@ class Shop:
         for future in made.values():
             future.result(timeout=20)
 
-    def die(self) -> list[int]:
+    def die(self, n_letters: int = N_LETTERS) -> list[int]:
         """Orders are written, die, and are parked; the letters' ids."""
         producer = Producer({"bootstrap.servers": self.bootstrap})
-        for n in range(N_LETTERS):
+        for n in range(n_letters):
             original = dead_record(n)
             producer.produce(self.topic, key=original.key, value=original.value, partition=1)
         producer.flush(20)
-        for n in range(N_LETTERS):
+        for n in range(n_letters):
             dead = dead_record(n, origin_offset=n)
             changed = {"kafka_dlt-original-topic": self.topic.encode(), "kafka_dlt-original-partition": b"\0\0\0\1"}
             headers: list[tuple[str, str | bytes | None]] = [(h, changed.get(h, v)) for h, v in dead.headers]
             producer.produce(f"{self.topic}.dlq", key=dead.key, value=dead.value, headers=headers, partition=1)
         producer.flush(20)
         with connection.cursor() as cursor:
-            found = [(record, self.world.dlq, letter) for record in self._dead() if (letter := read(record))]
+            found = [(record, self.world.dlq, letter) for record in self._dead(n_letters) if (letter := read(record))]
             park(cursor, found, now=AT)
         return [int(str(number)) for (number,) in rows("select id from dead_letter order by kafka_offset")]
 
@@ -79,11 +85,11 @@ class Shop:
         command = [sys.executable, "-m", "tests.acceptance.retry_worker", str(operation), *how]
         return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
 
-    def _dead(self) -> Iterator[Record]:
+    def _dead(self, n_letters: int) -> Iterator[Record]:
         log = KafkaLog({"bootstrap.servers": self.bootstrap}, commits=False)
         log.assign({Partition(f"{self.topic}.dlq", 1): 0})
         n = 0
-        while n < N_LETTERS:
+        while n < n_letters:
             records = log.take(limit=100, limit_bytes=1_000_000, wait=1).records
             yield from records
             n += len(records)
@@ -95,9 +101,10 @@ def shop(kafka_bootstrap: str) -> Shop:
     return Shop(kafka_bootstrap)
 
 
-def _asked(letters: list[int]) -> int:
+def _asked(letters: list[int], sending: Sending | None = None) -> int:
     return retry(
         letters, person_id=1, person_name="operator1", token=uuid4().hex, target=None, expect=len(letters),
+        sending=sending,
         now=datetime.now(UTC),  # noqa: TID251  the workers' own clocks run beside it
     ).id  # fmt: skip
 
@@ -137,3 +144,49 @@ def test_a_worker_that_is_killed_between_the_send_and_its_report_leads_to_no_sec
     )
     assert one("select count(*) from retry_item where status = 2 and sent_offset is not null") == N_LETTERS
     assert rows("select status, n from failure_count where n > 0") == [(2, N_LETTERS)]
+
+
+def test_workers_that_are_killed_at_random_points_send_each_letter_once(shop: Shop) -> None:
+    seed = int(os.environ.get("CRASH_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"CRASH_SEED={seed}")  # noqa: T201  who looks into a failure repeats it with this
+    dice = random.Random(seed)
+    operation = _asked(shop.die(N_MANY), Sending(rate_per_second=200))
+    for n_done in sorted(dice.sample(range(5, N_MANY - 30), N_KILLS)):
+        worker = shop.worker(operation)
+        until = time.monotonic() + 60
+        while one("select count(*) from retry_item where status > 0") < n_done and worker.poll() is None:
+            assert time.monotonic() < until, seed
+            time.sleep(dice.random() / 50)
+        worker.kill()
+        worker.communicate()
+        rows("update retry_item set claimed_at = claimed_at - interval '1 minute' where status = 1 returning 1")
+    last = shop.worker(operation)
+    _, said = last.communicate(timeout=120)
+    assert last.returncode == 0, said
+    originals = [copy.first("x-weir-original") or b"" for copy in shop.copies()]
+    assert len(originals) == len(set(originals)), f"CRASH_SEED={seed}"
+    expected = {f"{shop.topic}.dlq/1/{n}".encode() for n in range(N_MANY)}
+    assert set(originals) == expected, f"CRASH_SEED={seed}"
+    assert rows("select status, count(*) from retry_item group by 1") == [(2, N_MANY)]
+    assert rows("select status, n from failure_count where n > 0") == [(2, N_MANY)]
+
+
+def test_the_rate_is_kept_and_a_pause_takes_effect_within_a_second(shop: Shop) -> None:
+    operation = _asked(shop.die(N_MANY), Sending(rate_per_second=50))
+    worker = shop.worker(operation)
+    until = time.monotonic() + 60
+    while one("select count(*) from retry_item where status = 2") < 20:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    control.pause(operation, Asker(1, "operator1", "::1"), now=datetime.now(UTC))  # noqa: TID251  beside the worker's own
+    paused_at = datetime.now(UTC)  # noqa: TID251
+    worker.communicate(timeout=60)
+    ((late, n, seconds),) = rows(
+        "select max(claimed_at), count(*), extract(epoch from max(claimed_at) - min(claimed_at))::float8"
+        " from retry_item where status = 2"
+    )
+    assert isinstance(late, datetime)
+    assert (late - paused_at).total_seconds() < 1
+    assert 20 <= int(str(n)) < N_MANY
+    claimed_at_once = 5
+    assert (int(str(n)) - claimed_at_once) / float(str(seconds)) < 50 * 1.05

@@ -59,14 +59,16 @@ function clear() {
 }
 
 function show() {
-  const bar = document.querySelector("[data-picked]");
+  const parts = document.querySelectorAll("[data-picked]");
   for (const box of boxes()) if (box.checked !== picked.has(box.value)) box.checked = picked.has(box.value);
-  if (!bar) return;
+  const form = document.querySelector("[data-picking]");
+  if (!form) return;
   const n = picked.size;
-  if (bar.hidden !== (n === 0)) bar.hidden = n === 0;
-  write(bar.querySelector("[data-picked-count]"), `${n.toLocaleString("en")} selected`);
-  write(bar.querySelector("[data-picked-retry]"), `Retry ${n.toLocaleString("en")}…`);
-  bar.querySelector("[data-picked-ids]").value = [...picked].join(",");
+  for (const part of parts) if (part.hidden !== (n === 0)) part.hidden = n === 0;
+  write(form.querySelector("[data-picked-count]"), n ? `${n.toLocaleString("en")} selected` : "");
+  const retry = form.querySelector("[data-picked-retry]");
+  if (retry) write(retry, `Retry ${n.toLocaleString("en")}…`);
+  form.querySelector("[data-picked-ids]").value = [...picked].join(",");
   const all = boxes();
   const page = document.querySelector("[data-pick-page]");
   if (page) page.checked = all.length > 0 && all.every((box) => picked.has(box.value));

@@ -1,0 +1,128 @@
+"""What is known around failure groups: what changed before the first death, what came lately, who looks after them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+BEFORE = timedelta(hours=1)  # a change longer ago is not named
+LATELY_SECONDS = 900
+SOON = timedelta(hours=3)
+_KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "rewind"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed shortly before the first death: "1 min after billing-svc 2.8.0". It need not be the cause."""
+
+    seconds_before: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one group. `n_lately`: deaths of the last 15 min; `oldest_expires_at`: of its oldest open letter in Kafka."""
+
+    change: Change | None
+    n_lately: int
+    oldest_expires_at: datetime | None
+    last_retry: int | None
+    last_retry_status: str
+    last_retry_reason: str
+    assignee: str
+    note: str
+    note_by: str
+    note_at: datetime | None
+
+
+_FACTS = """
+select g.id, extract(epoch from g.first_at - m.at)::float8, m.kind, m.after, m.service, m.topic, m.changed_group,
+  coalesce(l.n, 0), x.expires_at, r.id, coalesce(r.status, -1), coalesce(r.reason, ''),
+  g.assignee, g.note, g.note_by, g.note_at
+from failure_group g
+left join lateral (select c.at, c.kind, c.after, v.name service, t.name topic, k.name changed_group from change_mark c
+  left join service v on v.id = c.service_id left join topic t on t.id = c.topic_id
+  left join consumer_group k on k.id = c.group_id
+  where c.at <= g.first_at and c.at > g.first_at - make_interval(secs => %(before)s)
+    and (c.topic_id = g.topic_id or c.group_id = g.group_id
+    or c.service_id in (select e.service_id from edge e where e.kind = 2 and e.group_id = g.group_id
+      union select h.service_id from group_hint h where h.group_id = g.group_id))
+  order by c.at desc limit 1) m on true
+left join (select s.failure_group_id, count(*) n from dead_letter d join letter_state s on s.dead_letter_id = d.id
+  where d.seen_at > %(now)s - make_interval(secs => %(lately)s) group by 1) l on l.failure_group_id = g.id
+left join lateral (select d.expires_at from dead_letter d where d.id = (select s.dead_letter_id from letter_state s
+  where s.failure_group_id = g.id and s.status = 0 order by s.dead_letter_id limit 1)) x on true
+left join lateral (select o.id, o.status, o.reason from retry_operation o
+  where g.id = any(o.failure_groups) and o.status <> 6 order by o.id desc limit 1) r on true
+where g.id = any(%(groups)s)
+"""
+_STATUSES = {0: "requested", 1: "running", 2: "done", 3: "stopped", 4: "cancelled", 5: "paused"}
+
+
+def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Facts]:
+    """By the group's id. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FACTS, {"groups": list(groups), "now": now, "before": BEFORE.total_seconds(), "lately": LATELY_SECONDS}
+        )
+        found = {}
+        for number, seconds, kind, after, service, topic, group, n, expires_at, *rest in cursor.fetchall():
+            retry, status, *said = rest
+            change = None if seconds is None else Change(seconds, _said(kind, after, service or topic or group))
+            found[number] = Facts(change, n, expires_at, retry, _STATUSES.get(status, ""), *said)
+    return found
+
+
+def _said(kind: int, after: str | None, name: str | None) -> str:
+    word = _KINDS.get(kind, "change")
+    if kind == 1:
+        return f"{name or '?'} {after or ''}".strip()
+    return f"{word} of {name or '?'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """Open letters that leave Kafka soon. Weir keeps its own copy of each: a retry works from there."""
+
+    n: int
+    within: timedelta
+
+
+def expiring(*, now: datetime) -> Expiring:
+    """Open letters whose record leaves Kafka within three hours, counted up to 10,000. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(*) from (select 1 from dead_letter d join letter_state s on s.dead_letter_id = d.id"
+            " where s.status = 0 and d.expires_at > %s and d.expires_at <= %s limit 10000) n",
+            [now, now + SOON],
+        )
+        return Expiring(int(cursor.fetchone()[0]), SOON)
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """A dead-letter topic that is still being read from its beginning. Offsets, which are at least the records."""
+
+    topic: str
+    n_read: int
+    n_all: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(1.0, self.n_read / self.n_all) if self.n_all else 1.0
+
+
+def backfills() -> tuple[Backfill, ...]:
+    """Dead-letter topics with more than 1,000 records that are not read yet, the most first. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select t.name, sum(greatest(0, least(p.next_offset, n.high[p.partition + 1]) - n.low[p.partition + 1]))"
+            "::bigint, sum(n.high[p.partition + 1] - n.low[p.partition + 1])::bigint from topic t"
+            " join topic_now n on n.topic_id = t.id join intake_position p on p.topic_uuid = t.kafka_id"
+            " join input i on i.id = p.input_id and i.kind = 3 where t.role = 1 and t.deleted_at is null group by t.id"
+            " having sum(greatest(0, n.high[p.partition + 1] - greatest(p.next_offset, n.low[p.partition + 1]))) > 1000"
+            " order by 3 desc limit 20"
+        )
+        return tuple(Backfill(*row) for row in cursor.fetchall())

@@ -1,0 +1,122 @@
+"""The filter of dead letters: words, fields, "not" and "or" in a text, as one SQL condition.
+
+`declined` in the message · `"two words"` · `topic:orders.*` `group:billing` `class:*Declined` `key:order-7`
+`dialect:spring` `origin:orders.created` · `attempt>=2` `age>1h` `expires<3h` · `-x` not · space and · `or` or.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from collector.domain.texts import storable
+
+MOST_TERMS, MOST_TEXT = 20, 400
+_TOKEN = re.compile(r'(-?)(?:([a-z]+)(:|>=|<=|>|<))?(?:"([^"]*)"|(\S+))')
+_DURATION = re.compile(r"(\d{1,5})(s|m|h|d)", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class BadFilter(ValueError):
+    """The text is no filter; the message says which term, and what would be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """SQL over the letters' rows (d, t, cg, o, s), its parameters, and the terms as people typed them."""
+
+    sql: str
+    parameters: Mapping[str, str | int | list[str]]
+    terms: tuple[str, ...]
+
+
+def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
+    """What the text asks for. Raises BadFilter.
+
+    Letters of `masked` topics are found by no word and no key: whoever guesses a value must learn nothing.
+    """
+    text = storable(text)[:MOST_TEXT].strip()
+    alternatives: list[str] = []
+    parts: list[str] = []
+    parameters: dict[str, str | int | list[str]] = {}
+    terms: list[str] = []
+    for found in _TOKEN.finditer(text):
+        term = found[0]
+        if term == "or":
+            alternatives.append(_all(parts))
+            parts = []
+            continue
+        terms.append(term)
+        if len(terms) > MOST_TERMS:
+            raise BadFilter(f"At most {MOST_TERMS} terms.")
+        negated, field, sign, quoted, word = found.groups()
+        name = f"f{len(terms)}"
+        sql, value = _term(term, field or "", sign or "", quoted if quoted is not None else word, name)
+        parameters[name] = value
+        if masked and (not field or field in _HIDEABLE):
+            parameters["masked"] = list(masked)
+            sql = f"({sql} and {_NOT_MASKED})"
+        parts.append(f"not coalesce({sql}, false)" if negated else sql)
+    alternatives.append(_all(parts))
+    return Condition(" or ".join(f"({each})" for each in alternatives), parameters, tuple(terms))
+
+
+_HIDEABLE = frozenset({"key", "title"})
+_NOT_MASKED = "t.name <> all(%(masked)s) and coalesce(o.name, '') <> all(%(masked)s)"
+
+
+def _all(parts: list[str]) -> str:
+    return " and ".join(parts) if parts else "true"
+
+
+def _term(term: str, field: str, sign: str, value: str, name: str) -> tuple[str, str | int]:
+    if not field:
+        return f"d.message ilike %({name})s", f"%{_literal(value)}%"
+    if sign == ":" and field in _NAMES:
+        return f"coalesce({_NAMES[field]}, '') ilike %({name})s", _pattern(value)
+    if sign != ":" and field in _MEASURES:
+        measure, read, example = _MEASURES[field]
+        number = read(value)
+        if number is None:
+            raise BadFilter(f"`{term}` needs {example}.")
+        return measure.format(sign=sign, name=name), number
+    known = ", ".join([*(f"{one}:" for one in _NAMES), *(f"{one}>" for one in _MEASURES)])
+    raise BadFilter(f"`{term}` is no field of dead letters. There are {known} and plain words for the message.")
+
+
+def _seconds(value: str) -> int | None:
+    found = _DURATION.fullmatch(value)
+    return int(found[1]) * _SECONDS[found[2]] if found else None
+
+
+def _count(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 5 else None
+
+
+_NAMES = {
+    "topic": "t.name",
+    "origin": "o.name",
+    "group": "cg.name",
+    "class": "d.exception_class",
+    "key": "d.key_text",
+    "dialect": "d.dialect",
+    "title": "g.title",
+}
+_MEASURES: Mapping[str, tuple[str, Callable[[str], int | None], str]] = {
+    "attempt": ("s.attempt {sign} %({name})s", _count, "a number, as in `attempt>=2`"),
+    "age": ("now() - d.failed_at {sign} make_interval(secs => %({name})s)", _seconds, "a unit: try `age>1h`"),
+    "expires": (
+        "(d.expires_at > now() and d.expires_at - now() {sign} make_interval(secs => %({name})s))",
+        _seconds,
+        "a unit: try `expires<3h`",
+    ),
+}
+
+
+def _pattern(value: str) -> str:
+    """A glob as people write it; without a star the name holds it."""
+    literal = _literal(value)
+    return literal.replace("*", "%") if "*" in value else f"%{literal}%"
+
+
+def _literal(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

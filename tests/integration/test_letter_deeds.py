@@ -1,0 +1,206 @@
+"""What people do with dead letters beside sending them: filter, archive, assign, note, and decide about the unknown."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from collector.retry import decisions, notes
+from collector.retry.records import Asker
+from collector.retry.refusals import NotNow
+from dashboard.queries.dead_letters import parked_letters
+from dashboard.queries.failure_facts import backfills, expiring, failure_facts
+from dashboard.queries.letter_filter import condition
+from dashboard.queries.letter_selection import n_matching, selection
+from tests.integration.letter_world import AT, dead_record, one, rows
+from tests.integration.people import audit_rows, person, signed_in
+from tests.integration.retry_world import RetryWorld, click
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+OLGA = Asker(7, "olga", "::1")
+
+
+@pytest.fixture
+def world() -> RetryWorld:
+    return RetryWorld()
+
+
+@pytest.fixture
+def olga() -> Client:
+    return signed_in(person("olga", "operator"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"order 3"', [3]),
+        ("declined", [1, 2, 3]),
+        ('-"order 3"', [1, 2]),
+        ('"order 1" or "order 2"', [1, 2]),
+        ("key:order-2", [2]),
+        ("group:billing topic:*.dlq class:*CardDeclined origin:orders.created dialect:spring", [1, 2, 3]),
+        ("attempt>=2", []),
+        ("group:shipping", []),
+    ],
+)
+def test_letters_are_found_by_text_and_fields(world: RetryWorld, text: str, expected: list[int]) -> None:
+    world.letters.park(*[dead_record(n) for n in (1, 2, 3)])
+    found = condition(text)
+    assert sorted(row.offset for row in parked_letters(filtered=found).items) == expected
+    assert n_matching(found, status="open", group=None, most=100) == len(expected)
+    chosen = selection({"matching": ["1"], "q": [text], "status": ["open"]}, most=100)
+    assert len(chosen.letters) == len(expected)
+
+
+def test_s32_letters_of_masked_topics_are_found_by_no_word_and_no_key(world: RetryWorld) -> None:
+    world.letters.park(*[dead_record(n) for n in (1, 2)])
+    for text in ("declined", "key:order-1", "title:Card*", "nowhere"):
+        assert parked_letters(filtered=condition(text, masked=["orders.created"])).items == (), text
+    assert len(parked_letters(filtered=condition("group:billing", masked=["orders.created"])).items) == 2
+
+
+def test_all_that_match_is_the_oldest_and_never_more_than_asked(world: RetryWorld) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(5)])
+    assert selection({"matching": ["1"], "q": ["declined"]}, most=3).letters == tuple(letters[:3])
+    assert n_matching(condition("declined"), status="open", group=None, most=3) == 4, (
+        "one more says that there are more"
+    )
+
+
+def test_archived_letters_are_hidden_cannot_be_sent_and_come_back(world: RetryWorld, olga: Client) -> None:
+    first, second = world.letters.park(dead_record(1), dead_record(2))
+    olga.post("/dead-letters/", {"letters": f"{first}", "do": "archive", "reason": "known <bug>"})
+    assert rows("select status, n from failure_count where n <> 0 order by 1") == [(0, 1), (6, 1)]
+    page = olga.get("/dead-letters/?view=list&status=archived").content.decode()
+    assert f"/dead-letters/{first}/" in page
+    assert f"/dead-letters/{second}/" not in page
+    olga.post("/dead-letters/", {"letters": f"{first},{second}", "do": "restore"})
+    assert rows("select status, n from failure_count where n <> 0 order by 1") == [(0, 2)]
+    assert audit_rows("action", "person_name", "result", "reason", actions={"archive", "restore"}) == [
+        ("archive", "olga", "done", "known <bug>"), ("restore", "olga", "done", ""),
+    ]  # fmt: skip
+
+
+def test_a_failure_group_is_assigned_and_noted(world: RetryWorld, olga: Client) -> None:
+    world.letters.park(dead_record(1))
+    group = one("select id from failure_group")
+    olga.post(f"/dead-letters/groups/{group}/", {"do": "assign", "assignee": "otto"})
+    olga.post(f"/dead-letters/groups/{group}/", {"do": "note", "note": "PAY-311 <fix> in 2.8.1"})
+    page = olga.get("/dead-letters/").content.decode()
+    assert "assigned to <bdi>otto</bdi>" in page
+    assert "PAY-311 &lt;fix&gt; in 2.8.1" in page
+    with pytest.raises(NotNow):
+        notes.assign(group + 1, OLGA, to="otto", now=AT)
+    assert signed_in(person("vera", "viewer")).post(f"/dead-letters/groups/{group}/", {"do": "note"}).status_code == 403
+
+
+def test_a_group_tells_what_changed_before_its_first_death_and_how_its_last_retry_went(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    rows("insert into service (id, name) values (77, 'billing-svc'), (78, 'other-svc') returning 1")
+    rows(
+        "insert into edge (kind, topic_id, service_id, group_id) values (2, %s, 77, %s) returning 1",
+        world.letters.orders, world.letters.billing,
+    )  # fmt: skip
+    rows(
+        "insert into change_mark (at, kind, service_id, after) values (%s, 1, 77, '2.8.0'), (%s, 1, 78, '9'),"
+        " (%s, 1, 77, '2.7.0') returning 1",
+        AT - timedelta(seconds=60), AT - timedelta(seconds=10), AT - timedelta(hours=2),
+    )  # fmt: skip
+    number = click(letter).id
+    group = one("select id from failure_group")
+    with django_assert_num_queries(1):
+        found = failure_facts([group], now=AT + timedelta(minutes=1))[group]
+    assert found.change is not None
+    assert (found.change.what, found.change.seconds_before) == ("billing-svc 2.8.0", 60)
+    assert (found.n_lately, found.last_retry, found.last_retry_status) == (1, number, "requested")
+    assert failure_facts([group], now=AT + timedelta(hours=1))[group].n_lately == 0
+
+
+def test_letters_that_leave_kafka_soon_are_counted(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    world.letters.park(*[dead_record(n) for n in (1, 2)])
+    with django_assert_num_queries(1):
+        assert expiring(now=AT).n == 0
+    assert expiring(now=AT + timedelta(days=7, hours=-2)).n == 2
+    assert expiring(now=AT + timedelta(days=7, hours=1)).n == 0
+
+
+def test_what_kafka_has_dropped_is_sent_from_weirs_own_copy(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    world.broker.topics.pop("orders.created.dlq", None)
+    world.send(click(letter).id)
+    assert [copy.value for copy in world.sent()] == [dead_record(1).value]
+
+
+def test_a_dead_letter_topic_that_is_still_read_says_how_far(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    rows(
+        "insert into topic_now (topic_id, sampled_at, high, low) values (%s, %s, '{5000,100}', '{1000,0}') returning 1",
+        world.letters.dlq, AT,
+    )  # fmt: skip
+    number = one(
+        "insert into input (kind, cluster_id, topic_name) values (3, %s, '*') returning id", world.letters.cluster
+    )
+    rows(
+        "insert into intake_position (input_id, topic_uuid, partition, next_offset, stored_at) select %s, kafka_id, p,"
+        " n, %s from topic, (values (0, 2000), (1, 100)) v(p, n) where id = %s returning 1",
+        number, AT, world.letters.dlq,
+    )  # fmt: skip
+    with django_assert_num_queries(1):
+        ((found),) = backfills()
+    assert (found.topic, found.n_read, found.n_all) == ("orders.created.dlq", 1100, 4100)
+    rows("update intake_position set next_offset = 4500 where partition = 0 returning 1")
+    assert backfills() == ()
+
+
+def _unknown(world: RetryWorld) -> int:
+    (letter,) = world.letters.park(dead_record(1))
+    click(letter)
+    rows("update retry_item set status = 3, outcome = 'unreadable' returning 1")
+    rows("update letter_state set status = 5 returning 1")
+    rows("update failure_count set status = 5 where status = 1 returning 1")
+    return letter
+
+
+@pytest.mark.parametrize(("what", "item", "state"), [("processed", 4, 3), ("open", 8, 0)])
+def test_a_letter_that_may_have_been_sent_is_settled_by_a_person_with_a_reason(
+    world: RetryWorld, olga: Client, what: str, item: int, state: int
+) -> None:
+    letter = _unknown(world)
+    assert "It may have been sent" in olga.get(f"/dead-letters/{letter}/").content.decode()
+    assert olga.post(f"/dead-letters/{letter}/", {"do": what, "reason": " "}).status_code == 409
+    assert olga.post(f"/dead-letters/{letter}/", {"do": what, "reason": "seen in the target"}).status_code == 302
+    assert rows("select i.status, s.status from retry_item i join letter_state s using (dead_letter_id)") == [
+        (item, state)
+    ]
+    assert rows("select status, n from failure_count where n <> 0") == [(state, 1)]
+
+
+def test_sending_again_anyway_needs_the_words_and_happens_once(world: RetryWorld) -> None:
+    letter = _unknown(world)
+    with pytest.raises(NotNow, match="send again"):
+        decisions.decide(letter, OLGA, what="again", reason="lost", typed="yes", token="t9", now=AT)
+    made = decisions.decide(letter, OLGA, what="again", reason="lost", typed="Send again", token="t9", now=AT)
+    assert made is not None
+    world.send(made.id)
+    assert len(world.sent()) == 1
+    with pytest.raises(NotNow, match="not one that may have been sent"):
+        decisions.decide(letter, OLGA, what="again", reason="lost", typed="send again", token="t9", now=AT)
+    assert [action for (action, result) in audit_rows("action", "result") if result == "done"] == [
+        "retry", "send again anyway", "retry",
+    ]  # fmt: skip
+
+
+def test_no_answer_is_settled_by_a_person_only_after_its_wait(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    world.send(click(letter).id)
+    with pytest.raises(NotNow):
+        decisions.decide(letter, OLGA, what="open", reason="r", now=AT + timedelta(seconds=60))
+    decisions.decide(letter, OLGA, what="open", reason="r", now=AT + timedelta(seconds=121))
+    assert rows("select status from letter_state") == [(0,)]

@@ -1,0 +1,102 @@
+"""An edited copy is checked as a difference, sent once with a reason, and never beside the original."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from collector.retry import outcomes
+from tests.integration.letter_world import AT, dead_record, one, rows
+from tests.integration.people import audit_rows, person, signed_in
+from tests.integration.retry_world import RetryWorld, click
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+
+@pytest.fixture
+def world() -> RetryWorld:
+    return RetryWorld()
+
+
+@pytest.fixture
+def olga() -> Client:
+    return signed_in(person("olga", "operator"))
+
+
+def _form(page: str, **changes: str) -> dict[str, str]:
+    token = re.search(r'name="token" value="([^"]*)"', page)
+    assert token
+    return {"token": token[1], "value": '{"amount": 13}', "header-0": "order-1", "reason": "PAY-311", **changes}
+
+
+def test_an_edited_copy_is_checked_then_sent_once_and_the_original_stays(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/edit/"
+    form = _form(olga.get(there).content.decode(), **{"header-0": "order-one"})
+    checked = olga.post(there, {**form, "do": "check"}).content.decode()
+    assert "&quot;amount&quot;: 12.5" in checked
+    assert "Send edited copy" in checked
+    assert one("select count(*) from retry_item") == 0
+    sent = olga.post(there, {**form, "do": "send"})
+    assert olga.post(there, {**form, "do": "send"})["Location"] == f"{sent['Location']}?already=1"
+    number = one("select max(id) from retry_operation")
+    world.send(number)
+    (copy,) = world.sent()
+    assert (copy.key, copy.value, copy.first("order-id")) == (b"order-1", b'{"amount": 13}', b"order-one")
+    assert rows("select value from dead_letter_body") == [(dead_record(1).value,)]
+    locked = olga.post(there, {**form, "token": "other", "do": "send", "value": '{"amount": 14}'})
+    assert locked.status_code == 409
+    assert f"Operation #{number}" in locked.content.decode()
+    assert len(world.sent()) == 1
+    assert ("edit and retry", "done", "PAY-311") in audit_rows("action", "result", "reason")
+
+
+def test_a_copy_that_died_again_is_the_same_letter_and_its_original_can_be_sent(
+    world: RetryWorld, olga: Client
+) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/edit/"
+    olga.post(there, {**_form(olga.get(there).content.decode()), "do": "send"})
+    world.send(one("select max(id) from retry_operation"))
+    (copy,) = world.sent()
+    marks = (("x-weir-attempt", copy.first("x-weir-attempt")),)
+    died = replace(dead_record(9, marks=marks, origin_offset=copy.offset), key=copy.key, value=copy.value)
+    assert world.letters.park(died) == [letter]
+    outcomes.settle(now=AT + timedelta(seconds=3))
+    assert rows("select status, attempt from letter_state") == [(0, 2)]
+    world.send(click(letter, token="original").id)
+    assert world.sent()[-1].value == dead_record(1).value
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"value": '{"amount": '}, "Not valid JSON at line 1"),
+        ({"reason": " "}, "Give a reason."),
+        ({"value": '{"amount": 12.5}'}, "Nothing is changed."),
+    ],
+)
+def test_what_cannot_be_sent_is_said_and_nothing_typed_is_lost(
+    world: RetryWorld, olga: Client, changes: dict[str, str], problem: str
+) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/edit/"
+    response = olga.post(there, {**_form(olga.get(there).content.decode(), **changes), "do": "send"})
+    page = response.content.decode()
+    assert (response.status_code, one("select count(*) from retry_item")) == (409, 0)
+    assert problem in page
+    assert "PAY-311" in page or changes.get("reason")
+
+
+def test_what_is_no_json_cannot_be_edited_and_a_viewer_never(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(replace(dead_record(1), value=b"\xff"))
+    assert "Cannot be edited" in olga.get(f"/dead-letters/{letter}/edit/").content.decode()
+    assert signed_in(person("vera", "viewer")).get(f"/dead-letters/{letter}/edit/").status_code == 403
+
+
+def test_each_look_at_the_bytes_is_noted(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    olga.get(f"/dead-letters/{letter}/edit/")
+    assert audit_rows("action", "object", actions={"see payload"}) == [("see payload", f"dead letter {letter}")]
