@@ -23,6 +23,7 @@ from dashboard.templatetags.sorting import ordered
 
 N_RECENT = 100
 TABS = (("flow", "Flow"), ("partitions", "Partitions"), ("events", "Events"), ("config", "Config"))
+LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
 DEFAULT_SORT = "-in"
 _HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 _COLUMNS = {
@@ -42,7 +43,7 @@ def topic_list(request: HttpRequest) -> HttpResponse:
     """All topics of the window, filtered by `q` and sorted by `sort`."""
     span = shell.window(request)
     found = topics(span, now=now())
-    words = request.GET.get("q", "").split()
+    words = request.GET.get("q", "")[:LONGEST].split()
     kept = [row for row in found.items if all(_matches(row, word) for word in words)]
     facts = {
         "topics": found,

@@ -13,6 +13,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.template import Context
 from django.urls import reverse
+from django.utils.encoding import escape_uri_path
 from django.utils.html import format_html
 
 from collector.clock import now
@@ -279,8 +280,8 @@ def here(context: Context, **changes: object) -> str:
         query.pop(name, None)
         if value is not None:
             query[name] = str(value)
-    text = query.urlencode()
-    return f"{request.path}?{text}" if text else request.path
+    path, text = escape_uri_path(request.path), query.urlencode()
+    return f"{path}?{text}" if text else path
 
 
 @register.inclusion_tag("parts/column.html", takes_context=True)

@@ -1,6 +1,7 @@
 """Requests that somebody would send to break a page: each gets an answer of ours, never a 500."""
 
 import json
+import re
 from datetime import UTC, timedelta
 from html import unescape
 from typing import Any
@@ -107,11 +108,23 @@ def test_a_cluster_that_a_span_named_breaks_no_page(cluster: str) -> None:
             [world.at, cursor.fetchone()[0]],
         )
     browser = signed_in(person("ada", "viewer"))
-    for path in ("/", "/topics/", "/events/", "/search?q=orders", "/search?q=orders.created/0/7", "/health/"):
+    for path in (
+        "/",
+        "/topics/",
+        "/groups/",
+        "/events/",
+        "/search?q=line",
+        "/search?q=orders",
+        "/search?q=orders.created/0/7",
+        "/health/",
+    ):
         assert browser.get(path, follow=True).status_code == 200, path
     selected = browser.get("/", {"sel": f"topic:{quote(cluster, safe='')}/orders.created"})
     opened = selected.content.decode().split('class="button primary" href="')[1].split('"')[0]
     assert browser.get(unescape(opened)).status_code == 200
+    for page, link in (("/groups/", r'href="(/groups/[^"?]+)" data-open'), ("", r'href="([^"]*tab=members)"')):
+        opened = unescape(re.findall(link, browser.get(page or opened).content.decode())[0])
+        assert browser.get(opened).status_code == 200, opened
     headers = bearer(token_of(person("api", "viewer"), "read"))
     listed = Client().get("/api/v1/groups", headers=headers).json()["items"][0]
     parts = listed["id"].removeprefix("group:").split("/")
@@ -219,6 +232,9 @@ def test_s1_foreign_text_is_text_on_every_page() -> None:
     for path, query in (
         ("/", {}), ("/", {"sel": service}), ("/", {"sel": FOREIGN, "label": FOREIGN, "view": FOREIGN, "find": FOREIGN}),
         ("/topics/", {}), ("/topics/", {"q": FOREIGN, "sort": FOREIGN}), ("/topics/demo/orders.created/", {}),
+        *(("/topics/demo/orders.created/", {"tab": tab}) for tab in ("partitions", "config", "events", FOREIGN)),
+        ("/groups/", {}), ("/groups/", {"q": FOREIGN, "sort": FOREIGN}),
+        *((f"/groups/demo/{quote(FOREIGN)}/", {"tab": tab}) for tab in ("lag", "members", "history", FOREIGN)),
         ("/events/", {}), ("/events/", {"q": FOREIGN, "order": FOREIGN, "begun_from": FOREIGN}),
         ("/events/", {"view": "stuck"}), ("/events/demo/orders.created/0/7/", {"sel": "hop:1", "tab": "payload"}),
         ("/events/demo/orders.created/0/7/", {}),
