@@ -7,6 +7,9 @@ from uuid import UUID, uuid4
 
 from django.db import connection
 
+from collector.changes import Subject, announce
+from collector.domain.frames import framed
+
 AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SEND, RECEIVE, PROCESS = 1, 2, 3
 Place = tuple[int, int, int]
@@ -27,6 +30,7 @@ class PathWorld:
             "insert into input (kind, cluster_id, topic_name) values (1, %s, 's') returning id", self.cluster
         )
         self._ids: dict[tuple[object, ...], int] = {}
+        self._topics: dict[str, int] = {}
         self._begin = AT
 
     def begin(self, at: datetime) -> None:
@@ -38,10 +42,12 @@ class PathWorld:
         return self._begin + timedelta(seconds=seconds)
 
     def topic(self, name: str, *, role: int = 0) -> int:
-        return self._named(
-            "insert into topic (cluster_id, name, role, n_partitions) values (%s, %s, %s, 2) returning id",
-            self.cluster, name, role,
-        )  # fmt: skip
+        if name not in self._topics:
+            self._topics[name] = self._one(
+                "insert into topic (cluster_id, name, role, n_partitions) values (%s, %s, %s, 2) returning id",
+                self.cluster, name, role,
+            )  # fmt: skip
+        return self._topics[name]
 
     def group(self, name: str) -> int:
         return self._named(
@@ -113,6 +119,17 @@ class PathWorld:
         )  # fmt: skip
         if key:
             self._run("insert into record_key values (%s, 1, %s, %s, %s, %s)", stored, key, self.topic(topic), *place)
+
+    def body(self, topic: str, place: tuple[int, int], value: bytes) -> None:
+        """Keep the record's value, without headers."""
+        self._run(
+            "insert into record_body values (%s, %s, %s, %s, %s, %s)",
+            self.stored(0), self.topic(topic), *place, framed(()), value,
+        )  # fmt: skip
+
+    def ring(self, subject: Subject) -> None:
+        """Tell the pages."""
+        announce(subject)
 
     def letter(self, topic: str, place: tuple[int, int], origin: tuple[str, int, int], group: str | None) -> int:
         return self._one(

@@ -6,7 +6,7 @@ import { sign, svg } from "../lib/svg.js";
 import { cut, shown } from "../lib/text.js";
 import { arrange } from "./path/arrange.js";
 
-const COLUMN = 244;
+const COLUMN = 300;
 const ROW = 76;
 const WIDTH = 184;
 const HEIGHT = 46;
@@ -14,6 +14,8 @@ const MARGIN = 16;
 const NAME_LENGTH = 25;
 const NOTE_LENGTH = 30;
 const CAP = 9;
+const TRUNK = 18; // from a box to where its wires part
+const TURN = 8;
 const AHEAD = 3; // columns that are drawn beyond the edges
 const SIGNS = { ok: "ok", failed: "failing", received: "passed", passed: "passed", waiting: "waiting" };
 
@@ -131,9 +133,11 @@ function drawWire({ from, to, label, result, evidence }) {
   const a = place(from);
   const b = place(to);
   const [x1, y1, x2, y2] = [a.x + WIDTH, a.y + HEIGHT / 2, b.x - 8, b.y + HEIGHT / 2];
-  const bend = Math.min(60, Math.max(24, (x2 - x1) / 2));
+  const trunk = x1 + TRUNK;
+  const turn = Math.sign(y2 - y1) * TURN;
+  const way = turn ? `M${x1} ${y1}H${trunk - TURN}Q${trunk} ${y1} ${trunk} ${y1 + turn}V${y2 - turn}Q${trunk} ${y2} ${trunk + TURN} ${y2}H${x2}` : `M${x1} ${y1}H${x2}`;
   const group = svg("g", { class: `wire ${result ?? "ok"} ${evidence ?? ""}` });
-  group.append(svg("path", { class: "line", d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` }));
+  group.append(svg("path", { class: "line", d: way }));
   group.append(svg("path", { class: "head", d: `M${x2 + 7} ${y2}l-9 -4.5v9Z` }));
   if (label) group.append(svg("text", { class: "label", x: b.x - 10, y: y2 - 8, "text-anchor": "end" }, label));
   return group;

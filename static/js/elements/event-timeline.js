@@ -96,7 +96,8 @@ function drawTicks(field, plan, x, height) {
     if (px - last < TICK_PX * 0.7 || plan.cuts.some((each) => at > each.from && at < each.to)) continue;
     last = px;
     field.append(svg("path", { class: "tick", d: `M${px} 18V${height}` }));
-    field.append(svg("text", { class: "tick-label", x: px + 3, y: 14 }, index ? `+${duration(at - plan.from)}` : new Date(at * 1000).toISOString().slice(11, 23)));
+    const isLast = px > end - TICK_PX / 2;
+    field.append(svg("text", { class: "tick-label", x: isLast ? px - 3 : px + 3, y: 14, "text-anchor": isLast ? "end" : "start" }, index ? `+${duration(at - plan.from)}` : new Date(at * 1000).toISOString().slice(11, 23)));
   }
 }
 

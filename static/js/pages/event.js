@@ -79,7 +79,7 @@ function take(fresh) {
   replace(fresh, "path-summary");
   if (before.textContent === after.textContent) return;
   const n = JSON.parse(after.textContent).hops.length - JSON.parse(before.textContent).hops.length;
-  before.textContent = after.textContent;
+  replace(fresh, "path-data");
   replace(fresh, "hops");
   for (const element of document.querySelectorAll(REDRAWN)) element.draw();
   if (n > 0) say(`${n} more hop${n === 1 ? "" : "s"}`);

@@ -3,6 +3,7 @@
 import { choose } from "./choose.js";
 import { event, gap, ghost, reader, waitLabel, writer } from "./words.js";
 
+const MOST_GHOSTS = 5;
 const ORDER = { failed: 0, waiting: 1, ok: 2, received: 3, passed: 4 };
 
 /** Boxes {kind, title, note, column, row, …} and wires {from, to, label, result, evidence}. */
@@ -19,21 +20,21 @@ export function arrange({ hops, start, expected = [] }, opened = new Set()) {
   return { boxes: board.boxes, wires: board.wires, columns: 1 + Math.max(0, ...board.boxes.map((box) => box.column)), rows: Math.max(1, board.row) };
 }
 
-/** Depth first with a stack of its own: a chain may be thousands of hops long. */
+/** Depth first with a stack of its own: a chain may be thousands of hops long. The first below stays in the row. */
 function tree(board, root) {
-  const stack = [{ id: root, parent: lead(board, root) }];
+  const stack = [{ id: root, parent: lead(board, root), fresh: false }];
   while (stack.length) {
-    const { id, parent, fresh } = stack.pop();
-    if (board.of.has(id)) continue;
+    const { id, tail, parent, fresh } = stack.pop();
+    if (!tail && board.of.has(id)) continue;
     if (fresh) board.row += 1;
+    if (tail) {
+      wire(board, parent, place(board, tail, parent.column + 1), { evidence: tail.kind });
+      continue;
+    }
     const box = put(board, id, parent);
-    const below = next(board, id).filter((child) => !board.of.has(child));
-    const ends = tails(board, id, box, below.length > 0);
-    below.reverse().forEach((child, index) => {
-      const isFirst = index === below.length - 1;
-      stack.push({ id: child, parent: box, fresh: !isFirst || ends > 0 });
-    });
-    if (ends && !below.length) board.row += ends - 1;
+    const below = next(board, id).filter((child) => !board.of.has(child)).map((child) => ({ id: child, parent: box }));
+    const all = [...below, ...tails(board, id).map((each) => ({ tail: each, parent: box }))];
+    all.map((item, index) => ({ ...item, fresh: index > 0 })).reverse().forEach((item) => stack.push(item));
   }
   board.row += 1;
 }
@@ -66,26 +67,21 @@ function put(board, id, parent) {
   return box;
 }
 
-/** Ghosts, folded leaves and folded branches behind a box, each in a row of its own; how many there are. */
-function tails(board, id, box, hasMore) {
+/** Ghosts, folded leaves and folded branches behind a box, each in a row of its own. */
+function tails(board, id) {
   const ghosts = board.expected.get(id) ?? [];
   const late = ghosts.filter((each) => each.late);
-  const shown = [...late, ...ghosts.filter((each) => !each.late)].slice(0, 5).map(ghost);
+  const shown = [...late, ...ghosts.filter((each) => !each.late)].slice(0, MOST_GHOSTS).map(ghost);
   const hidden = board.leaves.get(id);
   if (hidden) shown.push({ kind: "fold", key: `leaves:${id}`, title: `+${hidden.length} readers`, note: "all of them well" });
   for (const fold of board.folds.get(id) ?? []) {
     if (fold.side === "after") shown.push({ kind: "fold", key: fold.key, title: `+${fold.count} under ${fold.title}`, note: "show them" });
   }
-  shown.forEach((tail, index) => {
-    const at = place(board, tail, box.column + 1, board.row + index);
-    wire(board, box, at, { evidence: tail.kind });
-  });
-  if (shown.length && hasMore) board.row += shown.length - 1;
-  return shown.length;
+  return shown;
 }
 
-function place(board, box, column, row = board.row) {
-  const placed = { ...box, column, row };
+function place(board, box, column) {
+  const placed = { ...box, column, row: board.row };
   board.boxes.push(placed);
   return placed;
 }

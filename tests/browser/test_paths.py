@@ -1,0 +1,372 @@
+"""The path of one event as people see it: searched, drawn, timed, opened; by mouse and by keyboard.
+
+WEIR_PICTURES names a folder for screenshots of everything that is drawn here.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pytest_django.plugin import DjangoDbBlocker
+
+from collector.clock import now
+from tests.browser.browsing import browser as chromium
+from tests.integration.path_world import PROCESS, SEND, PathWorld
+from tests.integration.people import PASSWORD, person
+from tests.integration.web_process import Web, database_url, web
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+expect.set_options(timeout=30_000)
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+HOUR = 3_600
+WATCH = """
+  window.__violations = [];
+  document.addEventListener("securitypolicyviolation", (event) =>
+    window.__violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
+"""
+
+
+@dataclass
+class Seen:
+    """A signed-in person's page, and what went wrong on it."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def wrong(self) -> list[str]:
+        """Barriers, breaches of the policy and errors on the page that is open."""
+        found = Axe().run(self.page, options={"runOnly": TAGS, "rules": {"target-size": {"enabled": True}}})
+        barriers = [f"{each['id']}: {each['nodes'][0]['target']}" for each in found.response["violations"]]
+        return [*barriers, *self.page.evaluate("window.__violations"), *self.complaints]
+
+    def picture(self, name: str) -> None:
+        """Keep a screenshot, where somebody wants to look."""
+        if folder := os.environ.get("WEIR_PICTURES"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def beside_a_loop() -> Iterator[None]:
+    """Playwright's loop runs in this thread, where Django would refuse to read; nothing here awaits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
+
+
+@pytest.fixture(scope="module")
+def running(
+    beside_a_loop: None,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Web]:
+    with django_db_blocker.unblock():
+        where = database_url()
+    with web(tmp_path_factory.mktemp("web"), database=where) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium(playwright) as started:
+        yield started
+
+
+@pytest.fixture
+def world(clean_tables: None) -> PathWorld:
+    """An empty shop; times are seconds before now."""
+    found = PathWorld()
+    found.begin(now())
+    return found
+
+
+@contextmanager
+def seen_by(browser: Browser, running: Web, name: str, *, scheme: str = "light") -> Iterator[Seen]:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    context.add_init_script(WATCH)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    seen = Seen(page, running.origin)
+    page.on("console", lambda line: seen.complaints.append(line.text) if line.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    try:
+        page.goto(f"{running.origin}/login/")
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{running.origin}/")
+        yield seen
+    finally:
+        context.close()
+
+
+def order(world: PathWorld) -> None:
+    """An order that waits three minutes for billing, is declined, and is shipped meanwhile."""
+    world.span((1, 1), SEND, "orders.created", "orders-svc", at=-900)
+    world.record("orders.created", (7, 88123), by=(1, 1), at=-900, key="order-123")
+    world.span((2, 1), PROCESS, "orders.created", "shipping-svc", at=-899.6, place=(7, 88123), group="shipping",
+               links=[((1, 1), None)])  # fmt: skip
+    world.span((2, 3), 0, None, "shipping-svc", at=-899.5, parent=1)
+    world.span((2, 2), SEND, "shipments.planned", "shipping-svc", at=-899.3, parent=1)
+    world.record("shipments.planned", (2, 411), by=(2, 2), at=-899.3, key="order-123")
+    world.span((3, 1), PROCESS, "shipments.planned", "mailer", at=-899, place=(2, 411), group="mailer",
+               links=[((2, 2), None)])  # fmt: skip
+    world.span((4, 1), PROCESS, "orders.created", "billing-svc", at=-710, place=(7, 88123), group="billing",
+               links=[((1, 1), None)], error=("shop.billing.CardDeclined", "issuer declined order-123"))  # fmt: skip
+    world.span((4, 2), SEND, "orders.created.dlq", "billing-svc", at=-709.8, parent=1)
+    world.record("orders.created.dlq", (7, 12), by=(4, 2), at=-709.8, key="order-123")
+    world.letter("orders.created.dlq", (7, 12), ("orders.created", 7, 88123), "billing")
+    world.body("orders.created", (7, 88123), b'{"order_id":"order-123","total_cents":4200}')
+    world.committed("orders.created", "audit", [None] * 7 + [88124], at=-880)
+    world.committed("shipments.planned", "warehouse", [None, None, 400], at=-890)
+
+
+def test_an_order_is_found_and_followed_with_the_mouse(world: PathWorld, running: Web, browser: Browser) -> None:
+    order(world)
+    person("olga", "operator")
+    with seen_by(browser, running, "olga") as seen:
+        page = seen.page
+        page.get_by_role("searchbox").first.fill("order-123")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="3 events in 1 flow")).to_be_visible()
+        expect(page.locator("main")).to_contain_text("Failed in billing-svc")
+        seen.picture("flows")
+        assert seen.wrong() == []
+        page.get_by_role("link", name="Flow of 3 events").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created/7/88123")
+        path = page.locator("event-path")
+        expect(path.locator(".step.failed")).to_have_count(1)
+        expect(path).to_contain_text("CardDeclined")
+        expect(path).to_contain_text("warehouse")
+        seen.picture("order")
+        page.locator("[data-hops] tbody").get_by_role("link", name="Hop 5", exact=True).click()
+        expect(page).to_have_url(re.compile("sel=hop(:|%3A)5"))
+        panel = page.locator("#panel")
+        expect(panel).to_contain_text("Processing")
+        panel.get_by_role("link", name="Show payload and headers").click()
+        expect(page.locator("#panel pre")).to_contain_text("order-123")
+        seen.picture("hop")
+        assert seen.wrong() == []
+        page.get_by_role("link", name="Timeline").click()
+        expect(page.locator("event-timeline")).to_contain_text("folded")
+        seen.picture("timeline")
+        page.get_by_role("button", name="True scale").click()
+        expect(page.locator("event-timeline .lane").first).to_be_visible()
+        expect(page.locator("event-timeline")).not_to_contain_text("folded")
+        assert seen.wrong() == []
+
+
+def test_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: Browser) -> None:
+    order(world)
+    person("olga", "operator")
+    with seen_by(browser, running, "olga", scheme="dark") as seen:
+        page = seen.page
+        page.keyboard.press("Control+k")
+        page.keyboard.type("order-123")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="3 events in 1 flow")).to_be_visible()
+        expect(page.locator("#results a:focus")).to_contain_text("Flow of 3 events")
+        page.keyboard.press("Enter")
+        expect(page.locator("event-path .step.failed")).to_have_count(1)
+        seen.picture("order-dark")
+        page.locator("event-path .step.failed .face").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#panel")).to_contain_text("CardDeclined")
+        page.keyboard.press("v")
+        expect(page.locator("event-timeline")).to_contain_text("folded")
+        seen.picture("timeline-dark")
+        assert seen.wrong() == []
+        page.keyboard.press("Control+k")
+        page.keyboard.type("orders.created/7/88123")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created/7/88123")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("order-999")
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_contain_text("Nothing called")
+        expect(page.locator("main")).to_contain_text("order-999")
+        assert seen.wrong() == []
+
+
+def test_a_viewer_sees_the_path_and_no_bytes(world: PathWorld, running: Web, browser: Browser) -> None:
+    order(world)
+    person("vera", "viewer")
+    with seen_by(browser, running, "vera") as seen:
+        seen.open("/events/demo/orders.created/7/88123/?sel=hop:2")
+        expect(seen.page.locator("#panel")).to_contain_text("Payloads need the operator role.")
+        expect(seen.page.locator("#panel pre")).to_have_count(0)
+        assert seen.wrong() == []
+
+
+def test_a_hop_that_comes_while_one_looks_is_added(world: PathWorld, running: Web, browser: Browser) -> None:
+    order(world)
+    person("vera", "viewer")
+    with seen_by(browser, running, "vera") as seen:
+        seen.open("/events/demo/orders.created/7/88123/")
+        expect(seen.page.locator("[data-hops] tbody tr")).to_have_count(7)
+        world.span((9, 1), PROCESS, "shipments.planned", "warehouse-svc", at=-10, place=(2, 411), group="warehouse",
+                   links=[((2, 2), None)])  # fmt: skip
+        world.ring("topology")
+        expect(seen.page.locator("[data-hops] tbody tr")).to_have_count(8)
+        expect(seen.page.locator("event-path")).to_contain_text("warehouse-svc")
+        assert seen.complaints == []
+
+
+def fan_out(world: PathWorld) -> str:
+    world.span((1, 1), SEND, "prices.changed", "pricing-svc", at=-60)
+    world.record("prices.changed", (0, 7), by=(1, 1), at=-60)
+    for number in range(40):
+        error = ("shop.Stale", "version 3 is older than 4") if number in {11, 30} else None
+        world.span((10 + number, 1), PROCESS, "prices.changed", f"shop-{number:02d}", at=-59 + number / 10,
+                   place=(0, 7), group=f"shop-{number:02d}", links=[((1, 1), None)], error=error)  # fmt: skip
+        if number % 9 == 0:
+            world.span((10 + number, 2), SEND, "labels.printed", f"shop-{number:02d}", at=-58 + number / 10, parent=1)
+    return "/events/demo/prices.changed/0/7/"
+
+
+def eight_hours(world: PathWorld) -> str:
+    at = -8.5 * HOUR
+    for number, (topic, waits) in enumerate(
+        [("claims.opened", 2), ("claims.checked", 3 * HOUR), ("claims.approved", 4 * HOUR), ("claims.paid", 40)]
+    ):
+        world.span((number + 1, 9), SEND, topic, f"desk-{number}", at=at, parent=1 if number else None)
+        world.record(topic, (0, number), by=(number + 1, 9), at=at)
+        at += waits
+        world.span((number + 2, 1), PROCESS, topic, f"desk-{number + 1}", at=at, place=(0, number),
+                   group=f"desk-{number + 1}", links=[((number + 1, 9), None)])  # fmt: skip
+        at += 0.2
+    return "/events/demo/claims.checked/0/1/"
+
+
+def retry_loop(world: PathWorld) -> str:
+    world.topic("orders.created.retry", role=2)
+    world.topic("orders.created.dlq", role=1)
+    world.span((1, 1), SEND, "orders.created", "orders-svc", at=-300)
+    world.record("orders.created", (0, 5), by=(1, 1), at=-300, key="order-7")
+    world.span((2, 1), PROCESS, "orders.created", "billing-svc", at=-299, place=(0, 5), group="billing",
+               links=[((1, 1), None)], error=("GatewayTimeout", "no answer"))  # fmt: skip
+    world.span((2, 2), SEND, "orders.created.retry", "billing-svc", at=-298, parent=1)
+    world.record("orders.created.retry", (0, 1), by=(2, 2), at=-298)
+    world.span((3, 1), PROCESS, "orders.created.retry", "billing-svc", at=-280, place=(0, 1), group="billing",
+               links=[((2, 2), None)], error=("CardDeclined", "no"))  # fmt: skip
+    world.span((3, 2), SEND, "orders.created.dlq", "billing-svc", at=-279, parent=1)
+    world.record("orders.created.dlq", (0, 0), by=(3, 2), at=-279)
+    letter = world.letter("orders.created.dlq", (0, 0), ("orders.created.retry", 0, 1), "billing")
+    world.record("orders.created", (0, 9), by=(1, 1), at=-60)
+    world.resent(letter, "orders.created", (0, 9), at=-60)
+    world.span((5, 1), PROCESS, "orders.created", "billing-svc", at=-59, place=(0, 9), group="billing",
+               links=[((1, 1), None)])  # fmt: skip
+    world.span((5, 2), SEND, "payments.captured", "billing-svc", at=-58.8, parent=1)
+    world.record("payments.captured", (0, 3), by=(5, 2), at=-58.8)
+    return "/events/demo/orders.created/0/5/"
+
+
+def gaps(world: PathWorld) -> str:
+    world.span((1, 1), SEND, "orders.created", "orders-svc", at=-100)
+    world.record("orders.created", (0, 5), by=(1, 1), at=-100)
+    world.committed("orders.created", "audit", [5], at=-101)
+    world.committed("orders.created", "audit", [6], at=-97)
+    world.record("partner.notices", (0, 2), by=(1, 1), at=-95)
+    world.span((2, 1), PROCESS, "partner.notices", "crm", at=-100.4, parent=None, place=(0, 2), links=[((1, 1), None)])
+    world.span((2, 2), SEND, "crm.updates", "crm", at=-93, parent=1)
+    world.record("crm.updates", (0, 8), by=(2, 2), at=-93, event_id="e-1")
+    world.record("crm.exports", (0, 4), at=-90, event_id="e-2", cause_id="e-1")
+    world.span((7, 1), PROCESS, "crm.exports", "lake", at=-89, place=(0, 4), links=[((6, 6), None)])
+    world.committed("crm.exports", "archive", [4], at=-80)
+    return "/events/demo/orders.created/0/5/"
+
+
+def thousand(world: PathWorld) -> str:
+    for number in range(500):
+        world.span((1, 2 * number + 1), SEND, "steps", f"walker-{number % 7}", at=-900 + number,
+                   parent=2 * number or None, place=(0, number))  # fmt: skip
+        world.span((1, 2 * number + 2), PROCESS, "steps", f"walker-{(number + 1) % 7}", at=-899.5 + number,
+                   parent=2 * number + 1, place=(0, number), group=f"walkers-{(number + 1) % 7}")  # fmt: skip
+    return "/events/demo/steps/0/250/"
+
+
+DRAWN: list[tuple[str, Callable[[PathWorld], str], str]] = [
+    ("fan-out", fan_out, "shop-11"),
+    ("eight-hours", eight_hours, "desk-4"),
+    ("retry-loop", retry_loop, "payments.captured"),
+    ("gaps", gaps, "by the id of its cause"),
+    ("thousand", thousand, "show them"),
+]
+
+
+@pytest.mark.parametrize(("name", "make", "says"), DRAWN, ids=[each[0] for each in DRAWN])
+def test_every_shape_is_drawn_in_light_and_dark(
+    name: str, make: Callable[[PathWorld], str], says: str, world: PathWorld, running: Web, browser: Browser
+) -> None:
+    address = make(world)
+    person("vera", "viewer")
+    for scheme in ("light", "dark"):
+        with seen_by(browser, running, "vera", scheme=scheme) as seen:
+            seen.open(address)
+            seen.page.locator("event-path .step").first.wait_for()
+            seen.picture(f"{name}-{scheme}")
+            seen.page.locator("event-path").evaluate("element => { element.scrollLeft = element.scrollWidth }")
+            expect(seen.page.locator("event-path")).to_contain_text(says)
+            seen.open(f"{address}?view=timeline")
+            seen.page.locator("event-timeline .bar").first.wait_for()
+            seen.picture(f"{name}-timeline-{scheme}")
+            if scheme == "dark":
+                assert seen.wrong() == []
+
+
+def test_what_is_folded_opens_in_place_and_a_thousand_hops_pan_smoothly(
+    world: PathWorld, running: Web, browser: Browser
+) -> None:
+    address = thousand(world)
+    person("vera", "viewer")
+    with seen_by(browser, running, "vera") as seen:
+        seen.open(address)
+        path = seen.page.locator("event-path")
+        path.locator(".step").first.wait_for()
+        assert path.evaluate(OPEN_ALL) >= 1_000 * 300
+        assert path.evaluate("element => element.querySelectorAll('.step').length") < 60
+        frames = path.evaluate(PAN)
+        seen.picture("thousand-open")
+        assert frames["worst_ms"] < 1_000
+        assert seen.complaints == []
+
+
+OPEN_ALL = """
+  async (element) => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    for (let open = true; open; ) {
+      open = false;
+      for (const end of [0, element.scrollWidth]) {
+        element.scrollLeft = end;
+        await frame();
+        const fold = element.querySelector("[data-fold]");
+        if (fold) fold.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+        open ||= fold !== null;
+      }
+    }
+    return element.querySelector("svg").width.baseVal.value;
+  }
+"""
+PAN = """
+  async (element) => {
+    const times = [];
+    for (let index = 0; index < 120; index += 1) {
+      element.scrollLeft = index * 200;
+      times.push(await new Promise((resolve) => requestAnimationFrame(resolve)));
+    }
+    const gaps = times.slice(1).map((time, index) => time - times[index]);
+    return { fps: 1000 / (gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length), worst_ms: Math.max(...gaps) };
+  }
+"""
