@@ -37,6 +37,32 @@ def test_a_new_service_appears_without_a_reload(running: Demo, browser: Browser)
         assert seen.violations() == []
 
 
+def test_s1_a_service_may_call_itself_what_it_likes(running: Demo, browser: Browser) -> None:
+    name = "<img src=x onerror=alert(1)>\u202eevil"
+    with visit(browser, running, "vera") as seen:
+        seen.page.on("dialog", lambda dialog: seen.complaints.append(dialog.message))
+        send_as(running.stack, name, "newcomers.sent")
+        node = seen.page.locator("g.node[data-id^='service:%3Cimg']")
+        expect(node).to_be_attached(timeout=30_000)
+        seen.open("/?view=table")
+        expect(seen.page.locator("main table").get_by_text("\\u202eevil").first).to_be_attached(timeout=30_000)
+        assert seen.page.locator("img").count() == 0
+        assert seen.complaints == []
+        assert seen.violations() == []
+
+
+def test_a_list_that_cannot_be_read_anew_says_so_and_tries_again(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "vera") as seen:
+        seen.open("/dead-letters/?view=list")
+        expect(seen.page.locator("[data-rows] tbody tr").first).to_be_visible()
+        seen.page.route("**/dead-letters/**", lambda route: route.abort())
+        seen.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(seen.page.get_by_text("Could not be read anew. This is the list from")).to_be_visible(timeout=30_000)
+        seen.page.unroute("**/dead-letters/**")
+        expect(seen.page.get_by_text("Could not be read anew.")).to_have_count(0, timeout=30_000)
+        assert seen.violations() == []
+
+
 def test_a_topic_is_opened_and_one_of_its_events_followed(running: Demo, browser: Browser) -> None:
     with visit(browser, running, "olga") as seen:
         page = seen.page
