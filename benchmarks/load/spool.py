@@ -31,7 +31,7 @@ class World:
     """What was started, and how many records lie in the spool."""
 
     n_records: int
-    environment: dict[str, str]
+    environment: dict[str, str]  # of a collector; what it taps is the benchmark's to say
 
     @property
     def n_spans(self) -> int:

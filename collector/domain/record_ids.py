@@ -68,9 +68,9 @@ def ids_of(record: Record) -> RecordIds:
         return _request_or_reply(headers)
     for convention in _CONVENTIONS:
         if not convention.sign or convention.sign in headers:
-            found = RecordIds(*(_first(headers, each) for each in (convention.own, convention.cause, convention.flow)))
-            if convention.sign or found != RecordIds(None, None, None):
-                return found
+            found = [_first(headers, each) for each in (convention.own, convention.cause, convention.flow)]
+            if convention.sign or any(found):
+                return RecordIds(*found)
     return _of_envelope(record, headers)
 
 
@@ -97,7 +97,10 @@ def _of_envelope(record: Record, headers: Mapping[str, bytes]) -> RecordIds:
 
 
 def _first(headers: Mapping[str, bytes], names: tuple[str, ...]) -> str | None:
-    return next((found for name in names if name in headers and (found := _text(headers[name]))), None)
+    for name in names:
+        if name in headers and (found := _text(headers[name])):
+            return found
+    return None
 
 
 def _text(raw: bytes) -> str | None:

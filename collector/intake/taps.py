@@ -11,7 +11,7 @@ from collector.domain.dead_letters import DeadLetter
 from collector.domain.globs import matches
 from collector.domain.json_paths import Path
 from collector.domain.json_values import Json, NotJson
-from collector.domain.masking import Aim, Concealed, Rules
+from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import ids_of
 from collector.domain.records import Record
 from collector.intake.reading import Rows, undecodable
@@ -52,6 +52,18 @@ class TapRules:
         return self.origins and feed.had_dead_letters and not is_excluded
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What the rules say of all records of one topic."""
+
+    topic_id: int
+    name: str
+    holds_letters: bool
+    keeps_body: bool
+    drops: Aim
+    hidden: Aim
+
+
 class TapReading:
     """See collector.intake.reading.Reading. `key_names`: business key (a header's name or a JSON path) -> its id."""
 
@@ -67,29 +79,42 @@ class TapReading:
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One row per record; nothing a record holds can be wrong here."""
-        known = {partition: self._feeds[place.topic_uuid] for partition, place in places.items()}
-        return Rows(
-            tapped=[self._tapped(record, known[Partition(record.topic, record.partition)]) for record in records]
-        )
+        courses: dict[UUID, _Course] = {}
+        tapped = []
+        for record in records:
+            kafka_id = places[Partition(record.topic, record.partition)].topic_uuid
+            course = courses.get(kafka_id)
+            if course is None:
+                course = courses[kafka_id] = self._course(self._feeds[kafka_id])
+            tapped.append(self._tapped(record, course))
+        return Rows(tapped=tapped)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """Without its first bytes: they may be what a rule drops, or a payload that nobody asked to keep."""
         return undecodable(replace(record, value=None), places, reason)
 
-    def _tapped(self, whole: Record, feed: Feed) -> Tapped:
+    def _course(self, feed: Feed) -> _Course:
         holds_letters = feed.holds_dead_letters or dialects.role(feed.name) == "dead_letter"
-        letter = _letter(whole) if holds_letters else None
-        record, is_readable = whole, True
-        if not holds_letters and (aim := self._rules.drops.of(feed.name)):
-            record, is_readable = masking.dropped(whole, aim)
-        aim = self._rules.hidden.of(feed.name, *_origins(letter))
+        return _Course(
+            topic_id=feed.topic_id,
+            name=feed.name,
+            holds_letters=holds_letters,
+            keeps_body=holds_letters or matches(feed.name, self._rules.payloads),
+            drops=NOTHING if holds_letters else self._rules.drops.of(feed.name),
+            hidden=self._rules.hidden.of(feed.name),
+        )
+
+    def _tapped(self, whole: Record, course: _Course) -> Tapped:
+        letter = _letter(whole) if course.holds_letters else None
+        record, is_readable = masking.dropped(whole, course.drops) if course.drops else (whole, True)
+        aim = self._rules.hidden.of(course.name, *_origins(letter)) if letter else course.hidden
         seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers) if aim else None
         ids = ids_of(record)
         return Tapped(
             record=record,
-            topic_id=feed.topic_id,
+            topic_id=course.topic_id,
             size_bytes=size_of(whole),
-            keeps_body=is_readable and (holds_letters or matches(whole.topic, self._rules.payloads)),
+            keeps_body=is_readable and course.keeps_body,
             context=writer(record),
             event_id=ids.own,
             cause_id=ids.cause,
@@ -104,8 +129,9 @@ class TapReading:
             found.append((KEY_NAME, text))
         if flow:
             found.append((FLOW_NAME, flow))
+        first = dict(reversed(record.headers))
         for name, number in self._header_keys.items():
-            if text := searchable(record.first(name)):
+            if text := searchable(first.get(name)):
                 found.append((number, text))
         if self._path_keys and record.value and json_values.may_be_json(record.value):
             found.extend(self._path_values(record.value))

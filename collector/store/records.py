@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -11,31 +10,22 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.dead_letters import DeadLetter
 from collector.domain.frames import framed
 from collector.domain.records import Record
-from collector.store.copying import copy
+from collector.store import record_rows
+from collector.store.copying import copy, copy_packed
 from collector.store.positions import Place
 
 FIRST_BYTES = 256
 KEY_NAME = 1  # the row "key" of key_name, seeded
 FLOW_NAME = -1  # the row "correlation id": an id that groups the events of a flow
 
-RECORD = (
-    "record (stored_at, produced_at, kafka_offset, trace_id, span_id, topic_id, kafka_partition, size_bytes, n_headers,"
-    " timestamp_type, key, event_id, cause_id)",
-    "timestamptz timestamptz int8 uuid int8 int4 int4 int4 int2 int2 bytea text text",
-)
 BODY = (
     "record_body (stored_at, topic_id, kafka_partition, kafka_offset, headers, value)",
     "timestamptz int4 int4 int8 bytea bytea",
-)
-KEY = (
-    "record_key (stored_at, name_id, value, topic_id, kafka_partition, kafka_offset)",
-    "timestamptz int4 text int4 int4 int8",
 )
 UNDECODABLE = (
     "undecodable (stored_at, input_id, topic_uuid, partition, kafka_offset, reason, n_bytes, first_bytes)",
     "timestamptz int4 uuid int4 int8 text int4 bytea",
 )
-MAX_SMALLINT, MAX_INT = 2**15 - 1, 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +59,35 @@ class Undecodable:
 
 def size_of(record: Record) -> int:
     """Key, value and headers, in bytes."""
-    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    headers = sum([len(name) + len(value or b"") for name, value in record.headers])
     return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def copy_records(cursor: CursorWrapper, tapped: Sequence[Tapped], stored_at: datetime) -> None:
     """Write the rows of all three tables."""
-    copy(cursor, RECORD, [_record(each, stored_at) for each in tapped])
+    records, keys = packed(tapped)
+    copy_packed(cursor, record_rows.RECORD, records, stored_at)
     bodies = [each for each in tapped if each.keeps_body]
     copy(
         cursor, BODY, [(stored_at, *_position(each), framed(each.record.headers), each.record.value) for each in bodies]
     )
-    copy(cursor, KEY, [(stored_at, name, text, *_position(each)) for each in tapped for name, text in each.keys])
+    copy_packed(cursor, record_rows.KEY, keys, stored_at)
+
+
+def packed(tapped: Sequence[Tapped]) -> tuple[list[bytes], list[bytes]]:
+    """Rows of record and of record_key, but for the time of storing."""
+    keys: list[bytes] = []
+    records: list[bytes] = []
+    for each in tapped:
+        record, topic_id = each.record, each.topic_id
+        records.append(
+            record_rows.record(
+                record, topic_id, each.size_bytes, each.context, (record.key, each.event_id, each.cause_id)
+            )
+        )
+        for name_id, text in each.keys:
+            keys.append(record_rows.key(name_id, text, topic_id, record.partition, record.offset))
+    return records, keys
 
 
 def copy_undecodable(cursor: CursorWrapper, input_id: int, found: Sequence[Undecodable], stored_at: datetime) -> None:
@@ -109,23 +116,3 @@ def key_names(names: Sequence[str]) -> dict[str, int]:
 
 def _position(each: Tapped) -> tuple[int, int, int]:
     return each.topic_id, each.record.partition, each.record.offset
-
-
-def _record(each: Tapped, stored_at: datetime) -> tuple[object, ...]:
-    record = each.record
-    trace, span = each.context or (None, None)
-    return (
-        stored_at,
-        record.produced_at,
-        record.offset,
-        UUID(bytes=trace) if trace else None,
-        int.from_bytes(span, "big", signed=True) if span else None,
-        each.topic_id,
-        record.partition,
-        min(each.size_bytes, MAX_INT),
-        min(len(record.headers), MAX_SMALLINT),
-        record.timestamp_type,
-        record.key,
-        each.event_id,
-        each.cause_id,
-    )

@@ -1,0 +1,58 @@
+"""Rows of record and record_key in COPY's binary form, but for the time of storing, which stands last.
+
+See collector.store.rows.
+"""
+
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+
+from collector.domain.records import Record
+
+RECORD = (
+    "record (kafka_offset, topic_id, kafka_partition, size_bytes, n_headers, timestamp_type, produced_at, trace_id,"
+    " span_id, key, event_id, cause_id, stored_at)"
+)
+KEY = "record_key (name_id, topic_id, kafka_partition, kafka_offset, value, stored_at)"
+N_RECORD, N_KEY = 13, 6  # columns
+MAX_SMALLINT, MAX_INT = 2**15 - 1, 2**31 - 1
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_HEAD = Struct("!hiqiiiiiiihih").pack
+_MOMENT = Struct("!iq").pack
+_CONTEXT = Struct("!i16si8s").pack
+_KEY = Struct("!hiiiiiiiqi").pack
+_SIZE = Struct("!i").pack
+_NULL = _SIZE(-1)
+
+
+def record(
+    each: Record,
+    topic_id: int,
+    size_bytes: int,
+    context: tuple[bytes, bytes] | None,
+    rest: tuple[bytes | None, str | None, str | None],
+) -> bytes:
+    """A record's row. `rest`: its key, its own id, its cause's id."""
+    head = _HEAD(
+        N_RECORD, 8, each.offset, 4, topic_id, 4, each.partition, 4, min(size_bytes, MAX_INT),
+        2, min(len(each.headers), MAX_SMALLINT), 2, each.timestamp_type,
+    )  # fmt: skip
+    produced = _NULL if each.produced_at is None else _MOMENT(8, (each.produced_at - _EPOCH) // _MICROSECOND)
+    written = _NULL + _NULL if context is None else _CONTEXT(16, context[0], 8, context[1])
+    key, own, cause = rest
+    return b"".join((head, produced, written, _bytes(key), _text(own), _text(cause)))
+
+
+def key(name_id: int, text: str, topic_id: int, partition: int, offset: int) -> bytes:
+    """A searchable key's row."""
+    raw = text.encode()
+    return _KEY(N_KEY, 4, name_id, 4, topic_id, 4, partition, 8, offset, len(raw)) + raw
+
+
+def _bytes(raw: bytes | None) -> bytes:
+    return _NULL if raw is None else _SIZE(len(raw)) + raw
+
+
+def _text(text: str | None) -> bytes:
+    return _NULL if text is None else _bytes(text.encode())
