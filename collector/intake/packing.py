@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from collector.domain.attributes import joined, shared
 from collector.domain.hops import Context, Hop, Op, Told, hop_of, linked_position, settled
-from collector.domain.spans import Raised, Span, Status
+from collector.domain.spans import Raised, Resource, Span, Status
 from collector.domain.texts import cut
 from collector.store import rows
 from collector.store.spans import MAX_NAME, SKETCH_BYTES, Linked, Sketch, Speaker
@@ -19,12 +19,13 @@ class Sketches:
 
     def __init__(self) -> None:
         self._all: dict[tuple[object, ...], Sketch] = {}
+        self._resources: dict[int, tuple[Resource, str]] = {}
         self.n_bytes = 0
 
     def of(self, span: Span, hop: Hop | None, source: str) -> Sketch:
         """The sketch of a span with this hop."""
-        body = joined(span=shared(span.attributes), resource=shared(span.resource.attributes))
         who = span.resource
+        body = joined(span=shared(span.attributes), resource=self._written(who))
         said = Speaker(who.namespace, who.name, who.version, who.instance)
         unplaced = hop and replace(hop, partition=None, offset=None, n_bytes=None)
         return self._one(said, span.name, body, int(span.kind), span.status, unplaced, source)
@@ -36,7 +37,16 @@ class Sketches:
     def forget(self) -> None:
         """Begin anew: equal sketches of before and after are two."""
         self._all.clear()
+        self._resources.clear()
         self.n_bytes = 0
+
+    def _written(self, resource: Resource) -> str:
+        """What is kept of a resource: all spans of a request share a few."""
+        known = self._resources.get(id(resource))
+        if known is None:  # the object is held here, so nothing else gets its number
+            known = self._resources[id(resource)] = (resource, shared(resource.attributes))
+            self.n_bytes += SKETCH_BYTES + len(known[1])
+        return known[1]
 
     def _one(
         self, said: Speaker, title: str, body: bytes, kind: int, status: Status, hop: Hop | None, source: str
