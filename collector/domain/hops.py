@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import chain, islice
 
 from collector.domain import messaging
 from collector.domain.positions import Position
@@ -48,6 +49,7 @@ class Hop:
 
 
 _OPS = {messaging.SEND: Op.SEND, messaging.RECEIVE: Op.RECEIVE, messaging.PROCESS: Op.PROCESS}
+MOST_COMPARED = 1_000_000  # of one request: 25,000 polls and as many process spans of one parent would take minutes
 _MOST_MESSAGES = 32_767  # span.n_messages is a smallint
 Context = tuple[bytes, bytes]  # trace id, span id
 Speaker = tuple[str, str, str]  # namespace, name, instance
@@ -89,9 +91,10 @@ def settled(told: Sequence[Told]) -> list[Hop]:
         if each.hop.op is Op.PROCESS:
             for context in each.causes:
                 by_context.setdefault(context, []).append(index)
+    left = MOST_COMPARED
     for index, each in enumerate(told):
         if by_context and each.hop.op is Op.RECEIVE:
-            _settle_twins(told, found, by_context, index)
+            left -= _settle_twins(told, found, by_context, index, most=left)
     return found
 
 
@@ -198,16 +201,21 @@ def _is_shadow(span: Span, op: Op) -> bool:
     return always_processed or (batch and "aiokafka" in span.scope)
 
 
-def _settle_twins(told: Sequence[Told], found: list[Hop], by_context: Mapping[Context, list[int]], poll: int) -> None:
+def _settle_twins(
+    told: Sequence[Told], found: list[Hop], by_context: Mapping[Context, list[int]], poll: int, *, most: int
+) -> int:
+    """Look at up to `most` spans that may speak of the same records as this poll; at how many."""
     its = told[poll]
     own = by_context.get(its.context, [])
-    shared = [twin for context in its.causes for twin in by_context.get(context, [])]
-    twins = {twin for twin in (*own, *shared) if _are_twins(told, found, poll, twin)}
+    shared = (twin for context in its.causes for twin in by_context.get(context, ()))
+    near = list(islice(chain(own, shared), most))
+    twins = {twin for twin in near if _are_twins(told, found, poll, twin)}
     if twins and found[poll].n_messages:
         seen = sum(found[twin].n_messages for twin in twins)
         found[poll] = replace(found[poll], n_messages=max(0, found[poll].n_messages - max(seen, len(own))))
     for twin in twins:
         found[twin] = _explained(found[twin], found[poll])
+    return len(near)
 
 
 def _told(span: Span, hop: Hop) -> Told:

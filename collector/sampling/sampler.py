@@ -81,7 +81,7 @@ class Sampler:
             is_shown_group=lambda group: group != OWN_GROUP,
             now=self._now,
         )
-        due = known.slow_at is None or fast.at - known.slow_at >= timedelta(seconds=SLOW_SECONDS)
+        due = known.slow_at is None or abs(fast.at - known.slow_at) >= timedelta(seconds=SLOW_SECONDS)
         new = names.unknown_topics(known, fast) - (set() if due else known.undescribed)
         changed = names.changed_groups(known, fast)
         topics = set(fast.overview.leaders) if due else new | points.cut_topics(known, fast)

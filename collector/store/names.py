@@ -68,12 +68,13 @@ class Names:
         """
         self.guard.begin_day(now.date())
         self.refused = Refused()
-        if self._fresh_until is None or now >= self._fresh_until:
+        keep = timedelta(seconds=KEEP_SECONDS)
+        if self._fresh_until is None or not self._fresh_until - keep <= now < self._fresh_until:  # a clock may go back
             self._of[Kind.TOPIC].forget()
             self._only_cluster.clear()
             self._cluster_ids, self._clusters = clusters.known()
             self._token_clusters = clusters.of_tokens()
-            self._fresh_until = now + timedelta(seconds=KEEP_SECONDS)
+            self._fresh_until = now + keep
             return True
         return False
 

@@ -173,3 +173,11 @@ def test_clients_of_a_service_are_remembered_up_to_the_limit() -> None:
     for _ in range(2):
         names.note_clients((service, f"billing-{number}") for number in range(3))
     assert rows("select count(*)::int from service_client where service_id = %s", service) == [(2,)]
+
+
+def test_names_are_read_again_every_minute_and_when_a_clock_was_set_back() -> None:
+    names = Names()
+    assert names.begin(NOW)
+    assert not names.begin(NOW + timedelta(seconds=59))
+    assert names.begin(NOW + timedelta(seconds=60))
+    assert names.begin(NOW - timedelta(hours=1))

@@ -192,6 +192,14 @@ def test_a_topic_created_again_whose_end_is_already_higher_is_found_by_the_slow_
     assert rows("select count(*) from topic where name = 'orders'") == [(2,)]
 
 
+def test_a_clock_that_was_set_back_delays_no_slow_scan(watched: Watched) -> None:
+    watched.scan()
+    watched.second -= 7_200
+    watched.broker.topics["orders"].configs["cleanup.policy"] = "compact"
+    watched.scan()
+    assert rows("select configs ->> 'cleanup.policy' from topic where name = 'orders'") == [("compact",)]
+
+
 def test_a_topic_that_was_out_of_sight_for_a_while_is_the_same_topic(watched: Watched) -> None:
     """A right that is taken away and given again hides topics; their ids stay."""
     watched.scan(2)

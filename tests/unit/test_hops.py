@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from collector.domain.hops import EdgeKind, Hop, Op, hops, linked_position
+from collector.domain.hops import EdgeKind, Hop, Op, Told, hops, linked_position, settled
 from collector.domain.positions import Position
 from collector.domain.spans import Kind, Status
 from collector.otlp import decode_protobuf
@@ -225,3 +227,28 @@ def test_cluster_ids_are_read_where_libraries_put_them() -> None:
         if hop is not None
     }
     assert ids == {None, "rS2hCF2QSta4ih5k3JIHJA"}
+
+
+class Counted(list[Told]):
+    """Counts how often one is looked up."""
+
+    n = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.n += 1
+        return super().__getitem__(index)
+
+
+def test_a_request_of_spans_that_all_seem_to_belong_together_is_looked_at_a_bounded_number_of_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("collector.domain.hops.MOST_COMPARED", 500)
+    parent = (b"t" * 16, b"p" * 8)
+    hop = Hop(Op.RECEIVE, EdgeKind.CONSUME, "orders", None, None, None, None, None, 1, None, failed=False)
+    told = Counted(
+        Told(replace(hop, op=op), (b"t" * 16, bytes([number]) * 8), frozenset({parent}), ("", "billing-svc", ""))
+        for op in (Op.RECEIVE, Op.PROCESS)
+        for number in range(100)
+    )
+    assert len(settled(told)) == 200
+    assert told.n <= 2 * 500 + 100
