@@ -70,6 +70,11 @@ class Looked:
     high: int
     found: FirstUnread
 
+    @classmethod
+    def unanswered(cls, at: float) -> "Looked":
+        """Nobody answered: it says nothing, and is asked again after the others."""
+        return cls(at, -1, FirstUnread(None, None, -1))
+
     def holds(self, high: int) -> bool:
         """A record stays where it is; that there is none is true as long as nothing was written behind it."""
         return self.found.offset is not None or self.found.end < self.high or high == self.high

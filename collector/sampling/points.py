@@ -20,6 +20,7 @@ STANDING_SECONDS = 5
 MOST_STANDINGS = 13  # a minute
 STILL_SECONDS = PATIENCE_SECONDS / 2  # a group that did not move for so long may stand before markers: look
 LOOK_AGAIN_SECONDS = 10
+MOST_WANTED = 500  # more than are looked at in one scan; the others are wanted again then
 
 
 def cut_topics(known: Memory, fast: Fast) -> set[str]:
@@ -118,19 +119,22 @@ class _Looks:
 
     def at(self, topic: str, pair: Pair, topic_id: int) -> dict[int, Looked]:
         """By partition. Wanted is a look where a group has stood still for a while, and where no history reaches."""
-        ends, found = self._known.ends[topic_id], {}
+        ends, firsts, found = self._known.ends[topic_id], self._known.firsts, dict[int, Looked]()
         is_still = self._now - pair.still_since >= STILL_SECONDS
         oldest_known = self._known.rings[topic_id].firsts()
         for partition, (offset, low, high) in enumerate(zip(pair.committed, ends.low, ends.high, strict=False)):
-            if offset is None or low is None or high is None or max(offset, low) >= high:
+            if offset is None or low is None or high is None:
                 continue
-            key = (topic_id, partition, max(offset, low))
-            looked = self._known.firsts.get(key)
+            position = max(offset, low)
+            if position >= high or not (is_still or position < _end(oldest_known, partition)):
+                continue
+            key = (topic_id, partition, position)
+            looked = firsts.get(key)
             if looked is not None:
                 self._used[key] = looked
                 if looked.holds(high):
                     found[partition] = looked
-            if (is_still or key[2] < _end(oldest_known, partition)) and self._is_due(looked):
+            if len(self._wanted) < MOST_WANTED and self._is_due(looked):
                 self._wanted[key] = topic
         return found
 

@@ -106,11 +106,13 @@ class Sampler:
         if not chosen:
             return
         found = self._records.first_unread({place: key[2] for place, key in chosen.items()})
-        for place, first in found.items():
-            marks = fast.ends.get(place.topic)
+        for place, key in chosen.items():
+            marks, first = fast.ends.get(place.topic), found.get(place)
             high = marks.high[place.number] if marks and place.number < len(marks.high) else None
-            if high is not None:
-                known.firsts[chosen[place]] = Looked(fast.at.timestamp(), high, first)
+            if first is None or high is None:
+                known.firsts[key] = Looked.unanswered(fast.at.timestamp())
+            else:
+                known.firsts[key] = Looked(fast.at.timestamp(), high, first)
 
     def _store(self, known: Memory, fast: Fast, slow: Slow, clock: float) -> None:
         with transaction.atomic(), connection.cursor() as cursor:

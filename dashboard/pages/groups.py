@@ -68,7 +68,7 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if page is None:
         raise Http404(f"There is no group {name} on {cluster}.")
     if shell.wants_part(request, "standing"):
-        return render(request, "groups/standing.html", {"group": page})
+        return render(request, "groups/standing.html", {"group": page, "span": span})
     lines, marks = group_series(cluster, page.number, span), marks_of_group(page.number, span)
     charts = {
         "ages": chart(lines, lines.ages, "s"),

@@ -221,4 +221,5 @@ def test_charts_and_standing_follow_by_themselves(viewer: Client) -> None:
     assert {"ages", "lags", "rates", "marks", "as_of", "delayed"} == set(charts)
     part = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "standing"}).content.decode()
     assert part.startswith('<div id="standing"')
+    assert "<b>STALLED</b> on 1 of 2 partitions" in part
     assert "<html" not in part
