@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from collector.domain.ends import Ring
+from collector.domain.sample_chunks import unpacked
 from dashboard.queries.freshness import LATE
 from dashboard.queries.offsets import Offsets
 from dashboard.queries.window import Window
@@ -15,6 +16,8 @@ from dashboard.queries.window import Window
 POINTS = 180
 LEAST_STEP = timedelta(seconds=5)
 LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
+KEPT_AS_ROWS = timedelta(hours=24)  # at least: older samples are packed (collector/store/sample_chunks.py)
+_WATERMARKS, _COMMITTED = 0, 1  # sample_chunk.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,13 @@ def back(window: Window) -> datetime:
 
 
 def ends_of(topic_id: int, *, since: datetime, window: Window, step: timedelta) -> Ends:
-    """Ends of a topic from `since` on, the last of each step, with the one before. One statement."""
+    """Ends of a topic from `since` on, the last of each step, with the one before. One statement, two of long ago."""
     with connection.cursor() as cursor:
         cursor.execute(_ENDS, {**_span(since, window, step), "topic": topic_id})
         rows = cursor.fetchall()
+    if _reaches_packed(since, window):
+        packed = _packed(_WATERMARKS, "topic_id", topic_id, since, window, step)
+        rows = sorted([*((at, *values) for of_topic in packed.values() for at, values in of_topic), *rows], key=_time)
     at = [row[0] for row in rows]
     return Ends(History(at, [low or [0] * len(high) for _, high, low in rows]), History(at, [row[1] for row in rows]))
 
@@ -109,11 +115,52 @@ def _commits(fixed: str, by: str, number: int, window: Window, step: timedelta) 
     with connection.cursor() as cursor:
         parameters = {**_span(window.from_at - step, window, step), "number": number}
         cursor.execute(_COMMITS.format(fixed=fixed, by=by), parameters)
-        for key, at, offsets in cursor.fetchall():
-            history = found.setdefault(key, History([], []))
-            history.at.append(at)
-            history.offsets.append(offsets)
+        rows = cursor.fetchall()
+    if _reaches_packed(window.from_at, window):
+        packed = _packed(_COMMITTED, fixed, number, window.from_at - step, window, step)
+        rows = [*((key, at, values[0]) for key, own in packed.items() for at, values in own), *rows]
+        rows.sort(key=lambda row: row[:2])
+    for key, at, offsets in rows:
+        history = found.setdefault(key, History([], []))
+        history.at.append(at)
+        history.offsets.append(offsets)
     return found
+
+
+def _time(row: tuple[datetime, object, object]) -> datetime:
+    return row[0]
+
+
+def _reaches_packed(since: datetime, window: Window) -> bool:
+    """Whether samples may be asked for that are no rows any more; a window of the past may be of any age."""
+    return not window.live or window.to_at - since > KEPT_AS_ROWS
+
+
+def _packed(
+    kind: int, fixed: str, number: int, since: datetime, window: Window, step: timedelta
+) -> dict[int, list[tuple[datetime, tuple[Offsets, ...]]]]:
+    """Packed samples by topic (watermarks) or by what `fixed` leaves open (commits): the last hour of each step.
+
+    Steps are longer than an hour only where the window is longer than a week: what is left out between is not drawn.
+    """
+    by = "group_id" if fixed == "topic_id" else "topic_id"
+    found: dict[int, list[tuple[datetime, tuple[Offsets, ...]]]] = {}
+    with connection.cursor() as cursor:
+        parameters = {**_span(since, window, step), "number": number, "kind": kind}
+        cursor.execute(_CHUNKS.format(fixed=fixed, by=by), parameters)
+        for key, body in cursor.fetchall():
+            points = unpacked(bytes(body))
+            own = [(point.at, tuple(list(each) for each in point.values)) for point in points]
+            found.setdefault(key, []).extend(each for each in own if since < each[0] <= window.to_at)
+    return found
+
+
+_CHUNKS = """
+    select distinct on ({by}, floor(extract(epoch from from_at) / greatest(%(step)s, 3600))) {by}, body
+      from sample_chunk where kind = %(kind)s and {fixed} = %(number)s
+      and from_at > %(from)s - interval '1 hour' and from_at < %(to)s
+      order by {by}, floor(extract(epoch from from_at) / greatest(%(step)s, 3600)), from_at desc
+"""
 
 
 def _span(since: datetime, window: Window, step: timedelta) -> dict[str, int | float | datetime]:

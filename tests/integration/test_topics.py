@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
+from collector.domain.sample_chunks import Point, packed
 from dashboard.queries.keeping import keeping
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
@@ -185,3 +186,26 @@ def test_what_was_deleted_unread_is_said(viewer: Client) -> None:
     Shop(now())
     run("update group_now set lost = 840")
     assert "840 offsets were deleted unread" in viewer.get("/topics/demo/orders.created/").content.decode()
+
+
+def test_a_chart_of_a_week_reads_what_is_packed(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    shop = Shop()
+    week = [AT - timedelta(hours=hour) for hour in range(168, 26, -1)]
+    with connection.cursor() as cursor:
+        for number, hour in enumerate(week):
+            at = hour + timedelta(minutes=59)
+            cursor.execute("insert into scan values (%s, %s, true, 1, 1, 5, '')", [shop.world.cluster, at])
+            for kind, group, values in (
+                (0, 0, ((number * 3600,) * 4, (0,) * 4)),
+                (1, shop.group, ((number * 3600 - 36,) * 4,)),
+            ):
+                cursor.execute(
+                    "insert into sample_chunk values (%s, %s, %s, %s, 1, %s)",
+                    [kind, shop.topic, group, hour, packed([Point(at, values)])],
+                )
+    with django_assert_num_queries(10):
+        lines = series("demo", shop.topic, parse("now-7d", "now", now=AT))
+    known = [value for value in lines.rate_in.values[2:140] if value is not None]
+    assert len(known) > 100
+    assert {round(value) for value in known} == {4}
+    assert {value for value in lines.lags[0].values[2:140] if value is not None} == {144.0}
