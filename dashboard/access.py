@@ -25,12 +25,13 @@ class Action(StrEnum):
     SEE_PAYLOADS = "see payloads"  # values, and headers' values; keys are metadata, which every viewer sees
     RETRY = "retry"
     TRIAGE = "sort dead letters"  # archive, restore, assign, note
+    ARRANGE = "arrange the graph"  # the one layout that everybody sees
     SEE_AUDIT = "see the audit log"  # one's own rows
     SEE_ALL_AUDIT = "see everybody's audit log"
 
 
 _VIEWER = frozenset({Action.ENTER, Action.VIEW, Action.SEE_AUDIT})
-_OPERATOR = _VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE}
+_OPERATOR = _VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE}
 _ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT}
 OF_ROLE = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
 """Each role includes the one before (docs/security.md)."""
@@ -48,6 +49,7 @@ _SENTENCES = {
     Action.SEE_PAYLOADS: "Payloads need the operator role.",
     Action.RETRY: "Retry needs the operator role.",
     Action.TRIAGE: "Sorting dead letters needs the operator role.",
+    Action.ARRANGE: "Arranging the graph needs the operator role.",
     Action.SEE_AUDIT: "The audit log needs the viewer role.",
     Action.SEE_ALL_AUDIT: "Everybody's audit log needs the admin role.",
 }

@@ -129,10 +129,11 @@ def time_range(request: HttpRequest, span: Window) -> Range:
 
 
 def stream(name: str, span: Window) -> str:
-    """Name of the live stream for this window ("graph:900"), or nothing where none is sent."""
-    lengths = {text: seconds for text, _, seconds in RANGES}
-    seconds = lengths.get(span.from_text) if span.live else None
-    return f"{name}:{seconds}" if seconds else ""
+    """Name of the live stream for this window ("graph:900"), a blank where the page polls, nothing in the past."""
+    if not span.live:
+        return ""
+    seconds = {text: seconds for text, _, seconds in RANGES}.get(span.from_text)
+    return f"{name}:{seconds}" if seconds else " "
 
 
 def _past(span: Window) -> str:

@@ -16,7 +16,7 @@ _seen: tuple[int, ...] | None = None
 
 @shared_task(ignore_result=True)
 def keep_layout() -> None:
-    """Place newcomers on the graph. Looks closer only when there is a new name, or a node without a place."""
+    """Place newcomers on the graph. Looks closer only at a new name, a lost place, or a wish."""
     global _seen
     newest = _newest()
     if newest != _seen and placements.keep(now=clock.now()) == 0:
@@ -35,6 +35,7 @@ def _newest() -> tuple[int, ...]:
         cursor.execute(
             "select (select max(id) from edge), (select max(id) from topic), (select max(id) from consumer_group),"
             " (select count(*) from layout_node), (select count(*) from group_now),"
+            " (select count(*) from layout where wanted is not null),"
             " (select floor(extract(epoch from ran_at) / 30) from fold_state)"
         )
         return tuple(int(number or 0) for number in cursor.fetchone())

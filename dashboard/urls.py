@@ -12,6 +12,7 @@ from dashboard.pages import (
     groups,
     health,
     health_probes,
+    layout,
     letter_edits,
     login,
     overview,
@@ -25,6 +26,7 @@ from dashboard.pages import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *overview.urlpatterns,
+    *layout.urlpatterns,
     *topics.urlpatterns,
     *groups.urlpatterns,
     *events.urlpatterns,

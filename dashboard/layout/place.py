@@ -34,6 +34,23 @@ def whole(nodes: Sequence[Node], arrows: Iterable[Arrow]) -> tuple[dict[Node, Pl
     return places, order.crossings(columns, short)
 
 
+def crossings(places: Mapping[Node, Place], arrows: Iterable[Arrow]) -> int:
+    """How many pairs of arrows cross as the nodes stand: long arrows run straight, it does not matter which way."""
+    first = min((place.column for place in places.values()), default=0)
+    column = {node: place.column - first for node, place in places.items()}
+    pairs = {
+        tuple(sorted(pair, key=lambda node: (column[node], node))) for pair in arrows if column.keys() >= set(pair)
+    }
+    ahead = sorted((a, b) for a, b in pairs if column[a] < column[b])
+    columns, short = order.with_waypoints(column, ahead)
+    height = {node: place.y for node, place in places.items()}
+    for waypoint in (node for row in columns for node in row if node not in height):
+        _, source, target, between = waypoint.split("\0")
+        share = (int(between) - column[source]) / (column[target] - column[source])
+        height[waypoint] = height[source] + (height[target] - height[source]) * share
+    return order.crossings([sorted(row, key=height.__getitem__) for row in columns], short)
+
+
 def grown(places: Mapping[Node, Place], newcomers: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, Place]:
     """The layout with `newcomers` in it. Old nodes keep their column, and their row unless a newcomer needs room."""
     result = dict(places)

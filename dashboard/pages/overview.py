@@ -1,7 +1,8 @@
 """Overview: what flows where, and what needs me now?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -12,13 +13,26 @@ from django.urls import path, reverse
 from collector.clock import now
 from collector.domain.identities import parts
 from dashboard import shell
-from dashboard.access import Action, needs
+from dashboard.access import Action, can, needs
 from dashboard.queries import wire
+from dashboard.queries.filters import BadFilter, Filter, parse
 from dashboard.queries.graph import Edge, Graph, Node, graph
+from dashboard.queries.narrowing import FLOWS, HOPS, USUAL_FLOW, USUAL_HOPS, Focus, Narrowed, narrowed
+from dashboard.queries.tidiness import tidiness
+from dashboard.templatetags.formats import duration
+from dashboard.templatetags.sorting import ordered
 
 MOST_ATTENTION = 5
 LABELS = (("rate", "Rate"), ("wait-p95", "Wait p95"), ("lag", "Lag"), ("failed", "Failed"), ("none", "None"))
+PRESETS = (
+    ("lag>30s", "slow"),
+    ("health:failing", "failing"),
+    ("-known:traced", "not traced"),
+    ("has:dead-letters", "with dead letters"),
+)
 _LEVELS = ("failing", "degraded")
+_HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
+DEFAULT_SORT = "from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,18 @@ class Row:
         return self.edge.errors / self.edge.messages if self.edge.messages and self.edge.errors is not None else None
 
 
+_COLUMNS: dict[str, Callable[[Row], Any]] = {
+    "from": lambda row: (row.source.name, row.edge.kind, row.target.name),
+    "to": lambda row: (row.target.name, row.edge.kind, row.source.name),
+    "rate": lambda row: row.edge.rate,
+    "messages": lambda row: row.edge.messages,
+    "lag": lambda row: row.edge.lag_seconds if row.edge.lag_seconds is not None else row.edge.lag,
+    "wait": lambda row: row.edge.wait_p95_seconds,
+    "failed": lambda row: row.failed,
+    "health": lambda row: -_HEALTH.index(row.edge.health),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Attention:
     """One line of the attention list."""
@@ -43,6 +69,7 @@ class Attention:
     title: str
     sentence: str
     url: str
+    sel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,40 +84,42 @@ class Panel:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the person narrowed the graph, from the address; a filter that is wrong narrows nothing and says why."""
+
+    find: str
+    hide: str
+    focus: Focus | None
+    filters: tuple[Filter, Filter]
+    problems: tuple[str, ...]
+
+
 @needs(Action.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """The graph with its table twin; parts: `graph` (JSON), `panel`, `attention`."""
     span = shell.window(request)
     drawn = graph(span, now=now())
+    asked = _asked(request)
+    narrow = narrowed(drawn, find=asked.filters[0], hide=asked.filters[1], focus=asked.focus)
+    data = {**wire.graph(drawn), "found": narrow.found, "left_out": sorted(narrow.left_out)}
     if shell.wants_part(request, "graph"):
-        return JsonResponse(wire.graph(drawn))
-    rows = _rows(drawn)
+        return JsonResponse(data)
     facts = {
-        "graph": drawn,
-        "rows": rows,
-        "lonely": _lonely(drawn),
-        "attention": _attention(drawn, rows),
-        "panel": _panel(request.GET.get("sel", ""), drawn, rows),
-        "state": _state(drawn),
-        "n_topics": sum(node.kind == "topic" for node in drawn.nodes),
-        "n_groups": sum(node.kind == "group" for node in drawn.nodes),
-        "n_traced": sum("traced" in row.edge.evidence for row in rows),
-        "n_unhealthy": sum(node.health in _LEVELS for node in drawn.nodes),
-        "otlp_endpoint": f"http://127.0.0.1:{settings.WEIR_OTLP_HTTP_PORT}",
-        "data": wire.graph(drawn),
-        "view": request.GET.get("view", "auto"),
-        "labels": LABELS,
-        "label": request.GET.get("label", "rate"),
+        **_facts(drawn, narrow, selected=request.GET.get("sel", ""), sort=request.GET.get("sort", "")),
+        **_toolbar(request, asked, drawn),
+        "data": data,
+        "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
     }
     for part in ("panel", "attention"):
         if shell.wants_part(request, part):
-            return render(request, f"overview/{part}.html", facts)
+            return render(request, f"overview/{part}.html", {**facts, "range": shell.time_range(request, span)})
     return shell.page(
         request,
         "overview/overview.html",
         facts,
         section="overview",
-        crumbs=[shell.Crumb("Overview")],
+        crumbs=_crumbs(asked, drawn),
         span=span,
         as_of=drawn.as_of,
         delayed=drawn.freshness.delayed,
@@ -98,14 +127,84 @@ def overview(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _facts(drawn: Graph, narrow: Narrowed, *, selected: str, sort: str) -> dict[str, object]:
+    rows = ordered(_rows(drawn), sort or DEFAULT_SORT, _COLUMNS)
+    kept = [row for row in rows if not narrow.left_out & {row.source.id, row.target.id}]
+    return {
+        "graph": drawn,
+        "narrow": narrow,
+        "rows": kept,
+        "default_sort": DEFAULT_SORT,
+        "lonely": [node for node in _lonely(drawn) if node.id not in narrow.left_out],
+        "n_nodes": len(drawn.nodes) - len(narrow.left_out),
+        "attention": _attention(drawn, rows),
+        "panel": _panel(selected, drawn, rows),
+        "state": _state(drawn),
+        "n_topics": sum(node.kind == "topic" for node in drawn.nodes),
+        "n_groups": sum(node.kind == "group" for node in drawn.nodes),
+        "otlp_endpoint": f"http://127.0.0.1:{settings.WEIR_OTLP_HTTP_PORT}",
+    }
+
+
+def _toolbar(request: HttpRequest, asked: Asked, drawn: Graph) -> dict[str, object]:
+    return {
+        "asked": asked,
+        "focus_name": _name_of(asked.focus, drawn),
+        "hops": HOPS,
+        "flows": FLOWS,
+        "view": request.GET.get("view", "auto"),
+        "labels": LABELS,
+        "label": request.GET.get("label", "rate"),
+        "presets": PRESETS,
+    }
+
+
+def _asked(request: HttpRequest) -> Asked:
+    problems, filters = [], []
+    for name in ("find", "hide"):
+        try:
+            filters.append(parse(request.GET.get(name, "")))
+        except BadFilter as error:
+            filters.append(Filter())
+            problems.append(f"{name.capitalize()}: {error}")
+    hops, flow = request.GET.get("hops", ""), request.GET.get("flow", "")
+    focus = Focus(
+        request.GET.get("focus", ""),
+        int(hops) if hops in {str(number) for number in HOPS} else USUAL_HOPS,
+        flow if flow in FLOWS else USUAL_FLOW,
+    )
+    return Asked(
+        request.GET.get("find", ""),
+        request.GET.get("hide", ""),
+        focus if focus.id else None,
+        (filters[0], filters[1]),
+        tuple(problems),
+    )
+
+
+def _name_of(focus: Focus | None, drawn: Graph) -> str | None:
+    """The name of the node in focus; None where there is none, or it is not on the graph."""
+    return next((node.name for node in drawn.nodes if focus and node.id == focus.id), None)
+
+
+def _crumbs(asked: Asked, drawn: Graph) -> list[shell.Crumb]:
+    name = _name_of(asked.focus, drawn)
+    if asked.focus is None or name is None:
+        return [shell.Crumb("Overview")]
+    hops = asked.focus.hops
+    return [
+        shell.Crumb("Overview", reverse("overview")),
+        shell.Crumb(f"around {name}, {hops} hop{'s' if hops > 1 else ''}"),
+    ]
+
+
 def _rows(drawn: Graph) -> list[Row]:
     nodes = {node.id: node for node in drawn.nodes}
-    found = [
+    return [
         Row(edge, nodes[edge.source], nodes[edge.target])
         for edge in drawn.edges
         if edge.source in nodes and edge.target in nodes
     ]
-    return sorted(found, key=lambda row: (row.source.name, row.edge.kind, row.target.name))
 
 
 def _lonely(drawn: Graph) -> list[Node]:
@@ -120,8 +219,9 @@ def _attention(drawn: Graph, rows: list[Row]) -> Mapping[str, object]:
             f"{row.edge.group_name or row.target.name} on {row.source.name}"
             if row.edge.kind == "consume"
             else f"{row.source.name} to {row.target.name}",
-            row.edge.sentence,
+            _behind(row.edge),
             _address(row),
+            "" if row.edge.group else f"edge:{row.edge.id}",
         )
         for row in rows
         if row.edge.health in _LEVELS
@@ -140,6 +240,14 @@ def _address(row: Row) -> str:
     if row.edge.group and (named := parts(row.edge.group)):
         return reverse("group", args=named[1])
     return f"{reverse('overview')}?{urlencode({'sel': f'edge:{row.edge.id}'})}"
+
+
+def _behind(edge: Edge) -> str:
+    """What is wrong with an edge, and how far behind its reader is."""
+    if not edge.lag:
+        return edge.sentence
+    time = f"≈{duration(edge.lag_seconds)}, " if edge.lag_seconds is not None else ""
+    return f"{edge.sentence}; {time}{edge.lag:,} event{'s' if edge.lag > 1 else ''} behind"
 
 
 def _panel(selected: str, drawn: Graph, rows: list[Row]) -> Panel | None:

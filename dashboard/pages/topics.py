@@ -1,6 +1,5 @@
 """Topics, and one topic: which are busy, late or at risk; who writes, who reads, how far behind?"""
 
-from fnmatch import fnmatchcase
 from math import inf
 from typing import Any
 
@@ -13,6 +12,7 @@ from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption
 from dashboard.queries.events import recent_events
+from dashboard.queries.filters import BadFilter, Filter, Subject, parse
 from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
@@ -43,13 +43,15 @@ def topic_list(request: HttpRequest) -> HttpResponse:
     """All topics of the window, filtered by `q` and sorted by `sort`."""
     span = shell.window(request)
     found = topics(span, now=now())
-    words = request.GET.get("q", "")[:LONGEST].split()
-    kept = [row for row in found.items if all(_matches(row, word) for word in words)]
+    q = request.GET.get("q", "")[:LONGEST].strip()
+    wanted, problem = _filter(q)
+    kept = [row for row in found.items if wanted.matches(_subject(row))]
     facts = {
         "topics": found,
+        "problem": problem,
         "rows": ordered(kept, request.GET.get("sort") or DEFAULT_SORT, _COLUMNS),
         "default_sort": DEFAULT_SORT,
-        "q": " ".join(words),
+        "q": q,
     }
     return shell.page(
         request,
@@ -133,23 +135,27 @@ def _absent(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     )
 
 
-def _matches(row: TopicRow, word: str) -> bool:
-    wanted, hit = word.removeprefix("-").lower(), False
-    field, colon, value = wanted.partition(":")
-    name = row.name.lower()
-    if not colon:
-        hit = wanted in name
-    elif field == "topic":
-        hit = fnmatchcase(name, value)
-    elif field == "health":
-        hit = row.health in {"failing", "degraded"} if value == "bad" else row.health == value
-    elif (field, value) == ("is", "idle"):
-        hit = row.health == "idle"
-    elif (field, value) == ("is", "at-risk"):
-        hit = row.loses_in_seconds is not None and row.loses_in_seconds < inf
-    elif (field, value) == ("has", "dead-letters"):
-        hit = row.n_dead_letters > 0
-    return hit is not word.startswith("-")
+def _filter(text: str) -> tuple[Filter, str]:
+    """What `q` asks for, or nothing and the sentence that says what is wrong with it."""
+    try:
+        return parse(text), ""
+    except BadFilter as error:
+        return Filter(), str(error)
+
+
+def _subject(row: TopicRow) -> Subject:
+    return Subject(
+        "topic",
+        row.name,
+        row.health,
+        frozenset(row.evidence),
+        row.lag,
+        row.lag_seconds,
+        row.rate_in,
+        None,
+        row.n_dead_letters,
+        at_risk=row.loses_in_seconds is not None and row.loses_in_seconds < inf,
+    )
 
 
 urlpatterns = [

@@ -104,7 +104,8 @@ def _sentence(bad: list[Part], fresh: Freshness, newest: datetime | None, n_span
         return f"Weir does not keep up: {names}."
     if newest is None:
         return "Weir keeps up: nothing came in during the last minute."
-    return f"Weir keeps up: {n_spans / 60:,.1f} spans/s in, newest stored {(now - newest).total_seconds():.1f} s ago."
+    pace, age = n_spans / 60, (now - newest).total_seconds()
+    return f"Weir keeps up: {pace:,.{0 if pace >= 10 else 1}f} spans/s in (last 60 s), newest stored {age:.1f} s ago."
 
 
 def _parts(now: datetime) -> tuple[Part, ...]:

@@ -106,6 +106,65 @@ def test_a_viewer_is_told_who_may_retry(running: Demo, browser: Browser) -> None
         expect(seen.page.get_by_role("button", name="Retry")).to_have_count(0)
 
 
+def test_new_rows_wait_until_they_are_asked_for(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "vera") as seen:
+        seen.open("/events/")
+        page = seen.page
+        first = page.locator("#events tbody tr").first.get_attribute("data-key")
+        pill = page.get_by_role("button", name="new · Show")
+        expect(pill).to_be_visible()
+        assert page.locator("#events tbody tr").first.get_attribute("data-key") == first
+        pill.click()
+        expect(page.locator("#events tbody tr").first).not_to_have_attribute("data-key", first or "")
+        cells = page.locator("#events tbody tr").evaluate_all("rows => rows.map((row) => row.cells.length)")
+        assert set(cells) == {6}
+
+
+def test_the_graph_is_narrowed_and_a_link_shows_the_same(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "vera") as seen:
+        page = seen.page
+        node = "[data-id='topic:demo/orders.created']"
+        expect(page.locator(node)).to_be_visible()
+        page.get_by_label("Find").fill("billing")
+        page.get_by_label("Hide").fill("mailer")
+        page.get_by_label("Hide").press("Enter")
+        expect(page.locator("[data-id='service:billing-svc'].found")).to_be_visible()
+        expect(page.locator("[data-id='service:mailer']")).to_have_count(0)
+        page.get_by_role("button", name="Next match").click()
+        expect(page.locator(".node.active.found")).to_have_count(1)
+        page.locator(node).dblclick()
+        expect(page.get_by_text("around orders.created, 2 hops")).to_be_visible()
+        expect(page.locator("[data-id='service:ledger-svc']")).to_have_count(0)
+        expect(page.locator(node)).to_be_visible()
+        there = page.url
+        assert "focus=topic" in there
+        seen.open(there.removeprefix(seen.url))
+        expect(page.locator("[data-id='service:orders-svc']")).to_be_visible()
+        expect(page.locator("[data-id='service:ledger-svc']")).to_have_count(0)
+        page.get_by_role("application").focus()
+        page.keyboard.press("Escape")
+        expect(page.locator("[data-id='service:ledger-svc']")).to_be_visible()
+        page.get_by_role("link", name="Clear hide").click()
+        expect(page.locator("[data-id='service:mailer']")).to_be_visible()
+        assert seen.complaints == []
+        assert seen.violations() == []
+
+
+def test_tidying_up_moves_everybody_and_can_be_undone(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "olga") as seen:
+        page = seen.page
+        page.get_by_role("button", name="Tidy up").click()
+        undo = page.get_by_role("button", name="Undo")
+        expect(undo).to_be_visible()
+        undo.click()
+        expect(page.get_by_role("button", name="Tidy up")).to_be_visible()
+        assert seen.complaints == []
+        assert seen.violations() == []
+    with visit(browser, running, "vera") as seen:
+        expect(seen.page.locator("[data-id='service:orders-svc']")).to_be_visible()
+        expect(seen.page.get_by_role("button", name="Tidy up")).to_have_count(0)
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_no_page_has_a_barrier_or_breaks_its_policy(running: Demo, browser: Browser, scheme: str, width: int) -> None:
     letter = running.get("dead-letters")["items"][0]

@@ -37,6 +37,7 @@ PAGES = {
     "audit/": ("viewer", "-"),
     "health/": ("viewer", "-"),
     "preferences/": ("-", "viewer"),
+    "layout/": ("-", "operator"),
     "health/live": ("nobody", "-"),
     "health/ready": ("nobody", "-"),
     "metrics": ("nobody", "-"),

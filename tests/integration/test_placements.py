@@ -7,6 +7,7 @@ from django.db import connection
 
 from dashboard import placements
 from dashboard.queries.graph import graph
+from dashboard.queries.tidiness import tidiness
 from dashboard.queries.window import parse
 from tests.integration.graph_world import World
 
@@ -52,3 +53,45 @@ def test_tidying_up_is_a_new_version() -> None:
     placements.keep(now=AT)
     assert placements.tidy(now=AT) == 2
     assert set(places()) == {"service:billing-svc", "service:orders-svc", "topic:demo/orders.created"}
+
+
+def crossed() -> World:
+    """Two services that grew into a layout where four edges cross."""
+    world = shop()
+    placements.keep(now=AT)
+    for number, (service, topic) in enumerate((("a-svc", "z.events"), ("b-svc", "y.events"), ("c-svc", "x.events"))):
+        world.counted(world.edge(1, world.service(service), world.topic(topic)), 5, ago=20)
+        placements.keep(now=AT + timedelta(minutes=2 + number))
+    with connection.cursor() as cursor:  # each service at the height of another one's topic
+        cursor.execute("update layout_node set y = 1000 - y where node like 'service:_-svc'")
+        cursor.execute("update layout set n_arrows = -1")
+    placements.keep(now=AT + timedelta(minutes=6))
+    return world
+
+
+def test_what_a_new_layout_would_save_is_offered_once_it_is_worth_it() -> None:
+    crossed()
+    known = tidiness(now=AT)
+    assert known.n_crossings is not None
+    assert known.n_crossings >= 3
+    assert known.n_fewest == 0
+    assert known.saving == 1.0
+    placements.tidy(now=AT + timedelta(minutes=7))
+    assert tidiness(now=AT).saving is None
+
+
+def test_who_asks_gets_a_new_layout_and_may_have_the_old_one_back() -> None:
+    crossed()
+    before = places()
+    placements.ask("tidy")
+    at = AT + timedelta(minutes=7)
+    assert placements.keep(now=at) == len(before)
+    assert places() != before
+    assert tidiness(now=at + timedelta(seconds=4)).undo_seconds == 6
+    assert tidiness(now=at + timedelta(seconds=11)).undo_seconds == 0
+    placements.ask("undo")
+    assert placements.keep(now=at) == len(before)
+    assert places() == before
+    placements.ask("undo")
+    assert placements.keep(now=at) == 0
+    assert tidiness(now=at).undo_seconds == 0

@@ -11,7 +11,7 @@ from dashboard.access import Action, Bearer, Refused, can, needs
 
 ALL = set(Action)
 VIEWER = {Action.ENTER, Action.VIEW, Action.SEE_AUDIT}
-OPERATOR = VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE}
+OPERATOR = VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE}
 
 
 @dataclass
@@ -39,7 +39,7 @@ def allowed(actor: object) -> set[Action]:
         (Somebody("owner"), {Action.ENTER}),
         (Bearer(Somebody("admin"), frozenset(), "a"), {Action.ENTER}),
         (Bearer(Somebody("admin"), frozenset({"read"}), "a"), VIEWER),
-        (Bearer(Somebody("admin"), frozenset({"read", "retry", "payload"}), "a"), OPERATOR),
+        (Bearer(Somebody("admin"), frozenset({"read", "retry", "payload"}), "a"), OPERATOR - {Action.ARRANGE}),
         (Bearer(Somebody("viewer"), frozenset({"read", "retry", "payload", "admin"}), "a"), VIEWER),
         (Bearer(Somebody("operator"), frozenset({"retry"}), "a"), {Action.ENTER, Action.RETRY, Action.TRIAGE}),
         (Bearer(Somebody("admin", is_active=False), frozenset({"read"}), "a"), {Action.ENTER}),

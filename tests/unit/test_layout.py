@@ -40,6 +40,16 @@ def test_newcomers_that_know_only_each_other_stand_beside_their_kin() -> None:
     assert grown["archive"].column == grown["mailer"].column + 2
 
 
+def test_crossings_are_counted_as_the_nodes_stand() -> None:
+    side_by_side = {"a": (0, 0.0), "b": (0, 72.0), "x": (1, 0.0), "y": (1, 72.0), "z": (2, 36.0)}
+    places = {name: place.Place(column, column * 250.0, y) for name, (column, y) in side_by_side.items()}
+    assert place.crossings(places, [("a", "x"), ("b", "y")]) == 0
+    assert place.crossings(places, [("a", "y"), ("b", "x")]) == 1
+    assert place.crossings(places, [("y", "a"), ("x", "b")]) == 1
+    assert place.crossings(places, [("b", "z"), ("a", "y")]) == 1
+    assert place.crossings(places, [("a", "b"), ("a", "gone")]) == 0
+
+
 @given(st.integers(0, 10_000))
 @settings(max_examples=40)
 def test_no_two_nodes_overlap_however_the_graph_grew(seed: int) -> None:

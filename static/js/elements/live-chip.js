@@ -45,7 +45,7 @@ class LiveChip extends HTMLElement {
 
   /** A page fetched its data anew. */
   renew(asOf, delayed) {
-    if (asOf) this.#asOf = Date.parse(asOf);
+    if (asOf) this.#asOf = Math.max(this.#asOf, Date.parse(asOf));
     this.#late = { ...this.#late, page: delayed };
     this.#draw();
   }
@@ -71,8 +71,9 @@ class LiveChip extends HTMLElement {
 
   #label() {
     const age = this.#asOf ? Math.max(0, Math.floor((serverTime() - this.#asOf) / 1000)) : null;
-    const asOf = age === null ? "as of ?" : `as of ${duration(age)}`;
+    const asOf = age === null ? "as of ?" : `as of ${age < 60 ? `${age} s` : duration(age)}`;
     if (pause.paused) return ["paused", `Paused at ${clock(pause.since)} · ${pause.held} ${pause.held === 1 ? "update" : "updates"} held`];
+    if (live.state === "ended") return ["delayed", `Session ended · ${asOf}`];
     if (live.state === "polling") return ["polling", "Polling every 10 s"];
     if (live.state === "reconnecting") {
       const wait = Math.max(0, Math.ceil((live.retryAt - Date.now()) / 1000));

@@ -20,7 +20,7 @@ class LiveRows extends HTMLElement {
   #stop = new AbortController();
 
   connectedCallback() {
-    if (!("streams" in document.body.dataset)) return;
+    if (!("streams" in document.body.dataset) || "held" in this.dataset) return; // held: the page's script takes for it
     const { signal } = this.#stop;
     const bells = (this.dataset.bells ?? "").split(" ").filter(Boolean);
     live.addEventListener("bell", (event) => bells.includes(event.detail.of) && this.#soon(), { signal });
@@ -54,11 +54,19 @@ class LiveRows extends HTMLElement {
   async #refresh() {
     this.#timer = 0;
     if (document.hidden || pause.paused || this.#busy) return;
+    if (this.#beingRead()) {
+      this.#soon();
+      return;
+    }
     this.#busy = true;
     try {
       const fresh = await fetchPage(location.href, { signal: this.#stop.signal });
-      if (fresh) this.#take(fresh);
       this.#note(fresh !== null);
+      if (!fresh) return;
+      this.take(fresh);
+      for (const id of (this.dataset.also ?? "").split(" ").filter(Boolean)) replace(fresh, id);
+      const { asOf, delayed } = fresh.querySelector("live-chip")?.dataset ?? {};
+      if (asOf) document.querySelector("live-chip")?.renew(asOf, delayed !== undefined);
     } catch (error) {
       if (error.name !== "AbortError" && !(error instanceof TypeError)) throw error;
       if (error instanceof TypeError) this.#note(false); // the server cannot be reached
@@ -68,7 +76,15 @@ class LiveRows extends HTMLElement {
     }
   }
 
-  #take(fresh) {
+  /** Whether somebody marks text in here to copy it, or has begun to write. */
+  #beingRead() {
+    const begun = [...this.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio]), textarea")].some((field) => field.value !== field.defaultValue);
+    const marked = getSelection();
+    return begun || (marked !== null && !marked.isCollapsed && this.contains(marked.anchorNode));
+  }
+
+  /** Takes the rows of this page fetched anew. */
+  take(fresh) {
     const next = fresh.getElementById(this.id);
     if (this.querySelector("input:focus, textarea:focus, select:focus")) return; // somebody is typing
     if (!next || this.dataset.whole !== undefined || !this.querySelector("[data-key]")) {
@@ -127,7 +143,7 @@ function refill(row, update) {
   [...update.children].forEach((next, index) => {
     const cell = cells[index];
     if (!cell || cell.isEqualNode(next) || cell.contains(document.activeElement)) return;
-    cell.replaceWith(document.adoptNode(next));
+    cell.replaceWith(document.importNode(next, true)); // a copy: Show takes the whole row from there
   });
 }
 

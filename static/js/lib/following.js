@@ -28,7 +28,7 @@ export function follow(stream, part) {
       ]);
       chip?.late(part, !fresh || (charts.length > 0 && !data));
       if (data) for (const chart of charts) chart.show(data[chart.id], data.marks);
-      if (data && live.state === "polling") chip?.renew(data.as_of, data.delayed);
+      if (data) chip?.renew(data.as_of, data.delayed);
       if (fresh) replace(fresh, part);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // the server cannot be reached

@@ -1,7 +1,7 @@
 // Keyboard shortcuts of every page. Single keys can be switched off, and none fires in a text field.
 
 import { pause } from "./pause.js";
-import { say } from "./say.js";
+import { note } from "./say.js";
 
 let leader = 0;
 
@@ -78,7 +78,7 @@ function press(selector) {
 
 function refused() {
   const line = document.querySelector("[data-refused]");
-  if (line) say(line.textContent.trim());
+  if (line) note(line.textContent.trim());
 }
 
 function openRange() {
@@ -96,7 +96,7 @@ function nextView() {
 
 async function copyLink() {
   await navigator.clipboard.writeText(location.href);
-  say("Link copied");
+  note("Link copied");
 }
 
 function step(by) {
@@ -115,7 +115,7 @@ function closeInnermost(event) {
     event.preventDefault();
     return;
   }
-  const close = document.querySelector("[data-close-panel]");
+  const close = document.querySelector("[data-close-panel]") ?? document.querySelector("[data-leave]");
   if (close && !document.querySelector("dialog[open]") && !typing(event.target)) {
     close.click();
     event.preventDefault();

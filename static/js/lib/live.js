@@ -1,6 +1,6 @@
 // The live socket: wants streams, acknowledges every message, notices gaps, reconnects with jitter, polls meanwhile.
 
-import { alarm } from "./say.js";
+import { sessionEnded } from "./say.js";
 
 const FIRST_MS = 500;
 const LONGEST_MS = 30000;
@@ -10,7 +10,7 @@ const SESSION_ENDED = 4001;
 
 /**
  * Events: "state" (detail: {state, retryAt}), "message" (a stream's message), "bell" ({of}), "poll" (fetch anew).
- * States: live, reconnecting, polling, paused.
+ * States: live, reconnecting, polling, ended.
  */
 class Live extends EventTarget {
   #streams = [];
@@ -22,10 +22,11 @@ class Live extends EventTarget {
   state = "off";
   retryAt = 0;
 
-  /** Starts with the streams that the page names. Bells come with every connection. */
+  /** Starts with the streams that the page names; a page without any polls. Bells come with every connection. */
   start(streams) {
     this.#streams = streams;
     this.#connect();
+    if (!streams.length) setInterval(() => !document.hidden && this.dispatchEvent(new CustomEvent("poll")), POLL_MS);
     addEventListener("pagehide", () => this.#socket?.close());
     addEventListener("pageshow", (event) => event.persisted && this.#connect());
   }
@@ -51,7 +52,7 @@ class Live extends EventTarget {
     socket.onmessage = (event) => this.#take(socket, JSON.parse(event.data));
     socket.onclose = (event) => {
       if (socket !== this.#socket) return;
-      if (event.code === SESSION_ENDED) alarm("Your session ended. Sign in again.");
+      if (event.code === SESSION_ENDED) this.#end();
       else this.#again();
     };
   }
@@ -89,6 +90,12 @@ class Live extends EventTarget {
     clearInterval(this.#poll);
     if (this.#poll || this.state === "reconnecting") this.dispatchEvent(new CustomEvent("poll"));
     this.#poll = 0;
+  }
+
+  #end() {
+    clearInterval(this.#poll);
+    this.#become("ended");
+    sessionEnded();
   }
 
   #become(state) {

@@ -1,8 +1,10 @@
 // The one polite line for screen readers (state changes, at most one every 3 s), and the alarm.
 
 const GAP_MS = 3000;
+const NOTE_MS = 4000;
 let waiting = [];
 let timer = 0;
+let noteTimer = 0;
 
 /** Announces a state change politely. */
 export function say(text) {
@@ -10,9 +12,34 @@ export function say(text) {
   if (!timer) flush();
 }
 
-/** Announces at once: a failed own action, the end of the session, an operation that stopped. */
+/** Announces politely and shows for a moment what a key just did. */
+export function note(text) {
+  say(text);
+  const line = document.getElementById("note");
+  line.textContent = text;
+  clearTimeout(noteTimer);
+  noteTimer = setTimeout(() => (line.textContent = ""), NOTE_MS);
+}
+
+/** Says at once, and shows until the next click or Esc: a failed own action, an operation that stopped. */
 export function alarm(text) {
-  document.getElementById("alarm").textContent = text;
+  const line = document.getElementById("alarm");
+  line.textContent = text;
+  const clear = (event) => {
+    if (event.type === "keydown" && event.key !== "Escape") return;
+    line.textContent = "";
+    for (const name of ["keydown", "pointerdown"]) removeEventListener(name, clear);
+  };
+  for (const name of ["keydown", "pointerdown"]) addEventListener(name, clear);
+}
+
+/** The session is over: nothing on this page moves on, and a dialog says so and leads to the login and back. */
+export function sessionEnded() {
+  const dialog = document.getElementById("ended");
+  if (dialog.open) return;
+  const link = dialog.querySelector("a");
+  link.href = `${link.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`;
+  dialog.showModal();
 }
 
 function flush() {

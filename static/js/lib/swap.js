@@ -1,6 +1,6 @@
 // The only place where markup becomes elements: fragments of our own pages, fetched from our own origin.
 
-import { alarm } from "./say.js";
+import { sessionEnded } from "./say.js";
 
 const policy = window.trustedTypes?.createPolicy("weir", { createHTML: (text) => text });
 
@@ -8,12 +8,25 @@ const policy = window.trustedTypes?.createPolicy("weir", { createHTML: (text) =>
 export async function fetchPage(url, { part = "", signal } = {}) {
   const answer = await fetch(url, { headers: part ? { "X-Weir-Part": part } : {}, signal, credentials: "same-origin" });
   if (answer.status === 401 || answer.redirected) {
-    alarm("Your session ended. Sign in again.");
+    sessionEnded();
     return null;
   }
   const type = answer.headers.get("content-type") ?? "";
   if (!answer.ok || !type.startsWith("text/html") || new URL(answer.url).origin !== location.origin) return null;
-  return parse(await answer.text());
+  const page = parse(await answer.text());
+  renewCounts(page);
+  return page;
+}
+
+/** The counts in the navigation follow every whole page that is fetched. */
+function renewCounts(page) {
+  for (const link of page.querySelectorAll("#navigation a[data-key]")) {
+    const ours = document.querySelector(`#navigation a[data-key="${CSS.escape(link.dataset.key)}"]`);
+    const [before, after] = [ours, link].map((each) => each?.querySelector(".count"));
+    if (before && after && !before.isEqualNode(after)) before.replaceWith(document.importNode(after, true));
+    else if (before && !after) before.remove();
+    else if (ours && !before && after) ours.append(document.importNode(after, true));
+  }
 }
 
 /** Fetches JSON that the page itself answers for one of its parts. Null when it failed. */
@@ -22,18 +35,35 @@ export async function fetchData(url, part) {
   return answer.ok && !answer.redirected ? answer.json() : null;
 }
 
-/** Puts the element with this id from `fresh` in the place of ours; focus stays, or goes to its successor by id. */
+/** Puts the element with this id from `fresh` in the place of ours; focus, scroll positions and open folds stay. */
 export function replace(fresh, id) {
   const old = document.getElementById(id);
   const next = fresh.getElementById(id);
   if (!old || !next) return null;
-  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = successor(old, next);
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
+  const scrolled = regions(old).map((region) => [region.scrollLeft, region.scrollTop]);
   const adopted = document.adoptNode(next);
   old.replaceWith(adopted);
   for (const detailsId of open) document.getElementById(detailsId)?.setAttribute("open", "");
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  regions(adopted).forEach((region, index) => ([region.scrollLeft, region.scrollTop] = scrolled[index] ?? [0, 0]));
+  focused?.focus({ preventScroll: true });
   return adopted;
+}
+
+const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
+const regions = (root) => [root, ...root.querySelectorAll("[tabindex='0']")];
+
+/** The element of `next` that takes over the focus from `old`: by id, by address, else the one in its place. */
+function successor(old, next) {
+  const focused = document.activeElement;
+  if (!old.contains(focused)) return null;
+  if (focused === old) return next;
+  const [before, after] = [old, next].map((root) => [...root.querySelectorAll(FOCUSABLE)]);
+  const alike = (element) => element.tagName === focused.tagName && element.getAttribute("href") === focused.getAttribute("href") && element.id === focused.id;
+  const named = focused.id || focused.hasAttribute("href");
+  const same = named ? after.filter(alike)[before.filter(alike).indexOf(focused)] ?? after.find(alike) : null;
+  return same ?? after[Math.min(before.indexOf(focused), after.length - 1)] ?? null;
 }
 
 function parse(text) {

@@ -1,7 +1,5 @@
 // How edges run: left to right as one curve, backwards around below, several between the same two side by side.
 
-import { HEIGHT } from "./shapes.js";
-
 const HEAD = 8;
 const SIDE_BY_SIDE = 12;
 const LABEL_AT = 0.62;
@@ -9,9 +7,9 @@ const FLAT = 16; // an edge so level that its label stands above it
 const ABOVE = 10;
 
 /** Paths of an edge between two places (line, head) and the place of its label. `lane`: 0, 1, −1, 2 … side by side. */
-export function curve(source, target, width, lane = 0) {
+export function curve(source, target, { width, height }, lane = 0) {
   const shift = lane * SIDE_BY_SIDE;
-  return target.x > source.x + width / 2 ? forward(source, target, width, shift) : around(source, target, shift);
+  return target.x > source.x + width / 2 ? forward(source, target, width, shift) : around(source, target, height, shift);
 }
 
 /** Lane numbers for edges between the same two nodes. */
@@ -39,9 +37,9 @@ function forward(source, target, width, shift) {
   return { line: path(points), head, label: flat ? { x: (from[0] + tip[0]) / 2, y: at.y - ABOVE } : at };
 }
 
-function around(source, target, shift) {
-  const from = [source.x + 24 + shift, source.y + HEIGHT / 2];
-  const tip = [target.x - 24 + shift, target.y + HEIGHT / 2 + 2];
+function around(source, target, height, shift) {
+  const from = [source.x + 24 + shift, source.y + height / 2];
+  const tip = [target.x - 24 + shift, target.y + height / 2 + 2];
   const to = [tip[0], tip[1] + HEAD];
   const low = Math.max(from[1], to[1]) + 36 + Math.abs(shift);
   const points = [from, [from[0], low + 14], [to[0], low + 14], to];

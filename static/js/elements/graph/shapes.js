@@ -1,35 +1,39 @@
 // What nodes and edges look like: shape = kind, stroke = evidence, width = rate, outline and sign = health.
 
 import { count, duration, rate } from "../../lib/format.js";
-import { cut, shown } from "../../lib/text.js";
+import { fitting, fittingTwo, shown } from "../../lib/text.js";
 import { set, sign, svg } from "../../lib/svg.js";
 
-export const WIDEST = 172;
-export const NARROWEST = 120;
-export const HEIGHT = 46;
-const CAP = 9;
+const CAP = 6;
 export const NAME_SIZE = 12; // pixels, at natural size
-const LETTER = 6.7; // pixels a letter of a name takes at that size, on average
+const LINE = 1.1; // from line to line, of the size of letters
 
-/** A node's group of this width, empty; `fillNode` writes what the data says. */
-export function nodeGroup(node, width) {
-  const group = svg("g", { id: domId(node.id), role: "img", "data-id": node.id, "data-width": width });
-  group.append(svg("path", { class: "halo", d: box(width, 5) }));
-  for (const path of outline(node, width)) group.append(path);
-  if (node.role === "retry") group.append(sign("retries", { x: width / 2 - 28, y: HEIGHT / 2 - 20, width: 14, height: 14, class: "icon role" }));
-  if (node.guessed) group.append(svg("text", { class: "role", x: width / 2 - 14, y: HEIGHT / 2 - 8 }, "?"));
-  group.append(svg("g", { class: "health", transform: `translate(${-width / 2 + 4} ${-HEIGHT / 2 + 2})` }));
-  const middle = node.kind === "topic" && node.role !== "dead_letter" ? -CAP / 2 : 0;
-  group.append(svg("text", { class: "name", x: middle, y: -2 }));
-  group.append(svg("text", { class: "number", x: middle, y: 15 }));
+/** A node's group of this size, empty; `fillNode` writes what the data says. */
+export function nodeGroup(node, size) {
+  const { width, height } = size;
+  const group = svg("g", { id: domId(node.id), role: "img", "data-id": node.id, "data-width": width, "data-height": height });
+  group.append(svg("path", { class: "halo", d: box(size, 5) }));
+  for (const path of outline(node, size)) group.append(path);
+  if (node.role === "retry") group.append(corner(size, sign("retries", { x: -8, y: -8, width: 16, height: 16 })));
+  if (node.guessed) group.append(corner(size, svg("text", { y: 5 }, "?")));
+  group.append(svg("g", { class: "health", transform: `translate(${-width / 2 + 10} ${-height / 2 + 1})` }));
+  const middle = node.kind === "topic" && node.role !== "dead_letter" ? -CAP : 0;
+  for (const name of ["name", "name", "number"]) group.append(svg("text", { class: name, x: middle }));
   group.append(svg("title"));
   return group;
 }
 
-/** Cuts the name of a node to what its outline holds at this size of letters, in pixels of the picture. */
+/** Writes the name of a node in one line or two, cut to what its outline holds, its number under it. */
 export function fitName(group, nameSize) {
-  const room = group.dataset.width - (group.dataset.kind === "topic" ? 26 : 18);
-  text(group.querySelector(".name"), cut(group.dataset.name ?? "", Math.floor((room * NAME_SIZE) / (LETTER * nameSize))));
+  const { width, height, name = "", kind } = group.dataset;
+  const room = (width - (kind === "topic" ? 18 : 12)) / nameSize;
+  const [first, second] = height > 50 ? fittingTwo(name, room) : [fitting(name, room), ""];
+  const [one, two, number] = group.querySelectorAll(".name, .number");
+  text(one, first);
+  text(two, second);
+  const lines = second ? [one, two, number] : [one, number];
+  const step = second ? nameSize * LINE : Math.max(nameSize * LINE, 17);
+  lines.forEach((line, index) => set(line, { y: ((index - (lines.length - 1) / 2) * step + nameSize * 0.35).toFixed(1) }));
 }
 
 /** Writes name, number, health and label of a node into its group. */
@@ -74,8 +78,13 @@ export function nodeClass(node) {
 export function edgeGroup(edge) {
   const group = svg("g", { "data-id": edge.id });
   group.append(svg("path", { class: "hit" }), svg("path", { class: "line" }), svg("path", { class: "head" }));
-  group.append(svg("text", { class: "label" }), svg("title"));
+  group.append(svg("title"));
   return group;
+}
+
+/** An edge's label, which stands above the nodes: the gap between two may be narrower than the text. */
+export function edgeText(edge) {
+  return svg("text", { "data-id": edge.id, "text-anchor": "middle" });
 }
 
 /** Class of an edge: kind, health, strongest evidence, width step. */
@@ -111,10 +120,15 @@ function widthStep(value) {
   return value < 10000 ? 3 : 4;
 }
 
-function outline(node, width) {
+/** A sign on the upper right corner: what kind of its kind this is. */
+function corner({ width, height }, mark) {
+  return svg("g", { class: "role", transform: `translate(${width / 2 - 16} ${-height / 2 + 2})` }, svg("circle", { class: "ground", r: 9.5 }), mark);
+}
+
+function outline(node, { width, height }) {
   const x = width / 2;
-  const y = HEIGHT / 2;
-  if (node.kind !== "topic") return [svg("path", { class: "shape", d: box(width, 0) })];
+  const y = height / 2;
+  if (node.kind !== "topic") return [svg("path", { class: "shape", d: box({ width, height }, 0) })];
   if (node.role === "dead_letter") {
     const body = `M${-x + CAP} ${-y}H${x - 14}L${x} ${-y + 14}V${y}H${-x + CAP}A${CAP} ${y} 0 0 1 ${-x + CAP} ${-y}Z`;
     return [svg("path", { class: "shape", d: body }), svg("path", { class: "rim", d: `M${x - 14} ${-y}V${-y + 14}H${x}` })];
@@ -124,9 +138,9 @@ function outline(node, width) {
   return [svg("path", { class: "shape", d: body }), svg("path", { class: "rim", d: rim })];
 }
 
-function box(width, grow) {
+function box({ width, height }, grow) {
   const x = width / 2 + grow;
-  const y = HEIGHT / 2 + grow;
+  const y = height / 2 + grow;
   const r = 8 + grow;
   return `M${-x + r} ${-y}H${x - r}Q${x} ${-y} ${x} ${-y + r}V${y - r}Q${x} ${y} ${x - r} ${y}H${-x + r}Q${-x} ${y} ${-x} ${y - r}V${-y + r}Q${-x} ${-y} ${-x + r} ${-y}Z`;
 }

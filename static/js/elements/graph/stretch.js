@@ -1,23 +1,28 @@
 // The stored layout, pulled to the shape of the window: narrower columns, airier rows, before anything gets smaller.
 
-import { HEIGHT, NARROWEST, WIDEST } from "./shapes.js";
-
 const COLUMN = 250;
-const LEAST_GAP = 44;
+const WIDEST = 172;
+const NARROWEST = 116;
+const LEAST_GAP = 40;
 const TIGHTEST = (NARROWEST + LEAST_GAP) / COLUMN;
 const AIRIEST = 1.6;
-const MARGIN = 24;
+const MARGIN = 16;
 const BUTTONS = 40;
+const ONE_LINE = 46; // height of a node whose name has a line to itself
+const TWO_LINES = 60; // of a narrow one, whose name may need two
 
-/** Factors for x and y, and the width of nodes, for these nodes in a window of this size. */
+/** Factors for x and y, and the size of nodes, for these nodes in a window of this size. */
 export function stretch(nodes, { width, height }) {
   const xs = nodes.map((node) => node.x);
   const ys = nodes.map((node) => node.y);
   const spanX = Math.max(...xs) - Math.min(...xs);
   const spanY = Math.max(...ys) - Math.min(...ys);
   const x = spanX ? clamp((width - 2 * MARGIN - NARROWEST) / spanX, TIGHTEST, 1) : 1;
-  const y = spanY ? clamp((height - 2 * MARGIN - HEIGHT - BUTTONS) / spanY, 1, AIRIEST) : 1;
-  return { x, y, nodeWidth: Math.round(clamp(COLUMN * x - Math.max(LEAST_GAP, COLUMN * x * 0.3), NARROWEST, WIDEST)) };
+  const nodeWidth = Math.round(clamp(COLUMN * x - Math.max(LEAST_GAP, COLUMN * x * 0.3), NARROWEST, WIDEST));
+  const nodeHeight = nodeWidth < WIDEST ? TWO_LINES : ONE_LINE;
+  const scale = Math.min(1, width / (spanX * x + nodeWidth + 2 * MARGIN));
+  const y = spanY ? clamp(((height - BUTTONS) / scale - 2 * MARGIN - nodeHeight) / spanY, 1, AIRIEST) : 1;
+  return { x, y, size: { width: nodeWidth, height: nodeHeight } };
 }
 
 function clamp(value, least, most) {

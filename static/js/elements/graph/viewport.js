@@ -1,13 +1,14 @@
 // Pan and zoom of the graph: drag, wheel, pinch, keys and buttons. Never smaller than a person can aim at.
 
-import { HEIGHT, NAME_SIZE, fitName } from "./shapes.js";
+import { NAME_SIZE, fitName } from "./shapes.js";
 
 const LEAST = 0.2;
 const MOST = 2.5;
 const FIT_MOST = 1.15;
-const MARGIN = 24;
+const MARGIN = 16;
 const BUTTONS = 40; // at the bottom left
 const LABELS_FROM = 0.7;
+const NUMBERS_FROM = 0.5;
 const SMALLEST_TEXT = 11;
 
 export class Viewport {
@@ -35,16 +36,16 @@ export class Viewport {
     return this.#moved;
   }
 
-  /** Shows all of these places (middles of nodes of this width), hardly above natural size. */
-  fit(nodes, width) {
+  /** Shows all of these places (middles of nodes of this size), hardly above natural size. */
+  fit(nodes, { width, height }) {
     if (!nodes.length) return;
     const box = this.#svg.getBoundingClientRect();
     const xs = nodes.map((node) => node.x);
     const ys = nodes.map((node) => node.y);
     const left = Math.min(...xs) - width / 2 - MARGIN;
-    const top = Math.min(...ys) - HEIGHT / 2 - MARGIN;
+    const top = Math.min(...ys) - height / 2 - MARGIN;
     const w = Math.max(...xs) + width / 2 + MARGIN - left;
-    const h = Math.max(...ys) + HEIGHT / 2 + MARGIN - top;
+    const h = Math.max(...ys) + height / 2 + MARGIN - top;
     this.scale = Math.max(LEAST, Math.min(FIT_MOST, box.width / w, (box.height - BUTTONS) / h));
     this.x = (box.width - w * this.scale) / 2 - left * this.scale;
     this.y = (box.height - BUTTONS - h * this.scale) / 2 - top * this.scale;
@@ -65,13 +66,23 @@ export class Viewport {
     this.#draw();
   }
 
+  /** Shows this place readably: as large as labels need, in the middle, where everything at once would be too small. */
+  closeUp(node, leftmost, size) {
+    if (this.scale >= LABELS_FROM) return;
+    const { width, height } = this.#svg.getBoundingClientRect();
+    this.scale = LABELS_FROM;
+    this.x = Math.min(MARGIN - (leftmost - size.width / 2) * this.scale, width / 2 - node.x * this.scale);
+    this.y = height / 2 - node.y * this.scale;
+    this.#draw();
+  }
+
   /** Moves the picture as little as needed so that the node at this place is inside. */
-  reveal(node, nodeWidth) {
+  reveal(node, size) {
     const { width, height } = this.#svg.getBoundingClientRect();
     const x = node.x * this.scale + this.x;
     const y = node.y * this.scale + this.y;
-    const dx = (nodeWidth / 2) * this.scale + MARGIN;
-    const dy = (HEIGHT / 2) * this.scale + MARGIN;
+    const dx = (size.width / 2) * this.scale + MARGIN;
+    const dy = (size.height / 2) * this.scale + MARGIN;
     this.x += Math.max(0, dx - x) - Math.max(0, x - (width - dx));
     this.y += Math.max(0, dy - y) - Math.max(0, y - (height - dy));
     this.#draw();
@@ -79,8 +90,8 @@ export class Viewport {
 
   #draw() {
     this.#world.setAttribute("transform", `translate(${this.x.toFixed(1)} ${this.y.toFixed(1)}) scale(${this.scale.toFixed(4)})`);
-    const far = this.scale < LABELS_FROM;
-    this.#svg.classList.toggle("far", far);
+    this.#svg.classList.toggle("far", this.scale < LABELS_FROM);
+    this.#svg.classList.toggle("farther", this.scale < NUMBERS_FROM);
     const size = Math.max(NAME_SIZE, SMALLEST_TEXT / this.scale);
     if (size === this.nameSize) return;
     this.nameSize = size;

@@ -1,0 +1,33 @@
+// Tidying up the graph, and undoing that for ten seconds: asked for here, done by a worker, seen by everybody.
+
+import { alarm, say } from "./say.js";
+import { fetchPage, replace } from "./swap.js";
+
+let timer = 0;
+
+export function startArranging() {
+  document.addEventListener("submit", async (event) => {
+    if (event.target.id !== "arrange") return;
+    event.preventDefault();
+    const wish = new FormData(event.target, event.submitter);
+    event.submitter.disabled = true;
+    const answer = await fetch(event.target.action, { method: "POST", body: wish, credentials: "same-origin", redirect: "manual" });
+    if (answer.type === "opaqueredirect") say(wish.get("wanted") === "undo" ? "Undoing" : "Tidying up");
+    else alarm("The graph could not be laid out anew. Reload the page and try again.");
+  });
+  watchUndo();
+}
+
+/** The layout changed: the button says what can be done now. */
+export async function showArranging() {
+  const fresh = await fetchPage(location.href);
+  if (fresh) replace(fresh, "arrange");
+  watchUndo();
+}
+
+/** When the time for an undo is over, the server says what is offered instead. */
+function watchUndo() {
+  clearTimeout(timer);
+  const seconds = Number(document.querySelector("#arrange [data-seconds]")?.dataset.seconds);
+  if (seconds) timer = setTimeout(showArranging, (seconds + 1) * 1000);
+}
