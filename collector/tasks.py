@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from collector import clock, wiring
+from collector import clock, retention, wiring
 from collector.retry import outcomes, waking
 from collector.retry.dispatch import dispatch
 from collector.store import closing, letter_bell, operations, retries, sample_chunks, usual_hops
@@ -28,8 +28,14 @@ def close_leaves() -> None:
 @shared_task(name="collector.drop_old")
 def drop_old() -> None:
     """Drop what is older than its retention, and ledger rows that nothing asks for any more."""
-    closing.drop_expired(clock.now())
+    retention.drop_old(clock.now())
     closing.forget_old(clock.now())
+
+
+@shared_task(name="collector.keep_within_budget")
+def keep_within_budget() -> None:
+    """Drop the oldest where more is stored than the disk budget allows."""
+    retention.keep_within_budget(clock.now())
 
 
 # Samples ------------------------------------------------------------------------------------------------------------
@@ -94,6 +100,7 @@ SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
     "drop-old": {"task": "collector.drop_old", "schedule": 300.0},
+    "keep-within-budget": {"task": "collector.keep_within_budget", "schedule": 60.0, "options": {"expires": 60.0}},
     "sweep-retries": {"task": "collector.sweep_retries", "schedule": 2.0, "options": {"expires": 2.0}},
     "forget-drafts": {"task": "collector.forget_drafts", "schedule": 3600.0},
     "settle-retries": {"task": "collector.settle_retries", "schedule": 2.0, "options": {"expires": 2.0}},

@@ -66,6 +66,15 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}. Use a number and m, h or d, such as 7d.")
         return timedelta(**{unit: int(number)})
 
+    def size(self, name: str) -> int:
+        """A number of bytes: 500MB, 50GB, 2TB; 0 when unset. Raises ImproperlyConfigured for anything else."""
+        value = self.text(name, "")
+        units = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+        number, unit = value[:-2], units.get(value[-2:].upper())
+        if value and (unit is None or not (number.isascii() and number.isdigit() and 0 < int(number[:9]) <= 10**6)):
+            raise ImproperlyConfigured(f"{name} is {value!r}. Use a number and MB, GB or TB, such as 50GB.")
+        return int(number) * unit if value and unit else 0
+
     def words(self, name: str) -> list[str]:
         """A comma-separated list; empty when unset."""
         return [word.strip() for word in self.text(name, "").split(",") if word.strip()]

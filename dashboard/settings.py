@@ -223,6 +223,7 @@ LOGGING = {
 }
 
 # The collector: what is read from the observed topics (globs; a leading "-" excludes), and how long what is kept.
+WEIR_DISK_BUDGET = _env.size("WEIR_DISK_BUDGET")
 WEIR_KEEP_RAW = _env.duration("WEIR_KEEP_RAW", "7d")
 WEIR_KEEP_10S = _env.duration("WEIR_KEEP_10S", "24h")
 WEIR_KEEP_1M = _env.duration("WEIR_KEEP_1M", "14d")

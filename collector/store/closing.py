@@ -1,6 +1,7 @@
 """The end of a leaf: repeats taken out and bounds noted when it is full, detached and dropped when it is too old."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -36,6 +37,50 @@ class Leaf:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A leaf with its bounds and its bytes on disk."""
+
+    leaf: Leaf
+    starts_at: datetime
+    ends_at: datetime
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Leaves of one kind that go together, with the time and the room that they take."""
+
+    kind: str
+    leaves: tuple[Leaf, ...]
+    from_at: datetime
+    to_at: datetime
+    n_bytes: int
+
+
+def ended(kind: str, leaves: Sequence[Sized]) -> Ended:
+    """These leaves as one; there is at least one."""
+    return Ended(
+        kind,
+        tuple(each.leaf for each in leaves),
+        min(each.starts_at for each in leaves),
+        max(each.ends_at for each in leaves),
+        sum(each.n_bytes for each in leaves),
+    )
+
+
+KINDS = {
+    "raw spans": ("span", "span_link", "span_error", "undecodable"),
+    "taps": ("record_body", "record", "record_key"),
+    "samples": ("sample_chunk",),
+    "counts by ten seconds": ("edge_10s",),
+    "counts by minute": ("edge_1m",),
+    "counts by hour": ("edge_1h",),
+}
+"""What leaves hold, in words for people."""
+KIND_OF = {table: kind for kind, tables in KINDS.items() for table in tables}
+
+
 def close_full(now: datetime) -> list[Leaf]:
     """Close every raw leaf that ended; those closed. A leaf of spans waits until all its batches are folded."""
     closed = []
@@ -62,26 +107,28 @@ def close_full(now: datetime) -> list[Leaf]:
     return closed
 
 
-def drop_expired(now: datetime) -> list[Leaf]:
-    """Drop every leaf whose rows are all too old; those dropped. Not inside a transaction.
-
-    Detached concurrently first: a plain drop would block all readers of the table behind one long one.
-    """
-    dropped = []
+def drop_expired(now: datetime) -> list[Ended]:
+    """Drop every leaf whose rows are all too old; what went, by kind. Not inside a transaction."""
+    dropped: dict[str, list[Sized]] = {}
     for table, spec in TABLES.items():
-        for leaf in _older(table, now - spec.kept):
-            with connection.cursor() as cursor:
-                cursor.execute("update raw_partition set state = %s where leaf = %s", [int(State.DETACHING), leaf.name])
-                cursor.execute("select set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
-                try:
-                    _detach(cursor, leaf)
-                    cursor.execute(_named("drop table if exists {leaf}", leaf))
-                finally:
-                    cursor.execute("select set_config('lock_timeout', '0', false)")
-                cursor.execute("delete from raw_partition where leaf = %s", [leaf.name])
-            log.info("dropped %s: older than %s", leaf.name, spec.kept)
-            dropped.append(leaf)
-    return dropped
+        for each in _older(table, now - spec.kept):
+            drop(each.leaf)
+            log.info("dropped %s: older than %s", each.leaf.name, spec.kept)
+            dropped.setdefault(KIND_OF[table], []).append(each)
+    return [ended(kind, leaves) for kind, leaves in dropped.items()]
+
+
+def drop(leaf: Leaf) -> None:
+    """Drop one leaf. Detached concurrently first: a plain drop would block all readers of the table behind one."""
+    with connection.cursor() as cursor:
+        cursor.execute("update raw_partition set state = %s where leaf = %s", [int(State.DETACHING), leaf.name])
+        cursor.execute("select set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+        try:
+            _detach(cursor, leaf)
+            cursor.execute(_named("drop table if exists {leaf}", leaf))
+        finally:
+            cursor.execute("select set_config('lock_timeout', '0', false)")
+        cursor.execute("delete from raw_partition where leaf = %s", [leaf.name])
 
 
 def forget_old(now: datetime) -> None:
@@ -170,13 +217,15 @@ def _note_bounds(cursor: CursorWrapper, leaf: Leaf) -> None:
     )
 
 
-def _older(table: str, before: datetime) -> list[Leaf]:
+def _older(table: str, before: datetime) -> list[Sized]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "select table_name, leaf from raw_partition where table_name = %s and ends_at <= %s order by starts_at",
+            "select table_name, leaf, starts_at, ends_at,"
+            " coalesce(pg_total_relation_size(to_regclass(leaf)), 0)::bigint from raw_partition"
+            " where table_name = %s and ends_at <= %s order by starts_at",
             [table, before],
         )
-        return [Leaf(*row) for row in cursor.fetchall()]
+        return [Sized(Leaf(*row[:2]), *row[2:]) for row in cursor.fetchall()]
 
 
 def _detach(cursor: CursorWrapper, leaf: Leaf) -> None:

@@ -40,10 +40,14 @@ class Partitioned:
 
     @property
     def leaf_length(self) -> timedelta:
-        """The length of a new leaf."""
+        """The length of a new leaf where there is room for all that its age lets stay."""
+        return self.length_for(self.kept)
+
+    def length_for(self, held: timedelta) -> timedelta:
+        """The length of a new leaf where rows are held for so long."""
         if self.length is not None:
             return self.length
-        return next((length for length in RAW_LENGTHS if length * MOST_LEAVES >= self.kept), RAW_LENGTHS[-1])
+        return next((length for length in RAW_LENGTHS if length * MOST_LEAVES >= held), RAW_LENGTHS[-1])
 
 
 # Open raw leaves are not vacuumed: it would block the folder's BRIN summaries. Closing vacuums them once.
@@ -103,7 +107,8 @@ def make(table: str, at: datetime) -> tuple[datetime, datetime]:
         there = attached(cursor, table)
         if found := next(((starts, ends) for starts, ends in there if starts <= at < ends), None):
             return found
-        starts, ends = bounds(at, length=spec.leaf_length, there=there)
+        length = spec.length_for(_held(cursor, spec))
+        starts, ends = bounds(at, length=length, there=there)
         leaf = f"{table}_{starts:%Y%m%d_%H%M}"
         names = {
             "leaf": sql.Identifier(leaf),
@@ -120,6 +125,22 @@ def make(table: str, at: datetime) -> tuple[datetime, datetime]:
             [table, leaf, starts, ends],
         )
         return starts, ends
+
+
+def _held(cursor: CursorWrapper, spec: Partitioned) -> timedelta:
+    """How long rows will really be held: what the disk budget has room for at the rate of the last closed leaves."""
+    if spec.length is not None or not settings.WEIR_DISK_BUDGET:
+        return spec.kept
+    cursor.execute(
+        "select sum(n_bytes)::float8 / nullif(extract(epoch from max(ends_at) - min(starts_at)), 0)::float8"
+        " from (select * from raw_partition where table_name = any(%s) and n_bytes is not null"
+        "  order by starts_at desc limit %s) r",
+        [list(RAW_TABLES), 4 * len(RAW_TABLES)],
+    )
+    bytes_per_second = cursor.fetchone()[0]
+    if not bytes_per_second:
+        return spec.kept
+    return min(spec.kept, timedelta(seconds=min(settings.WEIR_DISK_BUDGET / bytes_per_second, 10**9)))
 
 
 _MAKE = (

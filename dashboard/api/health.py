@@ -7,7 +7,7 @@ from ninja import Router
 
 from collector import clock
 from dashboard.access import Action, needs
-from dashboard.api import schemas
+from dashboard.api import health_schemas as schemas
 from dashboard.queries import wire
 from dashboard.queries.health import health
 
@@ -39,4 +39,13 @@ def read_health(request: HttpRequest) -> dict[str, Any]:
         "n_waiting_batches": found.n_waiting_batches,
         "n_undecodable_hour": found.n_undecodable_hour,
         "n_gaps_day": found.n_gaps_day,
+        "disk": {
+            "checked_at": wire.iso(found.disk.checked_at),
+            "budget_bytes": found.disk.budget_bytes,
+            "used_bytes": found.disk.used_bytes,
+            "kept_bytes": found.disk.kept_bytes,
+            "problem": found.disk.problem,
+        }
+        if found.disk
+        else None,
     }

@@ -323,28 +323,3 @@ class GroupAnswer(GroupItem):
     n_partitions: int
     series: GroupSeries
     marks: list[MarkItem]
-
-
-class HealthPart(Schema):
-    """One process of Weir."""
-
-    name: str
-    instance: str
-    state: Literal["ok", "failing", "delayed", "missing"]
-    at: str | None
-    sentence: str
-    numbers: dict[str, Any]
-
-
-class HealthAnswer(Schema):
-    """Whether Weir keeps up."""
-
-    ok: bool
-    sentence: str
-    folded_at: str | None
-    scanned_at: str | None
-    parts: list[HealthPart]
-    database_bytes: int
-    n_waiting_batches: int
-    n_undecodable_hour: int
-    n_gaps_day: int

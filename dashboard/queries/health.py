@@ -9,6 +9,7 @@ from django.db import connection
 
 from dashboard.queries.freshness import LATE, Freshness, freshness
 
+MOST_DROPS = 10
 PARTS = ("receive", "collect", "fold", "sample", "worker", "web")
 MEANS = {
     "receive": "Traces are refused while it is down; services keep and resend them for a while.",
@@ -47,6 +48,30 @@ class ClusterHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """Data that went because of its age or the disk budget."""
+
+    at: datetime
+    kind: str
+    reason: str
+    from_at: datetime
+    to_at: datetime
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What the last look at the disk found, each minute. `budget_bytes` None: none was set."""
+
+    checked_at: datetime
+    budget_bytes: int | None
+    used_bytes: int
+    kept_bytes: int
+    problem: str
+    drops: tuple[Drop, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthPage:
     """Everything on the Health page; `sentence` is the answer to "does Weir keep up?"."""
 
@@ -60,10 +85,11 @@ class HealthPage:
     n_gaps_day: int
     n_repeated: int
     freshness: Freshness
+    disk: Disk | None
 
 
 def health(*, now: datetime) -> HealthPage:
-    """State of all parts. Five statements."""
+    """State of all parts. Seven statements."""
     fresh = freshness(now=now)
     parts = _parts(now)
     with connection.cursor() as cursor:
@@ -81,9 +107,11 @@ def health(*, now: datetime) -> HealthPage:
         )
         newest, n_spans = cursor.fetchone()
     bad = [part for part in parts if part.state != "ok"]
+    disk = _disk()
+    problem = disk.problem if disk else ""
     return HealthPage(
-        not bad and not fresh.delayed,
-        _sentence(bad, fresh, newest, n_spans, now),
+        not bad and not fresh.delayed and not problem,
+        problem if problem and not bad else _sentence(bad, fresh, newest, n_spans, now),
         parts,
         _clusters(),
         size,
@@ -92,7 +120,23 @@ def health(*, now: datetime) -> HealthPage:
         gaps,
         repeated,
         fresh,
+        disk,
     )
+
+
+def _disk() -> Disk | None:
+    with connection.cursor() as cursor:
+        cursor.execute("select checked_at, budget_bytes, used_bytes, kept_bytes, problem from disk_check")
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        cursor.execute(
+            "select at, kind, reason, from_at, to_at, n_bytes from dropped_data order by at desc, id desc limit %s",
+            [MOST_DROPS],
+        )
+        drops = tuple(Drop(*drop) for drop in cursor.fetchall())
+        checked_at, budget_bytes, used_bytes, kept_bytes, problem = row
+        return Disk(checked_at, budget_bytes, used_bytes, kept_bytes, problem, drops)
 
 
 def _sentence(bad: list[Part], fresh: Freshness, newest: datetime | None, n_spans: int, now: datetime) -> str:

@@ -10,6 +10,19 @@ from dashboard import process
 from dashboard.env import Environment
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"), [("", 0), ("50GB", 50 * 10**9), ("500mb", 500 * 10**6), ("2TB", 2 * 10**12)]
+)
+def test_a_size_is_a_number_and_a_unit(value: str, expected: int) -> None:
+    assert Environment({"X": value}).size("X") == expected
+
+
+@pytest.mark.parametrize("value", ["50", "GB", "0GB", "-1GB", "1.5GB", "50 GB", "50GiB", "9999999GB", "٣GB"])
+def test_what_is_no_size_is_refused_with_an_example(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="50GB"):
+        Environment({"X": value}).size("X")
+
+
 def test_a_value_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from the file\n")
     env = Environment({"SECRET_KEY_FILE": str(tmp_path / "key")})

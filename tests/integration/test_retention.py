@@ -1,0 +1,161 @@
+"""What is dropped for the disk budget, in which order, and where that is said."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from collector import retention
+from collector.store import budget, closing
+from collector.store.budget import Usage
+from collector.store.partitions import TABLES, make
+from dashboard.queries.health import health
+from tests.integration.intake_world import NOW, rows
+from tests.integration.people import audit_rows
+
+pytestmark = pytest.mark.usefixtures("own_leaves")
+DAY = timedelta(days=1)
+COUNTS = "bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence) select %(at)s, n, 1, 0, 1, 1, 1"
+
+
+@pytest.fixture
+def own_leaves(clean_tables: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Leaves of this test's own in place of the one that takes everything."""
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"alter table {table} detach partition {table}_all")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("select leaf from raw_partition")
+        for (leaf,) in cursor.fetchall():
+            cursor.execute(f"drop table if exists {leaf}")
+        cursor.execute("delete from raw_partition")
+        for table in TABLES:
+            cursor.execute(f"alter table {table} attach partition {table}_all for values from (minvalue) to (maxvalue)")
+
+
+def filled(table: str, at: datetime) -> None:
+    """A leaf of `table` around `at` that takes some room."""
+    make(table, at)
+    columns = {
+        "span": "trace_id, span_id, started_at, stored_at, duration_ms, source_id, name_id, attrs_id, n_messages, kind,"
+        " status, op) select gen_random_uuid(), n, %(at)s, %(at)s, 1, 0, 0, 0, 0, 1, 0, 0",
+        "record": "stored_at, kafka_offset, topic_id, kafka_partition, size_bytes, n_headers, timestamp_type)"
+        " select %(at)s, n, 0, 0, 1, 0, 0",
+        "sample_chunk": "kind, topic_id, group_id, from_at, n_points, body) select 1, n, 0, %(at)s, 1, 'x'",
+        "edge_10s": COUNTS,
+        "edge_1m": COUNTS,
+    }[table]
+    with connection.cursor() as cursor:
+        cursor.execute(f"insert into {table} ({columns} from generate_series(1, 100) n", {"at": at})
+
+
+def with_budget(settings: Any, n_bytes: int) -> None:
+    settings.WEIR_DISK_BUDGET = n_bytes
+
+
+def left() -> set[str]:
+    """Tables that still have a leaf that ended."""
+    return {str(name) for (name,) in rows("select distinct table_name from raw_partition where ends_at < %s", NOW)}
+
+
+def test_within_the_budget_nothing_goes_and_the_check_is_noted(settings: Any) -> None:
+    filled("span", NOW - 2 * DAY)
+    with_budget(settings, 10**15)
+    retention.keep_within_budget(NOW)
+    assert left() == {"span"}
+    page = health(now=NOW)
+    assert page.disk
+    assert (page.disk.budget_bytes, page.disk.problem, page.disk.drops) == (10**15, "", ())
+    assert page.disk.used_bytes > page.disk.kept_bytes > 0
+
+
+def test_without_a_budget_only_the_size_is_noted(settings: Any) -> None:
+    filled("span", NOW - 2 * DAY)
+    with_budget(settings, 0)
+    retention.keep_within_budget(NOW)
+    assert left() == {"span"}
+    page = health(now=NOW)
+    assert page.disk
+    assert page.disk.budget_bytes is None
+
+
+def test_the_oldest_goes_first_kind_by_kind_and_each_drop_is_said(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for days in (3, 2):
+        filled("span", NOW - days * DAY)
+        filled("record", NOW - days * DAY)
+    filled("sample_chunk", NOW - 3 * DAY)
+    filled("edge_10s", NOW - 3 * DAY)
+    filled("edge_1m", NOW - 40 * DAY)
+    make("span", NOW)  # still written
+    with_budget(settings, 1)
+    steps = iter([*[Usage(10**9, 0)] * 6, Usage(0, 0)])
+    monkeypatch.setattr(budget, "usage", lambda: next(steps))
+    retention.keep_within_budget(NOW)
+    went = rows("select kind, from_at::date - %s::date, reason from dropped_data order by id", NOW)
+    assert went == [
+        ("raw spans", -3, "budget"),
+        ("raw spans", -2, "budget"),
+        ("taps", -3, "budget"),
+        ("taps", -2, "budget"),
+        ("samples", -3, "budget"),
+        ("counts by ten seconds", -3, "budget"),
+    ]
+    assert left() == {"edge_1m"}
+    deeds = audit_rows("action", "object", "person_name", "reason", "facts")
+    assert [deed[:4] for deed in deeds[:1]] == [("drop data", "raw spans", "Weir", "the disk budget")]
+    facts = json.loads(str(deeds[0][4])) if isinstance(deeds[0][4], str) else deeds[0][4]
+    assert facts["n_bytes"] > 0  # type: ignore[index]
+    assert [drop.kind for drop in health(now=NOW).disk.drops][-1] == "raw spans"  # type: ignore[union-attr]
+
+
+def test_spans_that_are_not_counted_yet_wait(settings: Any) -> None:
+    filled("span", NOW - 2 * DAY)
+    with connection.cursor() as cursor:
+        cursor.execute("insert into input (kind, cluster_id, topic_name) values (1, 0, 'x') returning id")
+        number = cursor.fetchone()[0]
+        cursor.execute(
+            "insert into batch (stored_at, input_id, n_spans, n_links) values (%s, %s, 100, 0)", [NOW - 2 * DAY, number]
+        )
+    with_budget(settings, budget.usage().kept_bytes * 2)
+    retention.keep_within_budget(NOW)
+    assert "span" in left()
+    page = health(now=NOW)
+    assert not page.ok
+    assert page.disk
+    assert "nothing more may be dropped" in page.disk.problem
+
+
+def test_dead_letters_alone_above_80_percent_make_health_fail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_budget(settings, 1_000)
+    monkeypatch.setattr(budget, "usage", lambda: Usage(900, 850))
+    retention.keep_within_budget(NOW)
+    page = health(now=NOW)
+    assert page.disk
+    assert (
+        page.disk.problem == "Dead letters alone take 85 % of the disk budget. Raise WEIR_DISK_BUDGET, or settle some."
+    )
+    assert not page.ok
+
+
+def test_what_goes_by_age_is_said_too(settings: Any) -> None:
+    filled("span", NOW - 9 * DAY)
+    retention.drop_old(NOW)
+    assert rows("select kind, reason from dropped_data") == [("raw spans", "age")]
+    assert audit_rows("object", "reason") == [("raw spans", "older than its retention")]
+
+
+def test_leaves_are_shorter_where_the_budget_holds_less_than_the_age(settings: Any) -> None:
+    at = NOW - 3 * DAY
+    filled("span", at)
+    closing.close_full(NOW)
+    ((n_bytes, seconds),) = rows(
+        "select n_bytes, extract(epoch from ends_at - starts_at)::int from raw_partition where table_name = 'span'"
+    )
+    with_budget(settings, int(4 * 3600 * float(str(n_bytes)) / float(str(seconds))))  # holds four hours
+    starts, ends = make("span", NOW)
+    assert ends - starts == timedelta(minutes=15)
