@@ -46,7 +46,7 @@ class Plan:
     def learn(self, sketch: Sketch, hop: Hop | None) -> None:
         """Keep what the rules say of the first span; nothing where two attributes have one name."""
         names = [trait.name for trait in self._traits]
-        if len(set(names)) < len(names) or len(names) > MAX_ATTRIBUTES:
+        if len(set(names)) < len(names):
             return
         if place_of(hop) is None:
             self.unplaced = sketch
@@ -132,6 +132,9 @@ class Scanner:
                 slim.whole(span)  # what is broken in it fails the request all the same
                 continue
             raws = span.attributes[:]
+            if len(raws) > MAX_ATTRIBUTES:
+                self._read(span, scope, found, None)
+                continue
             traits = tuple(map(trait_of, raws))
             if parent_id in _NO_PARENT:
                 parent_id = None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import methodcaller
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition, Uuid
@@ -317,5 +317,4 @@ def _headers(message: Message, raw: RawHeaders) -> Headers:
         if read_again is None:
             log.warning("gone before its headers were read: %s/%d/%d", *_place(message), message.offset())
         return read_again or ()
-    pairs = found if isinstance(found, list) else []
-    return tuple((name, value) for name, value in pairs if not isinstance(value, str))
+    return tuple(cast("list[tuple[str, bytes | None]]", found or ()))

@@ -7,6 +7,7 @@ rebinding; therefore the names that it answers to are few, and whatever only bro
 import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from collector.receive.answers import PERMISSION_DENIED, Refused
 
@@ -34,6 +35,7 @@ class Origins:
         return name == "localhost" or name.endswith(".localhost") or _is_address(name) or name in self.hosts
 
 
+@lru_cache(maxsize=1_024)
 def host_name(host: str) -> str:
     """The name of a Host header, without port, brackets and the dot that may end it."""
     host = host.strip().lower()
@@ -43,6 +45,7 @@ def host_name(host: str) -> str:
     return (name if colon and port.isdigit() and ":" not in name else host).rstrip(".")
 
 
+@lru_cache(maxsize=1_024)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

@@ -216,6 +216,13 @@ def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(monkeypatc
     assert reading.scanner.n_bytes <= 22_000
 
 
+def test_the_first_attributes_of_very_many_count_and_none_is_remembered() -> None:
+    reading = SpoolReading()
+    body = request_of(span_of(*KAFKA, *(text(f"k{number}", "v") for number in range(1_000))))
+    assert read(body, reading) == expected(body, SOURCE)
+    assert reading.scanner.n_bytes < 30_000
+
+
 def test_offsets_and_ids_are_not_remembered() -> None:
     scanner = Scanner()
     for number in range(1_000, 3_000):
