@@ -70,6 +70,7 @@ class Attention:
     sentence: str
     url: str
     sel: str = ""
+    windowed: bool = False  # whether its numbers are of the window, not of now
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,7 @@ def _attention(drawn: Graph, rows: list[Row]) -> Mapping[str, object]:
             _behind(row.edge),
             _address(row),
             "" if row.edge.group else f"edge:{row.edge.id}",
+            windowed=bool(row.edge.errors),
         )
         for row in rows
         if row.edge.health in _LEVELS
