@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.frames import unframed
+from collector.domain.frames import Malformed, unframed
+from collector.domain.records import Headers
 from collector.domain.resending import removed, unsendable
 from collector.domain.retry_targets import Permission
 from collector.retry.destinations import destination, refusal, world_of
@@ -51,8 +52,9 @@ def plan(letter_id: int, *, target: str | None = None) -> Plan | None:
             return None
         kind = found[0]
         cursor.execute("select headers from dead_letter_body where dead_letter_id = %s", [letter_id])
-        headers = unframed(cursor.fetchone()[0])
-        made = Plan(letter_id, target, "", refusal(kind) or unsendable(headers), (), removed(headers), None, ())
+        headers, unreadable = _headers(cursor.fetchone()[0])
+        stops = refusal(kind) or unreadable or unsendable(headers)
+        made = Plan(letter_id, target, "", stops, (), removed(headers), None, ())
         try:
             goes, why = destination(kind, target=target, world=world_of(cursor, found, target=target))
         except NotAllowed as error:
@@ -67,6 +69,14 @@ def plan(letter_id: int, *, target: str | None = None) -> Plan | None:
             n_newer=n_newer,
             warnings=tuple(_warnings(readers, n_newer)),
         )
+
+
+def _headers(framed: bytes) -> tuple[Headers, str | None]:
+    """As they are stored, or why they cannot be read."""
+    try:
+        return unframed(framed), None
+    except Malformed:
+        return (), "Its stored headers cannot be read."
 
 
 def _why(cursor: CursorWrapper, why: Permission, kind: Kind, letter_id: int) -> str:

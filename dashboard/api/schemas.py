@@ -315,7 +315,7 @@ class GroupSeries(Schema):
 
 
 class GroupAnswer(GroupItem):
-    """One group with its members and partitions (at most 1,000, largest lag first)."""
+    """One group with its members and partitions (at most 1,000 of each; partitions with the largest lag first)."""
 
     as_of: str | None
     members: list[GroupMember]

@@ -91,7 +91,11 @@ def _bytes(request: HttpRequest, found: Letter, tab: str) -> dict[str, object]:
         body = letter_body(found.id)
     if body is None:
         raise Http404(f"There is no dead letter {found.id}.")
-    return {"value": readable(body.value, n_bytes=body.n_bytes), "headers": readable_headers(body.headers)}
+    return {
+        "value": readable(body.value, n_bytes=body.n_bytes),
+        "headers": None if body.headers is None else readable_headers(body.headers),
+        "raw_headers": None if body.raw_headers is None else readable(body.raw_headers),
+    }
 
 
 urlpatterns = [

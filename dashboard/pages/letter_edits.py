@@ -51,7 +51,7 @@ def letter_edit(request: HttpRequest, number: int) -> HttpResponse:
         raise Http404(f"There is no dead letter {number}.")
     if request.method != "POST":
         return _page(request, found, body, typed=None)
-    typed = _typed(request, body.headers)
+    typed = _typed(request, body.headers or ())
     try:
         edit = _edit(found, body, typed)
         if request.POST.get("do") != "send":
@@ -75,12 +75,19 @@ def _edit(found: Letter, body: Body, typed: Typed) -> Edit:
     """What would be sent. Raises NotEditable."""
     _masks(found)
     value = editing.edited_value(body.value or b"", typed.value)
-    headers = editing.edited_headers(body.headers, typed.headers)
+    headers = editing.edited_headers(_headers(body), typed.headers)
     if (value, headers) == (body.value, body.headers):
         raise NotEditable("Nothing is changed. Use Retry to send the original.")
     if not typed.reason:
         raise NotEditable("Give a reason.")
     return Edit(value, headers, typed.reason)
+
+
+def _headers(body: Body) -> Headers:
+    """Raises NotEditable where what was stored of them cannot be read."""
+    if body.headers is None:
+        raise NotEditable("Cannot be edited: its stored headers cannot be read.")
+    return body.headers
 
 
 def _masks(found: Letter) -> None:
@@ -123,13 +130,13 @@ def _page(
         facts["value"] = typed.value if typed else facts["original"]
         facts["headers"] = [
             (header, typed.headers.get(header.index, header.text) if typed else header.text)
-            for header in editing.editable_headers(body.headers)
+            for header in editing.editable_headers(_headers(body))
         ]
         facts["reason"] = typed.reason if typed else ""
         facts["plan"] = plan(found.id)
         if edit is not None:
             facts["lines"] = editing.difference(body.value or b"", edit.value)
-            facts["n_headers"] = _n_changed(body.headers, edit.headers)
+            facts["n_headers"] = _n_changed(_headers(body), edit.headers)
     except NotEditable as problem:
         facts["refusal"] = str(problem)
     crumbs = [

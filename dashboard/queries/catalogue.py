@@ -12,7 +12,7 @@ from dashboard.queries.conditions import Behind
 
 ROLES = ("business", "dead_letter", "retry", "internal")
 PROTOCOLS = ("unknown", "classic", "consumer", "share", "connect", "streams")
-_OPEN_STATUSES = (0, 5)  # open, unknown: what waits for a person
+_OPEN_STATUSES = (0,)  # as the list means "open"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ from django.urls import reverse
 from collector.domain import stacks
 from collector.domain.dead_letters import LetterStatus
 from collector.domain.dialects import read
-from collector.domain.frames import unframed
+from collector.domain.frames import Malformed, unframed
 from collector.domain.masking import MASK
 from collector.domain.records import Headers, Record
 from dashboard.queries import hiding
 from dashboard.queries.hiding import Veil
-from dashboard.queries.letter_attempts import Attempt, attempts
+from dashboard.queries.letter_attempts import Attempts, attempts
 from dashboard.queries.letter_filter import Condition
 
 MOST_GROUPS = 500
 PAGE, MOST_LETTERS = 100, 1_000
+MOST_SAME_KEY = 1_000  # other letters are counted up to one more
 STATUS_WORDS = {status: status.name.lower() for status in LetterStatus}
 STATUSES = {word: status for status, word in STATUS_WORDS.items()}
 _OPEN = (LetterStatus.OPEN, LetterStatus.RETRY_REQUESTED, LetterStatus.SENT, LetterStatus.UNKNOWN)
@@ -106,7 +107,7 @@ class Letter(LetterRow):
     """One letter with its stack and its attempts.
 
     `latest`: where it died last, when that is not the origin. `own_frames`: the application's lines of the stack,
-    innermost first. `n_same_key`: other dead letters with this key. `operation`: the one it is open in.
+    innermost first. `n_same_key`: other dead letters with this key, at most 1,001. `operation`: the one it is open in.
     `undecided`: it may have been sent, or gave no answer in time.
     """
 
@@ -119,17 +120,21 @@ class Letter(LetterRow):
     n_same_key: int
     operation: int | None
     undecided: bool
-    attempts: tuple[Attempt, ...]
+    attempts: Attempts
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The letter's own bytes: only for those who may see payloads. `n_bytes`: of the whole value."""
+    """The letter's own bytes: only for those who may see payloads. `n_bytes`: of the whole value.
+
+    `headers` is None where what was stored of them cannot be read: `raw_headers` is what is there.
+    """
 
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    headers: Headers | None
     n_bytes: int
+    raw_headers: bytes | None = None
 
 
 def failure_groups() -> tuple[FailureGroup, ...]:
@@ -211,13 +216,13 @@ def letter(number: int) -> Letter | None:
         row = _veiled(row, veil)
         cursor.execute(
             "select b.stack, b.headers, d.n_attempts, d.size_bytes, encode(uuid_send(d.trace_id), 'hex'),"
-            " (select count(*) - 1 from (select 1 from dead_letter o where o.key_hash = d.key_hash limit 1001) n),"
+            " (select count(*) - 1 from (select 1 from dead_letter o where o.key_hash = d.key_hash limit %s) n),"
             " (select max(operation_id) from retry_item i where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)),"
             " exists (select 1 from retry_item i join retry_operation p on p.id = i.operation_id"
             "  where i.dead_letter_id = d.id and (i.status = 3 or (i.status = 2"
             "   and i.sent_at <= now() - make_interval(secs => p.wait_seconds))))"
             " from dead_letter d join dead_letter_body b on b.dead_letter_id = d.id where d.id = %s",
-            [number],
+            [MOST_SAME_KEY + 2, number],
         )
         stack, headers, n_attempts, size_bytes, trace_id, n_same_key, operation, undecided = cursor.fetchone()
         stack = veil.text(stack) or ""
@@ -225,7 +230,7 @@ def letter(number: int) -> Letter | None:
             **{field.name: getattr(row, field.name) for field in fields(row)},
             stack=stack,
             own_frames=_own_frames(stack, row.exception_class),
-            latest=_latest(row, unframed(headers)),
+            latest=_latest(row, _unframed(headers)),
             n_attempts=n_attempts,
             size_bytes=size_bytes,
             trace_id=trace_id,
@@ -254,7 +259,9 @@ def letter_body(number: int) -> Body | None:
     key, value, headers, topic, origin = found
     veil = hiding.veil(hiding.aim_for(topic, origin), key=key, value=value, headers=headers)
     if not veil.aim:
-        return Body(key, value, unframed(headers), len(value or b""))
+        found_headers = _unframed(headers)
+        raw = bytes(headers) if found_headers is None else None
+        return Body(key, value, found_headers, len(value or b""), raw)
     seen = veil.seen or hiding.ALL_HIDDEN
     return Body(seen.key, seen.value, seen.headers, len(value or b""))
 
@@ -301,8 +308,17 @@ def _own_frames(stack: str, exception_class: str) -> tuple[str, ...]:
     return tuple(str(frame) for frame in section.frames if frame.is_own) if section else ()
 
 
-def _latest(row: LetterRow, headers: Headers) -> str | None:
+def _unframed(framed: bytes) -> Headers | None:
+    try:
+        return unframed(framed)
+    except Malformed:
+        return None
+
+
+def _latest(row: LetterRow, headers: Headers | None) -> str | None:
     """Read again from the headers: it is shown, and nothing is looked up by it."""
+    if headers is None:
+        return None
     found = read(Record(row.topic, row.partition, row.offset, None, 0, None, None, headers))
     if found is None or found.latest == found.origin or found.latest.topic is None:
         return None

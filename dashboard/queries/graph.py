@@ -11,6 +11,7 @@ from dashboard.queries.catalogue import Catalogue, catalogue
 from dashboard.queries.conditions import Health, of_edge, worst
 from dashboard.queries.freshness import Freshness, freshness
 from dashboard.queries.latencies import EdgeKey, Latency, latencies, told_from
+from dashboard.queries.letter_filter import of_topic
 from dashboard.queries.window import RATE_SECONDS, Window
 
 
@@ -38,6 +39,11 @@ class Node:
     def rate(self) -> float | None:
         """The one number on the node: what comes in, else what goes out."""
         return self.rate_in if self.rate_in is not None else self.rate_out
+
+    @property
+    def letter_filter(self) -> str:
+        """What the list of dead letters is asked for to show those of this topic."""
+        return of_topic(self.cluster, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
 MOST_PARTITIONS = 1000
+MOST_MEMBERS = 1000
 LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 600, 21_600, 90_000
 
 
@@ -71,11 +72,12 @@ class PartitionStanding:
 
 @dataclass(frozen=True, slots=True)
 class GroupPage:
-    """All facts of one group. `partitions`: at most 1,000, `n_partitions` in all."""
+    """All facts of one group. `partitions` and `members`: at most 1,000 of each, `n_partitions`, `n_members` in all."""
 
     number: int
     row: GroupRow
     members: tuple[Member, ...]
+    n_members: int
     partitions: tuple[PartitionStanding, ...]
     n_partitions: int
     why: Reasons | None
@@ -100,10 +102,10 @@ def group(
     number = next((key for key, g in known.names.groups.items() if (g.cluster, g.name) == (cluster, name)), None)
     if number is None:
         return None
-    members = _members(number)
+    members, n_members = _members(number)
     row = next((row for row in group_rows(known, only=number)), None)
     if row is None:
-        row = row_of(known.names.groups[number], [], len(members))
+        row = row_of(known.names.groups[number], [], n_members)
     holders = {place: member.client_id for member in members for place in member.assignment}
     partitions: list[PartitionStanding] = []
     reason = None
@@ -113,13 +115,13 @@ def group(
         if topic_id not in known.names.topics or behind is None:
             continue
         topic = known.names.topics[topic_id].name
-        seen = recent(topic_id, number, behind, until=until, state=row.state, n_members=len(members))
+        seen = recent(topic_id, number, behind, until=until, state=row.state, n_members=n_members)
         if why is not None and why[0] == topic:
             word = behind.verdict if why[1] is None or not window.live else seen.verdict(why[1])
             reason = reasons(topic, why[1], word, seen)
         partitions += _standings(topic_id, topic, (committed, high, low), behind, seen, until, holders)
     shown = sorted(partitions, key=lambda each: (-(each.lag or 0), each.topic, each.partition))[:MOST_PARTITIONS]
-    return GroupPage(number, row, members, tuple(shown), len(partitions), reason, known.fresh)
+    return GroupPage(number, row, members, n_members, tuple(shown), len(partitions), reason, known.fresh)
 
 
 Offsets = list[int | None]
@@ -167,17 +169,20 @@ def _standings(
     return found
 
 
-def _members(group_id: int) -> tuple[Member, ...]:
+def _members(group_id: int) -> tuple[tuple[Member, ...], int]:
+    """The first by client id, and how many there are."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select client_id, host, assignment::text, seen_at from group_member where group_id = %s"
-            " order by 1, member_id limit 1000",
-            [group_id],
+            "select client_id, host, assignment::text, seen_at, count(*) over () from group_member where group_id = %s"
+            " order by 1, member_id limit %s",
+            [group_id, MOST_MEMBERS],
         )
-        return tuple(
-            Member(client, host, tuple((topic, partition) for topic, partition in json.loads(assignment)), seen_at)
-            for client, host, assignment, seen_at in cursor.fetchall()
-        )
+        rows = cursor.fetchall()
+    members = tuple(
+        Member(client, host, tuple((topic, partition) for topic, partition in json.loads(assignment)), seen_at)
+        for client, host, assignment, seen_at, _ in rows
+    )
+    return members, rows[0][4] if rows else 0
 
 
 def _ends(group_id: int, window: Window) -> list[tuple[int, Offsets, Offsets, Offsets]]:

@@ -25,6 +25,17 @@ class Attempt:
     operation: int | None
 
 
+MOST_OF_EACH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Oldest first. `n_more` are left out: between the first death, and the newest 100 sends and 100 deaths."""
+
+    items: tuple[Attempt, ...]
+    n_more: int
+
+
 OUTCOMES = {
     ItemStatus.REQUESTED: "Waits to be sent",
     ItemStatus.CLAIMED: "Being sent",
@@ -38,30 +49,35 @@ OUTCOMES = {
 }
 
 
-def attempts(cursor: CursorWrapper, letter: int, *, first_died_at: datetime, died_of: str) -> tuple[Attempt, ...]:
-    """All of them, oldest first. Two statements."""
+def attempts(cursor: CursorWrapper, letter: int, *, first_died_at: datetime, died_of: str) -> Attempts:
+    """Of one letter. Two statements."""
     found = [Attempt(first_died_at, _died(died_of), None, "", "", None)]
     cursor.execute(
         "select coalesce(i.sent_at, i.claimed_at, o.created_at), o.id, o.person_name, t.name, i.sent_partition,"
-        " i.sent_offset, i.status, i.outcome from retry_item i join retry_operation o on o.id = i.operation_id"
-        " join topic t on t.id = i.target_topic_id where i.dead_letter_id = %s order by o.id desc limit 100",
-        [letter],
+        " i.sent_offset, i.status, i.outcome, count(*) over ()"
+        " from retry_item i join retry_operation o on o.id = i.operation_id"
+        " join topic t on t.id = i.target_topic_id where i.dead_letter_id = %s order by o.id desc limit %s",
+        [letter, MOST_OF_EACH],
     )
-    found += [_sent(row) for row in cursor.fetchall()]
+    sends = cursor.fetchall()
     cursor.execute(
-        "select a.failed_at, a.exception_class, t.name, a.kafka_partition, a.kafka_offset from dead_letter_again a"
-        " join topic t on t.id = a.topic_id where a.dead_letter_id = %s order by a.seen_at desc limit 100",
-        [letter],
+        "select a.failed_at, a.exception_class, t.name, a.kafka_partition, a.kafka_offset, count(*) over ()"
+        " from dead_letter_again a"
+        " join topic t on t.id = a.topic_id where a.dead_letter_id = %s order by a.seen_at desc limit %s",
+        [letter, MOST_OF_EACH],
     )
+    deaths = cursor.fetchall()
+    found += [_sent(row) for row in sends]
     found += [
         Attempt(at, _died(of), f"{topic}/{partition}/{offset}", "", "", None)
-        for at, of, topic, partition, offset in cursor.fetchall()
+        for at, of, topic, partition, offset, _ in deaths
     ]
-    return tuple(sorted(found, key=lambda attempt: attempt.at))
+    n_more = sum(rows[0][-1] - len(rows) for rows in (sends, deaths) if rows)
+    return Attempts(tuple(sorted(found, key=lambda attempt: attempt.at)), n_more)
 
 
 def _sent(row: tuple[Any, ...]) -> Attempt:
-    at, operation, person, topic, partition, offset, number, reason = row
+    at, operation, person, topic, partition, offset, number, reason, _ = row
     status = ItemStatus(number)
     sent = f"{topic}/{partition}/{offset}" if offset is not None else None
     said = OUTCOMES[status] + (f": {short_class(reason)}" if status is ItemStatus.FAILED_AGAIN and reason else "")

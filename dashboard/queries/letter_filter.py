@@ -2,6 +2,7 @@
 
 `declined` in the message · `"two words"` · `topic:orders.*` `group:billing` `class:*Declined` `key:order-7`
 `dialect:spring` `origin:orders.created` · `attempt>=2` `age>1h` `expires<3h` · `-x` not · space and · `or` or.
+A name in quotes is the whole name: `topic:"orders" cluster:"prod"`.
 """
 
 import re
@@ -22,7 +23,7 @@ class BadFilter(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """SQL over the letters' rows (d, t, cg, o, s), its parameters, and the terms as people typed them."""
+    """SQL over the letters' rows (d, t, c, cg, o, g, s), its parameters, and the terms as people typed them."""
 
     sql: str
     parameters: Mapping[str, str | int | list[str]]
@@ -50,7 +51,10 @@ def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
             raise BadFilter(f"At most {MOST_TERMS} terms.")
         negated, field, sign, quoted, word = found.groups()
         name = f"f{len(terms)}"
-        sql, value = _term(term, field or "", sign or "", quoted if quoted is not None else word, name)
+        if quoted is not None and sign == ":" and field in _WHOLE:
+            sql, value = f"{_NAMES[field]} = %({name})s", quoted
+        else:
+            sql, value = _term(term, field or "", sign or "", quoted if quoted is not None else word, name)
         parameters[name] = value
         if masked and (not field or field in _HIDEABLE):
             parameters["masked"] = list(masked)
@@ -62,6 +66,11 @@ def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
 
 _HIDEABLE = frozenset({"key", "title"})
 _NOT_MASKED = "t.name <> all(%(masked)s) and coalesce(o.name, '') <> all(%(masked)s)"
+
+
+def of_topic(cluster: str, name: str) -> str:
+    """The text that finds the letters in exactly this dead-letter topic."""
+    return f'topic:"{name}" cluster:"{cluster}"'
 
 
 def _all(parts: list[str]) -> str:
@@ -95,12 +104,14 @@ def _count(value: str) -> int | None:
 _NAMES = {
     "topic": "t.name",
     "origin": "o.name",
+    "cluster": "c.name",
     "group": "cg.name",
     "class": "d.exception_class",
     "key": "d.key_text",
     "dialect": "d.dialect",
     "title": "g.title",
 }
+_WHOLE = frozenset({"topic", "origin", "cluster", "group"})  # fields whose value in quotes is the whole name
 _MEASURES: Mapping[str, tuple[str, Callable[[str], int | None], str]] = {
     "attempt": ("s.attempt {sign} %({name})s", _count, "a number, as in `attempt>=2`"),
     "age": ("now() - d.failed_at {sign} make_interval(secs => %({name})s)", _seconds, "a unit: try `age>1h`"),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
@@ -25,6 +25,7 @@ class Found:
     """What a search text is: one event, one trace, events with a key or an id, or nothing.
 
     `read` says how the text was taken and what was looked through. `stopped`: the search took too long.
+    `n_read`: where not all matches were looked at, how many were: the first in the order of their keys.
     """
 
     kind: Literal["event", "trace", "keys", "nothing"]
@@ -33,6 +34,7 @@ class Found:
     trace_id: str | None
     truncated: bool
     stopped: bool = False
+    n_read: int | None = None
 
 
 def search(text: str, *, only: str = "") -> Found:
@@ -66,12 +68,14 @@ def search(text: str, *, only: str = "") -> Found:
 
 
 def _by_key(text: str) -> Found:
-    whole = _with_key(_WHOLE, text)
+    whole, _ = _with_key(_WHOLE, text)
     if whole:
         return _found("keys", f"Read as a key or an id, the whole of it, the newest first; {_EXTENT}.", whole)
-    begun = _with_key(_BEGUN, text)
-    extent = f"the first {MOST_READ:,} matches" if len(begun) > MOST_FOUND else _EXTENT
-    return _found("keys", f"Read as the beginning of a key: no key and no id is exactly this; {extent}.", begun)
+    begun, n_read = _with_key(_BEGUN, text)
+    all_read = n_read < MOST_READ
+    extent = _EXTENT if all_read else f"the first {MOST_READ:,} matches in the order of their keys"
+    found = _found("keys", f"Read as the beginning of a key: no key and no id is exactly this; {extent}.", begun)
+    return found if all_read else replace(found, truncated=True, n_read=n_read)
 
 
 _EXTENT = "the indexes of all topics over all that is stored, complete"
@@ -88,13 +92,14 @@ where t.name = %(topic)s and t.deleted_at is null and (r.stored_at is not null o
 order by c.name limit 50
 """
 _WITH_KEY = """
+with k as materialized ({keys})
 select c.name, t.name, x.kafka_partition, x.kafka_offset, r.produced_at, r.key, r.size_bytes, r.trace_id,
   exists (select from span s where s.topic_id = x.topic_id and s.kafka_partition = x.kafka_partition
     and s.kafka_offset = x.kafka_offset and s.status = 2),
-  x.name, x.value
+  x.name, x.value, (select count(*) from k)
 from (select * from (
     (select k.stored_at, kn.name, k.value, k.topic_id, k.kafka_partition, k.kafka_offset
-      from ({keys}) k join key_name kn on kn.id = k.name_id)
+      from k join key_name kn on kn.id = k.name_id)
     union all
     (select e.stored_at, 'event id', e.event_id, e.topic_id, e.kafka_partition, e.kafka_offset
       from record e where e.event_id = %(text)s order by e.stored_at desc limit %(most)s)
@@ -120,7 +125,8 @@ def _at(position: positions.Position) -> tuple[EventRow, ...]:
         return event_rows(cursor.fetchall())
 
 
-def _with_key(keys: str, text: str) -> tuple[EventRow, ...]:
+def _with_key(keys: str, text: str) -> tuple[tuple[EventRow, ...], int]:
+    """Events, and how many keys were read for them."""
     parameters: dict[str, str | int] = {
         "text": text,
         "end": text + _AFTER_ALL,
@@ -129,7 +135,8 @@ def _with_key(keys: str, text: str) -> tuple[EventRow, ...]:
     }
     with connection.cursor() as cursor:
         cursor.execute(_WITH_KEY.format(keys=keys), parameters)
-        return event_rows(cursor.fetchall())
+        rows = cursor.fetchall()
+        return event_rows([row[:-1] for row in rows]), rows[0][-1] if rows else 0
 
 
 def _found(kind: Literal["event", "keys"], read: str, rows: Sequence[EventRow]) -> Found:

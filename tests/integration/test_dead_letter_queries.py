@@ -7,6 +7,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from collector.retry import outcomes
+from collector.retry.plans import plan
 from collector.store import letter_bell
 from dashboard.queries.dead_letters import (
     BadStatus,
@@ -18,6 +19,7 @@ from dashboard.queries.dead_letters import (
 )
 from dashboard.queries.retries import retries, retry
 from tests.integration.letter_world import AT, dead_record, rows
+from tests.integration.people import person, signed_in
 from tests.integration.retry_world import RetryWorld, click
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -83,7 +85,7 @@ def test_a_letter_tells_its_reason_its_own_lines_and_every_attempt(
     assert found is not None
     assert found.own_frames == ("Gateway.charge:88", "Billing.pay:31")
     assert (found.status, found.attempt, found.latest, found.n_same_key, found.operation) == ("open", 2, None, 0, None)
-    assert [(one.what, one.sent, one.outcome) for one in found.attempts] == [
+    assert [(one.what, one.sent, one.outcome) for one in found.attempts.items] == [
         ("Died of CardDeclined", None, ""),
         (f"Retry #{asked.id} by operator1", f"orders.created/0/{copy}", "Failed again: CardDeclined"),
         ("Died of CardDeclined", "orders.created.dlq/0/2", ""),
@@ -94,6 +96,47 @@ def test_a_letter_tells_its_reason_its_own_lines_and_every_attempt(
     assert body.headers == dead_record(1).headers
     assert letter(2**70) is None
     assert letter(number + 1) is None
+
+
+def test_what_is_left_out_of_a_letters_attempts_and_kin_is_said(world: RetryWorld) -> None:
+    (number,) = world.letters.park(dead_record(1))
+    rows(
+        "insert into dead_letter_again (topic_id, kafka_partition, kafka_offset, dead_letter_id, attempt_id, seen_at,"
+        " failed_at) select %s, 1, n, %s, gen_random_uuid(), %s::timestamptz + make_interval(secs => n),"
+        " %s::timestamptz + make_interval(secs => n) from generate_series(1, 103) n returning 1",
+        world.letters.dlq, number, AT, AT,
+    )  # fmt: skip
+    rows(
+        "insert into dead_letter (topic_id, kafka_partition, kafka_offset, dialect, seen_at, failed_at, key_hash,"
+        " size_bytes) select d.topic_id, 1, 1000 + n, '', d.seen_at, d.failed_at, d.key_hash, 0"
+        " from dead_letter d, generate_series(1, 1002) n returning 1"
+    )
+    found = letter(number)
+    assert found is not None
+    assert (len(found.attempts.items), found.attempts.n_more) == (101, 3)
+    assert found.attempts.items[1].sent == "orders.created.dlq/1/4", "the oldest are left out"
+    olga = signed_in(person("olga", "operator"))
+    page = olga.get(f"/dead-letters/{number}/?tab=attempts").content.decode()
+    assert "3 older ones, after the first death, are not shown." in page
+    assert "1,000+ other dead letters" in page
+
+
+def test_headers_that_cannot_be_read_are_shown_as_bytes_and_nothing_breaks(world: RetryWorld) -> None:
+    (number,) = world.letters.park(dead_record(1))
+    rows("update dead_letter_body set headers = %s returning 1", b"\x00\x00\x00\x07broken")
+    olga = signed_in(person("olga", "operator"))
+    for address in ("", "?tab=attempts", "edit/"):
+        assert olga.get(f"/dead-letters/{number}/{address}").status_code == 200
+    page = olga.get(f"/dead-letters/{number}/?tab=payload").content.decode()
+    assert "The stored headers cannot be read. These are their bytes, 10 B:" in page
+    assert "00 00 00 07 62 72 6f 6b 65 6e" in page
+    assert (
+        "Cannot be edited: its stored headers cannot be read."
+        in olga.get(f"/dead-letters/{number}/edit/").content.decode()
+    )
+    made = plan(number)
+    assert made is not None
+    assert made.refusal == "Its stored headers cannot be read."
 
 
 def test_a_letter_that_died_twice_says_where_it_died_last(world: RetryWorld) -> None:

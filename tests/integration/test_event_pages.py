@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from collector.clock import now
@@ -134,6 +135,22 @@ def test_a_search_is_answered_by_flow(operator: Client) -> None:
     assert "Nothing called" in page(operator, "/events/", q="order-999")
     assert operator.get("/events/", {"q": "orders.created/0/5"}).headers["Location"] == ORDER
     assert operator.get("/search", {"q": "order-123"}).headers["Location"] == "/events/?q=order-123"
+
+
+def test_a_beginning_with_more_matches_than_are_read_says_what_was_read(operator: Client) -> None:
+    PathWorld().record("orders.created", (0, 1), at=1, key="order-0")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into record_key select stored_at, name_id, 'order-' || n, topic_id, kafka_partition, n"
+            " from record_key, generate_series(1000, 3100) n"
+        )
+    found = search("order-")
+    assert (len(found.rows), found.truncated, found.n_read) == (200, True, 2000)
+    assert "of the first 2,000 matches in the order of their keys; newer ones may lie behind." in page(
+        operator, "/events/", q="order-"
+    )
+    all_read = search("order-10")
+    assert (len(all_read.rows), all_read.truncated, all_read.n_read) == (100, False, None)
 
 
 def test_flows_of_more_rows_than_are_grouped_stand_alone() -> None:

@@ -101,6 +101,18 @@ def test_each_partition_has_its_own_lag_verdict_and_holder() -> None:
     assert page.worst_partition == stuck
 
 
+def test_members_that_are_left_out_are_counted(viewer: Client) -> None:
+    shop = Shop(now())
+    run(
+        "insert into group_member select %s, 'x-' || n, 'client-' || n, '', '[]', %s from generate_series(1, 1200) n",
+        shop.group, shop.at,
+    )  # fmt: skip
+    found = group("demo", "billing", window(shop.at), now=shop.at)
+    assert found is not None
+    assert (len(found.members), found.n_members, found.row.n_members) == (1000, 1201, 1201)
+    assert "The first 1,000 of 1,201, by client id." in viewer.get("/groups/demo/billing/?tab=members").content.decode()
+
+
 def test_a_verdict_opens_the_samples_that_led_to_it() -> None:
     Shop()
     page = group("demo", "billing", window(), now=AT, why=("orders.created", 1))

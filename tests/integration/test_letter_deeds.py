@@ -1,6 +1,8 @@
 """What people do with dead letters beside sending them: filter, archive, assign, note, and decide about the unknown."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -52,6 +54,19 @@ def test_letters_are_found_by_text_and_fields(world: RetryWorld, text: str, expe
     assert n_matching(found, status="open", group=None, most=100) == len(expected)
     chosen = selection({"matching": ["1"], "q": [text], "status": ["open"]}, most=100)
     assert len(chosen.letters) == len(expected)
+
+
+def test_the_open_letters_of_a_topic_lead_to_exactly_those(world: RetryWorld, olga: Client) -> None:
+    world.letters.park(*[dead_record(n) for n in (1, 2, 3)])
+    other = world.letters.topic("orders.created.dlq.2", role=1)
+    rows("update dead_letter set topic_id = %s where kafka_offset = 1 returning 1", other)
+    page = olga.get("/topics/demo/orders.created.dlq/").content.decode()
+    links = re.findall(r'href="(/dead-letters/[^"]+)">\d+ open', page)
+    assert len(links) == 1, page
+    letters = olga.get(unescape(links[0])).content.decode()
+    assert "orders.created.dlq/0/2" in letters
+    assert "orders.created.dlq/0/3" in letters
+    assert "orders.created.dlq.2/0/1" not in letters
 
 
 def test_s32_letters_of_masked_topics_are_found_by_no_word_and_no_key(world: RetryWorld) -> None:

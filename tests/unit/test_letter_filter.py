@@ -15,6 +15,7 @@ from dashboard.queries.letter_filter import BadFilter, condition
         ('"two words"', "(d.message ilike %(f1)s)", ["%two words%"]),
         ("50%", "(d.message ilike %(f1)s)", ["%50\\%%"]),
         ("topic:orders.*", "(coalesce(t.name, '') ilike %(f1)s)", ["orders.%"]),
+        ('topic:"orders" cluster:"a b"', "(t.name = %(f1)s and c.name = %(f2)s)", ["orders", "a b"]),
         ("-group:mailer", "(not coalesce(coalesce(cg.name, '') ilike %(f1)s, false))", ["%mailer%"]),
         ("attempt>=2 x", "(s.attempt >= %(f1)s and d.message ilike %(f2)s)", [2, "%x%"]),
         ("a or b", "(d.message ilike %(f1)s) or (d.message ilike %(f2)s)", ["%a%", "%b%"]),
@@ -47,6 +48,6 @@ def test_no_text_breaks_it_and_none_becomes_part_of_the_statement(text: str) -> 
         found = condition(text)
     except BadFilter:
         return
-    plain = found.sql.replace("ilike %(", "").replace(")s", "")
+    plain = found.sql.replace("ilike %(", "").replace("= %(", "").replace(")s", "")
     assert "%" not in plain.replace("%(", "")
     assert set(found.parameters) == {f"f{n + 1}" for n in range(len(found.terms))}
