@@ -42,9 +42,10 @@ def check_number(message: TracesData) -> None:
 
 def fault(span: trace_pb2.Span) -> str | None:
     """Why this span cannot be taken, or None. Rules: OTLP's own, for ids and times."""
-    if not _is_id(span.trace_id, _NO_TRACE):
+    trace_id, span_id = span.trace_id, span.span_id
+    if len(trace_id) != 16 or trace_id == _NO_TRACE:
         return "the trace id must be 16 bytes and not all zero"
-    if not _is_id(span.span_id, _NO_SPAN):
+    if len(span_id) != 8 or span_id == _NO_SPAN:
         return "the span id must be 8 bytes and not all zero"
     if len(span.parent_span_id) not in (0, 8):
         return "the parent span id must be empty or 8 bytes"

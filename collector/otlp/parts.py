@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 
-from collector.otlp import json_form, protobuf
+from collector.otlp import json_form, protobuf, slim
 from collector.otlp.limits import MAX_ATTRIBUTES, MAX_PART_BYTES, MAX_VALUE_BYTES, Tally
 from collector.otlp.messages import check_number, fault, link_limit
 
@@ -37,7 +37,12 @@ def parts_of_json(body: bytes) -> Parts:
 def _parts(message: TracesData, tally: Tally, body: bytes | None) -> Parts:
     check_number(message)
     n_faults, n_cut = tally.n_rejected, tally.n_cut
-    n_spans = sum(_tidy(scoped, tally) for resource in message.resource_spans for scoped in resource.scope_spans)
+    may_be_long = body is None or slim.longest_span(body) > MAX_VALUE_BYTES
+    n_spans = sum(
+        _tidy(scoped, tally, may_be_long=may_be_long)
+        for resource in message.resource_spans
+        for scoped in resource.scope_spans
+    )
     if body is None or tally.n_rejected != n_faults or tally.n_cut != n_cut:
         body = message.SerializeToString()
     if not n_spans:
@@ -49,8 +54,11 @@ def _parts(message: TracesData, tally: Tally, body: bytes | None) -> Parts:
     return Parts(parts, n_spans - (tally.n_rejected - n_rejected), tally.n_rejected, tally.sentence)
 
 
-def _tidy(scoped: ScopeSpans, tally: Tally) -> int:
-    """Take out the spans that cannot be taken and what is beyond the limits; how many spans stay."""
+def _tidy(scoped: ScopeSpans, tally: Tally, *, may_be_long: bool) -> int:
+    """Take out the spans that cannot be taken and what is beyond the limits; how many spans stay.
+
+    Not `may_be_long`: no span is longer than one value may be.
+    """
     faults = [fault(span) for span in scoped.spans]
     if any(faults):
         kept = [span for span, reason in zip(scoped.spans, faults, strict=True) if reason is None]
@@ -60,7 +68,8 @@ def _tidy(scoped: ScopeSpans, tally: Tally) -> int:
         del scoped.spans[:]
         scoped.spans.extend(kept)
     for span in scoped.spans:
-        _trim(span, tally)
+        if may_be_long or span.links or len(span.attributes) > MAX_ATTRIBUTES:
+            _trim(span, tally)
     return len(scoped.spans)
 
 

@@ -3,6 +3,8 @@
 A message that may stand once is declared as repeated bytes: its pieces, joined, are the message (protobuf's own rule).
 """
 
+from typing import Any
+
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
 from google.protobuf.message import Message
@@ -15,7 +17,8 @@ _FIXED64, _FIXED32 = Field.TYPE_FIXED64, Field.TYPE_FIXED32
 _ONE, _MANY = Field.LABEL_OPTIONAL, Field.LABEL_REPEATED
 
 # Fields as opentelemetry/proto/trace/v1/trace.proto has them. A type that is a name is another of these messages.
-_MESSAGES: dict[str, tuple[tuple[str, int, int, int | str], ...]] = {
+_Fields = tuple[tuple[str, int, int, int | str], ...]
+_MESSAGES: dict[str, _Fields] = {
     "Request": (("resource_spans", 1, _MANY, "ResourceSpans"),),
     "ResourceSpans": (
         ("resource", 1, _MANY, _BYTES),
@@ -43,15 +46,21 @@ _MESSAGES: dict[str, tuple[tuple[str, int, int, int | str], ...]] = {
     ),
     "Status": (("message", 2, _ONE, _TEXT), ("code", 3, _ONE, _INT32)),
 }
+# The same with whole spans as bytes.
+_FRAMES: dict[str, _Fields] = {
+    "Frames": (("resource_spans", 1, _MANY, "ResourceFrame"),),
+    "ResourceFrame": (("scope_spans", 2, _MANY, "ScopeFrame"),),
+    "ScopeFrame": (("spans", 2, _MANY, _BYTES),),
+}
 _PACKAGE = "weir.slim"
 _SHALLOW_BYTES = 180  # a message inside another takes two bytes: what is shorter cannot nest too deep for the parser
 _ATTRIBUTES, _EVENTS, _LINKS = 9, 11, 13
 _RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SCOPE, _SPANS = 1, 1, 2, 1, 2
 
 
-def _request_class() -> type[Message]:
-    file = descriptor_pb2.FileDescriptorProto(name="weir/slim.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
+def _made(messages: dict[str, _Fields], root: str) -> type[Message]:
+    file = descriptor_pb2.FileDescriptorProto(name=f"weir/{root}.proto", package=_PACKAGE, syntax="proto3")
+    for name, fields in messages.items():
         message = file.message_type.add(name=name)
         for field, number, label, kind in fields:
             made = message.field.add(name=field, number=number, label=label)
@@ -61,11 +70,19 @@ def _request_class() -> type[Message]:
                 made.type = kind
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    made_class: type[Message] = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Request"))
+    made_class: type[Message] = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{root}"))
     return made_class
 
 
-Request = _request_class()
+Request = _made(_MESSAGES, "Request")
+_Frames = _made(_FRAMES, "Frames")
+
+
+def longest_span(body: bytes) -> int:
+    """Bytes of the longest span of a request that can be parsed."""
+    frames: Any = _Frames.FromString(body)
+    scopes = [scoped for resource_spans in frames.resource_spans for scoped in resource_spans.scope_spans]
+    return max((max(map(len, scoped.spans[:]), default=0) for scoped in scopes), default=0)
 
 
 def resource(raw: bytes) -> Resource:
