@@ -24,6 +24,7 @@ class Action(StrEnum):
     VIEW = "view"
     SEE_PAYLOADS = "see payloads"  # values, and headers' values; keys are metadata, which every viewer sees
     RETRY = "retry"
+    KEEP_PATHS = "keep paths"  # beyond what is kept of spans
     TRIAGE = "sort dead letters"  # archive, restore, assign, note
     ARRANGE = "arrange the graph"  # the one layout that everybody sees
     SEE_AUDIT = "see the audit log"  # one's own rows
@@ -31,14 +32,14 @@ class Action(StrEnum):
 
 
 _VIEWER = frozenset({Action.ENTER, Action.VIEW, Action.SEE_AUDIT})
-_OPERATOR = _VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE}
+_OPERATOR = _VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE, Action.KEEP_PATHS}
 _ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT}
 OF_ROLE = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
 """Each role includes the one before (docs/security.md)."""
 
 OF_SCOPE = {
     "read": frozenset({Action.VIEW, Action.SEE_AUDIT}),
-    "payload": frozenset({Action.SEE_PAYLOADS}),
+    "payload": frozenset({Action.SEE_PAYLOADS, Action.KEEP_PATHS}),
     "retry": frozenset({Action.RETRY, Action.TRIAGE}),
     "admin": frozenset({Action.SEE_ALL_AUDIT}),
 }
@@ -48,6 +49,7 @@ _SENTENCES = {
     Action.VIEW: "This page needs the viewer role.",
     Action.SEE_PAYLOADS: "Payloads need the operator role.",
     Action.RETRY: "Retry needs the operator role.",
+    Action.KEEP_PATHS: "Keeping a path needs the operator role.",
     Action.TRIAGE: "Sorting dead letters needs the operator role.",
     Action.ARRANGE: "Arranging the graph needs the operator role.",
     Action.SEE_AUDIT: "The audit log needs the viewer role.",

@@ -77,3 +77,25 @@ class SignInTries(models.Model):
     def __str__(self) -> str:
         """The kind of the key."""
         return f"{self.n} tries, {self.key.partition(':')[0]}"
+
+
+class KeptPath(models.Model):
+    """The path of one event as it was when somebody chose to keep it. Both bodies are JSON, compressed."""
+
+    cluster = models.TextField()
+    topic = models.TextField()
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    body = models.BinaryField()
+    otlp = models.BinaryField()
+    kept_by = models.CharField(max_length=80)
+    kept_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("cluster", "topic", "partition", "offset"), name="one_kept_path_an_event"),
+        )
+
+    def __str__(self) -> str:
+        """The event's address."""
+        return f"{self.topic}/{self.partition}/{self.offset}"

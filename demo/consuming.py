@@ -15,6 +15,7 @@ from demo.parts import Part, instance
 from demo.records import Outcome, Position, Record
 from demo.sending import QUIET, Sender
 from demo.settling import Settling
+from demo.steps import digest
 
 if TYPE_CHECKING:
     from demo.letters import Headers
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 FLUSH_SECONDS = 1.0
+MOST_OF_A_BATCH, BATCH_SECONDS = 20, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,7 @@ class Reader:
         started, resting = time.monotonic(), False
         try:
             while wanted():
-                message = self._consumer.poll(POLL_SECONDS)  # also ends the span of the record before
-                if message is not None:
-                    self._handle(message)
+                self._take()
                 self._sender.serve()
                 self._store()
                 self._lifeline.check(self._consumer)
@@ -97,6 +97,11 @@ class Reader:
                     resting = self._rest(resting=self._hours.resting(time.monotonic() - started), was=resting)
         finally:
             self._consumer.close()
+
+    def _take(self) -> None:
+        message = self._consumer.poll(POLL_SECONDS)  # also ends the span of the record before
+        if message is not None:
+            self._handle(message)
 
     def _handle(self, message: Message) -> None:
         if (error := message.error()) is not None:
@@ -107,7 +112,7 @@ class Reader:
         self._journal.consumed(record, outcome)
         delivered = self._settling.handled(record.position, n_results=len(outcome.outgoing))
         for outgoing in outcome.outgoing:
-            self._sender.send(outgoing, cause=record.position, delivered=delivered)
+            self._sender.send(outgoing, causes=[record.position], delivered=delivered)
 
     def _store(self) -> None:
         done = [TopicPartition(at.topic, at.partition, at.offset + 1) for at in self._settling.settled()]
@@ -134,6 +139,28 @@ class Reader:
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.warning("lost %d partitions: their last records may be read again", len(partitions))
         self._settling.forget()
+
+
+class BatchReader(Reader):
+    """Reads many at once, works on each, and sends one record for all of them together."""
+
+    def _take(self) -> None:
+        records = []
+        for message in self._consumer.consume(MOST_OF_A_BATCH, timeout=BATCH_SECONDS):
+            if (error := message.error()) is not None:
+                log.warning("%s", error)
+            else:
+                records.append(record_of(message))
+        for record in records:
+            self._journal.consumed(record, self._work(record))
+        if records:
+            settled = [self._settling.handled(record.position, n_results=1) for record in records]
+
+            def delivered() -> None:
+                for each in settled:
+                    each()
+
+            self._sender.send(digest(records), causes=[each.position for each in records], delivered=delivered)
 
 
 def record_of(message: Message) -> Record:

@@ -10,6 +10,7 @@ one write to a file opened for appending: SIGKILL cannot tear or lose a line tha
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,12 @@ class Journal:
         self._write({"did": "started", "at": _now(), "forgot": False, **self._about})
 
     def produced(
-        self, position: Position, *, key: bytes | None, cause: Position | None, letter: Letter | None = None
+        self, position: Position, *, key: bytes | None, causes: Sequence[Position] = (), letter: Letter | None = None
     ) -> None:
-        """This record is in Kafka, as its delivery report said; `cause` is the record it was made from."""
+        """This record is in Kafka, as its delivery report said; `causes` are the records it was made from."""
         line: dict[str, Any] = {"did": "produced", "at": _now(), "position": _triple(position), "key": _text(key)}
-        if cause is not None:
-            line["cause"] = _triple(cause)
+        if causes:
+            line["causes"] = [_triple(cause) for cause in causes]
         if letter is not None:
             line["letter"] = {
                 "group": letter.group,

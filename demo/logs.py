@@ -18,7 +18,7 @@ class Produced:
     position: Position
     key: str | None
     at: float
-    cause: Position | None
+    causes: tuple[Position, ...]
     letter: dict[str, str] | None
 
 
@@ -67,8 +67,8 @@ def _read(path: Path) -> Iterator[Produced | Delivery | Forgotten]:
 
 
 def _produced(line: dict[str, Any], about: dict[str, Any]) -> Produced:
-    cause = Position(*line["cause"]) if "cause" in line else None
-    return Produced(about["service"], Position(*line["position"]), line["key"], line["at"], cause, line.get("letter"))
+    causes = tuple(Position(*cause) for cause in line.get("causes", ()))
+    return Produced(about["service"], Position(*line["position"]), line["key"], line["at"], causes, line.get("letter"))
 
 
 def _delivery(line: dict[str, Any], about: dict[str, Any]) -> Delivery:

@@ -26,7 +26,14 @@ CATALOGUE = (
         writes=("payments.captured", "orders.created.dlq", "orders.created.retry.billing"),
         version="2.7.3",
     ),
-    Part("shipping-svc", "shipping", ("orders.created",), ("shipments.planned",), version="1.19.0"),
+    Part(
+        "shipping-svc",
+        "shipping",
+        ("orders.created", "quotes.given"),
+        ("shipments.planned", "quotes.requested"),
+        version="1.19.0",
+    ),
+    Part("carrier-svc", "carrier", ("quotes.requested",), ("quotes.given",), version="3.0.2"),  # replies
     Part("audit", "audit", ("orders.created",), traced=False, version="0.9.4"),
     Part("invoicing-svc", "invoicing", ("payments.captured",), ("invoices.issued",), version="3.2.1"),
     # These two do not name their group: it is found by their client id among the group's members.
@@ -41,9 +48,22 @@ CATALOGUE = (
     ),
     Part("treasury-svc", "treasury", ("ledger.posted",), ("settlements.prepared",), version="2.2.0"),
     Part("warehouse-svc", "warehouse", ("shipments.planned",), ("shipments.dispatched",), version="7.3.5"),
+    # No spans, but the headers of what it reads are on what it writes, the trace's too.
+    Part(
+        "partner-bridge",
+        "partner-bridge",
+        ("shipments.dispatched",),
+        ("partner.notices",),
+        traced=False,
+        version="2.0.0",
+    ),
+    Part("digest-svc", "digest", ("emails.sent",), ("digests.built",), version="1.1.0"),  # reads many at once
+    # aiokafka's sends are new traces: what they come from is in the CloudEvent.
+    Part("loyalty-svc", "loyalty", ("payments.captured",), ("loyalty.earned",), names_its_group=False, version="0.8.3"),
     # aiokafka puts the group on its spans, so that nothing need be said here.
     Part("analytics", "analytics", ("settlements.prepared",), names_its_group=False, version="0.31.0"),
 )
+ON_AIOKAFKA = frozenset({"analytics", "loyalty-svc"})
 PARTS: tuple[str, ...] = tuple(part.name for part in CATALOGUE)
 
 

@@ -47,6 +47,10 @@ class Record:
             raise Unreadable(f"no order at {self.position.partition}/{self.position.offset}")
         return body
 
+    def header(self, name: str) -> bytes | None:
+        """The value of the first header of this name, or None."""
+        return next((value for present, value in self.headers if present == name), None)
+
     def has_header(self, name: str) -> bool:
         """Is a header of this name there?"""
         return any(name == present for present, _ in self.headers)
@@ -78,6 +82,16 @@ class Outcome:
 
     outgoing: tuple[Outgoing, ...] = field(default=())
     failure: Refused | None = None
+
+
+def cloud_event(topic: str, order_id: str, event_id: str, *, cause: str | None = None, **value: object) -> Outgoing:
+    """A business event as a CloudEvent in binary mode, which may name the id of its direct cause."""
+    plain = event(topic, order_id, **value)
+    headers = [*plain.headers, ("ce_specversion", b"1.0"), ("ce_id", event_id.encode()), ("ce_source", b"/shop")]
+    headers += [("ce_type", topic.encode()), ("ce_correlationid", order_id.encode())]
+    if cause is not None:
+        headers.append(("ce_causationid", cause.encode()))
+    return Outgoing(plain.topic, plain.key, plain.value, headers)
 
 
 def event(topic: str, order_id: str, **value: object) -> Outgoing:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from demo import settings as environment
 from demo.journal import Journal
 from demo.lifeline import CutOff
-from demo.parts import NoSuchPart, Part, instance, part_named
+from demo.parts import ON_AIOKAFKA, NoSuchPart, Part, instance, part_named
 from demo.records import Outcome
 from demo.running import Running, Tools, version_of
 from demo.sending import Sender
@@ -86,9 +86,9 @@ def _traced(part: Part, version: str) -> "Tracing | None":
     from demo import tracing
 
     traced = tracing.Tracing(part, version=version)
-    if part.name == "analytics":
+    if part.name in ON_AIOKAFKA:
         tracing.instrument_aiokafka()
-    else:
+    if part.writes or part.name not in ON_AIOKAFKA:
         tracing.instrument_confluent_kafka()
     return traced
 

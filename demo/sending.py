@@ -1,6 +1,6 @@
 """Sending records and knowing that they arrived: an idempotent producer whose delivery reports feed the truth log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import confluent_kafka
@@ -38,7 +38,9 @@ class Sender:
         self._journal = journal
         self._made: Producer | None = None
 
-    def send(self, record: Outgoing, *, cause: Position | None, delivered: Callable[[], None] | None = None) -> None:
+    def send(
+        self, record: Outgoing, *, causes: Sequence[Position] = (), delivered: Callable[[], None] | None = None
+    ) -> None:
         """Queue the record; blocks while too many are unsent. Raises NotDelivered (as later calls do) and CutOff."""
         producer = self._producer()
         while len(producer) >= MAX_UNSENT:
@@ -49,7 +51,7 @@ class Sender:
             if error is not None:
                 raise NotDelivered(f"{record.topic}: {error}")
             position = Position(record.topic, _known(message.partition()), _known(message.offset()))
-            self._journal.produced(position, key=record.key, cause=cause, letter=record.letter)
+            self._journal.produced(position, key=record.key, causes=causes, letter=record.letter)
             if delivered is not None:
                 delivered()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from demo.parts import ON_AIOKAFKA
 from demo.running import Running, Tools, work_of
 
 
@@ -9,7 +10,7 @@ def work_shift(running: Running, tools: Tools) -> None:
     """Work until the service is stopped, replaced or ended. Each process loads only the client that it needs."""
     if running.part.name == "orders-svc":
         _take_orders(running, tools)
-    elif running.part.name == "analytics":
+    elif running.part.name in ON_AIOKAFKA:
         _read_with_aiokafka(running, tools)
     else:
         _read_by_poll(running, tools)
@@ -30,13 +31,14 @@ def _take_orders(running: Running, tools: Tools) -> None:
 
 
 def _read_with_aiokafka(running: Running, tools: Tools) -> None:
-    from demo.analytics import read
+    from demo.asynchronous import read
 
     reading = read(
         running.wanted,
         part=running.part,
         bootstrap=running.settings.bootstrap,
         journal=tools.journal,
+        sender=tools.sender,
         work=work_of(running, failed=tools.failed),
         ready=running.announce,
     )
@@ -44,9 +46,9 @@ def _read_with_aiokafka(running: Running, tools: Tools) -> None:
 
 
 def _read_by_poll(running: Running, tools: Tools) -> None:
-    from demo.consuming import WAVES, Reader
+    from demo.consuming import WAVES, BatchReader, Reader
 
-    reader = Reader(
+    reader = (BatchReader if running.part.name == "digest-svc" else Reader)(
         running.part,
         bootstrap=running.settings.bootstrap,
         sender=tools.sender,

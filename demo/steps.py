@@ -1,19 +1,22 @@
 """What each service makes of a record it reads. No Kafka, no clock: the work itself is a call that takes time."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from demo import topics
 from demo.gateway import CardDeclined, GatewayTimeout, Refused, charge
-from demo.letters import dead_letter_headers, passed_on
-from demo.records import Letter, Outcome, Outgoing, Record, Unreadable, event
+from demo.letters import Headers, dead_letter_headers, passed_on
+from demo.records import Letter, Outcome, Outgoing, Record, Unreadable, cloud_event, event
 from demo.states import State
 
 N_BLOCKING_ATTEMPTS = 2
 # In order intervals: usually billing keeps up easily (13 ms at 30 orders/s); 2.8.0 can do one order in three (100 ms).
 USUAL_SHARE, SLOW_SHARE = 0.4, 3.0
 RETRY_HEADER = "retry-attempt"
+REQUEST_ID = "kafka_correlationId"  # as Spring's ReplyingKafkaTemplate writes it: the 16 bytes of a UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,12 @@ def billing(record: Record, desk: Desk) -> Outcome:
     except Refused as failure:
         return Outcome((_dead_letter(record, failure, group="billing"),), failure)
     order_id = order["order_id"]
-    captured = event(
+    payment_id = f"pay-{order_id.removeprefix('order-')}"
+    captured = cloud_event(
         "payments.captured",
         order_id,
-        payment_id=f"pay-{order_id.removeprefix('order-')}",
+        payment_id,
+        payment_id=payment_id,
         amount_cents=order["total_cents"],
         currency="EUR",
         business=order.get("business") is True,
@@ -48,12 +53,62 @@ def billing(record: Record, desk: Desk) -> Outcome:
 
 
 def shipping(record: Record, desk: Desk) -> Outcome:
-    """Plan a shipment for every order."""
+    """Plan a shipment for every order; of several parcels, ask the carrier for a price, and note the answer."""
+    if record.position.topic == "quotes.given":
+        return audit(record, desk)
     desk.spend(0.15)
     order = record.body()
     lines = order.get("lines")
     parcels = len(lines) if isinstance(lines, list) else 1
-    return Outcome((event("shipments.planned", order["order_id"], parcels=parcels, country=order.get("country")),))
+    planned = event("shipments.planned", order["order_id"], parcels=parcels, country=order.get("country"))
+    if parcels == 1:
+        return Outcome((planned,))
+    asked = event("quotes.requested", order["order_id"], parcels=parcels)
+    question = uuid5(NAMESPACE_URL, f"{order['order_id']}/{record.position.partition}/{record.position.offset}").bytes
+    reply_to: Headers = [(REQUEST_ID, question), ("kafka_replyTopic", b"quotes.given")]
+    return Outcome((planned, replace(asked, headers=[*asked.headers, *reply_to])))
+
+
+def carrier(record: Record, desk: Desk) -> Outcome:
+    """Give a price: a reply that carries the id of its request."""
+    desk.spend(0.1)
+    asked = record.body()
+    given = event("quotes.given", asked["order_id"], cents=490)
+    return Outcome((replace(given, headers=[*given.headers, (REQUEST_ID, record.header(REQUEST_ID))]),))
+
+
+def partner_bridge(record: Record, desk: Desk) -> Outcome:
+    """Hand a notice on, with all headers: the trace's too, though it has no spans of its own."""
+    desk.spend(0.05)
+    return Outcome((Outgoing("partner.notices", record.key, record.value, record.headers),))
+
+
+def loyalty(record: Record, desk: Desk) -> Outcome:
+    """Points for a payment, as a CloudEvent that names the payment's as its cause."""
+    desk.spend(0.05)
+    paid = record.body()
+    cause = record.header("ce_id")
+    earned = cloud_event(
+        "loyalty.earned",
+        paid["order_id"],
+        f"points-{paid['order_id']}-{record.position.partition}-{record.position.offset}",
+        cause=cause.decode(errors="replace") if cause else None,
+        points=1,
+    )
+    return Outcome((earned,))
+
+
+def digest_one(record: Record, desk: Desk) -> Outcome:
+    """Look at one mail of many; the digest is of all together."""
+    desk.spend(0.02)
+    record.body()
+    return Outcome()
+
+
+def digest(records: Sequence[Record]) -> Outgoing:
+    """One digest of all the mails that were read at once."""
+    value = json.dumps({"n_mails": len(records)}).encode()
+    return Outgoing("digests.built", None, value, [("content-type", b"application/json")])
 
 
 def audit(record: Record, desk: Desk) -> Outcome:
@@ -118,6 +173,10 @@ def analytics(record: Record, desk: Desk) -> Outcome:
 STEPS: dict[str, Step] = {
     "billing-svc": billing,
     "shipping-svc": shipping,
+    "carrier-svc": carrier,
+    "partner-bridge": partner_bridge,
+    "digest-svc": digest_one,
+    "loyalty-svc": loyalty,
     "audit": audit,
     "invoicing-svc": invoicing,
     "ledger-svc": ledger,

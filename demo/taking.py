@@ -80,5 +80,5 @@ def _take(number: int, *, seed: int, sender: Sender, tracer: trace.Tracer) -> No
         kind=SpanKind.SERVER,
         attributes={"http.request.method": "POST", "http.route": "/orders", "url.path": "/orders"},
     ) as span:
-        sender.send(event(topics.ORDERS, placed.id, **placed.value), cause=None)
+        sender.send(event(topics.ORDERS, placed.id, **placed.value))
         span.set_attribute("http.response.status_code", 202)

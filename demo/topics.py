@@ -40,4 +40,9 @@ TOPICS = (
     Topic("settlements.prepared", 3),
     Topic("shipments.dispatched", 3),
     Topic("emails.sent", 3),
+    Topic("digests.built", 1),
+    Topic("loyalty.earned", 3),
+    Topic("partner.notices", 3),
+    Topic("quotes.requested", 3),
+    Topic("quotes.given", 3),
 )

@@ -57,7 +57,7 @@ class Hop:
 
     producer: str | None
     position: Position
-    cause: Position | None
+    causes: tuple[Position, ...]
     group: str | None
     consumer: str | None
     results: tuple[str, ...]
@@ -79,8 +79,8 @@ class Truth:
             self._deliveries[delivery.position].append(delivery)
         self._results: dict[Position, list[Position]] = defaultdict(list)
         for record in self._produced.values():
-            if record.cause is not None:
-                self._results[record.cause].append(record.position)
+            for cause in record.causes:
+                self._results[cause].append(record.position)
 
     @classmethod
     def load(cls, state_dir: Path) -> "Truth":
@@ -100,9 +100,7 @@ class Truth:
 
     def positions(self) -> list[Position]:
         """Every position that a service sent or read, in order."""
-        return sorted(
-            self._produced.keys() | self._deliveries.keys(), key=lambda at: (at.topic, at.partition, at.offset)
-        )
+        return sorted(self._produced.keys() | self._deliveries.keys(), key=_in_order)
 
     def edges(self) -> list[Edge]:
         """Who sends where, who reads where, and how much."""
@@ -138,7 +136,7 @@ class Truth:
         letters = [
             DeadLetter(
                 position=record.position,
-                origin=record.cause,
+                origin=record.causes[0],
                 key=record.key,
                 service=record.service,
                 group=record.letter["group"],
@@ -147,7 +145,7 @@ class Truth:
                 at=record.at,
             )
             for record in self._produced.values()
-            if record.letter is not None and record.cause is not None
+            if record.letter is not None and record.causes
         ]
         return sorted(letters, key=lambda letter: letter.at)
 
@@ -159,38 +157,47 @@ class Truth:
         here = Position(topic, partition, offset)
         if here not in self._produced and here not in self._deliveries:
             raise Unknown(f"nothing known of {topic}/{partition}/{offset}")
-        up = self._causes_of(here)
-        below = self._below(here)
+        above = self._above(here)
+        below = set(self._flow([here])[1:])
+        firsts = [at for at in above if not self._made_from(at)] or [here]
         hops: list[Hop] = []
-        for position in self._flow(up[-1] if up else here):
-            hops.extend(self._hops(position, here=here, up=up, below=below))
+        for position in self._flow(sorted(firsts, key=_in_order)):
+            hops.extend(self._hops(position, here=here, above=above, below=below))
         return hops
 
-    def _causes_of(self, position: Position) -> list[Position]:
-        """Its cause, the cause of that, and so on up to the first event."""
-        causes: list[Position] = []
+    def _made_from(self, position: Position) -> tuple[Position, ...]:
         record = self._produced.get(position)
-        while record is not None and record.cause is not None:
-            causes.append(record.cause)
-            record = self._produced.get(record.cause)
-        return causes
+        return record.causes if record else ()
 
-    def _flow(self, first: Position) -> list[Position]:
-        """This position and all that came of it, breadth first."""
-        flow = [first]
-        for position in flow:
-            flow.extend(sorted(self._results.get(position, ()), key=lambda at: (at.topic, at.partition, at.offset)))
-        return flow
+    def _above(self, here: Position) -> dict[Position, set[str]]:
+        """Its causes, the causes of those, and so on; each with the services that made the next on the way."""
+        above: dict[Position, set[str]] = {}
+        waiting = [here]
+        for position in waiting:
+            for cause in self._made_from(position):
+                if cause not in above:
+                    waiting.append(cause)
+                above.setdefault(cause, set()).add(self._produced[position].service)
+        return above
 
-    def _below(self, here: Position) -> set[Position]:
-        return set(self._flow(here)[1:])
+    def _flow(self, firsts: list[Position]) -> list[Position]:
+        """These positions and all that came of them, breadth first."""
+        flow = dict.fromkeys(firsts)
+        waiting = list(flow)
+        for position in waiting:
+            for result in sorted(self._results.get(position, ()), key=_in_order):
+                if result not in flow:
+                    flow[result] = None
+                    waiting.append(result)
+        return waiting
 
-    def _hops(self, at: Position, *, here: Position, up: list[Position], below: set[Position]) -> Iterator[Hop]:
+    def _hops(
+        self, at: Position, *, here: Position, above: dict[Position, set[str]], below: set[Position]
+    ) -> Iterator[Hop]:
         record = self._produced.get(at)
         groups: dict[tuple[str | None, str | None], list[str]] = defaultdict(list)
         for delivery in sorted(self._deliveries.get(at, ()), key=lambda delivery: delivery.group):
             groups[delivery.group, delivery.service].append(delivery.exception or "ok")
-        onward = self._maker_of_next(at, here=here, up=up)
         if not groups:
             groups[None, None] = []
         for (group, consumer), results in groups.items():
@@ -199,23 +206,20 @@ class Truth:
             elif at in below:
                 relation = "down"
             else:
-                relation = "up" if at in up and consumer == onward else "beside"
+                relation = "up" if consumer in above.get(at, set()) else "beside"
             yield Hop(
                 producer=record.service if record else None,
                 position=at,
-                cause=record.cause if record else None,
+                causes=record.causes if record else (),
                 group=group,
                 consumer=consumer,
                 results=tuple(results),
                 relation=relation,
             )
 
-    def _maker_of_next(self, at: Position, *, here: Position, up: list[Position]) -> str | None:
-        """The service that made the next record on the way from `at` down to `here`."""
-        if at not in up:
-            return None
-        following = here if at == up[0] else up[up.index(at) - 1]
-        return self._produced[following].service
+
+def _in_order(at: Position) -> tuple[str, int, int]:
+    return at.topic, at.partition, at.offset
 
 
 def main(words: list[str]) -> int:

@@ -3,22 +3,27 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
+from django.views.decorators.http import require_POST
 
 from collector.clock import now as clock_now
 from dashboard import shell
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import recorded
+from dashboard.kept_paths import NotKept, keep, kept_export, kept_path, let_go
 from dashboard.path_pictures import DEAD, Row, address, picture, rows
 from dashboard.payloads import readable, readable_headers
 from dashboard.queries.events import Event, Lineage, event, payload, trace
 from dashboard.queries.expected import expected
 from dashboard.queries.hop_details import hop_details
 from dashboard.queries.letters_at import letters_at
+from dashboard.queries.path_export import otlp_of
 
 ROWS_A_PAGE = 200
 _TRACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -30,14 +35,63 @@ _SELECTED = re.compile(r"hop:([1-9][0-9]{0,5})", re.ASCII)
 def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
     """One event and its path; `sel` opens one hop, with `tab=payload` its bytes, which is written down."""
     now = clock_now()
-    found = event(cluster, topic, partition, offset)
+    kept = kept_path(cluster, topic, partition, offset)
+    living = event(cluster, topic, partition, offset)
+    is_snapshot = kept is not None and (living is None or request.GET.get("kept") == "1")
+    found = kept.page if kept and is_snapshot else living
     if found is None:
         raise Http404(f"No event at {topic}/{partition}/{offset}.")
     shown = found.event
-    facts = {"event": shown, **_path(request, found.path, now=now), "subject": f"{shown.cluster}/{shown.address}"}
+    facts = {
+        "event": shown,
+        **_path(request, found.path, now=now),
+        "kept": kept,
+        "is_snapshot": is_snapshot,
+        "is_gone": living is None,
+        "may_keep": can(request.user, Action.KEEP_PATHS),
+        "may_export": can(request.user, Action.SEE_PAYLOADS),
+    }
     if "sel" not in request.GET and not shell.wants_part(request, "path"):  # that one is asked for by itself
         facts |= _bytes(request, shown)
     return _page(request, "event/event.html", facts, crumb=shown.address)
+
+
+@require_POST
+@needs(Action.KEEP_PATHS)
+def keep_page(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
+    """Keep the path of an event, or with `let_go` keep it no longer; then back to it."""
+    goes = bool(request.POST.get("let_go"))
+    with recorded("let path go" if goes else "keep path", request, object=f"{cluster}/{topic}/{partition}/{offset}"):
+        if goes:
+            let_go(cluster, topic, partition, offset)
+        else:
+            _keep(request, cluster, topic, partition, offset)
+    return HttpResponseRedirect(reverse("event", args=[cluster, topic, partition, offset]))
+
+
+def _keep(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> None:
+    found = event(cluster, topic, partition, offset)
+    if found is None:
+        raise Http404(f"No event at {topic}/{partition}/{offset}.")
+    try:
+        keep(found, by=str(request.user), now=clock_now())
+    except NotKept as error:
+        raise BadRequest(str(error)) from error
+
+
+@needs(Action.SEE_PAYLOADS)
+def export_page(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
+    """The spans of the path as OTLP in JSON, which Jaeger's page opens; kept ones where the others are gone."""
+    found = event(cluster, topic, partition, offset)
+    with recorded("export path", request, object=f"{cluster}/{topic}/{partition}/{offset}"):
+        if found is not None:
+            body: dict[str, Any] | None = otlp_of({hop.trace_id for hop in found.path.hops if hop.trace_id}).body
+        else:
+            body = kept_export(cluster, topic, partition, offset)
+        if body is None:
+            raise Http404(f"No event at {topic}/{partition}/{offset}.")
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{topic}-{partition}-{offset}")
+    return JsonResponse(body, headers={"Content-Disposition": f'attachment; filename="{name}.otlp.json"'})
 
 
 @needs(Action.VIEW)
@@ -163,6 +217,12 @@ def _read(request: HttpRequest, cluster: str, topic: str, partition: int, offset
 
 urlpatterns = [
     path("events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/", event_page, name="event"),
+    path("events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/keep/", keep_page, name="keep_path"),
+    path(
+        "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/otlp.json",
+        export_page,
+        name="export_path",
+    ),
     path("events/traces/<str:trace_id>/", trace_page, name="trace"),
     path("events/span/<str:trace_id>/<str:span_id>/", span_page, name="span"),
 ]

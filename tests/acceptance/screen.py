@@ -43,7 +43,8 @@ def true_edges(truth: Truth) -> Counter[EdgeKey]:
     counts: Counter[EdgeKey] = Counter()
     for edge in truth.edges():
         if edge.kind == "produce":
-            counts[EdgeKey("produce", edge.service, edge.topic, "")] += edge.messages
+            if edge.traced:
+                counts[EdgeKey("produce", edge.service, edge.topic, "")] += edge.messages
         else:
             traced = edge.traced
             counts[EdgeKey("consume", edge.service if traced else "", edge.topic, edge.group or "")] += (
@@ -79,16 +80,23 @@ def shown_path(event: dict[str, Any]) -> set[Step]:
 
 
 def true_path(truth: Truth, topic: str, partition: int, offset: int) -> set[Step]:
-    """What led to an event, what happened to it, and what came of it: not the other branches of its flow."""
+    """What led to an event, what happened to it, and what came of it: not the other branches of its flow.
+
+    A service without spans writes as nobody; that it was the one among several groups which made the next event, on
+    the way up, nothing tells.
+    """
     traced = {(edge.service, edge.group): edge.traced for edge in truth.edges()}
+    writes = {edge.service: edge.traced for edge in truth.edges()}
     steps: set[Step] = set()
     for hop in truth.path(topic, partition, offset):
         if hop.relation == "beside":
             continue
         if hop.producer:
-            steps.add(("produce", _at(hop.position), hop.producer, ""))
+            steps.add(("produce", _at(hop.position), hop.producer if writes.get(hop.producer, True) else "", ""))
         if hop.group:
             service = hop.consumer if hop.consumer and traced.get((hop.consumer, hop.group), True) else ""
+            if not service and hop.relation == "up":
+                continue
             steps.add(("consume", _at(hop.position), service, hop.group))
     return steps
 

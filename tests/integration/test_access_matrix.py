@@ -23,6 +23,8 @@ PAGES = {
     "groups/<segment:cluster>/<rest:name>/": ("viewer", "-"),
     "events/": ("viewer", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/": ("viewer", "-"),
+    "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/keep/": ("-", "operator"),
+    "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/otlp.json": ("operator", "-"),
     "events/traces/<str:trace_id>/": ("viewer", "-"),
     "events/span/<str:trace_id>/<str:span_id>/": ("viewer", "-"),
     "search": ("viewer", "-"),

@@ -8,12 +8,14 @@ from django.db import connection
 from django.test import Client
 
 from collector.clock import now
+from collector.domain.spans import Status
+from collector.otlp import decode_json
 from collector.store import usual_hops
 from dashboard.queries.event_lists import EventRow
 from dashboard.queries.events import event, search
 from dashboard.queries.flows import flows
 from tests.integration.path_world import PROCESS, SEND, PathWorld
-from tests.integration.people import person, signed_in
+from tests.integration.people import audit_rows, person, signed_in
 from tests.integration.test_events import shop
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +183,56 @@ def test_what_usually_follows_and_did_not_is_stuck(operator: Client) -> None:
 
 def test_nothing_stuck_says_so(operator: Client) -> None:
     assert "Nothing is stuck." in page(operator, "/events/", view="stuck")
+
+
+def test_a_path_is_exported_as_otlp_that_weir_itself_reads(operator: Client) -> None:
+    shop()
+    answer = operator.get(f"{ORDER}otlp.json")
+    assert answer.headers["Content-Disposition"].endswith('"orders.created-0-5.otlp.json"')
+    decoded = decode_json(answer.content)
+    assert decoded.n_rejected == 0
+    assert len(decoded.spans) == 6
+    failed = next(span for span in decoded.spans if span.status is Status.ERROR)
+    assert (failed.resource.name, failed.raised[0].exception_class) == ("billing-svc", "CardDeclined")
+    assert sum(len(span.links) for span in decoded.spans) == 3
+    assert {span.resource.version for span in decoded.spans} == {"2.8.0"}
+    assert ("export path", "demo/orders.created/0/5", "done") in audit_rows("action", "object", "result")
+
+
+def test_a_kept_path_outlives_its_spans(operator: Client) -> None:
+    shop()
+    before = drawn(page(operator, ORDER))["hops"]
+    assert "Keep this path" in page(operator, ORDER)
+    assert operator.post(f"{ORDER}keep/").headers["Location"] == ORDER
+    assert "keeps this path" in page(operator, ORDER)
+    with connection.cursor() as cursor:
+        for table in (
+            "span",
+            "span_link",
+            "span_error",
+            "record",
+            "record_key",
+            "retry_item",
+            "dead_letter",
+            "group_now",
+        ):
+            cursor.execute(f"delete from {table}")
+    html = page(operator, ORDER)
+    assert "past retention" in html
+    assert [hop["id"] for hop in drawn(html)["hops"]] == [hop["id"] for hop in before]
+    assert len(decode_json(operator.get(f"{ORDER}otlp.json").content).spans) == 6
+    assert operator.post(f"{ORDER}keep/", {"let_go": "1"}).status_code == 302
+    assert operator.get(ORDER).status_code == 404
+    assert operator.get(f"{ORDER}otlp.json").status_code == 404
+    deeds = [str(action) for action, result in audit_rows("action", "result") if result == "done"]
+    assert [action for action in deeds if "path" in action] == ["keep path", "export path", "let path go"]
+
+
+def test_a_viewer_neither_keeps_nor_exports() -> None:
+    shop()
+    viewer = signed_in(person("vera", "viewer"))
+    html = page(viewer, ORDER)
+    assert "Keep this path" not in html
+    assert "OTLP" not in html
+    assert viewer.post(f"{ORDER}keep/").status_code == 403
+    assert viewer.get(f"{ORDER}otlp.json").status_code == 403

@@ -11,7 +11,7 @@ from dashboard.access import Action, Bearer, Refused, can, needs
 
 ALL = set(Action)
 VIEWER = {Action.ENTER, Action.VIEW, Action.SEE_AUDIT}
-OPERATOR = VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE}
+OPERATOR = VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE, Action.KEEP_PATHS}
 
 
 @dataclass

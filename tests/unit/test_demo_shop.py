@@ -56,8 +56,8 @@ def test_dead_letters_and_retries_can_keep_the_partition_of_the_order() -> None:
     assert N_PARTITIONS[ORDERS] == N_PARTITIONS[ORDERS_DEAD] == N_PARTITIONS[ORDERS_RETRY]
 
 
-def test_one_service_is_not_traced_and_some_traced_ones_do_not_name_their_group() -> None:
-    assert [part.name for part in CATALOGUE if not part.traced] == ["audit"]
+def test_two_services_are_not_traced_and_some_traced_ones_do_not_name_their_group() -> None:
+    assert [part.name for part in CATALOGUE if not part.traced] == ["audit", "partner-bridge"]
     assert {"ledger-svc", "mailer"} <= {part.name for part in CATALOGUE if part.group and not part.names_its_group}
 
 

@@ -38,20 +38,20 @@ def truth(tmp_path: Path, log: Log) -> Truth:
     orders, billing, shipping, audit, mailer = map(
         log, ("orders-svc", "billing-svc", "shipping-svc", "audit", "mailer")
     )
-    orders.produced(ORDER, key=b"order-1", cause=None)
-    orders.produced(LOST, key=b"order-2", cause=None)
+    orders.produced(ORDER, key=b"order-1")
+    orders.produced(LOST, key=b"order-2")
     read(billing, ORDER)
-    billing.produced(PAYMENT, key=b"order-1", cause=ORDER)
+    billing.produced(PAYMENT, key=b"order-1", causes=[ORDER])
     read(billing, LOST, DECLINED)
-    billing.produced(LETTER, key=b"order-2", cause=LOST, letter=Letter("billing", CardDeclined("issuer declined")))
+    billing.produced(LETTER, key=b"order-2", causes=[LOST], letter=Letter("billing", CardDeclined("issuer declined")))
     read(billing, SENT_BACK)
     for at in (ORDER, ORDER, LOST):
         read(shipping, at)
-    shipping.produced(SHIPMENT, key=b"order-1", cause=ORDER)
+    shipping.produced(SHIPMENT, key=b"order-1", causes=[ORDER])
     read(audit, ORDER)
     read(mailer, PAYMENT)
     read(mailer, SHIPMENT)
-    log("invoicing-svc").produced(INVOICE, key=b"order-1", cause=PAYMENT)
+    log("invoicing-svc").produced(INVOICE, key=b"order-1", causes=[PAYMENT])
     return Truth.load(tmp_path)
 
 
@@ -125,7 +125,7 @@ def test_a_hop_says_how_each_delivery_ended(truth: Truth) -> None:
 
 def test_a_record_that_somebody_else_sent_is_a_hop_without_a_producer(truth: Truth) -> None:
     (hop,) = truth.path("orders.created", 7, 3)
-    assert (hop.producer, hop.cause, hop.consumer) == (None, None, "billing-svc")
+    assert (hop.producer, hop.causes, hop.consumer) == (None, (), "billing-svc")
     assert SENT_BACK in truth.positions()
 
 
@@ -140,7 +140,7 @@ def test_a_folder_without_logs_is_no_truth(tmp_path: Path) -> None:
 
 
 def test_a_line_is_in_the_file_before_the_journal_is_closed(tmp_path: Path, log: Log) -> None:
-    log("orders-svc").produced(ORDER, key=b"\xff", cause=None)
+    log("orders-svc").produced(ORDER, key=b"\xff")
     assert Truth.load(tmp_path).positions() == [ORDER]
 
 
@@ -149,7 +149,7 @@ def test_a_full_log_is_turned_over_once_without_loss_and_then_says_what_it_forgo
 
     def fill(offsets: range) -> None:
         for offset in offsets:
-            journal.produced(Position("orders.created", 0, offset), key=None, cause=None)
+            journal.produced(Position("orders.created", 0, offset), key=None)
 
     fill(range(12))
     assert len(list(folder_in(tmp_path).iterdir())) == 2

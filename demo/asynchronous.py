@@ -1,4 +1,4 @@
-"""analytics: the end of the chain, on aiokafka; it sends nothing on, since aiokafka's sends start new traces."""
+"""Reading on aiokafka: its receive span is never the current one, so that whatever is sent starts a new trace."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from demo.journal import Journal
 from demo.parts import Part, instance
 from demo.records import Outcome, Position, Record
+from demo.sending import Sender
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,18 @@ async def read(
     part: Part,
     bootstrap: str,
     journal: Journal,
+    sender: Sender,
     work: Callable[[Record], Outcome],
     ready: Callable[[], None],
 ) -> None:
     """Join the group and read until `wanted` says no; then commit and leave."""
+
+    def handle(record: Record) -> None:
+        outcome = work(record)
+        journal.consumed(record, outcome)
+        for outgoing in outcome.outgoing:
+            sender.send(outgoing, causes=[record.position])
+
     consumer = AIOKafkaConsumer(
         *part.reads,
         bootstrap_servers=bootstrap,
@@ -41,7 +50,7 @@ async def read(
     try:
         if await _started(consumer, wanted):
             ready()
-            await _read(consumer, wanted, journal=journal, work=work)
+            await _read(consumer, wanted, handle=handle, serve=sender.serve)
     finally:
         await consumer.stop()
 
@@ -59,15 +68,19 @@ async def _started(consumer: AIOKafkaConsumer, wanted: Callable[[], bool]) -> bo
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, wanted: Callable[[], bool], *, journal: Journal, work: Callable[[Record], Outcome]
+    consumer: AIOKafkaConsumer,
+    wanted: Callable[[], bool],
+    *,
+    handle: Callable[[Record], None],
+    serve: Callable[[], None],
 ) -> None:
     """One getone() at a time. What it has returned is always handled, since it has a span and will be committed."""
     reading = asyncio.ensure_future(consumer.getone())
     while wanted() or reading.done():
         await asyncio.wait({reading}, timeout=LOOK_SECONDS)
+        serve()
         if reading.done():
-            record = record_of(reading.result())
-            journal.consumed(record, work(record))
+            handle(record_of(reading.result()))
             reading = asyncio.ensure_future(consumer.getone())
     reading.cancel()
     await asyncio.wait({reading})
