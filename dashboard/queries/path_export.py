@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from dashboard.queries import hiding
+
 MOST_SPANS = 10_000
 _UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -26,6 +28,7 @@ def otlp_of(trace_ids: Collection[str]) -> Export:
     """Every stored span of these traces (32 hexadecimal digits each), by resource. Two statements.
 
     Attributes that only tell single events apart are not stored; position and group are written back from the columns.
+    Where anything of these topics is masked, messages of exceptions are left out: they may quote it.
     """
     traces = [UUID(hex=each) for each in sorted(set(trace_ids))]
     with connection.cursor() as cursor:
@@ -35,6 +38,7 @@ def otlp_of(trace_ids: Collection[str]) -> Export:
         links: dict[tuple[UUID, int], list[dict[str, str]]] = {}
         for trace, span, linked_trace, linked_span in cursor.fetchall():
             links.setdefault((trace, span), []).append({"traceId": linked_trace.hex, "spanId": _hex(linked_span)})
+    quotes = not any(hiding.aim_for(topic) for topic in {row[8] for row in rows if row[8]})
     kept, resources = rows[:MOST_SPANS], dict[str, dict[str, Any]]()
     for row in dict.fromkeys(kept):
         body = json.loads(bytes(row[17]))
@@ -43,11 +47,15 @@ def otlp_of(trace_ids: Collection[str]) -> Export:
             json.dumps(attributes, sort_keys=True),
             {"resource": {"attributes": _pairs(attributes)}, "scopeSpans": [{"scope": {"name": "weir"}, "spans": []}]},
         )
-        resource["scopeSpans"][0]["spans"].append(_span(row, body.get("span", {}), links.get((row[0], row[1]), [])))
+        resource["scopeSpans"][0]["spans"].append(
+            _span(row, body.get("span", {}), links.get((row[0], row[1]), []), quotes=quotes)
+        )
     return Export({"resourceSpans": list(resources.values())}, len(kept), len(rows) > MOST_SPANS)
 
 
-def _span(row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, str]]) -> dict[str, Any]:
+def _span(
+    row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, str]], *, quotes: bool
+) -> dict[str, Any]:
     trace, span, parent, name, kind, started_at, duration_ms, status, topic, partition, offset, group = row[:12]
     begun = _nanoseconds(started_at)
     said = {
@@ -57,7 +65,7 @@ def _span(row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, s
         "messaging.consumer.group.name": group,
     }
     attributes = {**stored, **{word: value for word, value in said.items() if value is not None}}
-    raised = {"exception.type": row[15], "exception.message": row[16]} if row[15] or row[16] else {}
+    raised = {"exception.type": row[15], "exception.message": row[16] if quotes else None} if row[15] or row[16] else {}
     return {
         "traceId": trace.hex,
         "spanId": _hex(span),
