@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("dashboard", "0003_allowances")]
+    dependencies = [("dashboard", "0004_tidier_layouts")]
 
     operations = [
         migrations.CreateModel(
