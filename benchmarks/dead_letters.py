@@ -31,6 +31,8 @@ def main(words: Sequence[str]) -> int:
 def _fill(n_letters: int) -> None:
     from django.db import connection
 
+    from collector.domain.keys import key_hash
+
     began = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("insert into cluster (id, name) values (7, 'bench')")
@@ -50,9 +52,10 @@ def _fill(n_letters: int) -> None:
             " group_id, origin_topic_id, origin_partition, origin_offset, exception_class, message, key_hash, key_text,"
             " size_bytes) select 72, n %% 12, n / 12, 'spring', now() - n * interval '1 second', now() - n *"
             " interval '1 second', now() + interval '5 days', 73, 71, n %% 12, n / 12, 'shop.Failure',"
-            " 'issuer declined order-' || n || ': expiry year of ' || md5(n::text) || ' not understood', n %% %s,"
-            " 'order-' || n %% %s, 900 from generate_series(1, %s) n",
-            [KEYS, KEYS, n_letters],
+            " 'issuer declined order-' || n || ': expiry year of ' || md5(n::text) || ' not understood', k.hash,"
+            " 'order-' || k.number, 900 from generate_series(1, %s) n"
+            " join unnest(%s::int[], %s::bigint[]) k(number, hash) on k.number = n %% %s",
+            [n_letters, list(range(KEYS)), [key_hash(f"order-{n}".encode()) for n in range(KEYS)], KEYS],
         )
         cursor.execute(
             "insert into dead_letter_body (dead_letter_id, key, value, headers) select id, 'k', '{}', '\\x00000000'"

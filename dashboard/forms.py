@@ -92,8 +92,10 @@ class SendingForm(forms.Form):
     steps = forms.CharField(max_length=100, required=False, label="Steps before the rest")
     wait = forms.IntegerField(min_value=5, max_value=3600, label="Wait for an outcome, seconds")
     ask = forms.BooleanField(required=False, label="Ask me after the first step")
-    stop_first = forms.IntegerField(min_value=1, max_value=100_000, label="Failures in the first steps")
-    stop_percent = forms.FloatField(min_value=0, max_value=100, label="Percent later")
+    stop_first = forms.IntegerField(
+        min_value=1, max_value=100_000, label="Stops at so many failures in the first steps"
+    )
+    stop_percent = forms.FloatField(min_value=0, max_value=100, label="Stops at so many percent of failures later")
     per_key = forms.BooleanField(required=False, label="One at a time for each key")
 
     def clean_steps(self) -> tuple[int, ...]:

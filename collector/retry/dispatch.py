@@ -25,6 +25,7 @@ from collector.ports import (
 )
 from collector.retry.pacing import Pace
 from collector.retry.proofs import refusals
+from collector.retry.restoring import pauses_all
 from collector.store import operations, retries
 from collector.store.retries import Item
 
@@ -77,7 +78,7 @@ def dispatch(operation_id: int, make_sender: Callable[[], AbstractContextManager
 
     Only one session sends an operation: a second worker leaves at once. Clients are made only where there is work.
     """
-    if operation_id not in retries.unfinished():
+    if operation_id not in retries.unfinished() or pauses_all(now=now):
         return
     with retries.sole_sender(operation_id) as held:
         if not held or not _has_work(operation_id, now):

@@ -22,6 +22,8 @@ from collector.retry.requests import MOST_LETTERS, Order, Requested
 from collector.store import key_order, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
+__all__ = ["DRAFT_HOURS", "Draft", "choose", "confirm", "discard", "draft", "freeze", "pace", "targets"]
+
 TYPE_ABOVE = 100  # events that are confirmed without typing their number
 LOOK_AGAIN_AFTER = timedelta(minutes=1)  # a plan this old is compared with the letters' order as it is now
 MOST_NAME = 100

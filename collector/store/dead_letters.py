@@ -1,6 +1,5 @@
 """Dead letters as the intake finds them: parked once, in the transaction that saves the batch they came in."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +13,12 @@ from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.dialects import own_key
 from collector.domain.fingerprints import Fingerprint, fingerprint
 from collector.domain.frames import framed
+from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
 from collector.domain.resending import attempt_number
 from collector.store import later_deaths, letter_counts, letter_names
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
-
-MOST_KEY_TEXT = 200  # characters of a key that is kept as text
 
 
 def park(cursor: CursorWrapper, found: Sequence[Found], *, now: datetime) -> None:
@@ -54,20 +52,6 @@ class _Parking:
     expires_at: datetime | None
     group_id: int | None
     origin_topic_id: int | None
-
-
-def key_hash(key: bytes | None) -> int | None:
-    """What tells keys apart in indexes: 64 bits, signed. None for no key."""
-    return None if key is None else int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big", signed=True)
-
-
-def key_text(key: bytes | None) -> str | None:
-    """The key as text where it is some: UTF-8, printable, at most 200 characters."""
-    try:
-        text = (key or b"").decode()
-    except UnicodeDecodeError:
-        return None
-    return text if 0 < len(text) <= MOST_KEY_TEXT and text.isprintable() else None
 
 
 def _dated(found: Found, now: datetime) -> Found:

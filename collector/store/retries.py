@@ -139,6 +139,12 @@ def claim(items: Sequence[Item], *, ends: Mapping[str, Mapping[int, int]], by: s
     if not items:
         return []
     with transaction.atomic(), connection.cursor() as cursor:
+        # The operation before its items, as everybody else who locks both.
+        cursor.execute(
+            "update retry_operation set status = 1, started_at = coalesce(started_at, %s) where id = %s"
+            " and (status = 0 or (status = 1 and started_at is null))",
+            [now, items[0].operation_id],
+        )
         cursor.execute(
             "update retry_item i set status = 1, claimed_at = %s, claimed_by = %s, n_claims = n_claims + 1,"
             "  search_from = f.search_from::jsonb"
@@ -158,10 +164,6 @@ def claim(items: Sequence[Item], *, ends: Mapping[str, Mapping[int, int]], by: s
             ],
         )
         mine = {attempt for (attempt,) in cursor.fetchall()}
-        cursor.execute(
-            "update retry_operation set status = 1, started_at = coalesce(started_at, %s) where id = %s and status = 0",
-            [now, items[0].operation_id],
-        )
     return [item for item in items if item.attempt_id in mine]
 
 

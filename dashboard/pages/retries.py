@@ -19,6 +19,7 @@ from dashboard.audit import address_of
 from dashboard.queries.letter_filter import BadFilter
 from dashboard.queries.letter_selection import Selection, selection
 from dashboard.queries.retries import Item, Operation, retries, retry
+from dashboard.queries.retries import drafts as drafts_of
 
 if TYPE_CHECKING:
     from dashboard.models import Person
@@ -33,7 +34,9 @@ def retry_list(request: HttpRequest) -> HttpResponse:
     """All operations, unfinished first. POST freezes a selection as a plan, and sends nothing."""
     if request.method == "POST":
         return _freeze(request)
-    facts = {"retries": retries(now=now())}
+    moment = now()
+    own = drafts_of(person_id=request.user.pk, since=moment - timedelta(hours=drafts.DRAFT_HOURS))
+    facts = {"retries": retries(now=moment), "drafts": own, "may_retry": can(request.user, Action.RETRY)}
     return shell.page(
         request, "retries/retries.html", facts, section="retries", crumbs=[shell.Crumb("Retries")], streams=" "
     )
@@ -88,7 +91,7 @@ def retry_page(request: HttpRequest, number: int) -> HttpResponse:
         "already": request.GET.get("already") == "1",
         "error": error,
         "may_retry": can(request.user, Action.RETRY),
-        "as_of": moment,
+        "seen_at": moment,
         **_patience(found, (moment - (found.row.started_at or found.row.created_at)).total_seconds()),
     }
     crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"#{number}")]

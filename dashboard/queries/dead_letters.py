@@ -122,6 +122,11 @@ class Letter(LetterRow):
     undecided: bool
     attempts: Attempts
 
+    @property
+    def key_filter(self) -> str:
+        """The filter that finds letters with this key; "" where it cannot be written down."""
+        return f'key:"{self.key}"' if self.key and not {'"', "*", MASK} & {*self.key, self.key} else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Body:

@@ -1,14 +1,15 @@
 """The filter of dead letters: words, fields, "not" and "or" in a text, as one SQL condition.
 
 `declined` in the message · `"two words"` · `topic:orders.*` `group:billing` `class:*Declined` `key:order-7`
-`dialect:spring` `origin:orders.created` · `attempt>=2` `age>1h` `expires<3h` · `-x` not · space and · `or` or.
-A name in quotes is the whole name: `topic:"orders" cluster:"prod"`.
+`key:order-*` `dialect:spring` `origin:orders.created` · `attempt>=2` `age>1h` `expires<3h` · `-x` not
+· space and · `or` or. A name in quotes is the whole name: `topic:"orders" cluster:"prod"`.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from collector.domain.keys import key_hash
 from collector.domain.texts import storable
 
 MOST_TERMS, MOST_TEXT = 20, 400
@@ -81,6 +82,8 @@ def _term(term: str, field: str, sign: str, value: str, name: str) -> tuple[str,
     if not field:
         return f"d.message ilike %({name})s", f"%{_literal(value)}%"
     if sign == ":" and field in _NAMES:
+        if field == "key" and "*" not in value:
+            return f"d.key_hash = %({name})s", key_hash(value.encode()) or 0
         return f"coalesce({_NAMES[field]}, '') ilike %({name})s", _pattern(value)
     if sign != ":" and field in _MEASURES:
         measure, read, example = _MEASURES[field]
@@ -106,7 +109,7 @@ _NAMES = {
     "origin": "o.name",
     "cluster": "c.name",
     "group": "cg.name",
-    "class": "d.exception_class",
+    "class": "g.exception_class",  # a group is of one class: there are few groups and many letters
     "key": "d.key_text",
     "dialect": "d.dialect",
     "title": "g.title",

@@ -54,6 +54,11 @@ class OperationRow:
         return self.n_requested + self.n_open
 
     @property
+    def n_lost(self) -> int:
+        """Without an answer in time, or of which nobody knows whether they were sent."""
+        return self.n_silent + self.n_unknown
+
+    @property
     def n_done(self) -> int:
         """Processed or passed."""
         return self.n_processed + self.n_passed
@@ -106,6 +111,29 @@ def retries(*, now: datetime, limit: int = PAGE) -> tuple[OperationRow, ...]:
             {"now": now, "limit": min(limit, MOST)},
         )
         return tuple(_operation(row) for row in cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRow:
+    """A plan that its person has not confirmed yet."""
+
+    id: int
+    created_at: datetime
+    selection: str
+    n: int
+
+
+def drafts(*, person_id: int | None, since: datetime) -> tuple[DraftRow, ...]:
+    """This person's own plans that were frozen after `since`, newest first; nobody else sees them. One statement."""
+    if person_id is None:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select id, created_at, selection, n_items from retry_operation"
+            " where status = 6 and person_id = %s and created_at > %s order by id desc limit 20",
+            [person_id, since],
+        )
+        return tuple(DraftRow(*row) for row in cursor.fetchall())
 
 
 def retry(number: int, *, now: datetime, after: int | None = None, limit: int = MOST) -> Operation | None:

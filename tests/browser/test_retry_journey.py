@@ -60,9 +60,9 @@ def stops_by_itself(seen: Visit, running: Demo) -> int:
     groups = page.get_by_role("region", name="Groups that will get copies")
     expect(groups.get_by_role("row")).to_have_count(4)
     page.get_by_role("radio", name=re.compile("billing only")).check()
-    page.get_by_role("button", name="Sending plan").click()
+    page.get_by_role("button", name="Next: sending plan").click()
     assert running.ask("GET", f"retries/{number}")[0] == 404, "a draft is no operation: nothing was sent"
-    page.get_by_role("button", name="Confirm page").click()
+    page.get_by_role("button", name="Next: confirm").click()
     confirm(page)
     alarm = page.get_by_role("alert").filter(has_text="Stopped: 1 of 1 failed again with CardDeclined")
     expect(alarm).to_be_visible(timeout=OUTCOME_MS)

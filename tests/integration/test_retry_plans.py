@@ -284,6 +284,20 @@ def test_pausing_holds_everything_that_is_not_sent_and_resuming_goes_on(world: R
         control.proceed(number, OLGA, now=AT)
 
 
+def test_s47_in_a_restored_database_nothing_is_sent_before_somebody_resumes(world: RetryWorld) -> None:
+    number = confirmed(frozen(world.letters.park(dead_record(1), dead_record(2))), sending=Sending(rate_per_second=5))
+    rows("insert into database_identity (system_identifier, timeline) values (1, 1) returning 1")
+    world.send(number)
+    world.send(number)
+    assert world.sent() == []
+    ((status, reason),) = rows("select status, reason from retry_operation")
+    assert status == 5
+    assert "restored" in str(reason)
+    control.resume(number, OLGA, now=AT)
+    world.send(number)
+    assert len(world.sent()) == 2
+
+
 def test_the_next_of_a_key_waits_for_the_outcome_of_the_one_before_and_stays_when_that_failed(
     world: RetryWorld,
 ) -> None:

@@ -18,6 +18,7 @@ from dashboard.queries.letter_filter import BadFilter, condition
         ('topic:"orders" cluster:"a b"', "(t.name = %(f1)s and c.name = %(f2)s)", ["orders", "a b"]),
         ("-group:mailer", "(not coalesce(coalesce(cg.name, '') ilike %(f1)s, false))", ["%mailer%"]),
         ("attempt>=2 x", "(s.attempt >= %(f1)s and d.message ilike %(f2)s)", [2, "%x%"]),
+        ("key:a*", "(coalesce(d.key_text, '') ilike %(f1)s)", ["a%"]),
         ("a or b", "(d.message ilike %(f1)s) or (d.message ilike %(f2)s)", ["%a%", "%b%"]),
         ("age<1h", "(now() - d.failed_at < make_interval(secs => %(f1)s))", [3600]),
     ],

@@ -1,0 +1,19 @@
+"""Keys of records as indexes hold them: a hash that tells them apart, and the text where they are some."""
+
+import hashlib
+
+MOST_KEY_TEXT = 200  # characters of a key that is kept as text
+
+
+def key_hash(key: bytes | None) -> int | None:
+    """64 bits, signed. None for no key."""
+    return None if key is None else int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big", signed=True)
+
+
+def key_text(key: bytes | None) -> str | None:
+    """The key as text where it is some: UTF-8, printable, at most 200 characters."""
+    try:
+        text = (key or b"").decode()
+    except UnicodeDecodeError:
+        return None
+    return text if 0 < len(text) <= MOST_KEY_TEXT and text.isprintable() else None
