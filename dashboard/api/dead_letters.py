@@ -11,6 +11,8 @@ from dashboard.access import Action, needs
 from dashboard.api import letter_schemas as schemas
 from dashboard.queries import dead_letters as letter_queries
 from dashboard.queries import wire
+from dashboard.queries.hiding import masked_topics
+from dashboard.queries.letter_filter import condition
 
 router = Router(tags=["dead letters"])
 After = Annotated[int | None, Query(ge=0, lt=2**63)]
@@ -23,11 +25,18 @@ def read_dead_letters(
     request: HttpRequest,
     status: schemas.LetterStatus | None = None,
     failure_group: After = None,
+    q: Annotated[str, Query(max_length=400)] = "",
     after: After = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """What consumers gave up on, newest first: of one status or failure group, or all."""
-    found = letter_queries.parked_letters(status=status, failure_group=failure_group, after=after, limit=limit)
+    """What consumers gave up on, newest first: of one status or failure group, or all; `q`: the filter of the page."""
+    found = letter_queries.parked_letters(
+        status=status,
+        failure_group=failure_group,
+        filtered=condition(q, masked=masked_topics()) if q else None,
+        after=after,
+        limit=limit,
+    )
     return {
         "items": [_letter(row) for row in found.items],
         "next": None if found.next is None else str(found.next),

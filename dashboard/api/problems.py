@@ -10,6 +10,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from dashboard.access import Refused, sentence
 from dashboard.allowances import TooOften
+from dashboard.queries.letter_filter import FIELDS, BadFilter
 from dashboard.queries.window import BadWindow
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def answer_problems(api: NinjaAPI) -> None:
 
     add(AuthenticationError, HTTPStatus.UNAUTHORIZED, "Send a valid token as: Authorization: Bearer weir_api_…")
     add(BadWindow, HTTPStatus.BAD_REQUEST)
+    add(BadFilter, HTTPStatus.BAD_REQUEST, f"This is no filter. Words, and the fields {', '.join(FIELDS)}.")
     add(NotFound, HTTPStatus.NOT_FOUND)
     add(Conflict, HTTPStatus.CONFLICT)
 

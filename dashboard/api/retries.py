@@ -42,9 +42,7 @@ def ask_for_retry(
 ) -> Status[dict[str, Any]]:
     """Freeze dead letters and send each once. The same key and request again answers the same operation, with 200."""
     by = _asker(request)
-    letters = wanted.dead_letters
-    if wanted.failure_group is not None:
-        letters = [*letters, *selection({"group": [str(wanted.failure_group)]}, most=MOST_LETTERS).letters]
+    letters = [*wanted.dead_letters, *_selected(wanted)]
     try:
         made = request_retry(
             letters,
@@ -101,6 +99,14 @@ def control_retry(request: HttpRequest, number: int, deed: schemas.Deed) -> dict
     except NotNow as refusal:
         raise Conflict(str(refusal)) from refusal
     return {"id": number, "url": reverse("retry", args=[number])}
+
+
+def _selected(wanted: schemas.RetryRequest) -> tuple[int, ...]:
+    """The open letters of the group, or of all, that match; () where only ids are named."""
+    group = [] if wanted.failure_group is None else [str(wanted.failure_group)]
+    if wanted.matching is not None:
+        return selection({"matching": ["1"], "q": [wanted.matching], "group": group}, most=MOST_LETTERS).letters
+    return selection({"group": group}, most=MOST_LETTERS).letters if group else ()
 
 
 def _asker(request: HttpRequest) -> Asker:

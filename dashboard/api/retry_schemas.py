@@ -22,10 +22,14 @@ class SendingRequest(Schema):
 
 
 class RetryRequest(Schema):
-    """Dead letters to send once each, or the open ones of a failure group. `expect`, how many, is needed above 100."""
+    """Dead letters to send once each, or the open ones of a failure group, or those that match a filter.
+
+    `expect`, how many will be sent, is needed above 100.
+    """
 
     dead_letters: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field([], max_length=100_000)
     failure_group: int | None = Field(None, ge=1, lt=2**63)
+    matching: str | None = Field(None, max_length=400)
     target: str | None = Field(None, max_length=600)
     expect: int | None = Field(None, ge=1)
     name: str = Field("", max_length=100)

@@ -11,6 +11,7 @@ from django.urls import reverse
 from collector.domain import stacks
 from collector.domain.dead_letters import LetterStatus
 from collector.domain.dialects import read
+from collector.domain.fingerprints import short_class
 from collector.domain.frames import Malformed, unframed
 from collector.domain.masking import MASK
 from collector.domain.records import Headers, Record
@@ -150,7 +151,7 @@ def failure_groups() -> tuple[FailureGroup, ...]:
             " order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %(limit)s",
             {"open": list(_OPEN), "limit": MOST_GROUPS},
         )
-        return tuple(FailureGroup(*row) for row in cursor.fetchall())
+        return tuple(_group(row) for row in cursor.fetchall())
 
 
 def failure_group(number: int) -> FailureGroup | None:
@@ -160,7 +161,15 @@ def failure_group(number: int) -> FailureGroup | None:
     with connection.cursor() as cursor:
         cursor.execute(f"{_GROUPS} where g.merged_into is null and g.id = %(id)s", {"open": list(_OPEN), "id": number})
         row = cursor.fetchone()
-    return FailureGroup(*row) if row else None
+    return _group(row) if row else None
+
+
+def _group(row: tuple[Any, ...]) -> FailureGroup:
+    """A title may hold what one of its letters said: of masked topics it is the class alone."""
+    found = FailureGroup(*row)
+    if not hiding.aim_for(found.topic):
+        return found
+    return replace(found, title=short_class(found.exception_class) or MASK)
 
 
 def state_counts() -> dict[str, int]:

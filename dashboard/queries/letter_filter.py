@@ -91,8 +91,7 @@ def _term(term: str, field: str, sign: str, value: str, name: str) -> tuple[str,
         if number is None:
             raise BadFilter(f"`{term}` needs {example}.")
         return measure.format(sign=sign, name=name), number
-    known = ", ".join([*(f"{one}:" for one in _NAMES), *(f"{one}>" for one in _MEASURES)])
-    raise BadFilter(f"`{term}` is no field of dead letters. There are {known} and plain words for the message.")
+    raise BadFilter(f"`{term}` is no field of dead letters. There are {', '.join(FIELDS)} and words of the message.")
 
 
 def _seconds(value: str) -> int | None:
@@ -124,6 +123,7 @@ _MEASURES: Mapping[str, tuple[str, Callable[[str], int | None], str]] = {
         "a unit: try `expires<3h`",
     ),
 }
+FIELDS = (*(f"{name}:" for name in _NAMES), *(f"{name}>" for name in _MEASURES))
 
 
 def _pattern(value: str) -> str:

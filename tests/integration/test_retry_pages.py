@@ -124,3 +124,18 @@ def test_the_api_sends_in_steps_and_controls_what_runs(world: RetryWorld) -> Non
     for deed, status in (("pause", 200), ("pause", 409), ("resume", 200), ("cancel", 200), ("continue", 409)):
         assert Client().post(f"/api/v1/retries/{number}/{deed}", headers=headers).status_code == status, deed
     assert Client().get(f"/api/v1/retries/{number}", headers=headers).json()["counts"]["not_sent"] == 3
+
+
+def test_the_api_filters_and_sends_what_matches(world: RetryWorld) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(3)])
+    headers = {**bearer(token_of(person("otto", "operator"), "read", "retry")), "idempotency-key": "k1"}
+    found = Client().get("/api/v1/dead-letters", {"q": "key:order-2"}, headers=headers).json()["items"]
+    assert [item["id"] for item in found] == [letters[2]]
+    wrong = Client().get("/api/v1/dead-letters", {"q": "colour:red"}, headers=headers)
+    assert wrong.status_code == 400
+    assert "colour" not in wrong.content.decode()
+    asked = Client().post(
+        "/api/v1/retries", {"matching": "key:order-*", "expect": 3}, content_type="application/json", headers=headers
+    )
+    assert asked.status_code == 202, asked.content
+    assert one("select count(*) from retry_item") == 3
