@@ -86,7 +86,6 @@ class LiveRows extends HTMLElement {
   /** Takes the rows of this page fetched anew. */
   take(fresh) {
     const next = fresh.getElementById(this.id);
-    if (this.querySelector("input:focus, textarea:focus, select:focus")) return; // somebody is typing
     if (!next || this.dataset.whole !== undefined || !this.querySelector("[data-key]")) {
       replace(fresh, this.id);
       return;
