@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """One row."""
 
-    dependencies = (("collector", "0009_edited_copies"),)
+    dependencies = (("collector", "0010_disk_budget"),)
     operations = (
         migrations.RunSQL(
             "create table database_identity (one boolean primary key default true check (one),"

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """One statement writes items, from rows that it has just read; nothing deletes letters, topics or operations."""
 
-    dependencies = (("collector", "0010_database_identity"),)
+    dependencies = (("collector", "0011_database_identity"),)
     operations = (
         migrations.RunSQL(
             "alter table retry_item drop constraint retry_item_operation_id_fkey,"
