@@ -41,7 +41,7 @@ def test_s1_a_service_may_call_itself_what_it_likes(running: Demo, browser: Brow
     name = "<img src=x onerror=alert(1)>\u202eevil"
     with visit(browser, running, "vera") as seen:
         seen.page.on("dialog", lambda dialog: seen.complaints.append(dialog.message))
-        send_as(running.stack, name, "newcomers.sent")
+        send_as(running.stack, name, "newcomers.named")
         node = seen.page.locator("g.node[data-id^='service:%3Cimg']")
         expect(node).to_be_attached(timeout=30_000)
         seen.open("/?view=table")

@@ -16,10 +16,11 @@ OUTCOME_MS = 60_000
 
 
 def test_j3_a_retry_of_a_group_stops_itself_while_the_bug_is_there_and_completes_after_the_fix(
-    running: Demo, browser: Browser
+    running: Demo, browser: Browser, request: pytest.FixtureRequest
 ) -> None:
     running.command("demo.control", "break")
     eventually(lambda: len(declined(running)) >= ENOUGH, seconds=120, what="declined cards")
+    request.addfinalizer(lambda: running.command("demo.control", "break"))  # others look for failures, too
     with visit(browser, running, "olga") as seen:
         page = seen.page
         stopped = stops_by_itself(seen, running)
