@@ -26,8 +26,9 @@ def exposure(**_facts: object) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     beyond = not addresses.is_loopback(settings.WEIR_HTTP_BIND)
     https = settings.WEIR_PUBLIC_URL.startswith("https://")
-    if beyond and not (https and settings.WEIR_TRUSTED_PROXIES) and not settings.WEIR_ALLOW_PLAIN_HTTP:
-        hint = "Set WEIR_PUBLIC_URL=https://… and WEIR_TRUSTED_PROXIES, or bind 127.0.0.1."
+    protected = https and (settings.WEIR_TRUSTED_PROXIES or settings.WEIR_TLS_CERT)
+    if beyond and not protected and not settings.WEIR_ALLOW_PLAIN_HTTP:
+        hint = "Set WEIR_PUBLIC_URL=https://… and WEIR_TRUSTED_PROXIES or WEIR_TLS_CERT_FILE, or bind 127.0.0.1."
         found.append(Error("The dashboard leaves loopback without https.", hint=hint, id="weir.E201"))
     if beyond and (settings.DEBUG or settings.WEIR_DEMO):
         hint = "The demo's broker has no password, and WEIR_DEBUG shows code. Bind 127.0.0.1."
@@ -38,8 +39,25 @@ def exposure(**_facts: object) -> list[CheckMessage]:
     if any(each.prefixlen == 0 for each in settings.WEIR_TRUSTED_PROXIES):
         hint = "Name the proxies' own addresses."
         found.append(Error("WEIR_TRUSTED_PROXIES trusts everybody.", hint=hint, id="weir.E206"))
-    if not addresses.is_loopback(settings.WEIR_OTLP_BIND):
-        found.append(Warning("The receiver leaves loopback without TLS.", hint="Put a proxy in front.", id="weir.W203"))
+    if not addresses.is_loopback(settings.WEIR_OTLP_BIND) and not settings.WEIR_OTLP_TLS_CERT:
+        hint = "Set WEIR_OTLP_TLS_CERT_FILE and WEIR_OTLP_TLS_KEY_FILE, or put a proxy in front."
+        found.append(Warning("The receiver leaves loopback without TLS.", hint=hint, id="weir.W203"))
+    return found
+
+
+@register(Tags.security)
+def certificates(**_facts: object) -> list[CheckMessage]:
+    """E215: a certificate comes with its key, in the process that serves with it; https is said where it is served."""
+    found: list[CheckMessage] = []
+    for part, name in (("web", "WEIR_TLS"), ("receive", "WEIR_OTLP_TLS")):
+        if part == settings.WEIR_PART and bool(getattr(settings, f"{name}_CERT")) != bool(
+            getattr(settings, f"{name}_KEY")
+        ):
+            hint = f"Set {name}_CERT_FILE and {name}_KEY_FILE, both PEM."
+            found.append(Error("A certificate without its key, or the reverse.", hint=hint, id="weir.E215"))
+    if settings.WEIR_TLS_CERT and not settings.WEIR_PUBLIC_URL.startswith("https://"):
+        hint = "Set WEIR_PUBLIC_URL=https://…"
+        found.append(Error("The dashboard serves https under an http address.", hint=hint, id="weir.E215"))
     return found
 
 

@@ -4,14 +4,19 @@
 from daphne.server import Server  # isort:skip
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import defer, reactor
+from OpenSSL import crypto
+from OpenSSL.SSL import Error as SSLError
+from twisted.internet import defer, reactor, ssl
 from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
 from twisted.logger import globalLogBeginner
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from dashboard import addresses
 from dashboard.protocols import FRAME_BYTES, LARGEST_SENT_BYTES, Caps, Requests, Sockets
@@ -20,18 +25,42 @@ if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application
 
 _STOP_SECONDS = 2.0
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class PortTaken(Exception):
     """Another process listens at this address already."""
 
 
+class BadCertificate(Exception):
+    """The certificate or its key is no PEM, or the two do not belong together."""
+
+
+def tls_context(certificates: str, key: str) -> ssl.CertificateOptions:
+    """TLS 1.2 and newer with this chain, the server's own certificate first. Raises BadCertificate."""
+    try:
+        chain = [
+            crypto.load_certificate(crypto.FILETYPE_PEM, block.encode()) for block in _CERTIFICATE.findall(certificates)
+        ]
+        private = crypto.load_privatekey(crypto.FILETYPE_PEM, key.encode())
+        options = ssl.CertificateOptions(
+            privateKey=private,
+            certificate=chain[0],
+            extraCertChain=chain[1:],
+            raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
+        )
+        options.getContext()  # a key that does not fit is found now, not by the first browser
+    except (crypto.Error, SSLError, IndexError) as error:
+        raise BadCertificate(BadCertificate.__doc__) from error
+    return options
+
+
 class Counted(WrappingFactory):
-    """Counts connections, also after they became sockets, and refuses those above the caps."""
+    """Counts connections, also while they begin TLS and after they became sockets; refuses those above the caps."""
 
     noisy = False
 
-    def __init__(self, inner: Requests, caps: Caps) -> None:
+    def __init__(self, inner: Factory, caps: Caps) -> None:
         super().__init__(inner)
         self._caps = caps
         self._per_address: Counter[str] = Counter()
@@ -66,11 +95,19 @@ class LimitedServer(Server):
     """One listening port in front of one ASGI application."""
 
     def __init__(
-        self, application: "ASGI3Application", *, bind: str, port: int, caps: Caps, ready: Callable[[], None]
+        self,
+        application: "ASGI3Application",
+        *,
+        bind: str,
+        port: int,
+        caps: Caps,
+        ready: Callable[[], None],
+        pair: tuple[str, str] | None = None,
     ) -> None:
+        """`pair`: certificate chain and key as PEM, to serve by TLS."""
         super().__init__(application, endpoints=["unused"], server_name="", websocket_handshake_timeout=10)
         self.caps = caps
-        self._bind, self._port, self._ready = bind, port, ready
+        self._bind, self._port, self._ready, self._pair = bind, port, ready, pair
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises PortTaken."""
@@ -88,9 +125,10 @@ class LimitedServer(Server):
         asyncio.set_event_loop(reactor._asyncioEventloop)
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
-        factory = Counted(Requests(self), self.caps)
+        pages = Requests(self)
+        inner = pages if self._pair is None else TLSMemoryBIOFactory(tls_context(*self._pair), False, pages)  # noqa: FBT003
         try:
-            reactor.listenTCP(self._port, factory, backlog=256, interface=self._bind)
+            reactor.listenTCP(self._port, Counted(inner, self.caps), backlog=256, interface=self._bind)
         except CannotListenError as error:
             raise PortTaken from error
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)

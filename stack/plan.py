@@ -29,7 +29,7 @@ class Plan:
     @property
     def otlp_http(self) -> str:
         """Where services send OTLP over HTTP."""
-        return f"http://{LOOPBACK}:{self.settings.otlp_http_port}"
+        return self.settings.otlp_http
 
     @property
     def otlp_grpc(self) -> str:
@@ -55,9 +55,10 @@ def planned(settings: Settings, *, data: Path, cache: Cache, environ: Mapping[st
     if settings.demo:
         from stack import shop  # an installation of `make up` alone may lack demo/
 
-        otlp = f"http://{LOOPBACK}:{settings.otlp_http_port}"
         bootstrap = addresses.observed.bootstrap
-        parts += shop.parts(data=data, bootstrap=bootstrap, otlp_http=otlp, environ=environ, common=common)
+        parts += shop.parts(
+            data=data, bootstrap=bootstrap, otlp_http=settings.otlp_http, environ=environ, common=common
+        )
     if broker and not cache.start_cache.exists():
         parts += (training(cache, data=data, env=common, after=tuple(part.name for part in parts)),)
     client = broker.client if broker and not settings.observed else _client(addresses.observed)

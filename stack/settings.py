@@ -38,6 +38,8 @@ class Settings:
     kafka_port: int
     collect_port: int
     public_url: str | None
+    https: bool
+    otlp_https: bool
     database_url: str | None
     broker_url: str | None
     observed: Observed | None
@@ -46,7 +48,12 @@ class Settings:
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the dashboard."""
-        return self.public_url or f"http://{LOOPBACK}:{self.http_port}"
+        return self.public_url or f"{'https' if self.https else 'http'}://{LOOPBACK}:{self.http_port}"
+
+    @property
+    def otlp_http(self) -> str:
+        """Where services on this machine send OTLP over HTTP."""
+        return f"{'https' if self.otlp_https else 'http'}://{LOOPBACK}:{self.otlp_http_port}"
 
     @property
     def needs_broker(self) -> bool:
@@ -98,6 +105,8 @@ def read(environ: Mapping[str, str], *, demo: bool) -> Settings:
         kafka_port=_port(environ, "WEIR_KAFKA_PORT", KAFKA_PORT),
         collect_port=_port(environ, "WEIR_COLLECT_PORT", 0),
         public_url=environ.get("WEIR_PUBLIC_URL") or None,
+        https=_is_given(environ, "WEIR_TLS_CERT"),
+        otlp_https=_is_given(environ, "WEIR_OTLP_TLS_CERT"),
         database_url=given(environ, "DATABASE_URL"),
         broker_url=given(environ, "CELERY_BROKER_URL"),
         observed=observed,
@@ -115,6 +124,10 @@ def _elsewhere(environ: Mapping[str, str], family: str) -> Observed | None:
         password=given(environ, f"{family}_PASSWORD"),
         tls=environ.get(f"{family}_TLS", "").lower() in {"1", "true", "yes"},
     )
+
+
+def _is_given(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -23,11 +23,11 @@ GRANTS: Mapping[str, tuple[str, ...]] = {
     "migrate": ("database", "secret_key"),
     "api-token": ("database", "secret_key"),
     "sign-in-link": ("database", "secret_key"),
-    "receive": ("database", "spool"),
+    "receive": ("database", "spool", "otlp_tls"),
     "collect": ("database", "kafka", "spool", "named_secrets"),
     "fold": ("database",),
     "sample": ("database", "kafka", "spool", "named_secrets"),
-    "web": ("database", "broker", "secret_key"),
+    "web": ("database", "broker", "secret_key", "web_tls"),
     "worker": ("database", "broker", "kafka", "spool", "secret_key", "named_secrets"),
     "beat": ("broker",),
 }
@@ -145,6 +145,8 @@ class Weir:
             "secret_key": {"SECRET_KEY_FILE": str(self.secrets / "secret_key")},
             "kafka": self._sign_in("WEIR_KAFKA", self.addresses.observed, self.secrets / "kafka_password"),
             "spool": self._sign_in("WEIR_SPOOL", self.addresses.spool, self.secrets / "spool_password"),
+            "otlp_tls": self._named("WEIR_OTLP_TLS_KEY"),
+            "web_tls": self._named("WEIR_TLS_KEY"),
             "named_secrets": {
                 name: value
                 for name, value in self.environ.items()
@@ -152,8 +154,11 @@ class Weir:
             },
         }
 
+    def _named(self, beginning: str) -> dict[str, str]:
+        return {name: value for name, value in self.environ.items() if name.startswith(beginning)}
+
     def _sign_in(self, family: str, kafka: Observed, password_file: Path) -> dict[str, str]:
-        keys = {name: value for name, value in self.environ.items() if name.startswith(f"{family}_TLS_KEY")}
+        keys = self._named(f"{family}_TLS_KEY")
         if kafka.username is None:
             return keys
         return {**keys, f"{family}_USERNAME": kafka.username, f"{family}_PASSWORD_FILE": str(password_file)}

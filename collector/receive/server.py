@@ -5,9 +5,11 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 import uvicorn
@@ -24,6 +26,35 @@ DRAIN_SECONDS = 1.0
 SPOOL_RETRY_SECONDS = 1.0
 BACKLOG = 2048
 MOST_CONNECTIONS = 2000
+
+
+class BadCertificate(Exception):
+    """The certificate or its key is no PEM, or the two do not belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate chain and its key, PEM."""
+
+    certificates: str
+    key: str = field(repr=False)
+
+    def context(self) -> ssl.SSLContext:
+        """For Python's servers, which take files only. Raises BadCertificate."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:  # made with 0600, gone at once
+            both.write(f"{self.certificates}\n{self.key}\n")
+            both.flush()
+            try:
+                context.load_cert_chain(both.name, password=_no_password)
+            except (ssl.SSLError, ValueError) as error:
+                raise BadCertificate(BadCertificate.__doc__) from error
+        return context
+
+
+def _no_password() -> str:
+    raise ValueError("an encrypted key cannot be used")
 
 
 class PortTaken(Exception):
@@ -49,18 +80,20 @@ class Receivers:
     places: Places
     make_spool: Callable[[], object]
     on_ready: Callable[[], None]
+    pair: Pair | None = None  # to serve by TLS
 
     async def serve(self) -> None:
-        """Until SIGTERM or SIGINT. Raises PortTaken before anything is served."""
+        """Until SIGTERM or SIGINT. Raises PortTaken or BadCertificate before anything is served."""
+        context = self.pair.context() if self.pair else None
         stop = asyncio.Event()
         stopping = threading.Event()
         grpc_server = self.grpc.server()
         with _bound(self.places) as listener:
-            _add_grpc_port(grpc_server, self.places)
+            _add_grpc_port(grpc_server, self.places, self.pair)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
             grpc_server.start()
-            http = _HttpServer(_config(self.http))
+            http = _HttpServer(_config(self.http, context))
             serving = asyncio.create_task(http.serve(sockets=[listener]))
             threading.Thread(target=self._open, args=[stopping], name="spool", daemon=True).start()
             await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,7 +127,7 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-def _config(app: HttpReceiver) -> uvicorn.Config:
+def _config(app: HttpReceiver, context: ssl.SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedConnection,
@@ -109,6 +142,7 @@ def _config(app: HttpReceiver) -> uvicorn.Config:
         timeout_graceful_shutdown=int(DRAIN_SECONDS),
         limit_concurrency=MOST_CONNECTIONS,
         backlog=BACKLOG,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
 
 
@@ -132,10 +166,14 @@ def _bound(places: Places) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _add_grpc_port(server: grpc.Server, places: Places) -> None:
+def _add_grpc_port(server: grpc.Server, places: Places, pair: Pair | None) -> None:
     bind = f"[{places.bind}]" if ":" in places.bind else places.bind
     try:
-        server.add_insecure_port(f"{bind}:{places.grpc_port}")
+        if pair is None:
+            server.add_insecure_port(f"{bind}:{places.grpc_port}")
+        else:
+            own = grpc.ssl_server_credentials([(pair.key.encode(), pair.certificates.encode())])
+            server.add_secure_port(f"{bind}:{places.grpc_port}", own)
     except RuntimeError:
         raise PortTaken(
             f"OTLP/gRPC cannot listen on {places.bind} port {places.grpc_port}."

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from collector.kafka.log import KafkaLog
 from collector.kafka.properties import Access, properties
 from collector.ports import Partition
 from stack.ports import free_port
+from tests.certificates import Authority
 from tests.unit.otlp_samples import of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.acceptance]
@@ -43,7 +45,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(bootstrap: str, folder: Path) -> Iterator[Running]:
+def running(bootstrap: str, folder: Path, **more: str) -> Iterator[Running]:
     ready = folder / "ready"
     environment = {
         **os.environ,
@@ -54,10 +56,11 @@ def running(bootstrap: str, folder: Path) -> Iterator[Running]:
         "WEIR_OTLP_HTTP_PORT": str(free_port()),
         "WEIR_OTLP_GRPC_PORT": str(free_port()),
         "WEIR_READY_FILE": str(ready),
+        **more,
     }
     process = subprocess.Popen([sys.executable, "manage.py", "receive"], cwd=ROOT, env=environment)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not ready.exists():
             assert process.poll() is None, "the receiver ended"
             assert time.monotonic() < deadline, "the receiver does not become ready"
@@ -186,3 +189,27 @@ def test_it_stops_at_once_and_in_order_when_told_to(kafka_bootstrap: str, tmp_pa
         assert started.process.wait(timeout=10) == 0
         assert time.monotonic() - began < 3
         idle.close()
+
+
+def test_both_ports_speak_tls_where_a_certificate_is_given(kafka_bootstrap: str, tmp_path: Path) -> None:
+    authority = Authority()
+    pair = authority.signed("receiver")
+    (tmp_path / "cert.pem").write_text(pair.certificate)
+    (tmp_path / "key.pem").write_text(pair.key)
+    files = {"WEIR_OTLP_TLS_CERT_FILE": str(tmp_path / "cert.pem"), "WEIR_OTLP_TLS_KEY_FILE": str(tmp_path / "key.pem")}
+    trusting = ssl.create_default_context(cadata=authority.certificate)
+    with running(kafka_bootstrap, tmp_path, **files) as started:
+        connection = http.client.HTTPSConnection("127.0.0.1", started.http_port, timeout=20, context=trusting)
+        with contextlib.closing(connection):
+            connection.request("POST", "/v1/traces", BODY, {"Content-Type": "application/x-protobuf"})
+            assert connection.getresponse().status == 200
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", started.http_port, timeout=20)) as plain:
+            plain.request("GET", "/health/live")
+            with pytest.raises((http.client.HTTPException, OSError)):
+                plain.getresponse()
+        own = grpc.ssl_channel_credentials(authority.certificate.encode())
+        with grpc.secure_channel(f"127.0.0.1:{started.grpc_port}", own) as channel:
+            request = ExportTraceServiceRequest.FromString(BODY)
+            TraceServiceStub(channel).Export(request, timeout=20)  # type: ignore[no-untyped-call]
+        started.process.send_signal(signal.SIGTERM)
+        assert started.process.wait(timeout=20) == 0

@@ -12,7 +12,7 @@ TEXT = "\n".join(file.read_text() for file in DOCS)
 _SETTING = re.compile(r"\bWEIR_[A-Z0-9]+(?:_[A-Z0-9]+)*")
 _READ = re.compile(r"""["'](WEIR_[A-Z0-9_]+[A-Z0-9])["']""")
 # Read by code, but no setting for people: names of families, and what tests and benchmarks use.
-_NO_SETTING = {"WEIR_KAFKA", "WEIR_SPOOL", "WEIR_DEVICE_COOKIE_NAME", "WEIR_CHROMIUM"}
+_NO_SETTING = {"WEIR_KAFKA", "WEIR_SPOOL", "WEIR_TLS", "WEIR_OTLP_TLS", "WEIR_DEVICE_COOKIE_NAME", "WEIR_CHROMIUM"}
 
 
 def known() -> set[str]:

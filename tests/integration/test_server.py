@@ -1,15 +1,19 @@
 """Our Daphne: bodies, dribblers, stops (docs/security.md S14)."""
 
+import http.client
 import os
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.integration.web_process import Web, database_url, web
+from tests.certificates import Authority
+from tests.integration.web_process import HandshakeRefused, Page, Web, database_url, web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MB = 1024 * 1024
@@ -122,3 +126,23 @@ def test_a_taken_port_is_named_with_its_setting(served: Web, tmp_path: Path) -> 
     with pytest.raises(AssertionError), web(second, database=database_url(), WEIR_HTTP_PORT=str(served.port)):
         pass
     assert f"Port {served.port} is taken. WEIR_HTTP_PORT names another one." in log.read_text()
+
+
+def test_pages_and_the_live_socket_are_served_by_tls_where_a_certificate_is_given(
+    clean_tables: None, tmp_path: Path
+) -> None:
+    authority = Authority()
+    pair = authority.signed("weir")
+    trusting = ssl.create_default_context(cadata=authority.certificate)
+    with web(tmp_path, database=database_url(), WEIR_TLS_CERT=pair.certificate, WEIR_TLS_KEY=pair.key) as served:
+        with closing(http.client.HTTPSConnection("127.0.0.1", served.port, timeout=30, context=trusting)) as pages:
+            pages.request("GET", "/login/")
+            answer = pages.getresponse()
+            assert (answer.status, answer.headers["Strict-Transport-Security"]) == (200, "max-age=31536000")
+            assert "__Host-weir_csrf" in answer.headers["Set-Cookie"]
+        secured = trusting.wrap_socket(served.connect(), server_hostname="127.0.0.1")
+        with closing(secured), pytest.raises(HandshakeRefused, match="403"):  # the socket's own rules answered
+            Page(secured, f"Origin: https://127.0.0.1:{served.port}")
+        with served.connect() as plain:
+            plain.sendall(head(served, method="GET"))
+            assert not status_of(plain).startswith(b"HTTP/1.1 200")

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 90
 
 
 @dataclass(frozen=True)

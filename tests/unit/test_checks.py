@@ -26,9 +26,11 @@ def test_the_settings_as_they_come_raise_nothing() -> None:
         ({"WEIR_HTTP_BIND": "0.0.0.0"}, ["weir.E201"]),  # noqa: S104
         ({"WEIR_HTTP_BIND": "10.0.0.5", "WEIR_PUBLIC_URL": "https://weir.example"}, ["weir.E201"]),
         ({"WEIR_HTTP_BIND": "10.0.0.5", "WEIR_ALLOW_PLAIN_HTTP": True}, []),
+        ({"WEIR_HTTP_BIND": "10.0.0.5", "WEIR_PUBLIC_URL": "https://weir.example", "WEIR_TLS_CERT": "x"}, []),
         ({"WEIR_HTTP_BIND": "10.0.0.5", "WEIR_ALLOW_PLAIN_HTTP": True, "WEIR_DEMO": True}, ["weir.E202"]),
         ({"WEIR_OTLP_BIND": "10.0.0.5"}, ["weir.E205", "weir.W203"]),
         ({"WEIR_OTLP_BIND": "10.0.0.5", "WEIR_OTLP_TOKENS": "required"}, ["weir.W203"]),
+        ({"WEIR_OTLP_BIND": "10.0.0.5", "WEIR_OTLP_TOKENS": "required", "WEIR_OTLP_TLS_CERT": "x"}, []),
         ({"WEIR_TRUSTED_PROXIES": [addresses.network("::/0")]}, ["weir.E206"]),
     ],
 )
@@ -38,6 +40,42 @@ def test_leaving_loopback_unprotected_is_an_error(
     for name, value in changed.items():
         setattr(settings, name, value)
     assert ids(checks.exposure()) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"WEIR_METRICS_BIND": "10.0.0.5"}, ["weir.E213"]),
+        ({"WEIR_METRICS_BIND": "10.0.0.5", "WEIR_METRICS_TOKEN": "t"}, []),
+        ({"WEIR_TELEMETRY_URL": "http://localhost:4318"}, ["weir.E214"]),
+        ({"WEIR_TELEMETRY_URL": "http://127.0.0.1:4317"}, ["weir.E214"]),
+        ({"WEIR_TELEMETRY_URL": "http://weir.example:4318", "WEIR_OTLP_HOSTS": ["weir.example"]}, ["weir.E214"]),
+        ({"WEIR_TELEMETRY_URL": "http://collector:4318"}, []),
+    ],
+)
+def test_metrics_and_own_spans_stay_where_they_belong(
+    settings: LazySettings, changed: dict[str, Any], expected: list[str]
+) -> None:
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    assert ids(checks.telemetry()) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"WEIR_PART": "receive", "WEIR_OTLP_TLS_CERT": "x"}, ["weir.E215"]),
+        ({"WEIR_PART": "collect", "WEIR_OTLP_TLS_CERT": "x"}, []),
+        ({"WEIR_PART": "web", "WEIR_TLS_KEY": "x"}, ["weir.E215"]),
+        ({"WEIR_TLS_CERT": "x", "WEIR_PUBLIC_URL": "http://weir.example"}, ["weir.E215"]),
+    ],
+)
+def test_a_certificate_comes_with_its_key_and_an_https_address(
+    settings: LazySettings, changed: dict[str, Any], expected: list[str]
+) -> None:
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    assert ids(checks.certificates()) == expected
 
 
 def test_servers_beyond_loopback_need_passwords_and_tls(

@@ -20,7 +20,7 @@ from collector.receive.http import HttpReceiver
 from collector.receive.origins import Origins
 from collector.receive.reception import Reception
 from collector.receive.senders import Senders
-from collector.receive.server import Places, PortTaken, Receivers
+from collector.receive.server import BadCertificate, Pair, Places, PortTaken, Receivers
 from collector.store.connection import StoreAway, reaching
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class Command(BaseCommand):
         workers = ThreadPoolExecutor(2, thread_name_prefix="receive-parse")
         try:
             asyncio.run(_serve(database, workers))
+        except BadCertificate as error:
+            raise CommandError(f"WEIR_OTLP_TLS_CERT, WEIR_OTLP_TLS_KEY: {error}") from None
         except (PortTaken, KafkaRefused) as error:
             raise CommandError(str(error)) from None
         database.shutdown(wait=False, cancel_futures=True)
@@ -61,6 +63,7 @@ async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> N
         places=places,
         make_spool=wiring.make_spool_topic,
         on_ready=announce_ready,
+        pair=Pair(settings.WEIR_OTLP_TLS_CERT, settings.WEIR_OTLP_TLS_KEY) if settings.WEIR_OTLP_TLS_CERT else None,
     )
     telemetry.start("receive", send_to=settings.WEIR_TELEMETRY_URL)
     _observe(reception)

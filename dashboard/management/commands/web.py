@@ -35,11 +35,14 @@ class Command(BaseCommand):
             announce_ready()
 
         caps = Caps(exempt=settings.WEIR_TRUSTED_PROXIES, https=settings.WEIR_PUBLIC_URL.startswith("https://"))
+        pair = (settings.WEIR_TLS_CERT, settings.WEIR_TLS_KEY) if settings.WEIR_TLS_CERT else None
         web = server.LimitedServer(
-            application, bind=settings.WEIR_HTTP_BIND, port=settings.WEIR_HTTP_PORT, caps=caps, ready=ready
+            application, bind=settings.WEIR_HTTP_BIND, port=settings.WEIR_HTTP_PORT, caps=caps, ready=ready, pair=pair
         )
         try:
             web.run()
+        except server.BadCertificate as error:
+            raise CommandError(f"WEIR_TLS_CERT, WEIR_TLS_KEY: {error}") from None
         except server.PortTaken:
             raise CommandError(f"Port {settings.WEIR_HTTP_PORT} is taken. WEIR_HTTP_PORT names another one.") from None
         sys.stdout.flush()
