@@ -77,7 +77,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         return _absent(request, cluster, name)
     facts: dict[str, Any] = {"topic": page, "unit": "offsets" if page.unlike_events else "events"}
     if shell.wants_part(request, "flow"):
-        return render(request, "topics/flow.html", facts)
+        return render(request, "topics/fresh.html", {**facts, "span": span, "range": shell.time_range(request, span)})
     if shell.wants_part(request, "charts"):
         charts = _charts(cluster, number, span)
         fresh = {"as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed}

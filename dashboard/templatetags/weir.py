@@ -19,7 +19,6 @@ from django.utils.html import format_html
 from collector.clock import now
 from collector.domain.identities import parts
 from dashboard.access import Action, sentence
-from dashboard.queries.conditions import PAST, Behind, of_verdict
 from dashboard.queries.people import who_can
 from dashboard.templatetags import formats, states
 from dashboard.templatetags.foreign import spelled
@@ -125,61 +124,6 @@ def trend(value: float | None) -> str:
 def done_in(seconds: float | None) -> str:
     """Time until a lag is gone; never when it does not fall."""
     return "never" if seconds == inf else formats.duration(seconds)
-
-
-@register.filter
-def until(seconds: float | None) -> str:
-    """Time until unread data is deleted at this pace."""
-    if seconds is None:
-        return "?"
-    return "never" if seconds == inf else f"≈{formats.duration(seconds)}"
-
-
-@register.filter
-def at_partition(topic: str, partition: int) -> str:
-    """`orders.created/7`."""
-    return f"{topic}/{partition}"
-
-
-@register.inclusion_tag("parts/lag.html")
-def lag(behind: Behind | None) -> Mapping[str, object]:
-    """A lag in seconds, with its margin or its source, and in offsets; `?` says why it is one."""
-    every = formats.duration(settings.WEIR_SAMPLE_SECONDS)
-    unknown = "not every end or commit is known"
-    if behind is not None and behind.lag is None and behind.n_uncommitted:
-        unknown = f"has not committed on {behind.n_uncommitted:,} partitions"
-    waiting = f"needs 2 samples, or a look at the record itself; a sample is taken every {every}"
-    return {
-        "behind": behind,
-        "unknown": unknown,
-        "waiting": "of the past only the charts tell" if behind and behind.verdict == PAST else waiting,
-        "source": "by the timestamp of the oldest unread record"
-        if behind and behind.from_record
-        else "from the history of end offsets",
-    }
-
-
-_MARKS = {
-    "version": "deploy",
-    "again": "topic created again",
-    "partitions": "partitions",
-    "config": "configuration",
-    "rewind": "rewind",
-    "rebalance": "rebalance",
-    "lost": "data lost unread",
-}
-
-
-@register.simple_tag
-def mark_kind(kind: str) -> str:
-    """The kind of a change in words."""
-    return _MARKS.get(kind, kind)
-
-
-@register.inclusion_tag("parts/status.html")
-def verdict(word: str) -> Mapping[str, object]:
-    """A verdict as colour, shape and word."""
-    return {"health": of_verdict(word).level, "word": word, "chip": False}
 
 
 @register.filter

@@ -176,6 +176,10 @@ def test_every_tab_says_it_in_words(viewer: Client) -> None:
     assert viewer.get("/topics/?q=is:at-risk").content.decode().count("<tr data-key=") == 1
     charts = viewer.get(address, headers={"X-Weir-Part": "charts"}).json()
     assert [mark["kind"] for mark in charts["marks"]] == ["config"]
+    fresh = viewer.get(address, headers={"X-Weir-Part": "flow"}).content.decode()
+    assert 'id="standing"' in fresh
+    assert 'id="flow"' in fresh
+    assert "<html" not in fresh
     run("update topic set deleted_at = %s where id = %s", now(), shop.topic)
     gone = viewer.get(address)
     assert gone.status_code == 404

@@ -6,8 +6,8 @@ import { fetchData, fetchPage, replace } from "./swap.js";
 
 const EVERY_MS = 5000;
 
-/** Follows the live stream; `part` is a fragment of the page whose element has the same id. */
-export function follow(stream, part) {
+/** Follows the live stream; `part` is a fragment of the page, `ids` the elements of it that take the old ones' places. */
+export function follow(stream, part, ids = [part]) {
   const chip = document.querySelector("live-chip");
   let last = 0;
   let busy = false;
@@ -29,7 +29,7 @@ export function follow(stream, part) {
       chip?.late(part, !fresh || (charts.length > 0 && !data));
       if (data) for (const chart of charts) chart.show(data[chart.id], data.marks);
       if (data) chip?.renew(data.as_of, data.delayed);
-      if (fresh) replace(fresh, part);
+      if (fresh) for (const id of ids) replace(fresh, id);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // the server cannot be reached
       chip?.late(part, true);

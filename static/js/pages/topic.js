@@ -3,4 +3,4 @@
 import "../elements/time-chart.js";
 import { follow } from "../lib/following.js";
 
-follow("topics", "flow");
+follow("topics", "flow", ["standing", "flow"]);
