@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 FLUSH_SECONDS = 1.0
-MOST_OF_A_BATCH, BATCH_SECONDS = 20, 1.0
+MOST_OF_A_BATCH, BATCH_SECONDS = 20, 0.4
 
 
 @dataclass(frozen=True, slots=True)
