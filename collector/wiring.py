@@ -111,11 +111,12 @@ def spool_log() -> Log:
 @contextmanager
 def retry_sender() -> Iterator[Sender]:
     """A worker's way to the observed cluster, for as long as one dispatch takes."""
-    access = properties(observed().access)
+    where = observed()
+    access = properties(where.access)
     lookup: Lookup = KafkaLookup(access)
     publisher: Publisher = KafkaPublisher(access)
     try:
-        yield Sender(lookup, publisher, f"{os.getpid()}@{socket.gethostname()}", clock.now, STOPPING)
+        yield Sender(lookup, publisher, where.name, f"{os.getpid()}@{socket.gethostname()}", clock.now, STOPPING)
     finally:
         publisher.close(wait_seconds=SEND_OUT_SECONDS)
         lookup.close()

@@ -38,15 +38,20 @@ REPORT_SECONDS = 20.0  # more than the publisher takes to deliver or give up
 ABANDONED_AFTER = timedelta(seconds=20)  # a claim this old has no send under way any more: the publisher gave up before
 FRESH_SECONDS = 5.0  # whoever stood still for longer after a claim sends no more: another may have it by now
 MOST_CLAIMS = 3
+_ELSEWHERE = "Its cluster {} is not the observed one any more."
 STOPPING = threading.Event()  # of this process: it was told to end
 
 
 @dataclass(slots=True)
 class Sender:
-    """One worker's way to Kafka. `name` is told on the claims, for people; `stopping` is set when it shall stop."""
+    """One worker's way to one cluster. `name` is told on the claims, for people; `stopping` is set when it shall stop.
+
+    `cluster` is the one that the settings name now; topics of another may have the same names.
+    """
 
     lookup: Lookup
     publisher: Publisher
+    cluster: str
     name: str
     now: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -107,8 +112,10 @@ def send_some(operation_id: int, sender: Sender) -> bool:
     items = retries.waiting(operation_id, limit=_share(per_second), now=sender.now())
     if not items:
         return False
+    refused = {item.attempt_id: _ELSEWHERE.format(item.cluster) for item in items if item.cluster != sender.cluster}
+    items = [item for item in items if item.attempt_id not in refused]
     ends = {topic: sender.ends.of(topic) for topic in sorted({item.target for item in items})}
-    refused = retries.held_back(operation_id, [item.attempt_id for item in items])
+    refused |= retries.held_back(operation_id, [item.attempt_id for item in items])
     refused |= {
         item.attempt_id: why for item, why in refusals(items, ends, sender.lookup) if item.attempt_id not in refused
     }
@@ -137,6 +144,9 @@ def recover(operation_id: int, sender: Sender) -> None:
     Not readable: unknown, and never sent again by machine.
     """
     items = retries.abandoned(operation_id, claimed_before=sender.now() - ABANDONED_AFTER, limit=1_000)
+    elsewhere = {item.attempt_id: _ELSEWHERE.format(item.cluster) for item in items if item.cluster != sender.cluster}
+    retries.mark_unknown(elsewhere, now=sender.now())
+    items = [item for item in items if item.attempt_id not in elsewhere]
     for topic in sorted({item.target for item in items}):
         _recover([item for item in items if item.target == topic], topic, sender)
 

@@ -27,11 +27,12 @@ _LOCK_CLASS = 0x57454952  # "WEIR": one sender per operation, by an advisory loc
 _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
     " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
-    " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect, i.edited_value, i.edited_headers"
+    " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect, i.edited_value, i.edited_headers, c.name"
     " from retry_item i"
     " join retry_operation o on o.id = i.operation_id join dead_letter d on d.id = i.dead_letter_id"
     " join dead_letter_body b on b.dead_letter_id = d.id join letter_state s on s.dead_letter_id = d.id"
     " join topic lt on lt.id = d.topic_id join topic t on t.id = i.target_topic_id"
+    " join cluster c on c.id = t.cluster_id"
     " left join topic ot on ot.id = d.origin_topic_id"
 )
 UNFINISHED = (OperationStatus.REQUESTED, OperationStatus.RUNNING)
@@ -59,6 +60,7 @@ class Item:
     headers: Headers
     search_from: Mapping[int, int]
     n_claims: int
+    cluster: str  # of the target, by its shown name
 
 
 @contextmanager
@@ -247,7 +249,7 @@ def _items(condition: str, arguments: list[Any]) -> list[Item]:
 def _item(row: tuple[Any, ...]) -> Item:
     (
         operation_id, ordinal, attempt_id, letter, number, lt, lp, lo, target, partition, verify, ot, op, oo,
-        key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers,
+        key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers, cluster,
     ) = row  # fmt: skip
     found = json.loads(search_from) if isinstance(search_from, str) else search_from or {}
     return Item(
@@ -266,4 +268,5 @@ def _item(row: tuple[Any, ...]) -> Item:
         headers=unframed(headers if edited_headers is None else edited_headers),
         search_from={int(number): offset for number, offset in found.items()},
         n_claims=n_claims,
+        cluster=cluster,
     )

@@ -34,6 +34,7 @@ class RetryWorld:
     letters: LetterWorld = field(default_factory=LetterWorld)
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     now: datetime = AT
+    cluster: str = "demo"  # which the worker's settings name
 
     def __post_init__(self) -> None:
         self.broker.create("orders.created", n_partitions=2)
@@ -53,7 +54,7 @@ class RetryWorld:
 
         @contextmanager
         def sender() -> Iterator[Sender]:
-            yield Sender(MemoryLookup(self.broker), used, "1@test", lambda: self.now)
+            yield Sender(MemoryLookup(self.broker), used, self.cluster, "1@test", lambda: self.now)
 
         dispatch(operation, sender, now=self.now)
 

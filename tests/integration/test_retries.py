@@ -205,6 +205,26 @@ def test_a_worker_that_died_after_the_send_is_found_out_by_the_search_and_nothin
     assert rows("select sent_offset from retry_item") == [(world.sent()[0].offset,)]
 
 
+def test_nothing_is_sent_to_another_cluster_than_the_one_it_was_asked_for(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    world.cluster = "another"
+    world.send(asked.id)
+    assert world.sent() == []
+    assert rows("select status, outcome from retry_item") == [(7, "Its cluster demo is not the observed one any more.")]
+
+
+def test_a_claim_on_another_cluster_is_unknown_because_nobody_can_look_there(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesAfterSending(world.broker))
+    world.cluster = "another"
+    world.send(asked.id, after_seconds=30)
+    assert rows("select status::int from retry_item") == [(3,)]
+    assert len(world.sent()) == 1
+
+
 def test_a_worker_that_died_before_the_send_leaves_the_item_open_again(world: RetryWorld) -> None:
     (letter,) = world.letters.park(dead_record(1))
     asked = click(letter)
