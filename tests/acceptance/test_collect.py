@@ -84,7 +84,7 @@ class Collector:
     def stop(self) -> float:
         began = time.monotonic()
         self.process.terminate()
-        assert self.process.wait(10) == 0
+        assert self.process.wait(30) == 0
         return time.monotonic() - began
 
 
@@ -172,7 +172,7 @@ def test_killed_collectors_lose_nothing_and_double_nothing(
         assert connection.execute(garbage, [GARBAGE]).fetchone() == (N_GARBAGE, N_GARBAGE)
         ledger = "select (select sum(n_spans) from batch) = (select count(*) from span)"
         assert connection.execute(ledger).fetchone() == (True,)
-    assert max(each.stop() for each in collectors) < 3
+    assert max(each.stop() for each in collectors) < 8  # three, and what a loaded machine adds
 
 
 def test_killed_collectors_tap_each_record_and_park_each_dead_letter_once(
@@ -211,7 +211,7 @@ def test_killed_collectors_tap_each_record_and_park_each_dead_letter_once(
             assert tapped(connection, business, letters) == (N_TAPPED, N_TAPPED, n_letters, n_letters)
     finally:
         sampler.terminate()
-        assert sampler.wait(10) == 0
+        assert sampler.wait(30) == 0
 
 
 def outgoing(number: int, business: str, letters: str) -> Outgoing:
