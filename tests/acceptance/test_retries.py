@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.kafka, pytest.mark.usefixtures
 
 N_LETTERS = 12
 N_MANY, N_KILLS = 300, 4
+RATE = 20  # slow enough that a pause comes long before the end, however loaded the machine is
 
 
 class Shop:
@@ -172,7 +173,7 @@ def test_workers_that_are_killed_at_random_points_send_each_letter_once(shop: Sh
 
 
 def test_the_rate_is_kept_and_a_pause_takes_effect_within_a_second(shop: Shop) -> None:
-    operation = _asked(shop.die(N_MANY), Sending(rate_per_second=50))
+    operation = _asked(shop.die(N_MANY), Sending(rate_per_second=RATE))
     worker = shop.worker(operation)
     until = time.monotonic() + 60
     while one("select count(*) from retry_item where status = 2") < 20:
@@ -188,5 +189,5 @@ def test_the_rate_is_kept_and_a_pause_takes_effect_within_a_second(shop: Shop) -
     assert isinstance(late, datetime)
     assert (late - paused_at).total_seconds() < 1
     assert 20 <= int(str(n)) < N_MANY
-    claimed_at_once = 5
-    assert (int(str(n)) - claimed_at_once) / float(str(seconds)) < 50 * 1.05
+    claimed_at_once = RATE // 10
+    assert (int(str(n)) - claimed_at_once) / float(str(seconds)) < RATE * 1.05
