@@ -87,10 +87,10 @@ test: check browser
 	$(PY) -m pytest $(PYTEST)
 
 bench: $(DEV_INSTALLED)
-	@for file in benchmarks/*.py; do \
+	@missed=""; for file in benchmarks/*.py; do \
 	  if [ "$$file" != benchmarks/__init__.py ] && [ -e "$$file" ]; then \
-	    module="$${file%.py}"; echo "== $$module"; $(PY) -m "$$(echo "$$module" | tr / .)" || exit 1; \
-	  fi; done
+	    module="$${file%.py}"; echo "== $$module"; $(PY) -m "$$(echo "$$module" | tr / .)" || missed="$$missed $$module"; \
+	  fi; done; [ -z "$$missed" ] || { echo "Failed or missed a target:$$missed"; exit 1; }
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

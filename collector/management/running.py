@@ -37,8 +37,8 @@ def run(
 ) -> None:
     """Call `step` in a thread of its own every so often, until SIGTERM or SIGINT. Call it from the main thread.
 
-    A step that finds the database away is tried again; any other error ends the process with that error. A step
-    that does not end in time (a client library waiting for a broker) is left: the process exits 0 without it, and
+    It does not return: the process exits 0. A step that finds the database away is tried again; any other error ends
+    the process with that error. A step that does not end in time (a client library waiting for a broker) is left, and
     the database rolls back what it had not committed.
     """
     stop = threading.Event()
@@ -72,8 +72,8 @@ def run(
         raise failures[0]
     if worker.is_alive():
         logger.warning("stopped in the middle of a step; what it had not stored will be done again")
-        logging.shutdown()
-        os._exit(0)
+    logging.shutdown()
+    os._exit(0)  # to take apart what is remembered, and the clients of a broker that is away, may take many seconds
 
 
 def _finish(at_end: Callable[[], None]) -> None:
