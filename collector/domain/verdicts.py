@@ -98,23 +98,22 @@ def judgement(window: Sequence[Standing], *, patience_seconds: float = PATIENCE_
 def _found(
     window: Sequence[Standing], committed: Sequence[int], patience_seconds: float
 ) -> dict[Verdict | None, list[int]]:
-    """Partitions by their verdicts; those that rule 4 fits at first sight are left out."""
+    """Partitions by their verdicts, of_partition's; all at once where nothing was committed: most groups, mostly."""
     found: dict[Verdict | None, list[int]] = {}
-    fine = _fine(window)
-    for partition in committed:
-        if partition not in fine:
-            word = of_partition(window, partition, patience_seconds=patience_seconds)
-            found.setdefault(word, []).append(partition)
-    return found
-
-
-def _fine(window: Sequence[Standing]) -> set[int]:
-    """Partitions that rule 4 fits and 3 does not, found without looking at each alone: most, at each scan."""
     newest = window[-1]
     if any(standing.committed != newest.committed for standing in window):
-        return set()
+        for partition in committed:
+            word = of_partition(window, partition, patience_seconds=patience_seconds)
+            found.setdefault(word, []).append(partition)
+        return found
     at_end = {number for standing in window if 0 in standing.lags for number in _zeros(standing.lags)}
-    return {number for number in at_end if _at(newest.lags, number) is not None}
+    is_short = newest.at - window[0].at < patience_seconds
+    waiting = None if is_short else Verdict.STALLED if newest.n_members else Verdict.STOPPED
+    for partition in committed:
+        unread = _at(newest.lags, partition)
+        word = None if unread is None else Verdict.OK if partition in at_end else waiting
+        found.setdefault(word, []).append(partition)
+    return found
 
 
 def _zeros(lags: Sequence[int | None]) -> list[int]:

@@ -1,12 +1,13 @@
 """What the sampler knows from scan to scan; all of it can be had from the tables again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import connection
 
 from collector.domain.ends import Ring
-from collector.domain.lag import FirstUnread
+from collector.domain.lag import Behind, FirstUnread
 from collector.domain.verdicts import Standing, Verdict
 from collector.store import broker_names, samples
 from collector.store.broker_names import MemberRow, TopicRow
@@ -40,7 +41,31 @@ class Pair:
     n_judged: int = 0  # partitions that the verdict was found on
     standings: list[Standing] = field(default_factory=list)
     same_since: float = 0.0  # since when nothing that a verdict is made from has changed, seconds
+    told: "Told | None" = None
     shown: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was made of a pair at `at`; it holds, a little older, while nothing that it was made from changes."""
+
+    at: float
+    committed: Offsets
+    ends: Ends
+    records: Mapping[int, FirstUnread]
+    behind: Behind
+    lags: Offsets
+
+    def holds(self, committed: Offsets, ends: Ends, records: Mapping[int, FirstUnread]) -> bool:
+        """Whether it was made from the same."""
+        return self.ends is ends and self.committed is committed and self.records == records
+
+    def behind_at(self, now: float) -> Behind:
+        """The unread record is older now; where nothing is unread, nothing is."""
+        age = self.behind.age
+        if age is None or not self.behind.lag or not age.seconds:
+            return self.behind
+        return replace(self.behind, age=replace(age, seconds=age.seconds + now - self.at))
 
 
 @dataclass(slots=True)
@@ -117,6 +142,7 @@ class Memory:
         for pair in self.pairs.values():
             pair.still_since += seconds
             pair.same_since += seconds
+            pair.told = None
             pair.standings[:] = [replace(each, at=each.at + seconds) for each in pair.standings]
 
 

@@ -10,7 +10,7 @@ from collector.domain.brokers import Offsets as Committed
 from collector.domain.ends import Ring
 from collector.domain.lag import behind, is_blocked, lags, nothing_left
 from collector.domain.verdicts import PATIENCE_SECONDS, Standing, judgement
-from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair
+from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair, Told
 from collector.sampling.scan import Fast
 from collector.store import broker_names, samples
 from collector.store.broker_names import Mark
@@ -158,10 +158,15 @@ def _shown(
     topic_id, group_id = key
     ends, now = known.ends[topic_id], at.timestamp()
     records = {partition: look.found for partition, look in looked.items()}
-    found = behind(
-        pair.committed, low=ends.low, high=ends.high, history=known.rings[topic_id].points, now=now, records=records
-    )
-    unread = list(lags(pair.committed, low=ends.low, high=ends.high))
+    told = pair.told
+    if told is not None and told.behind.age is not None and told.holds(pair.committed, ends, records):
+        found = told.behind_at(now)
+    else:
+        history = known.rings[topic_id].points
+        found = behind(pair.committed, low=ends.low, high=ends.high, history=history, now=now, records=records)
+        of_each = lags(pair.committed, low=ends.low, high=ends.high)
+        told = pair.told = Told(now, pair.committed, ends, records, found, of_each)
+    unread = list(told.lags)
     notes = []
     for partition, record in records.items():
         if nothing_left(record, high=ends.high[partition]):

@@ -108,3 +108,16 @@ def test_a_partition_that_is_not_there_yet_has_no_verdict_of_its_own() -> None:
 def test_every_verdict_has_a_rule_that_can_be_shown() -> None:
     assert set(RULES) == set(Verdict)
     assert sorted(number for number, _ in RULES.values()) == list(range(1, 8))
+
+
+@pytest.mark.parametrize("members", [0, 1])
+@pytest.mark.parametrize("n", [2, 5])
+def test_all_at_once_is_what_each_partition_says_alone(members: int, n: int) -> None:
+    lags = [(9, 0, 4, None, 3), (9, 2, 4, 5, 3), (9, 2, 0, 5, 4), (9, 2, 7, 5, 5), (9, 2, 7, None, 6)]
+    standings = window(*lags[:n], committed=[(1, 2, 3, 4, 5)] * n, members=members)
+    found = judgement(standings)
+    alone = [of_partition(standings, number) for number in range(5)]
+    worst = Verdict.STALLED if members else Verdict.STOPPED
+    assert (found and (found.verdict, found.partitions)) == (
+        (worst, tuple(number for number, word in enumerate(alone) if word == worst)) if worst in alone else None
+    )
