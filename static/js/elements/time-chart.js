@@ -53,7 +53,7 @@ class TimeChart extends HTMLElement {
     this.#marks = marks;
     if (sameLines && this.#chart) {
       this.#chart.setData(columns(data));
-      this.#writeLegend(null);
+      this.#writeLegend(this.#chart.cursor.idx);
     } else this.#build();
   }
 

@@ -1,0 +1,113 @@
+"""On call, orders are late: from the group that is behind to the deploy that did it (J1), by mouse and by keyboard."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.acceptance.running_demo import Demo, eventually
+from tests.browser.browsing import visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
+BEHIND = {"SLOW", "STALLED"}
+
+
+@pytest.fixture(scope="module")
+def late(running: Demo) -> Iterator[Demo]:
+    """Billing 2.8.0 was deployed, and is slower than the orders come in."""
+    running.environment["DEMO_STATE_DIR"] = str(running.shop_folder)
+    running.command("demo.control", "deploy")
+    eventually(lambda: verdict(running) in BEHIND, seconds=150, what="billing to fall behind")
+    yield running
+    running.command("demo.control", "fix")
+
+
+def verdict(running: Demo) -> str:
+    group = running.get("groups/demo/billing")
+    return str(next(row["verdict"] for row in group["topics"] if row["topic"] == "topic:demo/orders.created"))
+
+
+def behind(page: Page) -> None:
+    """What the group's page says before anybody clicks."""
+    expect(page.get_by_role("heading", level=1)).to_have_text("billing")
+    expect(page.locator("#verdict")).to_contain_text(re.compile("|".join(BEHIND)))
+    expect(page.locator("#standing")).to_contain_text("never")
+    for name in ("Lag, seconds", "Lag, offsets", "Commits, offsets/s"):
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.locator("time-chart#ages canvas")).to_be_visible()
+    expect(page.locator("#changes")).to_contain_text("billing-svc 2.8.0 seen first")
+
+
+def test_by_mouse(late: Demo, browser: Browser) -> None:
+    with visit(browser, late, "vera") as seen:
+        page = seen.page
+        page.locator("#navigation").get_by_role("link", name="Groups").click()
+        page.locator("main").get_by_role("link", name="billing", exact=True).click()
+        behind(page)
+        mark = page.locator("#ages .mark", has_text=re.compile("◆|\\d")).last
+        mark.hover()
+        expect(mark.locator(".told")).to_be_visible()
+        expect(mark).to_have_attribute("aria-label", re.compile("2.8.0 seen first"))
+        lag = page.locator("#ages .plot .u-over").bounding_box()
+        assert lag is not None
+        page.mouse.move(lag["x"] + 40, lag["y"] + lag["height"] - 20)
+        page.mouse.move(lag["x"] + lag["width"] - 20, lag["y"] + lag["height"] - 20, steps=8)
+        times = page.locator(".chart-legend .when")
+        expect(times.nth(0)).to_contain_text("UTC")
+        assert len({times.nth(number).inner_text() for number in range(times.count())}) == 1  # one crosshair for all
+        page.locator("#ages").get_by_text("Table", exact=True).click()
+        expect(page.locator("#ages table")).to_contain_text("UTC")
+        page.locator("#topics").get_by_role("link", name=re.compile("|".join(BEHIND))).click()
+        expect(page.locator("#why")).to_contain_text(re.compile("Rule [67]"))
+        assert page.locator("#why tbody tr").count() >= 4
+        page.locator("#topics").get_by_role("link", name="billing-svc").first.click()
+        expect(page.get_by_role("heading", name="billing-svc").first).to_be_visible()
+        assert seen.complaints == []
+        assert seen.violations() == []
+
+
+def test_by_keyboard_and_the_copied_link_shows_the_same_moment(late: Demo, browser: Browser) -> None:
+    with visit(browser, late, "vera") as seen:
+        page = seen.page
+        page.keyboard.press("g")
+        page.keyboard.press("g")
+        page.wait_for_url("**/groups/")
+        page.locator("main table [data-open]", has_text="billing").wait_for()
+        for _ in range(12):
+            page.keyboard.press("j")
+            if page.evaluate("document.activeElement.textContent") == "billing":
+                break
+        page.keyboard.press("Enter")
+        behind(page)
+        tab_to(page, "mark")
+        expect(page.locator(".mark:focus .told")).to_be_visible()
+        tab_to(page, "plot")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator(".chart-legend .when").first).to_contain_text("UTC")
+        page.keyboard.press("p")
+        expect(page.locator("live-chip")).to_contain_text("Paused")
+        expect(page).to_have_url(re.compile("from=.*&to="))
+        link = page.url
+        page.keyboard.press("p")
+        page.keyboard.press("v")
+        expect(page.locator("#partitions")).to_be_visible()
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        expect(page.locator("#why")).to_contain_text("Rule")
+        assert seen.complaints == []
+    with visit(browser, late, "olga") as other:
+        other.page.goto(link)
+        expect(other.page.locator(".chip-live")).to_contain_text("Past")
+        expect(other.page.get_by_role("heading", level=1)).to_have_text("billing")
+        expect(other.page.locator("#changes")).to_contain_text("billing-svc 2.8.0 seen first")
+        assert other.complaints == []
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until something of this class has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("name => document.activeElement.classList.contains(name)", name):
+            return
+    raise AssertionError(f"nothing of class {name} can be reached")
