@@ -1,5 +1,6 @@
 """Ids of services, topics and groups as links, the API and the stored layout write them."""
 
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 
@@ -27,5 +28,6 @@ def parts(identity: str) -> tuple[str, tuple[str, ...]] | None:
     return (kind, names) if len(names) == 2 or (kind == "service" and len(names) == 1) else None
 
 
+@lru_cache(maxsize=4_096)  # a path of a thousand hops writes few names thousands of times
 def _part(text: str) -> str:
     return quote(text, safe="")

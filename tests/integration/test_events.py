@@ -4,12 +4,15 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.domain.frames import framed
+from dashboard.api import event_schemas
 from dashboard.queries.events import event, newest_events, payload, recent_events, search, trace
 from dashboard.queries.paths import Lineage
 from tests.integration.path_world import AT, PROCESS, SEND, PathWorld, after
+from tests.integration.people import bearer, person, token_of
 
 SAVEPOINT = 2  # a transaction of its own, within the test's
 pytestmark = pytest.mark.django_db
@@ -220,3 +223,14 @@ def test_a_payload_is_read_apart(django_assert_num_queries: DjangoAssertNumQueri
     page = event("demo", "orders.created", 0, 5)
     assert page is not None
     assert page.event.has_payload
+
+
+def test_the_api_answers_as_its_schema_says() -> None:
+    shop()
+    reader = bearer(token_of(person("vera"), "read"))
+    for address, schema in (
+        ("events/demo/orders.created/0/5", event_schemas.EventAnswer),
+        (f"traces/{3:032x}", event_schemas.TraceAnswer),
+    ):
+        answer = Client().get(f"/api/v1/{address}", headers=reader).json()
+        assert schema.model_validate(answer).model_dump() == answer
