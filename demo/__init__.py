@@ -1,1 +1,1 @@
-"""A believable shop on Kafka: ten services on real clients, each with a log of what it really did."""
+"""A believable shop on Kafka: fifteen services on real clients, each with a log of what it really did."""

@@ -1,4 +1,4 @@
-"""`python -m demo.control break|fix|deploy|stop NAME|start NAME|show`: set the state of the shop."""
+"""`python -m demo.control break|fix|deploy|hold|release|stop NAME|start NAME|show`: set the state of the shop."""
 
 import json
 import sys
@@ -7,7 +7,16 @@ from dataclasses import asdict
 from demo import settings, states
 from demo.parts import NoSuchPart, part_named
 
-USAGE = "usage: python -m demo.control break | fix | deploy | stop NAME | start NAME | show"
+USAGE = "usage: python -m demo.control break | fix | deploy | hold | release | stop NAME | start NAME | show"
+
+
+_CHANGES = {
+    "break": states.State.broken_again,
+    "fix": states.State.mended,
+    "deploy": states.State.deployed,
+    "hold": states.State.holding,
+    "release": states.State.released,
+}
 
 
 class Misused(ValueError):
@@ -17,12 +26,8 @@ class Misused(ValueError):
 def after(words: list[str], *, state: states.State) -> states.State:
     """The state that this command makes of the given one. Raises Misused and NoSuchPart."""
     match words:
-        case ["break"]:
-            return state.broken_again()
-        case ["fix"]:
-            return state.mended()
-        case ["deploy"]:
-            return state.deployed()
+        case [word] if word in _CHANGES:
+            return _CHANGES[word](state)
         case ["stop", name]:
             return state.without(part_named(name).name)
         case ["start", name]:

@@ -53,6 +53,10 @@ class Journal:
             }
         self._write(line)
 
+    def aborted(self, positions: Sequence[Position]) -> None:
+        """These records are in Kafka, and nobody who reads committed records will ever get them."""
+        self._write({"did": "aborted", "at": _now(), "positions": [_triple(position) for position in positions]})
+
     def consumed(self, record: Record, outcome: Outcome) -> None:
         """This record was handed to the service and processed, or it failed."""
         line: dict[str, Any] = {

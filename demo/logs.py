@@ -35,13 +35,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Aborted:
+    """Records of a transaction that was taken back."""
+
+    positions: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """A service has run for so long that its oldest log was dropped."""
 
     service: str
 
 
-def read(state_dir: Path) -> Iterator[Produced | Delivery | Forgotten]:
+def read(state_dir: Path) -> Iterator[Produced | Delivery | Aborted | Forgotten]:
     """Everything in the logs of all services. Raises FileNotFoundError where there are none."""
     paths = sorted(folder_in(state_dir).glob("*.jsonl"))
     if not paths:
@@ -50,7 +57,7 @@ def read(state_dir: Path) -> Iterator[Produced | Delivery | Forgotten]:
         yield from _read(path)
 
 
-def _read(path: Path) -> Iterator[Produced | Delivery | Forgotten]:
+def _read(path: Path) -> Iterator[Produced | Delivery | Aborted | Forgotten]:
     about: dict[str, Any] = {}
     with path.open() as file:
         for text in file:
@@ -62,6 +69,8 @@ def _read(path: Path) -> Iterator[Produced | Delivery | Forgotten]:
                         yield Forgotten(line["service"])
                 case "produced":
                     yield _produced(line, about)
+                case "aborted":
+                    yield Aborted(tuple(Position(*triple) for triple in line["positions"]))
                 case "consumed":
                     yield _delivery(line, about)
 

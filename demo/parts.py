@@ -34,8 +34,15 @@ CATALOGUE = (
         version="1.19.0",
     ),
     Part("carrier-svc", "carrier", ("quotes.requested",), ("quotes.given",), version="3.0.2"),  # replies
-    Part("audit", "audit", ("orders.created",), traced=False, version="0.9.4"),
-    Part("invoicing-svc", "invoicing", ("payments.captured",), ("invoices.issued",), version="3.2.1"),
+    # The published instrumentation makes no span for a record without a value, so tombstones are for the untraced one.
+    Part("audit", "audit", ("orders.created", "prices.current"), traced=False, version="0.9.4"),
+    Part(
+        "invoicing-svc",
+        group="invoicing",
+        reads=("payments.captured", "prices.changed"),
+        writes=("invoices.issued",),
+        version="3.2.1",
+    ),
     # These two do not name their group: it is found by their client id among the group's members.
     Part("ledger-svc", "ledger", ("invoices.issued",), ("ledger.posted",), names_its_group=False, version="5.0.7"),
     Part(
@@ -60,6 +67,7 @@ CATALOGUE = (
     Part("digest-svc", "digest", ("emails.sent",), ("digests.built",), version="1.1.0"),  # reads many at once
     # aiokafka's sends are new traces: what they come from is in the CloudEvent.
     Part("loyalty-svc", "loyalty", ("payments.captured",), ("loyalty.earned",), names_its_group=False, version="0.8.3"),
+    Part("pricing-svc", writes=("prices.changed", "prices.current"), version="1.1.0"),
     # aiokafka puts the group on its spans, so that nothing need be said here.
     Part("analytics", "analytics", ("settlements.prepared",), names_its_group=False, version="0.31.0"),
 )

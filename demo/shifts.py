@@ -2,14 +2,18 @@
 
 import asyncio
 
-from demo.parts import ON_AIOKAFKA
+from demo.parts import ON_AIOKAFKA, instance
 from demo.running import Running, Tools, work_of
+
+ORDERS_A_PRICE_CHANGE = 20
 
 
 def work_shift(running: Running, tools: Tools) -> None:
     """Work until the service is stopped, replaced or ended. Each process loads only the client that it needs."""
     if running.part.name == "orders-svc":
         _take_orders(running, tools)
+    elif running.part.name == "pricing-svc":
+        _change_prices(running, tools)
     elif running.part.name in ON_AIOKAFKA:
         _read_with_aiokafka(running, tools)
     else:
@@ -26,6 +30,23 @@ def _take_orders(running: Running, tools: Tools) -> None:
         state_dir=settings.state_dir,
         seed=settings.seed,
         orders_per_second=settings.orders_per_second,
+        ready=running.announce,
+    )
+
+
+def _change_prices(running: Running, tools: Tools) -> None:
+    from demo.pricing import Transactions, change_prices
+
+    settings = running.settings
+    change_prices(
+        running.wanted,
+        lambda: running.watch.state().held,
+        transactions=Transactions(
+            bootstrap=settings.bootstrap, client_id=instance(running.part), journal=tools.journal
+        ),
+        sender=tools.sender,
+        seed=settings.seed,
+        changes_per_second=settings.orders_per_second / ORDERS_A_PRICE_CHANGE,
         ready=running.announce,
     )
 

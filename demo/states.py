@@ -20,6 +20,7 @@ class State:
     slow: bool = False
     billing_version: str = FIRST_VERSION
     stopped: frozenset[str] = field(default_factory=frozenset)
+    held: bool = False
 
     def broken_again(self) -> "State":
         """Billing declines some card brands."""
@@ -33,6 +34,14 @@ class State:
     def deployed(self) -> "State":
         """Billing 2.8.0: slower than the orders come in."""
         return replace(self, slow=True, billing_version=SLOW_VERSION)
+
+    def holding(self) -> "State":
+        """Pricing leaves its transaction open: who reads committed records only waits behind it."""
+        return replace(self, held=True)
+
+    def released(self) -> "State":
+        """Pricing ends its transactions at once."""
+        return replace(self, held=False)
 
     def without(self, part: str) -> "State":
         """This service works no more and leaves its group; its process stays."""

@@ -13,9 +13,18 @@ class Topic:
     n_partitions: int
     retention_ms: int = 2 * HOUR_MS
     retention_bytes: int = -1
+    is_compacted: bool = False
 
     def config(self) -> dict[str, str]:
         """The topic's settings as Kafka takes them. Small segments, because only closed ones are removed."""
+        if self.is_compacted:
+            return {
+                "cleanup.policy": "compact",
+                "min.cleanable.dirty.ratio": "0.01",
+                "max.compaction.lag.ms": "300000",
+                "delete.retention.ms": "60000",
+                "segment.ms": "180000",
+            }
         return {
             "retention.ms": str(self.retention_ms),
             "retention.bytes": str(self.retention_bytes),
@@ -28,6 +37,8 @@ class Topic:
 ORDERS = "orders.created"
 ORDERS_DEAD = "orders.created.dlq"
 ORDERS_RETRY = "orders.created.retry.billing"
+PRICES_CHANGED = "prices.changed"  # written in transactions: its offsets are more than its records
+PRICES_CURRENT = "prices.current"
 
 TOPICS = (
     Topic(ORDERS, 12),
@@ -45,4 +56,6 @@ TOPICS = (
     Topic("partner.notices", 3),
     Topic("quotes.requested", 3),
     Topic("quotes.given", 3),
+    Topic(PRICES_CHANGED, 1),
+    Topic(PRICES_CURRENT, 1, is_compacted=True),
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import logs
-from demo.logs import Delivery, Forgotten, Produced
+from demo.logs import Aborted, Delivery, Forgotten, Produced
 from demo.records import Position
 
 
@@ -71,8 +71,16 @@ class Unknown(LookupError):
 class Truth:
     """All that the logs say."""
 
-    def __init__(self, produced: Iterable[Produced], deliveries: Iterable[Delivery], *, complete: bool) -> None:
+    def __init__(
+        self,
+        produced: Iterable[Produced],
+        deliveries: Iterable[Delivery],
+        *,
+        complete: bool,
+        aborted: Iterable[Position] = (),
+    ) -> None:
         self.complete = complete
+        self.aborted = frozenset(aborted)
         self._produced = {record.position: record for record in produced}
         self._deliveries: dict[Position, list[Delivery]] = defaultdict(list)
         for delivery in deliveries:
@@ -87,6 +95,7 @@ class Truth:
         """Read the logs of all services. Raises FileNotFoundError where there are none."""
         produced: list[Produced] = []
         deliveries: list[Delivery] = []
+        aborted: list[Position] = []
         complete = True
         for entry in logs.read(state_dir):
             match entry:
@@ -94,13 +103,15 @@ class Truth:
                     produced.append(entry)
                 case Delivery():
                     deliveries.append(entry)
+                case Aborted():
+                    aborted.extend(entry.positions)
                 case Forgotten():
                     complete = False
-        return cls(produced, deliveries, complete=complete)
+        return cls(produced, deliveries, complete=complete, aborted=aborted)
 
     def positions(self) -> list[Position]:
-        """Every position that a service sent or read, in order."""
-        return sorted(self._produced.keys() | self._deliveries.keys(), key=_in_order)
+        """Every position that a service sent or read, in order; not those of transactions that were taken back."""
+        return sorted((self._produced.keys() | self._deliveries.keys()) - self.aborted, key=_in_order)
 
     def edges(self) -> list[Edge]:
         """Who sends where, who reads where, and how much."""

@@ -47,6 +47,8 @@ def test_the_catalogue_and_the_state_agree_on_the_first_version_of_billing() -> 
         (["break"], State()),
         (["fix"], State(broken=False)),
         (["deploy"], State(slow=True, billing_version="2.8.0")),
+        (["hold"], State(held=True)),
+        (["release"], State()),
         (["stop", "mailer"], State(stopped=frozenset({"mailer"}))),
         (["start", "mailer"], State()),
         (["show"], State()),

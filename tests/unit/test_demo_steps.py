@@ -184,3 +184,17 @@ def test_the_stack_trace_of_a_dead_letter_leads_to_the_gateway() -> None:
     cause = text.split("Caused by: ")[1].splitlines()
     assert cause[0].startswith("shop.billing.CardDeclined: issuer declined order-2")
     assert cause[1] == "\tat shop.billing.Gateway.charge(Gateway.java:88)"
+
+
+@pytest.mark.parametrize(
+    ("service", "topic", "value"),
+    [
+        ("invoicing-svc", topics.PRICES_CHANGED, b'{"sku": "mug", "price_cents": 890}'),
+        ("audit", topics.PRICES_CURRENT, b'{"sku": "mug", "price_cents": 890}'),
+        ("audit", topics.PRICES_CURRENT, None),
+    ],
+)
+def test_prices_are_taken_note_of_withdrawn_ones_too(service: str, topic: str, value: bytes | None) -> None:
+    at, (at_desk, spent) = Position(topic, 0, 3), desk()
+    assert outcome_of(STEPS[service], Record(at, b"mug", value, [], 0), at_desk) == Outcome()
+    assert sum(spent.shares) < USUAL_SHARE

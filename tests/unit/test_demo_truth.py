@@ -129,6 +129,17 @@ def test_a_record_that_somebody_else_sent_is_a_hop_without_a_producer(truth: Tru
     assert SENT_BACK in truth.positions()
 
 
+def test_a_record_that_was_taken_back_was_sent_but_lies_nowhere_that_anybody_reads(tmp_path: Path, log: Log) -> None:
+    kept, taken_back = Position("prices.changed", 0, 0), Position("prices.changed", 0, 2)
+    pricing = log("pricing-svc")
+    for at in (kept, taken_back):
+        pricing.produced(at, key=b"mug", causes=())
+    pricing.aborted([taken_back])
+    truth = Truth.load(tmp_path)
+    assert truth.edges() == [produce("pricing-svc", "prices.changed", 2)]
+    assert (truth.positions(), truth.aborted) == ([kept], frozenset({taken_back}))
+
+
 def test_a_position_that_nobody_knows_is_refused(truth: Truth) -> None:
     with pytest.raises(Unknown):
         truth.path("orders.created", 7, 99)
