@@ -7,6 +7,7 @@ from typing import Protocol
 from dashboard.queries.group_series import GroupSeries
 from dashboard.queries.marks import Marks
 from dashboard.queries.series import Line, Series
+from dashboard.queries.service_series import ServiceSeries
 from dashboard.queries.wire import iso
 from dashboard.templatetags import formats
 
@@ -72,6 +73,29 @@ def offsets_caption(lines: GroupSeries) -> str:
     if not lines.lags:
         return "It has not committed in this window."
     return _caption(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets)
+
+
+def spans_caption(lines: ServiceSeries) -> str:
+    """The sentence under a service's chart of what it reads, or else writes."""
+    reads, writes = lines.rates
+    busy = reads if any(reads.values) or not any(writes.values) else writes
+    return _caption("Read" if busy is reads else "Written", busy, lines, formats.rate)
+
+
+def processing_caption(lines: ServiceSeries) -> str:
+    """The sentence under a service's chart of processing times."""
+    if all(value is None for value in lines.processing[1].values):
+        return "No span of this window times its processing."
+    return _caption("Processing p95", lines.processing[1], lines, formats.duration)
+
+
+def failed_caption(lines: ServiceSeries) -> str:
+    """The sentence under a service's chart of failures."""
+    reads, writes = lines.failed
+    told = reads if any(value is not None for value in reads.values) else writes
+    return _caption(
+        "Failed of what it reads" if told is reads else "Failed of what it writes", told, lines, formats.percent
+    )
 
 
 def _offsets(value: float) -> str:

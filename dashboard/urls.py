@@ -21,6 +21,7 @@ from dashboard.pages import (
     retry_drafts,
     retry_plans,
     search,
+    services,
     topics,
 )
 
@@ -29,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *layout.urlpatterns,
     *topics.urlpatterns,
     *groups.urlpatterns,
+    *services.urlpatterns,
     *events.urlpatterns,
     *event.urlpatterns,
     *search.urlpatterns,

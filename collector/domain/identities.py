@@ -28,6 +28,11 @@ def parts(identity: str) -> tuple[str, tuple[str, ...]] | None:
     return (kind, names) if len(names) == 2 or (kind == "service" and len(names) == 1) else None
 
 
+def tail(identity: str) -> str:
+    """What stands behind the kind, as addresses of pages have it: shop/orders-svc of service:shop/orders-svc."""
+    return identity.partition(":")[2]
+
+
 @lru_cache(maxsize=4_096)  # a path of a thousand hops writes few names thousands of times
 def _part(text: str) -> str:
     return quote(text, safe="")

@@ -64,7 +64,7 @@ def read_topics(
     """Every living topic that is not internal, by id."""
     now = clock.now()
     found = topic_queries.topics(parse(from_, to, now=now), now=now, after=after)
-    page, more = _page(found.items, limit, truncated=found.truncated)
+    page, more = paged(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.scanned_at),
         "items": [wire.topic_row(row) for row in page],
@@ -124,7 +124,7 @@ def read_groups(
 ) -> dict[str, Any]:
     """Every consumer group that reads a living topic, and those whose offsets cannot be read, by id."""
     found = group_queries.groups(_window(from_, to), now=clock.now(), after=after)
-    page, more = _page(found.items, limit, truncated=found.truncated)
+    page, more = paged(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.scanned_at),
         "items": [_group(row) for row in page],
@@ -157,7 +157,7 @@ def _window(from_text: str | None, to_text: str | None) -> Window:
     return parse(from_text, to_text, now=clock.now())
 
 
-def _page(rows: Sequence[Row], limit: int, *, truncated: bool) -> tuple[Sequence[Row], str | None]:
+def paged(rows: Sequence[Row], limit: int, *, truncated: bool) -> tuple[Sequence[Row], str | None]:
     """The first `limit` rows, and the cursor of those behind them. `truncated`: there are more than these rows."""
     page = rows[:limit]
     return page, page[-1].id if len(rows) > limit or (truncated and page) else None

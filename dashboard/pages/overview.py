@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from collector.clock import now
-from collector.domain.identities import parts
+from collector.domain.identities import parts, tail
 from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.queries import wire
@@ -259,7 +259,7 @@ def _panel(selected: str, drawn: Graph, rows: list[Row]) -> Panel | None:
     node = next((node for node in drawn.nodes if node.id == selected), None)
     if node is None:
         return None
-    url = reverse(node.kind, args=[node.cluster, node.name]) if node.kind in {"topic", "group"} else ""
+    url = reverse(node.kind, args=[tail(node.id)] if node.kind == "service" else [node.cluster, node.name])
     into = tuple(row for row in rows if row.target.id == node.id)
     out = tuple(row for row in rows if row.source.id == node.id)
     return Panel(selected, node, None, into, out, url)

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.http import urlencode
 
+from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.queries.events import Found, search
@@ -39,10 +40,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
 
 
 def address_of(name: Name) -> str:
-    """Where something with a name is shown: a topic and a group on their page, a service selected on the graph."""
-    if name.kind in {"topic", "group"}:
-        return reverse(name.kind, args=[name.cluster, name.name])
-    return f"{reverse('overview')}?{urlencode({'sel': name.id})}"
+    """The page of something with a name."""
+    return reverse(name.kind, args=[tail(name.id)] if name.kind == "service" else [name.cluster, name.name])
 
 
 def _forced(text: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Dead letters: groups of failures, lists of letters, and one letter with what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -152,6 +152,15 @@ def failure_groups() -> tuple[FailureGroup, ...]:
             {"open": list(_OPEN), "limit": MOST_GROUPS},
         )
         return tuple(_group(row) for row in cursor.fetchall())
+
+
+def failure_groups_of(groups: Collection[int], *, limit: int) -> tuple[FailureGroup, ...]:
+    """What failed in some consumer groups, what waits for somebody first, then the newest. One statement."""
+    where = " where g.merged_into is null and g.group_id = any(%(groups)s)"
+    order = " order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %(limit)s"
+    with connection.cursor() as cursor:
+        cursor.execute(_GROUPS + where + order, {"open": list(_OPEN), "groups": list(groups), "limit": limit})
+        return tuple(FailureGroup(*row) for row in cursor.fetchall())
 
 
 def failure_group(number: int) -> FailureGroup | None:

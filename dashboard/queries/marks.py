@@ -63,6 +63,18 @@ def marks_of_group(group_id: int, window: Window) -> Marks:
     )
 
 
+def marks_of_service(service_id: int, window: Window) -> Marks:
+    """Changes of a service, of the topics on both its sides, and of the groups that it reads as. One statement."""
+    return _marks(
+        "m.service_id = %(number)s"
+        " or (m.group_id is null and m.topic_id in (select topic_id from edge where service_id = %(number)s))"
+        " or m.group_id in (select group_id from edge where kind = 2 and service_id = %(number)s"
+        "   union all select group_id from group_hint where service_id = %(number)s)",
+        service_id,
+        window,
+    )
+
+
 def config_history(topic_id: int) -> Marks:
     """Every change of a topic's settings. One statement."""
     ever = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), live=False)

@@ -8,6 +8,7 @@ from typing import Any
 from dashboard.queries.graph import Edge, Graph, Node
 from dashboard.queries.groups import GroupRow
 from dashboard.queries.marks import Mark
+from dashboard.queries.services import ServiceRow
 from dashboard.queries.topics import TopicRow
 
 
@@ -54,6 +55,11 @@ def group_row(row: GroupRow) -> dict[str, Any]:
     }
 
 
+def service_row(row: ServiceRow) -> dict[str, Any]:
+    """A line of the list of services as an object of its own fields."""
+    return {**_plain(row), "version_since": iso(row.version_since), "last_at": iso(row.last_at)}
+
+
 def topic_row(row: TopicRow) -> dict[str, Any]:
     """A line of the list of topics as an object of its own fields."""
     return {**_plain(row), "loses_in_seconds": seconds(row.loses_in_seconds)}
@@ -74,7 +80,7 @@ def graph(drawn: Graph) -> dict[str, Any]:
     }
 
 
-def _plain(row: Node | Edge | TopicRow) -> dict[str, Any]:
+def _plain(row: Node | Edge | TopicRow | ServiceRow) -> dict[str, Any]:
     return {field.name: _value(getattr(row, field.name)) for field in fields(row)}
 
 

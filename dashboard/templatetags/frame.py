@@ -25,6 +25,7 @@ SECTIONS = (
     Section("overview", "Overview", "o"),
     Section("topics", "Topics", "t"),
     Section("groups", "Groups", "g"),
+    Section("services", "Services", "s"),
     Section("events", "Events", "e"),
     Section("dead_letters", "Dead letters", "d"),
     Section("retries", "Retries", "r"),

@@ -17,7 +17,7 @@ from django.utils.encoding import escape_uri_path
 from django.utils.html import format_html
 
 from collector.clock import now
-from collector.domain.identities import parts
+from collector.domain.identities import parts, tail
 from dashboard.access import Action, sentence
 from dashboard.queries.people import who_can
 from dashboard.templatetags import formats, states
@@ -32,6 +32,7 @@ register.filter("rate", formats.rate)
 register.filter("duration", formats.duration)
 register.filter("size", formats.size)
 register.filter("percent", formats.percent)
+register.filter("tail", tail)
 
 STATUS_WORDS = {"ok": "OK", "degraded": "Degraded", "failing": "Failing", "idle": "Idle", "unknown": "Unknown"}
 _CARRIED = ("from", "to")

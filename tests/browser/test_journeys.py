@@ -1,5 +1,6 @@
 """What people do with Weir, in a real browser, on a real shop."""
 
+import re
 import threading
 from typing import Any
 
@@ -21,7 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
 PAGES = (
     "/", "/?view=table", "/topics/", "/topics/demo/orders.created/", "/topics/demo/orders.created/?tab=partitions",
     "/topics/demo/orders.created/?tab=config", "/groups/", "/groups/demo/billing/",
-    "/groups/demo/billing/?tab=partitions&why=orders.created/0", "/groups/demo/billing/?tab=members", "/events/",
+    "/groups/demo/billing/?tab=partitions&why=orders.created/0", "/groups/demo/billing/?tab=members", "/services/",
+    "/services/billing-svc/", "/services/billing-svc/?tab=versions", "/services/billing-svc/?tab=events", "/events/",
     "/dead-letters/", "/retries/", "/audit/", "/health/",
 )  # fmt: skip
 
@@ -74,6 +76,33 @@ def test_a_topic_is_opened_and_one_of_its_events_followed(running: Demo, browser
         expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created/")
         table = page.locator("main table").first
         expect(table).to_contain_text("orders-svc")
+        assert seen.complaints == []
+        assert seen.violations() == []
+
+
+def test_a_service_is_found_by_keyboard_and_leads_to_its_topics_versions_and_events(
+    running: Demo, browser: Browser
+) -> None:
+    with visit(browser, running, "vera") as seen:
+        page = seen.page
+        page.keyboard.press("g")
+        page.keyboard.press("s")
+        expect(page).to_have_url(re.compile("/services/"))
+        page.locator("main").get_by_role("link", name="billing-svc", exact=True).press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("billing-svc")
+        expect(page.locator("#took")).to_contain_text("Processing p95")
+        expect(page.locator("#failures")).to_contain_text("CardDeclined")
+        page.locator("#tab-versions").press("Enter")
+        expect(page.locator("#versions")).to_contain_text("2.7.3")
+        expect(page.locator("#instances tbody tr[data-key]").first).to_be_visible()
+        assert seen.barriers() == []
+        page.locator("#tab-events").press("Enter")
+        page.locator("#recent a[href*='/events/demo/orders.created/']").first.press("Enter")
+        page.locator("#hops").get_by_role("link", name="billing-svc").first.click()
+        page.locator("#read-1").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created")
+        page.locator("#flow").get_by_role("link", name="billing-svc").first.click()
+        expect(page).to_have_url(re.compile("/services/billing-svc/"))
         assert seen.complaints == []
         assert seen.violations() == []
 

@@ -21,6 +21,8 @@ PAGES = {
     "topics/<segment:cluster>/<rest:name>/": ("viewer", "-"),
     "groups/": ("viewer", "-"),
     "groups/<segment:cluster>/<rest:name>/": ("viewer", "-"),
+    "services/": ("viewer", "-"),
+    "services/<rest:name>/": ("viewer", "-"),
     "events/": ("viewer", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/": ("viewer", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/keep/": ("-", "operator"),
@@ -55,6 +57,8 @@ OPERATIONS = {
     "GET api/v1/topics/<segment:cluster>/<segment:topic>/series": "read",
     "GET api/v1/groups": "read",
     "GET api/v1/groups/<segment:cluster>/<rest:group>": "read",
+    "GET api/v1/services": "read",
+    "GET api/v1/services/<rest:service>": "read",
     "GET api/v1/events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>": "read",
     "GET api/v1/traces/<trace_id>": "read",
     "GET api/v1/health": "read",
@@ -68,7 +72,7 @@ OWNER_OF_SCOPE = {"read": "viewer", "payload": "operator", "retry": "operator", 
 SAMPLES = {
     "cluster": "local", "name": "orders.created", "topic": "orders.created", "group": "billing", "partition": "0",
     "offset": "7", "trace_id": "0af7651916cd43dd8448eb211c80319c", "secret": "x" * 43, "number": "1",
-    "span_id": "b7ad6b7169203331", "deed": "pause",
+    "span_id": "b7ad6b7169203331", "deed": "pause", "service": "billing-svc",
 }  # fmt: skip
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 
-import { count, duration, rate } from "../lib/format.js";
+import { count, duration, percent, rate } from "../lib/format.js";
 import { svg } from "../lib/svg.js";
 import { shown } from "../lib/text.js";
 import { colour, drawMarks, hatchGaps } from "./chart/gaps.js";
@@ -11,7 +11,7 @@ import { Steps } from "./chart/steps.js";
 
 const HEIGHT = 220;
 const DASHES = [[], [], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
-const FORMATS = { rate, count, duration };
+const FORMATS = { rate, count, duration, percent };
 const GROUP = uPlot.sync("page");
 const LEAST_PX = 8; // a shorter drag is a click
 

@@ -33,6 +33,14 @@ export function duration(seconds) {
   return longDuration(seconds);
 }
 
+/** A share of 0 to 1 as percent; its ends are never rounded away. */
+export function percent(ratio) {
+  if (ratio === null || ratio === undefined || !Number.isFinite(ratio)) return NONE;
+  if (ratio > 0 && ratio < 0.001) return "<0.1 %";
+  if (ratio < 1 && ratio > 0.999) return ">99.9 %";
+  return ratio > 0.99 && ratio < 1 ? `${(ratio * 100).toFixed(1)} %` : `${twoDigits(ratio * 100)} %`;
+}
+
 export function twoDigits(value) {
   if (value === 0) return "0";
   const near = rounded(value);

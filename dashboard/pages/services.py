@@ -1,0 +1,153 @@
+"""Services, and one service: what does it take in, send out, get wrong?"""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+
+from collector.clock import now
+from dashboard import shell
+from dashboard.access import Action, needs
+from dashboard.charts import chart, failed_caption, marks_on, processing_caption, spans_caption
+from dashboard.queries.failure_facts import failure_facts
+from dashboard.queries.latencies import told_from
+from dashboard.queries.marks import marks_of_service
+from dashboard.queries.service import ServicePage, service
+from dashboard.queries.service_events import instances, newest, sightings
+from dashboard.queries.service_series import service_series
+from dashboard.queries.services import ServiceRow, services
+from dashboard.queries.window import Window
+from dashboard.queries.wire import iso
+from dashboard.templatetags.sorting import ordered
+
+DEFAULT_SORT = "-health"
+LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
+TABS = (("flow", "Flow"), ("versions", "Versions and instances"), ("events", "Events"))
+_HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
+_COLUMNS = {
+    "health": lambda row: (-_HEALTH.index(row.health), row.rate_in or 0),
+    "name": lambda row: row.name,
+    "domain": lambda row: row.namespace or None,
+    "version": lambda row: row.version_since,
+    "in": lambda row: row.rate_in,
+    "out": lambda row: row.rate_out,
+    "lag": lambda row: row.lag_seconds if row.lag_seconds is not None else row.lag,
+    "failed": lambda row: row.failed,
+    "letters": lambda row: row.n_dead_letters,
+    "seen": lambda row: row.last_at,
+}
+
+
+@needs(Action.VIEW)
+def service_list(request: HttpRequest) -> HttpResponse:
+    """All services of the window, filtered by `q` and sorted by `sort`."""
+    span = shell.window(request)
+    found = services(span, now=now())
+    words = request.GET.get("q", "")[:LONGEST].split()
+    kept = [row for row in found.items if all(_matches(row, word) for word in words)]
+    facts = {
+        "services": found,
+        "rows": ordered(kept, request.GET.get("sort") or DEFAULT_SORT, _COLUMNS),
+        "has_domains": any(row.namespace for row in found.items),
+        "default_sort": DEFAULT_SORT,
+        "q": " ".join(words),
+        "otlp_endpoint": f"http://127.0.0.1:{settings.WEIR_OTLP_HTTP_PORT}",
+    }
+    return shell.page(
+        request,
+        "services/services.html",
+        facts,
+        section="services",
+        crumbs=[shell.Crumb("Services")],
+        span=span,
+        as_of=found.freshness.as_of,
+        delayed=found.freshness.delayed,
+        streams=shell.stream("graph", span),
+    )
+
+
+@needs(Action.VIEW)
+def service_page(request: HttpRequest, name: str) -> HttpResponse:
+    """One service, by tab; parts: `charts` (JSON), `live` with the standing and what it reads and writes."""
+    span, moment = shell.window(request), now()
+    page = service(name, span, now=moment)
+    if page is None:
+        raise Http404(f"There is no service {name}.")
+    chosen = request.GET.get("tab", "")
+    tab = chosen if chosen in dict(TABS) else TABS[0][0]
+    facts: dict[str, Any] = {"service": page, "tabs": TABS, "tab": tab}
+    if page.silence.last_at:
+        facts["silent_seconds"] = (moment - page.silence.last_at).total_seconds()
+    if shell.wants_part(request, "charts"):
+        found = _charts(page, span)
+        fresh = {"as_of": iso(page.freshness.as_of), "delayed": page.freshness.delayed}
+        return JsonResponse({**found["charts"], "marks": found["shown_marks"], **fresh})
+    if shell.wants_part(request, "live"):
+        return render(request, "services/live.html", {**facts, "span": span, "range": shell.time_range(request, span)})
+    return shell.page(
+        request,
+        "services/service.html",
+        {**facts, **_of_tab(tab, page, span)},
+        section="services",
+        crumbs=[shell.Crumb("Services", reverse("services")), shell.Crumb(page.name)],
+        span=span,
+        as_of=page.freshness.as_of,
+        delayed=page.freshness.delayed,
+        streams=shell.stream("graph", span),
+    )
+
+
+def _of_tab(tab: str, page: ServicePage, span: Window) -> dict[str, Any]:
+    if tab == "flow":
+        known = failure_facts([group.id for group in page.failures], now=now())
+        failures = [(group, known[group.id].change if group.id in known else None) for group in page.failures]
+        return {**_charts(page, span), "failures": failures, "latencies_from": told_from(span)}
+    found = sightings(page.number, span)
+    if tab == "events":
+        return {"recent": newest(found)}
+    return {"instances": instances(page.number, found, versions=[row.version.id for row in page.running])}
+
+
+def _charts(page: ServicePage, span: Window) -> dict[str, Any]:
+    lines = service_series(page.number, span, first_at=page.first_at, as_of=page.freshness.folded_at, now=now())
+    marks = marks_of_service(page.number, span)
+    return {
+        "charts": {
+            "rates": chart(lines, lines.rates, "events/s"),
+            "processing": chart(lines, lines.processing, "s"),
+            "failed": chart(lines, lines.failed, "share"),
+        },
+        "captions": {
+            "rates": spans_caption(lines),
+            "processing": processing_caption(lines),
+            "failed": failed_caption(lines),
+        },
+        "marks": marks,
+        "shown_marks": marks_on(marks),
+    }
+
+
+def _matches(row: ServiceRow, word: str) -> bool:
+    wanted, hit = word.removeprefix("-").lower(), False
+    field, colon, value = wanted.partition(":")
+    if not colon:
+        hit = wanted in f"{row.namespace}/{row.name}".lower()
+    elif field in {"service", "version", "domain"}:
+        text = {"service": row.name, "version": row.version, "domain": row.namespace}[field]
+        hit = fnmatchcase(text.lower(), value)
+    elif field == "health":
+        hit = row.health in {"failing", "degraded"} if value == "bad" else row.health == value
+    elif field == "is":
+        hit = {"idle": row.health == "idle", "guessed": row.guessed}.get(value, False)
+    elif (field, value) == ("has", "dead-letters"):
+        hit = row.n_dead_letters > 0
+    return hit is not word.startswith("-")
+
+
+urlpatterns = [
+    path("services/", service_list, name="services"),
+    path("services/<rest:name>/", service_page, name="service"),
+]

@@ -1,0 +1,197 @@
+"""Services: the list. Those that send traces, and those that are only guessed from a consumer group."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from collector.domain import identities
+from dashboard.queries import graph
+from dashboard.queries.conditions import Health
+from dashboard.queries.freshness import Freshness
+from dashboard.queries.graph import Edge, Graph, Node, facts
+from dashboard.queries.service_versions import Version, running
+from dashboard.queries.window import Window
+
+LIMIT = 1000
+IDLE = Health("idle", "read and wrote nothing in this window")
+_MOST_VERSIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """One line of the list. Rates are per second, from spans; None is unknown.
+
+    `guessed`: known only as a consumer group, named by `name` on `cluster`. `failed`: share of what it read and wrote.
+    `n_dead_letters`: open ones of the groups that it reads as. `n_versions`: that run at the same time.
+    """
+
+    id: str
+    name: str
+    namespace: str
+    cluster: str
+    guessed: bool
+    health: str
+    sentence: str
+    version: str
+    version_since: datetime | None
+    n_versions: int
+    rate_in: float | None
+    rate_out: float | None
+    failed: float | None
+    lag: int | None
+    lag_seconds: float | None
+    n_dead_letters: int
+    last_at: datetime | None
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The list, with how old it is and how much was left out. `n_traced`: those that send traces."""
+
+    items: tuple[ServiceRow, ...]
+    n_all: int
+    n_traced: int
+    truncated: bool
+    freshness: Freshness
+
+    @property
+    def n_guessed(self) -> int:
+        """Those that are known only as a group."""
+        return self.n_all - self.n_traced
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    namespace: str
+    name: str
+    versions: tuple[Version, ...]
+
+
+def services(window: Window, *, now: datetime, after: str = "") -> Services:
+    """Every service, and every group that no service explains, by id, behind the id `after`; at most 1,000.
+
+    Twelve statements.
+    """
+    known = facts(window, now=now)
+    drawn = graph.drawn(known, idle=True)
+    nodes = {node.id: node for node in drawn.nodes if node.kind != "topic"}
+    touching = _touching(drawn)
+    named, letters = _named(), _letters()
+    rows = [
+        _traced(identities.service_id(each.namespace, each.name), each, nodes, touching, letters.get(number, 0), window)
+        for number, each in named.items()
+    ]
+    n_traced = len(rows)
+    rows += [_guessed(node, touching[node.id]) for node in nodes.values() if node.kind == "group"]
+    rows.sort(key=lambda row: row.id)
+    behind = [row for row in rows if row.id > after]
+    return Services(tuple(behind[:LIMIT]), len(rows), n_traced, len(behind) > LIMIT, drawn.freshness)
+
+
+def failed_share(edges: Sequence[Edge]) -> float | None:
+    """Share of what was read and written that failed; None where spans tell of nothing."""
+    told = [(edge.errors, edge.messages) for edge in edges if edge.errors is not None and edge.messages]
+    return sum(errors for errors, _ in told) / sum(n for _, n in told) if told else None
+
+
+def _touching(drawn: Graph) -> Mapping[str, list[Edge]]:
+    found: Mapping[str, list[Edge]] = defaultdict(list)
+    for edge in drawn.edges:
+        for end in (edge.source, edge.target):
+            found[end].append(edge)
+    return found
+
+
+def _traced(
+    identity: str,
+    named: _Named,
+    nodes: Mapping[str, Node],
+    touching: Mapping[str, list[Edge]],
+    n_letters: int,
+    window: Window,
+) -> ServiceRow:
+    node, edges = nodes.get(identity), touching[identity]
+    alive = running(named.versions, at=window.to_at)
+    newest = alive[0] if alive else None
+    return ServiceRow(
+        identity,
+        named.name,
+        named.namespace,
+        "",
+        guessed=False,
+        health=node.health if node else IDLE.level,
+        sentence=node.sentence if node else IDLE.sentence,
+        version=newest.name if newest else "",
+        version_since=newest.first_at if newest else None,
+        n_versions=len(alive),
+        rate_in=node.rate_in if node else None,
+        rate_out=node.rate_out if node else None,
+        failed=failed_share(edges),
+        lag=node.lag if node else None,
+        lag_seconds=node.lag_seconds if node else None,
+        n_dead_letters=n_letters,
+        last_at=max((each.last_at for each in named.versions), default=None),
+        evidence=_evidence(edges),
+    )
+
+
+def _guessed(node: Node, edges: Sequence[Edge]) -> ServiceRow:
+    return ServiceRow(
+        node.id,
+        node.name,
+        "",
+        node.cluster,
+        guessed=True,
+        health=node.health,
+        sentence=node.sentence,
+        version="",
+        version_since=None,
+        n_versions=0,
+        rate_in=node.rate_in,
+        rate_out=None,
+        failed=None,
+        lag=node.lag,
+        lag_seconds=node.lag_seconds,
+        n_dead_letters=0,
+        last_at=None,
+        evidence=_evidence(edges),
+    )
+
+
+def _evidence(edges: Sequence[Edge]) -> tuple[str, ...]:
+    seen = {word for edge in edges for word in edge.evidence}
+    return tuple(word for word in ("traced", "offsets", "membership", "declared") if word in seen)
+
+
+def _named() -> dict[int, _Named]:
+    """By number: every service with the versions that were seen last. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select s.id, s.namespace, s.name, v.id, v.version, v.first_at, v.last_at from service s"
+            " left join lateral (select * from service_version where service_id = s.id"
+            "   order by last_at desc, first_at desc limit %s) v on true where s.id > 0",
+            [_MOST_VERSIONS],
+        )
+        found: dict[int, _Named] = {}
+        for number, namespace, name, *version in cursor.fetchall():
+            before = found.get(number, _Named(namespace, name, ()))
+            its = () if version[0] is None else (Version(*version),)
+            found[number] = _Named(namespace, name, (*before.versions, *its))
+    return found
+
+
+def _letters() -> dict[int, int]:
+    """Open dead letters by the service whose groups they failed in. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select x.service_id, sum(c.n)::bigint from ("
+            "   select service_id, group_id from edge where kind = 2 and service_id is not null"
+            "   union select service_id, group_id from group_hint) x"
+            " join failure_group g on g.group_id = x.group_id and g.merged_into is null"
+            " join failure_count c on c.failure_group_id = g.id and c.status in (0, 5) and c.n > 0 group by 1"
+        )
+        return dict(cursor.fetchall())
