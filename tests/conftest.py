@@ -1,5 +1,6 @@
 """What all tests share: real servers, started once and only when asked for, and clean tables."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,16 +19,27 @@ _DICTIONARIES = {
     "cluster", "service", "service_version", "source", "topic", "consumer_group", "edge", "span_name",
     "attribute_set", "key_name",
 }  # fmt: skip
+_HERE = Path(__file__).parent
+_ORDER = ("house", "unit", "contract", "integration", "acceptance", "browser")
 _KEPT = {"fold_state", "declaration"}
 
 
 def pytest_configure() -> None:
     """A key for sessions and signatures, which the environment gives none to tests; property tests without a clock."""
     hypothesis.settings.register_profile(
-        "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+        "untimed",
+        deadline=None,
+        derandomize="CI" in os.environ,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
     hypothesis.settings.load_profile("untimed")
     settings.SECRET_KEY = "only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The fast ones first; the browser, whose event loop stays in this thread, last."""
+    items.sort(key=lambda item: _ORDER.index(item.path.relative_to(_HERE).parts[0]))
 
 
 @pytest.fixture(autouse=True)

@@ -213,7 +213,7 @@ def measure(
     if row["lag_seconds"] is None or not row["lag"] or position not in steady.produced_at:
         return
     measured.append((row["lag_seconds"], row["lag_seconds_margin"], at - steady.produced_at[position]))
-    written = [offset for offset, produced_at in list(steady.produced_at.items()) if produced_at <= at]
+    written = [offset for offset, produced_at in steady.produced_at.copy().items() if produced_at <= at]
     offsets.append((row["lag"], max(written) + 1 - position))
 
 
