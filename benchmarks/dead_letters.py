@@ -68,7 +68,8 @@ def _fill(n_letters: int) -> None:
             [GROUPS],
         )
         cursor.execute(
-            "insert into failure_count select failure_group_id, status, count(*) from letter_state group by 1, 2"
+            "insert into failure_count (failure_group_id, topic_id, status, n) select s.failure_group_id, d.topic_id,"
+            " s.status, count(*) from letter_state s join dead_letter d on d.id = s.dead_letter_id group by 1, 2, 3"
         )
         cursor.execute("vacuum analyze")
     print(f"{n_letters:,} letters in {GROUPS} groups, filled in {time.monotonic() - began:.0f} s")

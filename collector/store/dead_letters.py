@@ -125,7 +125,8 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
             *columns([(n, groups[one.fingerprint.digest], attempt_number(one.record) + 1) for n, one in parked]),
         ],
     )
-    letter_counts.adjust(cursor, Counter((groups[one.fingerprint.digest], int(LetterStatus.OPEN)) for _, one in parked))
+    stand = ((groups[one.fingerprint.digest], one.at[0], int(LetterStatus.OPEN)) for _, one in parked)
+    letter_counts.adjust(cursor, Counter(stand))
 
 
 def _groups(cursor: CursorWrapper, new: Sequence[_Parking]) -> dict[UUID, int]:

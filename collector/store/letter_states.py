@@ -26,17 +26,18 @@ def move(
     if not letters:
         return set()
     cursor.execute(
-        "with before as (select dead_letter_id, status from letter_state"
-        "  where dead_letter_id = any(%s) and status = any(%s) order by dead_letter_id for update)"
+        "with before as (select b.dead_letter_id, b.status, d.topic_id from letter_state b"
+        "  join dead_letter d on d.id = b.dead_letter_id"
+        "  where b.dead_letter_id = any(%s) and b.status = any(%s) order by b.dead_letter_id for update of b)"
         " update letter_state s set status = %s, attempt = s.attempt + %s, changed_at = %s from before"
         " where s.dead_letter_id = before.dead_letter_id"
-        " returning s.dead_letter_id, s.failure_group_id, before.status",
+        " returning s.dead_letter_id, s.failure_group_id, before.topic_id, before.status",
         [sorted(letters), [int(status) for status in out_of], int(to), deaths, now],
     )
     moved = cursor.fetchall()
-    changes: Counter[tuple[int, int]] = Counter()
-    for _, group, before in moved:
-        changes[group, before] -= 1
-        changes[group, int(to)] += 1
+    changes: Counter[tuple[int, int, int]] = Counter()
+    for _, group, topic, before in moved:
+        changes[group, topic, before] -= 1
+        changes[group, topic, int(to)] += 1
     letter_counts.adjust(cursor, changes)
-    return {letter for letter, _, _ in moved}
+    return {letter for letter, _, _, _ in moved}

@@ -8,11 +8,11 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain import identities
+from collector.domain.dead_letters import LetterStatus
 from dashboard.queries.conditions import Behind
 
 ROLES = ("business", "dead_letter", "retry", "internal")
 PROTOCOLS = ("unknown", "classic", "consumer", "share", "connect", "streams")
-_OPEN_STATUSES = (0,)  # as the list means "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,7 @@ def _standing(cursor: CursorWrapper) -> dict[tuple[int, int], Behind]:
 
 
 def catalogue() -> Catalogue:
-    """One read of every dictionary. Five statements.
-
-    Open dead letters are counted by failure group; a group counts for the topic of its newest letter.
-    """
+    """One read of every dictionary. Five statements."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select t.id, c.name, t.name, t.role, t.n_partitions from topic t join cluster c on c.id = t.cluster_id"
@@ -108,11 +105,8 @@ def catalogue() -> Catalogue:
         }
         standing = _standing(cursor)
         cursor.execute(
-            "select d.topic_id, sum(c.n)::bigint from failure_count c"
-            " cross join lateral (select s.dead_letter_id from letter_state s where s.failure_group_id"
-            "   = c.failure_group_id and s.status = c.status order by s.dead_letter_id desc limit 1) newest"
-            " join dead_letter d on d.id = newest.dead_letter_id where c.status = any(%s) and c.n > 0 group by 1",
-            [list(_OPEN_STATUSES)],
+            "select topic_id, sum(n)::bigint from failure_count where status = %s and n > 0 group by 1",
+            [int(LetterStatus.OPEN)],
         )
         open_letters = dict(cursor.fetchall())
         cursor.execute("select node, x, y from layout_node")

@@ -136,7 +136,7 @@ def drawn(known: Facts, *, idle: bool) -> Graph:
         if pair not in explained and pair[1] in known.names.groups and _has_life(progress, known.names)
     ]
     busy = {end for edge in found for end in (edge.source, edge.target)}
-    nodes = _nodes(found, known.names, known.topics, busy)
+    nodes = _nodes(found, known, busy)
     kept = [node for node in nodes if idle or node.id in busy or node.rate_in]
     return Graph(
         known.fresh.as_of,
@@ -211,15 +211,13 @@ def _has_life(progress: offsets.GroupProgress, names: Catalogue) -> bool:
     return bool(progress.messages) or progress.messages is None or bool(behind and behind.lag)
 
 
-def _nodes(
-    found: Iterable[Edge], names: Catalogue, topics: Mapping[int, offsets.TopicProgress], busy: set[str]
-) -> list[Node]:
-    into, out = defaultdict(list), defaultdict(list)
+def _nodes(found: Iterable[Edge], known: Facts, busy: set[str]) -> list[Node]:
+    names, into, out = known.names, defaultdict(list), defaultdict(list)
     for edge in found:
         out[edge.source].append(edge)
         into[edge.target].append(edge)
     nodes = [
-        _topic_node(topic_id, names, topics.get(topic_id), out[names.topics[topic_id].id])
+        _topic_node(topic_id, known, out[names.topics[topic_id].id])
         for topic_id in names.topics
         if names.topics[topic_id].role != "internal"
     ]
@@ -229,14 +227,15 @@ def _nodes(
     return [replace(node, x=spot[0], y=spot[1]) if (spot := names.places.get(node.id)) else node for node in nodes]
 
 
-def _topic_node(topic_id: int, names: Catalogue, progress: offsets.TopicProgress | None, readers: list[Edge]) -> Node:
+def _topic_node(topic_id: int, known: Facts, readers: list[Edge]) -> Node:
+    names, progress = known.names, known.topics.get(topic_id)
     topic = names.topics[topic_id]
     n_letters = names.open_letters.get(topic_id, 0)
     rate = progress.rate if progress else None
     still = progress is not None and progress.rate == 0 and not any(edge.messages for edge in readers)
     health = worst([Health(edge.health, edge.sentence) for edge in readers])
     if n_letters and health.level != "failing":
-        health = Health("degraded", f"{n_letters:,} open dead letters")
+        health = Health("degraded", f"{n_letters:,} open dead letters{'' if known.window.live else ' now'}")
     elif still and health.level in {"ok", "unknown"}:
         health = Health("idle", "nothing in or out in this window")
     elif not readers:

@@ -10,6 +10,7 @@ from dashboard.queries import graph
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Facts, Node, facts
 from dashboard.queries.keeping import Keeping, keeping
+from dashboard.queries.letter_filter import of_topic
 from dashboard.queries.readers import Around, around, readers
 from dashboard.queries.window import Window
 
@@ -40,6 +41,11 @@ class TopicRow:
     n_dead_letters: int
     n_partitions: int | None
     evidence: tuple[str, ...]
+
+    @property
+    def letter_filter(self) -> str:
+        """What the list of dead letters is asked for to show those of this topic."""
+        return of_topic(self.cluster, self.name)
 
 
 @dataclass(frozen=True, slots=True)

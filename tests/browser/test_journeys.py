@@ -13,7 +13,7 @@ from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrume
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.acceptance.running_demo import Demo
 from tests.browser.browsing import visit
@@ -63,6 +63,24 @@ def test_a_list_that_cannot_be_read_anew_says_so_and_tries_again(running: Demo, 
         seen.page.unroute("**/dead-letters/**")
         expect(seen.page.get_by_text("Could not be read anew.")).to_have_count(0, timeout=30_000)
         assert seen.violations() == []
+
+
+def test_a_panel_that_cannot_be_read_anew_makes_the_page_late(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "vera") as seen:
+        seen.open("/?sel=topic:demo/orders.created")
+        chip = seen.page.locator("live-chip [data-state]")
+        expect(chip).to_have_attribute("data-state", "live", timeout=30_000)
+
+        def refuse_panels(route: Route) -> None:
+            if route.request.headers.get("x-weir-part") == "panel":
+                route.abort()
+            else:
+                route.continue_()
+
+        seen.page.route("**/*", refuse_panels)
+        expect(chip).to_have_attribute("data-state", "delayed", timeout=30_000)
+        seen.page.unroute("**/*")
+        expect(chip).to_have_attribute("data-state", "live", timeout=30_000)
 
 
 def test_a_topic_is_opened_and_one_of_its_events_followed(running: Demo, browser: Browser) -> None:

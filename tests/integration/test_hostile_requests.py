@@ -210,7 +210,7 @@ def hostile_world() -> World:
         " %(text)s, %(text)s, %(text)s, 9)",
         "insert into dead_letter_body select id, %(raw)s, %(raw)s, %(headers)s, %(text)s from dead_letter",
         "insert into letter_state select d.id, g.id, 0, 1, now() from dead_letter d cross join failure_group g",
-        "insert into failure_count select id, 0, 1 from failure_group",
+        "insert into failure_count (failure_group_id, topic_id, status, n) select id, %(dlq)s, 0, 1 from failure_group",
         "insert into audit_entry (at, person_name, action, object, result, reason, address)"
         " values (%(at)s, %(text)s, %(text)s, %(text)s, 'failed', %(text)s, %(text)s)",
         "insert into part_report values ('fold', %(text)s, %(at)s, 5, true, %(text)s)",

@@ -5,17 +5,19 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.retry import decisions, notes
 from collector.retry.records import Asker
 from collector.retry.refusals import NotNow
+from collector.store.dead_letters import park
 from dashboard.queries.dead_letters import parked_letters
 from dashboard.queries.failure_facts import backfills, expiring, failure_facts
-from dashboard.queries.letter_filter import condition
+from dashboard.queries.letter_filter import condition, of_topic
 from dashboard.queries.letter_selection import n_matching, selection
-from tests.integration.letter_world import AT, dead_record, one, rows
+from tests.integration.letter_world import AT, dead_record, letter_of, one, rows
 from tests.integration.people import audit_rows, person, signed_in
 from tests.integration.retry_world import RetryWorld, click
 
@@ -59,14 +61,29 @@ def test_letters_are_found_by_text_and_fields(world: RetryWorld, text: str, expe
 def test_the_open_letters_of_a_topic_lead_to_exactly_those(world: RetryWorld, olga: Client) -> None:
     world.letters.park(*[dead_record(n) for n in (1, 2, 3)])
     other = world.letters.topic("orders.created.dlq.2", role=1)
-    rows("update dead_letter set topic_id = %s where kafka_offset = 1 returning 1", other)
+    with connection.cursor() as cursor:
+        park(cursor, [(dead_record(4), other, letter_of(dead_record(4)))], now=AT)
+    assert one("select count(*) from failure_group") == 1, "one failure in two topics"
+    assert rows("select topic_id, n from failure_count order by 1") == [(world.letters.dlq, 3), (other, 1)]
     page = olga.get("/topics/demo/orders.created.dlq/").content.decode()
     links = re.findall(r'href="(/dead-letters/[^"]+)">\d+ open', page)
     assert len(links) == 1, page
+    assert ">3 open<" in page
+    past = olga.get(
+        "/topics/demo/orders.created.dlq/?from=2026-11-23T13:00:00Z&to=2026-11-23T13:15:00Z"
+    ).content.decode()
+    assert ">3 open now<" in past
     letters = olga.get(unescape(links[0])).content.decode()
     assert "orders.created.dlq/0/2" in letters
     assert "orders.created.dlq/0/3" in letters
-    assert "orders.created.dlq.2/0/1" not in letters
+    assert "orders.created.dlq.2/0/4" not in letters
+    letters_of_other = parked_letters(filtered=condition(of_topic("demo", "orders.created.dlq.2"))).items
+    assert [letter.offset for letter in letters_of_other] == [4]
+    decisions.archive([letter.id for letter in letters_of_other], OLGA, reason="known", now=AT)
+    assert rows("select topic_id, status, n from failure_count where n > 0 order by 1") == [
+        (world.letters.dlq, 0, 3),
+        (other, 6, 1),
+    ]
 
 
 def test_s32_letters_of_masked_topics_are_found_by_no_word_and_no_key(world: RetryWorld) -> None:

@@ -19,6 +19,7 @@ const views = document.getElementById("views");
 const chip = document.querySelector("live-chip");
 const source = document.getElementById("graph-data");
 const model = { nodes: new Map(), edges: new Map(), nIdle: 0, found: [], leftOut: new Set(), seen: new Set() };
+const late = new Set(); // parts that could not be fetched
 let dirty = false;
 let known = null;
 let timer = 0;
@@ -49,10 +50,12 @@ function start() {
   addEventListener("pagehide", () => clearInterval(timer));
 }
 
-/** What the socket does not bring: the side panel, and who is found or left out by now. */
+/** What the socket does not bring: the side panel, who is found or left out by now, and what could not be fetched. */
 function again() {
   if (selection()) showPanel(selection(), { push: false });
-  if (["find", "hide", "focus"].some((name) => new URL(location.href).searchParams.has(name))) refetch();
+  if (late.has("page")) visit(new URL(location.href), { push: false });
+  else if (late.has("table")) refreshRegions();
+  if (late.has("graph") || ["find", "hide", "focus"].some((name) => new URL(location.href).searchParams.has(name))) refetch();
 }
 
 const idle = () => !document.hidden && !pause.paused && document.body.dataset.streams;
@@ -120,11 +123,25 @@ function structure() {
   return [[...model.nodes.keys()].sort(), [...model.edges.keys()].sort(), [...model.leftOut].sort(), model.found].map((ids) => ids.join(" ")).join("\n");
 }
 
+/** What was fetched for a part of the page, or null: then the chip says that this part is late. */
+async function fetched(part, fetching) {
+  let found = null;
+  try {
+    found = await fetching;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the server cannot be reached
+  }
+  if (found) late.delete(part);
+  else late.add(part);
+  chip?.late(part, !found);
+  return found;
+}
+
 /** New edges and nodes, or another health: the table and the attention list come anew from the server. */
 async function refreshRegions() {
   known = structure();
   const asked = location.href;
-  const fresh = await fetchPage(asked);
+  const fresh = await fetched("table", fetchPage(asked));
   if (!fresh || asked !== location.href) return;
   for (const id of ["attention", "table"]) replace(fresh, id);
 }
@@ -132,7 +149,7 @@ async function refreshRegions() {
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
 async function visit(url, { push = true } = {}) {
   if (push) history.pushState(history.state, "", url);
-  const fresh = await fetchPage(url.href);
+  const fresh = await fetched("page", fetchPage(url.href));
   if (!fresh || url.href !== location.href) return;
   const focus = new URL(location.href).searchParams.get("focus");
   document.title = fresh.title;
@@ -244,7 +261,7 @@ async function showPanel(id, { push, focus = false }) {
     followAddress();
   }
   graph.select(id ? graphId(id) : null);
-  const fresh = await fetchPage(url.href, { part: "panel" });
+  const fresh = await fetched("panel", fetchPage(url.href, { part: "panel" }));
   if (!fresh || selection() !== id) return;
   replace(fresh, "panel");
   if (focus) (id ? document.querySelector("#panel [data-close-panel]") : opener(closed))?.focus();
@@ -271,7 +288,7 @@ function rearrange() {
 
 async function refetch() {
   if (!document.body.dataset.streams && live.state !== "polling") return;
-  const data = await fetchData(location.href, "graph");
+  const data = await fetched("graph", fetchData(location.href, "graph"));
   if (!data) return;
   chip?.renew(data.as_of, data.delayed);
   take({ kind: "snapshot", ...data });
