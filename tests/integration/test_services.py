@@ -172,7 +172,10 @@ def test_dead_letters_of_its_groups_are_its_failures() -> None:
         for group, title in ((shop.group, "CardDeclined"), (shop.world.group("else"), "Other"))
     )  # fmt: skip
     for number, status, n in ((mine, 0, 4812), (mine, 3, 8), (other, 0, 7)):
-        run("insert into failure_count values (%s, %s, %s)", number, status, n)
+        run(
+            "insert into failure_count (failure_group_id, topic_id, status, n) values (%s, %s, %s, %s)",
+            number, shop.orders, status, n,
+        )  # fmt: skip
     page = service("billing-svc", window(), now=AT)
     assert page is not None
     assert [(group.title, group.n_open, group.n_all) for group in page.failures] == [("CardDeclined", 4812, 4820)]
