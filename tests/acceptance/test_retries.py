@@ -81,7 +81,7 @@ class Shop:
         address = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
         env = {
             **os.environ, "DATABASE_URL": address, "WEIR_KAFKA_BOOTSTRAP": self.bootstrap,
-            "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+            "WEIR_CLUSTER_NAME": "demo", "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         }  # fmt: skip
         command = [sys.executable, "-m", "tests.acceptance.retry_worker", str(operation), *how]
         return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
