@@ -17,7 +17,6 @@ MOST_PARTITIONS = 500
 UNSAMPLED_PARTITIONS = 16  # asked for where the sampler has not told their number yet
 MOST_READ = 2_000
 NEWEST_BATCHES = 40
-PER_BATCH_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def recent_events(
 
 def newest_events(*, limit: int = 100) -> tuple[EventRow, ...]:
     """The newest events of all topics that are not internal, newest first. One statement: the newest batches."""
-    parameters = {"batches": NEWEST_BATCHES, "each": PER_BATCH_ROWS, "all": MOST_READ}
+    parameters = {"batches": NEWEST_BATCHES, "all": MOST_READ}
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST, parameters)
         return event_rows(cursor.fetchall())[:limit]
@@ -94,13 +93,14 @@ _NEWEST = """
 with newest as (select stored_at from batch where n_records > 0 or n_spans > 0 order by stored_at desc
   limit %(batches)s)
 select c.name, t.name, x.kafka_partition, x.kafka_offset, x.at, x.key, x.size_bytes, x.trace_id, x.failed, null, null
-from (select x.* from newest n cross join lateral (
+from (
   (select r.topic_id, r.kafka_partition, r.kafka_offset, r.produced_at at, r.key, r.size_bytes, r.trace_id, false failed
-    from record r where r.stored_at = n.stored_at limit %(each)s)
+    from record r where r.stored_at >= (select min(stored_at) from newest) order by r.stored_at desc limit %(all)s)
   union all
   (select s.topic_id, s.kafka_partition, s.kafka_offset, s.started_at, null, null, s.trace_id, s.status = 2
-    from span s where s.stored_at = n.stored_at and s.kafka_offset is not null limit %(each)s)
-) x limit %(all)s) x
+    from span s where s.stored_at >= (select min(stored_at) from newest) and s.kafka_offset is not null
+    order by s.stored_at desc limit %(all)s)
+) x
 join topic t on t.id = x.topic_id and t.deleted_at is null and t.role <> 3 join cluster c on c.id = t.cluster_id
 """
 
