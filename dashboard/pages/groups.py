@@ -15,14 +15,13 @@ from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
 from dashboard.queries.marks import marks_of_group
 from dashboard.queries.wire import iso
-from dashboard.templatetags.sorting import ordered
+from dashboard.templatetags.sorting import badness, ordered
 
 DEFAULT_SORT = "-health"
 LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
 TABS = (("lag", "Lag"), ("partitions", "Partitions"), ("members", "Members"), ("history", "History"))
-_HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 _COLUMNS = {
-    "health": lambda row: (-_HEALTH.index(row.health.level), row.lag_seconds or 0, row.lag or 0),
+    "health": lambda row: (badness(row.health.level), row.lag_seconds or 0, row.lag or 0),
     "name": lambda row: row.name,
     "topics": lambda row: len(row.readings),
     "members": lambda row: row.n_members,

@@ -20,7 +20,7 @@ from dashboard.queries.graph import Edge, Graph, Node, graph
 from dashboard.queries.narrowing import FLOWS, HOPS, USUAL_FLOW, USUAL_HOPS, Focus, Narrowed, narrowed
 from dashboard.queries.tidiness import tidiness
 from dashboard.templatetags.formats import duration
-from dashboard.templatetags.sorting import ordered
+from dashboard.templatetags.sorting import badness, ordered
 
 MOST_ATTENTION = 5
 LABELS = (("rate", "Rate"), ("wait-p95", "Wait p95"), ("lag", "Lag"), ("failed", "Failed"), ("none", "None"))
@@ -31,7 +31,6 @@ PRESETS = (
     ("has:dead-letters", "with dead letters"),
 )
 _LEVELS = ("failing", "degraded")
-_HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 DEFAULT_SORT = "from"
 
 
@@ -57,7 +56,7 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
     "lag": lambda row: row.edge.lag_seconds if row.edge.lag_seconds is not None else row.edge.lag,
     "wait": lambda row: row.edge.wait_p95_seconds,
     "failed": lambda row: row.failed,
-    "health": lambda row: -_HEALTH.index(row.edge.health),
+    "health": lambda row: badness(row.edge.health),
 }
 
 

@@ -21,14 +21,13 @@ from dashboard.queries.service_series import service_series
 from dashboard.queries.services import ServiceRow, services
 from dashboard.queries.window import Window
 from dashboard.queries.wire import iso
-from dashboard.templatetags.sorting import ordered
+from dashboard.templatetags.sorting import badness, ordered
 
 DEFAULT_SORT = "-health"
 LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
 TABS = (("flow", "Flow"), ("versions", "Versions and instances"), ("events", "Events"))
-_HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 _COLUMNS = {
-    "health": lambda row: (-_HEALTH.index(row.health), row.rate_in or 0),
+    "health": lambda row: (badness(row.health), row.rate_in or 0),
     "name": lambda row: row.name,
     "domain": lambda row: row.namespace or None,
     "version": lambda row: row.version_since,

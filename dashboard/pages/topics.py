@@ -19,15 +19,14 @@ from dashboard.queries.topic import topic
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
 from dashboard.queries.wire import iso
-from dashboard.templatetags.sorting import ordered
+from dashboard.templatetags.sorting import badness, ordered
 
 N_RECENT = 100
 TABS = (("flow", "Flow"), ("partitions", "Partitions"), ("events", "Events"), ("config", "Config"))
 LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
 DEFAULT_SORT = "-in"
-_HEALTH = ("failing", "degraded", "unknown", "ok", "idle")
 _COLUMNS = {
-    "health": lambda row: -_HEALTH.index(row.health),
+    "health": lambda row: badness(row.health),
     "name": lambda row: row.name,
     "in": lambda row: row.rate_in,
     "out": lambda row: row.slowest_rate,

@@ -5,6 +5,12 @@ from typing import Any, TypeVar
 
 Row = TypeVar("Row")
 Key = Callable[[Row], Any]
+WORST_FIRST = ("failing", "degraded", "unknown", "ok", "idle")
+
+
+def badness(level: str) -> int:
+    """A health level as a number to sort by: the worse, the higher."""
+    return -WORST_FIRST.index(level)
 
 
 def ordered(rows: Iterable[Row], sort: str, columns: dict[str, Key[Row]]) -> list[Row]:
