@@ -36,9 +36,10 @@ $(VENV)/bin/python:
 	  echo "Python's venv module is missing (Debian and Ubuntu: apt-get install python3-venv)."; \
 	  rm -rf $(VENV); exit 1; }
 
-$(INSTALLED): requirements.txt | $(VENV)/bin/python
+$(INSTALLED): requirements.txt $(wildcard native/*.c native/*.h) | $(VENV)/bin/python
 	@echo "Installing the pinned packages into $(VENV) (once) …"
 	@$(PIP) -r requirements.txt
+	@$(PY) -m native
 	@touch $@
 
 $(DEV_INSTALLED): requirements-dev.txt $(INSTALLED)

@@ -14,6 +14,7 @@ from collector.config import declared
 from collector.config import rules as declared_rules
 from collector.config.document import Document
 from collector.intake.collecting import Collector
+from collector.intake.native import Compiled, compiled
 from collector.intake.otlp_topics import OtlpTopicReading
 from collector.intake.reading import Reading
 from collector.intake.saving import Aside
@@ -148,7 +149,7 @@ def collecting() -> Collector:
 
 def _spool_source() -> Source:
     log, number = spool_log(), input_row(InputKind.SPOOL, cluster_id=UNKNOWN, topic_name=SPOOL_TOPIC)
-    worker = Worker("spool", lambda: _intake("spool", log, SpoolReading(), number), limits=REQUESTS)
+    worker = Worker("spool", lambda: _intake("spool", log, SpoolReading(_compiled()), number), limits=REQUESTS)
     return Source(number, worker, NamedTopics(log, [SPOOL_TOPIC]))
 
 
@@ -164,8 +165,14 @@ def _otlp_source(where: Observed, cluster_id: int, document: Document) -> Source
     encodings = {topic: each.encoding for each in document.inputs.values() for topic in each.topics}
     log = KafkaLog(properties(where.access), commits=False)
     number = input_row(InputKind.OTLP_TOPIC, cluster_id=cluster_id, topic_name="*")
-    worker = Worker("otlp", lambda: _intake("otlp", log, OtlpTopicReading(encodings), number), limits=REQUESTS)
+    worker = Worker(
+        "otlp", lambda: _intake("otlp", log, OtlpTopicReading(encodings, _compiled()), number), limits=REQUESTS
+    )
     return Source(number, worker, NamedTopics(log, sorted(encodings)))
+
+
+def _compiled() -> Compiled | None:
+    return compiled() if settings.WEIR_NATIVE == "on" else None
 
 
 def _intake(name: str, log: Log, reading: Reading, input_id: int) -> Intake:

@@ -66,6 +66,7 @@ WEIR_FOLD_PORT = _env.port_or_none("WEIR_FOLD_PORT")
 WEIR_SAMPLE_PORT = _env.port_or_none("WEIR_SAMPLE_PORT")
 WEIR_TELEMETRY_URL = _env.web_url("WEIR_TELEMETRY_URL", "") if _env.text("WEIR_TELEMETRY_URL", "") else ""
 WEIR_OTLP_TOKENS = _env.choice("WEIR_OTLP_TOKENS", "optional", ("optional", "required"))
+WEIR_NATIVE = _env.choice("WEIR_NATIVE", "on", ("on", "off"))
 WEIR_TAP = _env.words("WEIR_TAP") or ["*"]
 WEIR_TAP_PAYLOADS = _env.words("WEIR_TAP_PAYLOADS")
 WEIR_BUSINESS_KEYS = _env.words("WEIR_BUSINESS_KEYS") or ["order-id", "event-id", "correlation-id", "customer-id"]

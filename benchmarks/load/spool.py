@@ -55,13 +55,13 @@ class World:
             return int(cursor.fetchone()[0])
 
     @contextmanager
-    def collectors(self, number: int) -> Iterator[None]:
+    def collectors(self, number: int, *, native: bool = True) -> Iterator[None]:
         """So many collectors, as they run in production; stopped in order at the end."""
         started = [
             subprocess.Popen(
                 [sys.executable, "manage.py", "collect"],
                 cwd=ROOT,
-                env=self.environment,
+                env={**self.environment, "WEIR_NATIVE": "on" if native else "off"},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )

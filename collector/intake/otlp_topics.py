@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from collector.domain.records import Record
+from collector.intake.native import Compiled
 from collector.intake.reading import Rows, undecodable
 from collector.intake.spool import DIGEST_BYTES, SpoolReading
 from collector.otlp import Malformed, Parts, parts_of_json, parts_of_protobuf
@@ -24,9 +25,9 @@ class OtlpTopicReading:
     What a record's key or headers claim is not believed: a key may be a trace's id, which many records share.
     """
 
-    def __init__(self, encodings: Mapping[str, str]) -> None:
+    def __init__(self, encodings: Mapping[str, str], compiled: Compiled | None = None) -> None:
         self._encodings = encodings
-        self._spool = SpoolReading()
+        self._spool = SpoolReading(compiled)
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """The same as the receiver and the spool make of it; what was refused in a record is a row, too."""

@@ -11,10 +11,11 @@ from collector.domain import messaging
 from collector.domain.bearings import Bearing
 from collector.domain.hops import Context, Hop, hop_of, is_backoff_class
 from collector.domain.spans import Raised, Resource, Status
+from collector.intake import native
 from collector.intake.packing import Packed, Sketches, error_rows, place_of
 from collector.intake.traits import Trait, Traits, number
 from collector.otlp import slim, wire
-from collector.otlp.limits import MAX_ATTRIBUTES, MAX_LINKS, Tally
+from collector.otlp.limits import MAX_ATTRIBUTES, MAX_LINKS, MAX_SPANS, Tally
 from collector.otlp.messages import check_number, raised_of, resource_of, scope_of, span_of
 from collector.otlp.values import attributes, text
 from collector.store import rows
@@ -84,10 +85,11 @@ class Scope:
 
 
 class Scanner:
-    """Reads requests, and remembers what it has read. For one thread."""
+    """Reads requests, and remembers what it has read. For one thread. `compiled`: the same in C, which asks this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, compiled: native.Compiled | None = None) -> None:
         self.sketches = Sketches()
+        self._compiled = compiled
         self._traits = Traits()
         self._resources: dict[bytes, Resource] = {}
         self._scopes: dict[tuple[bytes, bytes, str], Scope] = {}
@@ -96,13 +98,37 @@ class Scanner:
     @property
     def n_bytes(self) -> int:
         """About how much is remembered."""
-        return self._n_bytes + self._traits.n_bytes + self.sketches.n_bytes
+        compiled = self._compiled.n_bytes if self._compiled else 0
+        return self._n_bytes + self._traits.n_bytes + self.sketches.n_bytes + compiled
 
     def scan(self, body: bytes, source: str) -> Packed:
         """The spans of one request. Raises DecodeError, and Malformed for more than one request may hold."""
         if self.n_bytes > MOST_BYTES:
             self._forget()
         wire.check(body)
+        found = Packed()
+        if self._compiled is None or not self._compiled.scan(self, body, source, found, Linked, MAX_SPANS):
+            found = self._scanned(body, source)
+        found.settle(self.sketches)
+        return found
+
+    def trait(self, raw: bytes) -> tuple[Trait, bool, bool, int]:
+        """What the compiled scanner asks of an attribute: its trait, whether it is remembered for these bytes, whether
+        other bytes share it, and how many bytes in front are enough to know it by (0: none are).
+        """
+        found = self._traits[raw]
+        return found, raw in self._traits, found.bearing is not Bearing.VALUE, self._traits.plain_bytes(raw, found)
+
+    def scope(self, resource: bytes, scope: bytes, source: str) -> Scope:
+        """What the compiled scanner asks of a scope. Raises DecodeError."""
+        return self._scope(self._resource(resource), resource, scope, source)
+
+    def one(self, span: bytes, scope: Scope, found: Packed) -> None:
+        """Read one span that the compiled scanner does not know. Raises DecodeError."""
+        message: Any = slim.Request.FromString(slim.around(span))
+        self._scan(message.resource_spans[0].scope_spans[0].spans, scope, found)
+
+    def _scanned(self, body: bytes, source: str) -> Packed:
         message: Any = slim.Request.FromString(body)
         check_number(message)
         found = Packed()
@@ -111,7 +137,6 @@ class Scanner:
             resource = self._resource(said)
             for scoped in resource_spans.scope_spans:
                 self._scan(scoped.spans, self._scope(resource, said, b"".join(scoped.scope), source), found)
-        found.settle(self.sketches)
         return found
 
     def _scan(self, spans: Iterable[Any], scope: Scope, found: Packed) -> None:  # noqa: C901  see below
@@ -221,6 +246,8 @@ class Scanner:
         return found
 
     def _forget(self) -> None:
+        if self._compiled:
+            self._compiled.forget()
         self.sketches.forget()
         self._traits.forget()
         self._resources.clear()

@@ -8,6 +8,7 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 
 from collector.domain.records import Record
+from collector.intake.native import Compiled
 from collector.intake.packing import packed
 from collector.intake.reading import Rows, undecodable
 from collector.intake.scanning import Scanner
@@ -25,8 +26,8 @@ DIGEST_BYTES = 16
 class SpoolReading:
     """See collector.intake.reading.Reading. Remembers what it has read: one per thread."""
 
-    def __init__(self) -> None:
-        self.scanner = Scanner()
+    def __init__(self, compiled: Compiled | None = None) -> None:
+        self.scanner = Scanner(compiled)
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One request per record."""

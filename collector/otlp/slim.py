@@ -129,9 +129,13 @@ def _in_span(number: int, raw: bytes) -> Span:
 
 def _spans_of(span: bytes) -> Span:
     """Parsed as deep inside a request as it was, because the parser counts how deep messages nest."""
-    body = framed(_RESOURCE_SPANS, framed(_SCOPE_SPANS, framed(_SPANS, span)))
-    found: Span = TracesData.FromString(body).resource_spans[0].scope_spans[0].spans[0]
+    found: Span = TracesData.FromString(around(span)).resource_spans[0].scope_spans[0].spans[0]
     return found
+
+
+def around(span: bytes) -> bytes:
+    """A request that holds this span alone."""
+    return framed(_RESOURCE_SPANS, framed(_SCOPE_SPANS, framed(_SPANS, span)))
 
 
 def framed(number: int, raw: bytes) -> bytes:

@@ -52,9 +52,14 @@ class Sketch:
     source: str
 
     @property
+    def is_error(self) -> bool:
+        """True where the span ended in an error."""
+        return self.status is Status.ERROR
+
+    @property
     def is_failure(self) -> bool:
         """True where the span ended in an error that is one: a back-off only says so."""
-        return self.status is Status.ERROR and (self.hop is None or self.hop.failed)
+        return self.is_error and (self.hop is None or self.hop.failed)
 
 
 class Linked(NamedTuple):

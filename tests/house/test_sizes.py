@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("collector", "dashboard", "stack", "demo", "benchmarks")
+ROOMS = ("collector", "dashboard", "stack", "demo", "benchmarks", "native")
 MODULE_LINES, FUNCTION_LINES, SCRIPT_LINES, TEMPLATE_LINES = 350, 50, 300, 150
 
 

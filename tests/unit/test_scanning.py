@@ -1,6 +1,10 @@
 """The fast way from OTLP bytes to rows gives what the readable one gives: the same rows, or the same refusal."""
 
+import shutil
 import struct
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +16,7 @@ from collector.domain import hops, messaging
 from collector.domain.attributes import is_singular
 from collector.domain.records import Record
 from collector.intake import scanning
+from collector.intake.native import Compiled, compiled
 from collector.intake.packing import Packed
 from collector.intake.scanning import Scanner
 from collector.intake.spool import SpoolReading
@@ -22,6 +27,12 @@ from tests.unit.span_rows import Rows, expected, unpacked
 
 SOURCE = "token-1"
 READING = SpoolReading()  # the same for all: what it remembers of one request must not change another
+COMPILED = SpoolReading(compiled())
+
+
+def test_the_scanner_is_compiled_where_a_compiler_is() -> None:
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    assert (compiled() is not None) == (shutil.which("cc") is not None and headers.exists())
 
 
 def read(body: bytes, reading: SpoolReading = READING) -> Rows:
@@ -37,7 +48,9 @@ def told(read_it: object, body: bytes) -> object:
 
 
 def assert_same(body: bytes) -> None:
-    assert told(read, body) == told(lambda each: expected(each, SOURCE), body)
+    by_the_rules = told(lambda each: expected(each, SOURCE), body)
+    assert told(read, body) == by_the_rules
+    assert told(lambda each: read(each, COMPILED), body) == by_the_rules
 
 
 def request_of(*spans: Span, scope: str = "", resource: tuple[KeyValue, ...] = ()) -> bytes:
@@ -207,24 +220,39 @@ def test_what_is_broken_in_a_span_that_is_refused_fails_the_request() -> None:
     assert_same(body)
 
 
-def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "MOST_BYTES", 20_000)
-    reading = SpoolReading()
+def test_a_broken_resource_fails_the_request_though_nothing_was_sent_of_it() -> None:
+    assert_same(framed(1, framed(1, framed(1, b"\x0f"))))
+
+
+@pytest.mark.parametrize("started", [1, 946_684_799_999_999_999, 946_684_800_000_000_001, 2**63, 2**64 - 1])
+def test_any_time_becomes_the_same(started: int) -> None:
+    for _ in range(2):
+        assert_same(request_of(span_of(start_time_unix_nano=started, end_time_unix_nano=2**64 - 1)))
+
+
+@pytest.mark.parametrize(("made", "most"), [(lambda: None, 20_000), (compiled, 40_000)])
+def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(
+    made: Callable[[], Compiled | None], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "MOST_BYTES", most)
+    reading = SpoolReading(made())
     for number in range(300):
         body = request_of(span_of(*KAFKA, text("who", f"someone {number}"), name=f"name {number % 40}"))
         assert read(body, reading) == expected(body, SOURCE)
-    assert reading.scanner.n_bytes <= 22_000
+    assert reading.scanner.n_bytes <= most + 3_000
 
 
-def test_the_first_attributes_of_very_many_count_and_none_is_remembered() -> None:
-    reading = SpoolReading()
+@pytest.mark.parametrize("made", [lambda: None, compiled])
+def test_the_first_attributes_of_very_many_count_and_none_is_remembered(made: Callable[[], Compiled | None]) -> None:
+    reading = SpoolReading(made())
     body = request_of(span_of(*KAFKA, *(text(f"k{number}", "v") for number in range(1_000))))
     assert read(body, reading) == expected(body, SOURCE)
     assert reading.scanner.n_bytes < 30_000
 
 
-def test_offsets_and_ids_are_not_remembered() -> None:
-    scanner = Scanner()
+@pytest.mark.parametrize("made", [lambda: None, compiled])
+def test_offsets_and_ids_are_not_remembered(made: Callable[[], Compiled | None]) -> None:
+    scanner = Scanner(made())
     for number in range(1_000, 3_000):
         place = KeyValue(key="messaging.kafka.message.offset", value=AnyValue(int_value=number * 10_000))
         own = (text("order.id", f"{number:032x}"), text("url.path", f"/orders/{number}"))
