@@ -38,7 +38,7 @@ def main() -> int:
         done = subprocess.run(words, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
         if done.returncode:
             _say(
-                f"The C compiler refused {SOURCE.name}, so Weir reads spans in Python, at half the speed:\n{done.stderr}"
+                f"The C compiler refused {SOURCE.name}: Weir reads spans in Python, at half the speed.\n{done.stderr}"
             )
             target.unlink(missing_ok=True)
             return 0

@@ -16,7 +16,7 @@ class Compiled(Protocol):
     def n_bytes(self) -> int:
         """About how much is remembered."""
 
-    def scan(  # noqa: PLR0913
+    def scan(
         self, ask: object, body: bytes, source: str, found: object, linked: Callable[..., Any], most_spans: int, /
     ) -> bool:
         """Add the spans of a request to `found`. False: declined, and `found` is not to be used."""
@@ -31,7 +31,7 @@ def compiled() -> Compiled | None:
         import weir_scanner
     except ImportError:
         return None
-    if weir_scanner.SOURCE != native.digest():
+    if native.digest() != weir_scanner.SOURCE:
         log.warning("The compiled scanner was built from other sources and is not used: run `python -m native`.")
         return None
     made: Compiled = weir_scanner.Scanner()

@@ -85,7 +85,7 @@ class Scope:
 
 
 class Scanner:
-    """Reads requests, and remembers what it has read. For one thread. `compiled`: the same in C, which asks this one."""
+    """Reads requests, and remembers what it has read. For one thread. `compiled`: the same in C, which asks here."""
 
     def __init__(self, compiled: native.Compiled | None = None) -> None:
         self.sketches = Sketches()

@@ -55,7 +55,7 @@ class Traits(dict[bytes, Trait]):
         return found
 
     def plain_bytes(self, raw: bytes, trait: Trait) -> int:
-        """How many bytes of an attribute, its name's, are enough to know its trait, where its value is plain; else 0."""
+        """How many bytes of an attribute, its name's, are enough to know its trait where its value is plain; else 0."""
         size = raw[1] + 2 if len(raw) > 1 else 0
         return size if self._plain.get(raw[:size]) is trait else 0
 
