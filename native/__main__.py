@@ -37,9 +37,7 @@ def main() -> int:
         words = [compiler, *FLAGS, f'-DWEIR_SOURCE="{digest()}"', f"-I{headers}", str(SOURCE), "-o", str(made)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
         if done.returncode:
-            _say(
-                f"The C compiler refused {SOURCE.name}: Weir reads spans in Python, at half the speed.\n{done.stderr}"
-            )
+            _say(f"The C compiler refused {SOURCE.name}: Weir reads spans in Python, at half the speed.\n{done.stderr}")
             target.unlink(missing_ok=True)
             return 0
         if done.stderr:
