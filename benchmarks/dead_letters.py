@@ -79,8 +79,9 @@ def _fill(n_letters: int) -> None:
 def _questions() -> list[tuple[str, Callable[[], object], float, float]]:
     """Name, question, and the most milliseconds that the first and a warm run may take."""
     from collector.clock import now
-    from dashboard.queries.dead_letters import failure_groups, parked_letters, state_counts
+    from dashboard.queries.dead_letters import parked_letters, state_counts
     from dashboard.queries.failure_facts import expiring, failure_facts
+    from dashboard.queries.failure_groups import failure_groups
     from dashboard.queries.letter_filter import condition
     from dashboard.queries.letter_selection import n_matching
 
@@ -105,6 +106,10 @@ def _questions() -> list[tuple[str, Callable[[], object], float, float]]:
         ("text that is nowhere", filtered("zzzz-nowhere"), 500, 500),
         ("by class, nothing fits", filtered("class:Nothing"), 500, 500),
         ("by key", filtered("key:order-777"), 500, 500),
+        ("by a part of a key, some fit", filtered("key:*der-777*"), 500, 500),
+        ("by a part of a key, nothing fits", filtered("key:nowhere*"), 500, 500),
+        ("by two letters of a key", filtered("key:zq*"), 500, 500),
+        ("by two letters of the message", filtered("zq"), 500, 500),
         ("of one partition's topic, attempts", filtered("topic:orders.dlq attempt>=2"), 500, 500),
     ]
 

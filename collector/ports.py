@@ -183,6 +183,13 @@ class Publisher(Protocol):
         """Wait so long for what is under way, then let go: what is left ends as NotDelivered."""
 
 
+class Rights(Protocol):
+    """What the user that sends is allowed. May raise KafkaUnreachable or KafkaRefused."""
+
+    def may_write(self, topics: Collection[str]) -> Mapping[str, bool | None]:
+        """Topic -> whether it may be written to; None where the broker does not tell. What is not there is missing."""
+
+
 # Looking ----------------------------------------------------------------------------------------------------------
 
 

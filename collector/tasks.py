@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from collector import clock, retention, wiring
-from collector.retry import outcomes, waking
+from collector.retry import outcomes, rights, waking
 from collector.retry.dispatch import dispatch
 from collector.store import closing, letter_bell, operations, retries, sample_chunks, usual_hops
 from collector.store.partitions import Leaves
@@ -65,6 +65,12 @@ def send_retries(operation_id: int) -> None:
     dispatch(operation_id, wiring.retry_sender, now=clock.now())
 
 
+@shared_task(name=waking.CHECK_TASK)
+def check_targets(topics: list[int]) -> None:
+    """Ask the brokers whether a plan's targets may be written to."""
+    rights.check(topics, wiring.retry_rights, now=clock.now)
+
+
 @shared_task(name="collector.sweep_retries")
 def sweep_retries() -> None:
     """Find what a lost wake-up left: each unfinished operation to a worker of its own."""
@@ -80,8 +86,14 @@ def forget_drafts() -> None:
 
 @shared_task(name="collector.settle_retries")
 def settle_retries() -> None:
-    """Draw the outcomes of what was sent."""
-    outcomes.settle(now=clock.now())
+    """Draw the outcomes of what was sent and is waited for."""
+    outcomes.settle(now=clock.now(), looks_far=False)
+
+
+@shared_task(name="collector.settle_silent_retries")
+def settle_silent_retries() -> None:
+    """Draw the outcomes of all that was sent, also where they come late."""
+    outcomes.settle(now=clock.now(), looks_far=True)
 
 
 @shared_task(name="collector.ring_letters")
@@ -104,6 +116,11 @@ SCHEDULE = {
     "sweep-retries": {"task": "collector.sweep_retries", "schedule": 2.0, "options": {"expires": 2.0}},
     "forget-drafts": {"task": "collector.forget_drafts", "schedule": 3600.0},
     "settle-retries": {"task": "collector.settle_retries", "schedule": 2.0, "options": {"expires": 2.0}},
+    "settle-silent-retries": {
+        "task": "collector.settle_silent_retries",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "ring-letters": {"task": "collector.ring_letters", "schedule": 1.0, "options": {"expires": 1.0}},
     "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},
     "learn-usual-hops": {"task": "collector.learn_usual_hops", "schedule": 60.0, "options": {"expires": 60.0}},

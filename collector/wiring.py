@@ -4,7 +4,8 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -29,8 +30,9 @@ from collector.kafka.lookup import KafkaLookup
 from collector.kafka.metadata import AdminMetadata
 from collector.kafka.properties import Access, properties, resolved
 from collector.kafka.publisher import KafkaPublisher
+from collector.kafka.rights import KafkaRights
 from collector.kafka.spool import make_spool
-from collector.ports import BrokerMetadata, FirstRecords, Log, Lookup, Publisher
+from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, Log, Lookup, Publisher, Rights
 from collector.retry.dispatch import STOPPING, Sender
 from collector.store import broker_names
 from collector.store.clusters import UNKNOWN
@@ -112,15 +114,37 @@ def spool_log() -> Log:
 @contextmanager
 def retry_sender() -> Iterator[Sender]:
     """A worker's way to the observed cluster, for as long as one dispatch takes."""
-    where = observed()
-    access = properties(where.access)
-    lookup: Lookup = KafkaLookup(access)
-    publisher: Publisher = KafkaPublisher(access)
+    where, name = observed(), f"{os.getpid()}@{socket.gethostname()}"
+    sends = properties(_sending(where.access))
+    lookup: Lookup = KafkaLookup(properties(where.access))
+    publisher: Publisher = KafkaPublisher(sends)
     try:
-        yield Sender(lookup, publisher, where.name, f"{os.getpid()}@{socket.gethostname()}", clock.now, STOPPING)
+        yield Sender(lookup, publisher, KafkaRights(sends), where.name, name, clock.now, STOPPING)
     finally:
         publisher.close(wait_seconds=SEND_OUT_SECONDS)
         lookup.close()
+
+
+@contextmanager
+def retry_rights(cluster: str) -> Iterator[Rights]:
+    """What the user that sends to this cluster may do. Raises KafkaRefused where the cluster is not observed."""
+    where = observed()
+    if where.name != cluster:
+        raise KafkaRefused(f"The cluster {cluster} is not observed any more.")
+    yield KafkaRights(properties(_sending(where.access)))
+
+
+def _sending(reads: Access) -> Access:
+    """As the user that sends retries, where there is one beside the user that reads (security: S46)."""
+    given: dict[str, Any] = {
+        "sasl": settings.WEIR_KAFKA_SASL if settings.WEIR_RETRY_USERNAME else "",
+        "username": settings.WEIR_RETRY_USERNAME,
+        "password": settings.WEIR_RETRY_PASSWORD,
+        "certificate": settings.WEIR_RETRY_TLS_CERT,
+        "key": settings.WEIR_RETRY_TLS_KEY,
+        "key_password": settings.WEIR_RETRY_TLS_KEY_PASSWORD,
+    }
+    return replace(reads, **{name: value for name, value in given.items() if value})
 
 
 def tap_rules(document: Document) -> TapRules:

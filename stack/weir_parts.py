@@ -28,7 +28,7 @@ GRANTS: Mapping[str, tuple[str, ...]] = {
     "fold": ("database",),
     "sample": ("database", "kafka", "spool", "named_secrets"),
     "web": ("database", "broker", "secret_key", "web_tls"),
-    "worker": ("database", "broker", "kafka", "spool", "secret_key", "named_secrets"),
+    "worker": ("database", "broker", "kafka", "retry", "spool", "secret_key", "named_secrets"),
     "beat": ("broker",),
 }
 
@@ -145,6 +145,7 @@ class Weir:
             "secret_key": {"SECRET_KEY_FILE": str(self.secrets / "secret_key")},
             "kafka": self._sign_in("WEIR_KAFKA", self.addresses.observed, self.secrets / "kafka_password"),
             "spool": self._sign_in("WEIR_SPOOL", self.addresses.spool, self.secrets / "spool_password"),
+            "retry": self._named("WEIR_RETRY_"),
             "otlp_tls": self._named("WEIR_OTLP_TLS_KEY"),
             "web_tls": self._named("WEIR_TLS_KEY"),
             "named_secrets": {

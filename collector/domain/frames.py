@@ -40,6 +40,14 @@ def unframed(body: bytes) -> Headers:
     return tuple(found)
 
 
+def readable(body: bytes) -> Headers | None:
+    """The headers, or None where the bytes are no framed headers."""
+    try:
+        return unframed(body)
+    except Malformed:
+        return None
+
+
 def _number(body: bytes, at: int) -> tuple[int, int]:
     if at + _NUMBER.size > len(body):
         raise Malformed("a number is missing")

@@ -12,6 +12,7 @@ ATTEMPT, NUMBER, OPERATION = "x-weir-attempt", "x-weir-attempt-number", "x-weir-
 ORIGINAL, SENT_AT, OLD_TRACE = "x-weir-original", "x-weir-sent-at", "x-weir-original-traceparent"
 
 MOST_HEADERS, MOST_VALUE_BYTES = 200, 64 * 1024
+UNREADABLE = "Its stored headers cannot be read."
 NO_TEXT = "The name of one of its headers is no UTF-8, which Weir's Kafka client cannot send."
 MOST_ATTEMPTS = 99  # believed from a header, which anybody may write
 
@@ -127,8 +128,13 @@ def is_stale(name: str) -> bool:
     )
 
 
-def unsendable(headers: Headers) -> str | None:
-    """Why a record with these headers cannot be sent again, or None. Nothing is ever trimmed."""
+def unsendable(headers: Headers | None) -> str | None:
+    """Why a record with these headers cannot be sent again, or None. Nothing is ever trimmed.
+
+    None as headers: what is stored of them cannot be read.
+    """
+    if headers is None:
+        return UNREADABLE
     if len(headers) > MOST_HEADERS:
         return f"It has {len(headers)} headers; at most {MOST_HEADERS} can be sent."
     if any(len(value or b"") > MOST_VALUE_BYTES for _, value in headers):

@@ -17,7 +17,7 @@ from collector.store.operations import Operation
 def progress(cursor: CursorWrapper, found: Operation, *, now: datetime) -> tuple[tuple[int, ...], list[Progress]]:
     """Where each step of the operation ends, and how each stands."""
     ends = bounds(found.sending.steps, found.n_items)
-    return ends, steps.progress(cursor, found.id, ends, now=now, wait_seconds=found.sending.wait_seconds)
+    return ends, steps.progress(cursor, found.id, len(ends), now=now, wait_seconds=found.sending.wait_seconds)
 
 
 def advance(*, now: datetime) -> int:

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.retry_targets import Permission
 from collector.retry.destinations import Sorted
+from collector.retry.rights import looked_up
 from collector.store import blast_radius
+from collector.store.target_rights import Right
 
 SAMPLE = 100  # letters whose headers are looked at
 
@@ -28,12 +31,13 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A topic that copies go to, why they may, and what to think of first."""
+    """A topic that copies go to, why they may, and what to think of first. `right`: whether Weir may write there."""
 
     topic: str
     n: int
     why: str
     warnings: tuple[str, ...]
+    right: Right | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class Blast:
     n_keys: int
 
 
-def blast(cursor: CursorWrapper, found: Sorted, *, left_out: Collection[int]) -> Blast:
-    """The blast radius of what can be sent, without those a person leaves out. Four statements."""
+def blast(cursor: CursorWrapper, found: Sorted, *, left_out: Collection[int], now: datetime) -> Blast:
+    """The blast radius of what can be sent, without those a person leaves out. Six statements."""
     out = set(left_out)
     by_topic: Counter[int] = Counter()
     failed: Counter[tuple[int, int | None]] = Counter()
@@ -61,9 +65,11 @@ def blast(cursor: CursorWrapper, found: Sorted, *, left_out: Collection[int]) ->
         names[goes.topic.id] = (goes.topic.name, why, _warnings(goes.topic.is_compacted, goes.topic.n_partitions))
         pairs += [(letter, goes.topic.id) for letter in letters]
     readers = blast_radius.readers(cursor, pairs)
+    rights = looked_up(cursor, list(by_topic), now=now)
     return Blast(
         targets=tuple(
-            Target(names[topic][0], n, _why(names[topic][1]), names[topic][2]) for topic, n in by_topic.most_common()
+            Target(names[topic][0], n, _why(names[topic][1]), names[topic][2], rights.get(topic))
+            for topic, n in by_topic.most_common()
         ),
         readers=tuple(
             Reader(

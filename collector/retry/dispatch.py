@@ -1,9 +1,10 @@
 """Send what was asked for: check, claim, send, record the report; after a crash, look for what may have been sent."""
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import AbstractContextManager
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from collector.domain.positions import Position
-from collector.domain.resending import Attempt, attempt_id, outgoing
+from collector.domain.resending import UNREADABLE, Attempt, attempt_id, outgoing
 from collector.ports import (
     KafkaRefused,
     KafkaUnreachable,
@@ -21,11 +22,13 @@ from collector.ports import (
     Outgoing,
     Publisher,
     QueueFull,
+    Rights,
     Unreadable,
 )
 from collector.retry.pacing import Pace
 from collector.retry.proofs import refusals
 from collector.retry.restoring import pauses_all
+from collector.retry.rights import refused
 from collector.store import operations, retries
 from collector.store.retries import Item
 
@@ -34,8 +37,11 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50  # items of one claim
 CLAIM_SECONDS = 0.1  # about how much sending one claim is: a pause takes effect after it
 ENDS_SECONDS = 2.0  # so old may the ends be from which a search would start
+GRANT_SECONDS = 30.0  # so old may the answer be whether a target may be written to
 REPORT_SECONDS = 20.0  # more than the publisher takes to deliver or give up
-ABANDONED_AFTER = timedelta(seconds=20)  # a claim this old has no send under way any more: the publisher gave up before
+ABANDONED_AFTER = timedelta(minutes=2)  # a claim this old has no bytes on the way to a broker any more (see _settled)
+LOOKS_BACK_SECONDS = 30.0  # so often a long run looks for claims that were abandoned
+QUIET_SECONDS = 5.0  # a broker that answers has, after so long, taken in what waited in its sockets
 FRESH_SECONDS = 5.0  # whoever stood still for longer after a claim sends no more: another may have it by now
 MOST_CLAIMS = 3
 _ELSEWHERE = "Its cluster {} is not the observed one any more."
@@ -51,15 +57,19 @@ class Sender:
 
     lookup: Lookup
     publisher: Publisher
+    rights: Rights
     cluster: str
     name: str
     now: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
+    quiet_seconds: float = QUIET_SECONDS
     ends: "Ends" = field(init=False)
+    grants: "Grants" = field(init=False)
     pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self.ends = Ends(self.lookup)
+        self.grants = Grants(self.rights)
 
 
 class Ends:
@@ -78,6 +88,24 @@ class Ends:
         return found
 
 
+class Grants:
+    """What the user that sends may write to, at most half a minute old."""
+
+    def __init__(self, rights: Rights) -> None:
+        self._rights = rights
+        self._found: dict[str, float] = {}
+
+    def need(self, topics: Collection[str]) -> None:
+        """Raises KafkaRefused where the brokers say that one of these may not be written to."""
+        old = [topic for topic in topics if time.monotonic() - self._found.get(topic, -math.inf) > GRANT_SECONDS]
+        if not old:
+            return
+        for topic, may in sorted(self._rights.may_write(old).items()):
+            if may is False:
+                raise KafkaRefused(refused(topic))
+        self._found |= dict.fromkeys(old, time.monotonic())
+
+
 def dispatch(operation_id: int, make_sender: Callable[[], AbstractContextManager[Sender]], *, now: datetime) -> None:
     """Send an operation's waiting items until none is left, or Kafka does not answer; the sweep comes again.
 
@@ -90,12 +118,21 @@ def dispatch(operation_id: int, make_sender: Callable[[], AbstractContextManager
             return
         try:
             with make_sender() as sender:
-                recover(operation_id, sender)
-                while not sender.stopping.is_set() and send_some(operation_id, sender):
-                    operations.note_trouble(operation_id, "")
+                _run(operation_id, sender)
         except (KafkaUnreachable, KafkaRefused) as error:
             log.warning("retry %d waits: %s", operation_id, error)
             operations.note_trouble(operation_id, str(error))
+
+
+def _run(operation_id: int, sender: Sender) -> None:
+    looked_back = -math.inf
+    while not sender.stopping.is_set():
+        if time.monotonic() - looked_back > LOOKS_BACK_SECONDS:
+            recover(operation_id, sender)
+            looked_back = time.monotonic()
+        if not send_some(operation_id, sender):
+            return
+        operations.note_trouble(operation_id, "")
 
 
 def _has_work(operation_id: int, now: datetime) -> bool:
@@ -114,6 +151,7 @@ def send_some(operation_id: int, sender: Sender) -> bool:
         return False
     refused = {item.attempt_id: _ELSEWHERE.format(item.cluster) for item in items if item.cluster != sender.cluster}
     items = [item for item in items if item.attempt_id not in refused]
+    sender.grants.need({item.target for item in items})
     ends = {topic: sender.ends.of(topic) for topic in sorted({item.target for item in items})}
     refused |= retries.held_back(operation_id, [item.attempt_id for item in items])
     refused |= {
@@ -151,7 +189,19 @@ def recover(operation_id: int, sender: Sender) -> None:
         _recover([item for item in items if item.target == topic], topic, sender)
 
 
+def _settled(topic: str, sender: Sender) -> bool:
+    """Whether everything that a dead sender's machine still sent to the target's brokers has arrived.
+
+    Its claim is two minutes old: its own client gave up after eight seconds, its kernel 102 s later (Linux,
+    tcp_orphan_retries). What a broker that stood still has in its sockets, it takes in once it answers again.
+    """
+    sender.lookup.ends(topic)
+    return not sender.stopping.wait(sender.quiet_seconds)
+
+
 def _recover(items: Sequence[Item], topic: str, sender: Sender) -> None:
+    if not _settled(topic, sender):
+        return
     try:
         found = _search(items, topic, sender.lookup)
     except Unreadable as error:
@@ -224,6 +274,8 @@ def _report(item: Item, future: Future[Position]) -> Position | None:
 
 
 def _outgoing(item: Item, ends: Mapping[int, tuple[int, int]], now: datetime) -> Outgoing:
+    if item.headers is None:
+        raise NotDelivered(UNREADABLE)
     attempt = Attempt(item.attempt_id, item.operation_id, item.number, str(item.dead_letter), now)
     partition = item.target_partition if item.target_partition in ends else None
     return Outgoing(item.target, item.key, item.value, outgoing(item.headers, attempt), partition)

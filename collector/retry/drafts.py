@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.canary import CAREFUL, Sending
 from collector.domain.dead_letters import OperationStatus
-from collector.retry import records, requests
+from collector.retry import records, requests, rights
 from collector.retry.blast import Blast, blast
 from collector.retry.choices import Choice, choices
 from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
@@ -89,6 +89,7 @@ def _write(
     found = sorted_out(cursor, wanted, target=target)
     left_out = found.counts()
     order = key_order.order_of(cursor, found.letters)
+    rights.looked_up(cursor, {goes.topic.id for _, goes, _ in found.sent}, now=now)
     operations.describe(
         cursor,
         number,
@@ -116,7 +117,7 @@ def draft(number: int, by: Asker, *, now: datetime, looks_at_blast: bool = False
         if looks_at_blast and found.looked_at is None:
             operations.describe(cursor, number, looked_at=now)
             found = replace(found, looked_at=now)
-        return _draft(cursor, found)
+        return _draft(cursor, found, now=now)
 
 
 def targets(number: int, by: Asker, *, now: datetime) -> tuple[Choice, ...]:
@@ -137,7 +138,7 @@ def _own(cursor: CursorWrapper, number: int, by: Asker, *, now: datetime, lock: 
     return found
 
 
-def _draft(cursor: CursorWrapper, found: Operation) -> Draft:
+def _draft(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
     target, error = found.target, ""
     try:
         result = sorted_out(cursor, found.letters, target=target)
@@ -149,7 +150,7 @@ def _draft(cursor: CursorWrapper, found: Operation) -> Draft:
     if later:
         left_out[NEWER] += len(later)
     n = len(result.letters) - len(later)
-    seen = blast(cursor, result, left_out=later)
+    seen = blast(cursor, result, left_out=later, now=now)
     order = _order(found, n)
     return Draft(
         operation=found,
@@ -207,7 +208,7 @@ def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, n
         _look_again(number, by, now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             found = _own(cursor, number, by, now=now, lock=True)
-            made = _draft(cursor, found)
+            made = _draft(cursor, found, now=now)
             _agreed(made, digest=digest, typed=typed)
             order = replace(_order(found, made.n), name=name.strip()[:MOST_NAME])
             requests.start(cursor, number, order, by, now=now)

@@ -18,15 +18,16 @@ PASSED_WAIT = timedelta(seconds=10)  # and before the commit; longer, for a trac
 Step = Callable[[CursorWrapper], int]
 
 
-def settle(*, now: datetime) -> int:
+def settle(*, now: datetime, looks_far: bool = True) -> int:
     """Draw what can be concluded now; how many sends got an outcome.
 
-    One transaction for each step, so that letters are always locked in one order.
+    One transaction for each step, so that letters are always locked in one order. `looks_far`: also at what has been
+    silent for longer than its wait.
     """
     steps: tuple[Step, ...] = (
-        partial(outcomes.failed_again, now=now),
-        partial(outcomes.processed, now=now, wait=TRACED_WAIT),
-        partial(outcomes.passed, now=now, wait=PASSED_WAIT),
+        partial(outcomes.failed_again, now=now, looks_far=looks_far),
+        partial(outcomes.processed, now=now, wait=TRACED_WAIT, looks_far=looks_far),
+        partial(outcomes.passed, now=now, wait=PASSED_WAIT, looks_far=looks_far),
     )
     n = sum(_alone(step) for step in steps)
     if n:

@@ -1,18 +1,20 @@
 """What sending one dead letter would do: where it goes and why it may, who gets it, and what to think of first."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.frames import Malformed, unframed
-from collector.domain.records import Headers
+from collector.domain.frames import readable
 from collector.domain.resending import removed, unsendable
 from collector.domain.retry_targets import Permission
 from collector.retry.destinations import destination, refusal, world_of
 from collector.retry.refusals import NotAllowed
+from collector.retry.rights import looked_up, refused
 from collector.store import freezing
 from collector.store.freezing import Destination, Kind
+from collector.store.target_rights import Right
 
 MOST_NEWER = 1_000  # events of the same key are counted up to here
 
@@ -42,9 +44,10 @@ class Plan:
     removed_headers: tuple[str, ...]
     n_newer: int | None
     warnings: tuple[str, ...]
+    right: Right | None = None  # whether Weir may write there
 
 
-def plan(letter_id: int, *, target: str | None = None) -> Plan | None:
+def plan(letter_id: int, *, target: str | None = None, now: datetime) -> Plan | None:
     """The plan for a letter, to `target` or to where it would go by itself; None where there is no such letter."""
     with connection.cursor() as cursor:
         found = freezing.kinds(cursor, [letter_id])
@@ -52,31 +55,26 @@ def plan(letter_id: int, *, target: str | None = None) -> Plan | None:
             return None
         kind = found[0]
         cursor.execute("select headers from dead_letter_body where dead_letter_id = %s", [letter_id])
-        headers, unreadable = _headers(cursor.fetchone()[0])
-        stops = refusal(kind) or unreadable or unsendable(headers)
-        made = Plan(letter_id, target, "", stops, (), removed(headers), None, ())
+        headers = readable(cursor.fetchone()[0])
+        stops = refusal(kind) or unsendable(headers)
+        made = Plan(letter_id, target, "", stops, (), removed(headers or ()), None, ())
         try:
             goes, why = destination(kind, target=target, world=world_of(cursor, found, target=target))
         except NotAllowed as error:
             return replace(made, refusal=made.refusal or str(error))
         readers = _readers(cursor, goes, kind)
         n_newer = _newer(cursor, letter_id)
+        right = looked_up(cursor, [goes.topic.id], now=now).get(goes.topic.id)
         return replace(
             made,
             target=goes.topic.name,
+            refusal=made.refusal or (refused(goes.topic.name) if right and right.may_write is False else None),
+            right=right,
             why=_why(cursor, why, kind, letter_id),
             readers=readers,
             n_newer=n_newer,
             warnings=tuple(_warnings(readers, n_newer)),
         )
-
-
-def _headers(framed: bytes) -> tuple[Headers, str | None]:
-    """As they are stored, or why they cannot be read."""
-    try:
-        return unframed(framed), None
-    except Malformed:
-        return (), "Its stored headers cannot be read."
 
 
 def _why(cursor: CursorWrapper, why: Permission, kind: Kind, letter_id: int) -> str:

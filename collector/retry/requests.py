@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.canary import AT_ONCE, Sending, bounds
 from collector.domain.dead_letters import LetterStatus, OperationStatus
 from collector.domain.records import Headers
-from collector.retry import records
+from collector.retry import records, rights
 from collector.retry.destinations import NEWER, TO_ORIGIN, sorted_out
 from collector.retry.plans import Plan, plan
 from collector.retry.records import Asker
@@ -137,13 +137,14 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
     if not n:
         raise NothingToSend(left_out)
     _fits(n, len(order.letters), order.expect)
-    sent = freezing.write_items(cursor, number, [(kind, goes) for kind, goes, _ in found.sent], left_out=later)
+    rights.refuse(cursor, {(goes.topic.id, goes.topic.name) for _, goes, _ in found.sent}, now=now)
+    ends = bounds(order.sending.steps, n)
+    sent = freezing.write_items(cursor, number, [each[:2] for each in found.sent], left_out=later, ends=ends)
     if order.edit is not None:
         freezing.write_edit(
             cursor, number, value=order.edit.value, headers=order.edit.headers, reason=order.edit.reason
         )
     targets = {goes.topic.id for _, goes, _ in found.sent}
-    ends = bounds(order.sending.steps, n)
     operations.describe(
         cursor,
         number,
@@ -162,9 +163,9 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
         sending=order.sending,
     )
     operations.note(cursor, number, f"confirmed: {n:,} to send", now=now, by=by.person_name)
-    facts = {"letters": n, "left_out": sum(left_out.values()), "target": order.target, "name": order.name}
     deed, reason = ("retry", "") if order.edit is None else ("edit and retry", order.edit.reason)
-    records.done(by, now, deed, number, reason=reason, **facts)
+    n_out = sum(left_out.values())
+    records.done(by, now, deed, number, reason=reason, letters=n, left_out=n_out, target=order.target, name=order.name)
     moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=[LetterStatus.OPEN], now=now)
     if len(moved) != n:
         raise RuntimeError("letters moved although they were locked")

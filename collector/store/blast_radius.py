@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.frames import unframed
+from collector.domain.frames import readable
 from collector.domain.resending import removed
 
 MOST_NAMES = 50
@@ -74,7 +74,7 @@ def downstream(cursor: CursorWrapper, topics: Collection[int], groups: Collectio
 def removed_headers(cursor: CursorWrapper, letters: Collection[int]) -> tuple[str, ...]:
     """Names of headers that will be taken off these letters, each once."""
     cursor.execute("select headers from dead_letter_body where dead_letter_id = any(%s)", [list(letters)])
-    found = [removed(unframed(headers)) for (headers,) in cursor.fetchall()]
+    found = [removed(readable(headers) or ()) for (headers,) in cursor.fetchall()]
     return tuple(dict.fromkeys(name for names in found for name in names))
 
 

@@ -7,7 +7,10 @@ from django.db import connection
 
 from collector.store.closing import KINDS, SETTLE, Ended, Leaf, Sized, ended
 
-KEPT = ("dead_letter", "dead_letter_body", "dead_letter_again", "letter_state", "retry_operation", "retry_item")
+KEPT = (
+    "dead_letter", "dead_letter_body", "dead_letter_again", "letter_state", "retry_operation", "retry_item",
+    "retry_count",
+)  # fmt: skip
 MOST_KEPT_SHARE = 0.8  # of the budget; above it something must be settled or the budget raised
 HELD_DROPS = timedelta(days=90)
 

@@ -127,22 +127,28 @@ def rules(
 
 # Round robin over the partitions, in order within each: a key's events keep their order, a first step sees many places.
 _FREEZE = """
-insert into retry_item (operation_id, ordinal, dead_letter_id, status, attempt_id, key_hash, target_topic_id,
+insert into retry_item (operation_id, ordinal, step, dead_letter_id, status, attempt_id, key_hash, target_topic_id,
   target_partition, verify_origin)
-select %s, row_number() over (order by r.turn, r.t nulls last, r.p nulls last, r.letter) - 1, r.letter, 0, r.attempt,
-  r.key_hash, r.target, r.target_partition, r.verify
-from (select f.*, d.key_hash, d.origin_topic_id t, d.origin_partition p,
-    case when d.origin_topic_id = f.target then d.origin_partition end target_partition,
-    row_number() over (partition by d.origin_topic_id, d.origin_partition order by d.origin_offset, d.id) turn
-  from unnest(%s::bigint[], %s::uuid[], %s::int[], %s::boolean[]) f(letter, attempt, target, verify)
-  join dead_letter d on d.id = f.letter) r
+select %s, i.ordinal, width_bucket(i.ordinal, %s::bigint[]), i.letter, 0, i.attempt, i.key_hash, i.target,
+  i.target_partition, i.verify
+from (select r.*, row_number() over (order by r.turn, r.t nulls last, r.p nulls last, r.letter) - 1 ordinal
+  from (select f.*, d.key_hash, d.origin_topic_id t, d.origin_partition p,
+      case when d.origin_topic_id = f.target then d.origin_partition end target_partition,
+      row_number() over (partition by d.origin_topic_id, d.origin_partition order by d.origin_offset, d.id) turn
+    from unnest(%s::bigint[], %s::uuid[], %s::int[], %s::boolean[]) f(letter, attempt, target, verify)
+    join dead_letter d on d.id = f.letter) r) i
 """
 
 
 def write_items(
-    cursor: CursorWrapper, operation_id: int, sent: Sequence[tuple[Kind, Destination]], *, left_out: Collection[int]
+    cursor: CursorWrapper,
+    operation_id: int,
+    sent: Sequence[tuple[Kind, Destination]],
+    *,
+    left_out: Collection[int],
+    ends: Sequence[int],
 ) -> list[int]:
-    """Write an item for each letter, save those left out; the letters' ids."""
+    """Write an item for each letter, save those left out; the letters' ids. `ends`: where each step ends."""
     rows = [
         (letter, goes.topic.id, goes.verify) for kind, goes in sent for letter in kind.letters if letter not in left_out
     ]
@@ -150,6 +156,7 @@ def write_items(
         _FREEZE,
         [
             operation_id,
+            list(ends),
             [letter for letter, _, _ in rows],
             [UUID(bytes=token_bytes(16)) for _ in rows],  # who cannot read the target cannot guess it
             [target for _, target, _ in rows],

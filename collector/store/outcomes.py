@@ -9,15 +9,32 @@ from collector.domain.topology import Evidence
 from collector.store.letter_states import move
 
 _BETTER = timedelta(minutes=10)  # so long a trace may still make "processed" of "passed"
+_SOON_BETTER = timedelta(seconds=20)
+_REMEMBERED = timedelta(days=7)
+# Items whose outcome is waited for. Each look reads those alone; what stayed silent is looked at once a minute.
+_NEAR = (
+    "select i.* from retry_operation o join retry_item i on i.operation_id = o.id and i.status = 2"
+    " where (o.ended_at is null or o.ended_at > %(now)s - make_interval(secs => o.wait_seconds + 600))"
+    "  and i.sent_at > %(now)s - make_interval(secs => o.wait_seconds + 60)"
+)
+_ALL = (
+    "select i.* from retry_operation o join retry_item i on i.operation_id = o.id and i.status = 2"
+    " where i.sent_at > %(remembered)s"
+)
+_GROUP = (
+    " cross join lateral (select coalesce(d.group_id, (select min(r.group_id) from group_now r"
+    "  where r.topic_id = i.target_topic_id having count(*) = 1)) id) g"
+)
 
 
-def failed_again(cursor: CursorWrapper, *, now: datetime) -> int:
+def failed_again(cursor: CursorWrapper, *, now: datetime, looks_far: bool) -> int:
     """A later death is there: the letter is open again. It counts also when an outcome was drawn too early."""
+    since = now - (_REMEMBERED if looks_far else _BETTER)
     cursor.execute(
         "update retry_item i set status = %s, ended_at = %s, outcome = a.exception_class, evidence = 0"
-        " from dead_letter_again a where a.attempt_id = i.attempt_id and i.status in (2, 3, 4, 5)"
+        " from dead_letter_again a where a.seen_at > %s and a.attempt_id = i.attempt_id and i.status in (2, 3, 4, 5)"
         " returning i.dead_letter_id",
-        [int(ItemStatus.FAILED_AGAIN), now],
+        [int(ItemStatus.FAILED_AGAIN), now, since],
     )
     return _settled(
         cursor,
@@ -27,40 +44,47 @@ def failed_again(cursor: CursorWrapper, *, now: datetime) -> int:
     )
 
 
-def processed(cursor: CursorWrapper, *, now: datetime, wait: timedelta) -> int:
+def processed(cursor: CursorWrapper, *, now: datetime, wait: timedelta, looks_far: bool) -> int:
     """A process span of the group at the sent position, without error, and `wait` later still no death.
 
     The group is the failed one, or the only one that reads the target where the dead letter names none.
     A span that only received proves nothing: some libraries end it before anything was done.
     """
     cursor.execute(
-        "update retry_item u set status = %s, ended_at = %s, outcome = '', evidence = u.evidence | %s"
-        " from retry_item i join dead_letter d on d.id = i.dead_letter_id"
-        " cross join lateral (select coalesce(d.group_id, (select min(r.group_id) from group_now r"
-        "  where r.topic_id = i.target_topic_id having count(*) = 1)) id) g"
-        " where u.attempt_id = i.attempt_id and u.status in (2, 5) and"
-        "  (i.status = 2 or (i.status = 5 and i.ended_at > %s))"
+        "update retry_item u set status = %(status)s, ended_at = %(now)s, outcome = '',"  # noqa: S608  of constants
+        " evidence = u.evidence | %(traced)s"
+        f" from ({_ALL if looks_far else _NEAR}"
+        "  union all select i.* from retry_item i where i.status = 5 and i.ended_at > %(better)s) i"
+        f" join dead_letter d on d.id = i.dead_letter_id {_GROUP}"
+        " where u.attempt_id = i.attempt_id and u.status in (2, 5)"
         "  and exists (select 1 from span s join edge e on e.id = s.edge_id and e.kind = 2"
         "   left join group_hint h on h.service_id = e.service_id and h.topic_id = e.topic_id"
         "   where s.topic_id = i.target_topic_id and s.kafka_partition = i.sent_partition"
-        "    and s.kafka_offset = i.sent_offset and s.op = 3 and s.status <> 2 and s.stored_at <= %s"
+        "    and s.kafka_offset = i.sent_offset and s.op = 3 and s.status <> 2 and s.stored_at <= %(seen)s"
+        "    and s.stored_at > i.sent_at - interval '10 minutes'"
         "    and coalesce(e.group_id, h.group_id) = g.id)"
         " returning u.dead_letter_id",
-        [int(ItemStatus.PROCESSED), now, int(Evidence.TRACED), now - _BETTER, now - wait],
+        {
+            "status": int(ItemStatus.PROCESSED),
+            "now": now,
+            "traced": int(Evidence.TRACED),
+            "remembered": now - _REMEMBERED,
+            "better": now - (_BETTER if looks_far else _SOON_BETTER),
+            "seen": now - wait,
+        },
     )
     return _settled(cursor, ItemStatus.PROCESSED, out_of=(LetterStatus.SENT, LetterStatus.PASSED), now=now)
 
 
-def passed(cursor: CursorWrapper, *, now: datetime, wait: timedelta) -> int:
+def passed(cursor: CursorWrapper, *, now: datetime, wait: timedelta, looks_far: bool) -> int:
     """The group's committed offset is behind the sent position, and `wait` after that was seen still no death."""
     cursor.execute(
-        "update retry_item u set passed_at = %s from retry_item i join dead_letter d on d.id = i.dead_letter_id"
-        " cross join lateral (select coalesce(d.group_id, (select min(r.group_id) from group_now r"
-        "  where r.topic_id = i.target_topic_id having count(*) = 1)) id) g"
+        "update retry_item u set passed_at = %(now)s"  # noqa: S608  of constants
+        f" from ({_ALL if looks_far else _NEAR}) i join dead_letter d on d.id = i.dead_letter_id {_GROUP}"
         " join group_now n on n.group_id = g.id"
-        " where u.attempt_id = i.attempt_id and i.status = 2 and i.passed_at is null"
+        " where u.attempt_id = i.attempt_id and i.passed_at is null"
         "  and n.topic_id = i.target_topic_id and n.committed[i.sent_partition + 1] > i.sent_offset",
-        [now],
+        {"now": now, "remembered": now - _REMEMBERED},
     )
     cursor.execute(
         "update retry_item set status = %s, ended_at = %s, outcome = '', evidence = evidence | %s"
@@ -74,8 +98,10 @@ def finish(cursor: CursorWrapper, *, now: datetime) -> int:
     """Operations with nothing left to send, and no outcome that is still waited for, are done."""
     cursor.execute(
         "with done as (update retry_operation o set status = 2, ended_at = %s, waits_for_person = false, trouble = ''"
-        " where status in (0, 1) and not exists (select 1 from retry_item i where i.operation_id = o.id"
-        "  and (i.status in (0, 1) or (i.status = 2 and i.sent_at > %s - make_interval(secs => o.wait_seconds))))"
+        " where status in (0, 1) and not exists (select 1 from retry_count c where c.operation_id = o.id"
+        "  and c.status in (0, 1) and c.n > 0)"
+        "  and not exists (select 1 from retry_item i where i.operation_id = o.id and i.status = 2"
+        "   and i.sent_at > %s - make_interval(secs => o.wait_seconds))"
         " returning id)"
         " insert into retry_log (operation_id, at, person_name, what) select id, %s, '', 'done' from done",
         [now, now, now],

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.changes import announce
 from collector.domain.dead_letters import LETTER_OF_ITEM, ItemStatus, LetterStatus, OperationStatus
 from collector.domain.dialects.registry import key_for
-from collector.domain.frames import unframed
+from collector.domain.frames import readable
 from collector.domain.positions import Position
 from collector.domain.records import Headers
 from collector.store.letter_states import move
@@ -43,6 +43,7 @@ class Item:
     """One send with everything it needs. `origin` is set where the record there must be compared first.
 
     `value` and `headers` are those of an edited copy where there is one; the origin holds `original_value`.
+    `headers` is None where what is stored of them cannot be read: it is not sent.
     """
 
     operation_id: int
@@ -57,7 +58,7 @@ class Item:
     key: bytes | None
     value: bytes | None
     original_value: bytes | None
-    headers: Headers
+    headers: Headers | None
     search_from: Mapping[int, int]
     n_claims: int
     cluster: str  # of the target, by its shown name
@@ -265,7 +266,7 @@ def _item(row: tuple[Any, ...]) -> Item:
         key=key_for(target, dialect=dialect, key=key),
         value=value if edited_headers is None else edited_value,
         original_value=value,
-        headers=unframed(headers if edited_headers is None else edited_headers),
+        headers=readable(headers if edited_headers is None else edited_headers),
         search_from={int(number): offset for number, offset in found.items()},
         n_claims=n_claims,
         cluster=cluster,

@@ -1,6 +1,5 @@
 """How the items of an operation stand, step by step, and the moves of all that wait."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -12,19 +11,26 @@ from collector.domain.dead_letters import ItemStatus, OperationStatus
 UNDER_WAY = (OperationStatus.REQUESTED, OperationStatus.RUNNING)
 
 
+# Of the items themselves only those are read whose outcome is still waited for.
+_PROGRESS = """
+select c.step, c.n, c.waiting, coalesce(o.n, 0), c.good, c.bad + c.sent - coalesce(o.n, 0)
+from (select step, sum(n)::int n, coalesce(sum(n) filter (where status in (0, 1)), 0)::int waiting,
+    coalesce(sum(n) filter (where status = 2), 0)::int sent,
+    coalesce(sum(n) filter (where status in (4, 5)), 0)::int good,
+    coalesce(sum(n) filter (where status in (3, 6)), 0)::int bad
+  from retry_count where operation_id = %(id)s group by 1) c
+left join (select step, count(*)::int n from retry_item
+  where operation_id = %(id)s and sent_at > %(since)s and status = 2 group by 1) o using (step)
+"""
+
+
 def progress(
-    cursor: CursorWrapper, operation_id: int, ends: Sequence[int], *, now: datetime, wait_seconds: int
+    cursor: CursorWrapper, operation_id: int, n_steps: int, *, now: datetime, wait_seconds: int
 ) -> list[Progress]:
-    """One count for each step; `ends`: where each ends. One statement."""
-    cursor.execute(
-        "select width_bucket(ordinal, %s::int[]), count(*), count(*) filter (where status in (0, 1)),"
-        " count(*) filter (where status = 2 and sent_at > %s), count(*) filter (where status in (4, 5)),"
-        " count(*) filter (where status in (3, 6) or (status = 2 and sent_at <= %s))"
-        " from retry_item where operation_id = %s group by 1",
-        [list(ends), *[now - timedelta(seconds=wait_seconds)] * 2, operation_id],
-    )
+    """How the items of each step stand. One statement."""
+    cursor.execute(_PROGRESS, {"id": operation_id, "since": now - timedelta(seconds=wait_seconds)})
     found = {step: Progress(*counts) for step, *counts in cursor.fetchall()}
-    return [found.get(step, Progress(0, 0, 0, 0, 0)) for step in range(len(ends))]
+    return [found.get(step, Progress(0, 0, 0, 0, 0)) for step in range(n_steps)]
 
 
 def to_judge() -> list[int]:
@@ -39,7 +45,9 @@ def to_judge() -> list[int]:
 
 def n_in_flight(cursor: CursorWrapper, operation_id: int) -> int:
     """How many are being sent, or have no outcome yet."""
-    cursor.execute("select count(*) from retry_item where operation_id = %s and status in (1, 2)", [operation_id])
+    cursor.execute(
+        "select coalesce(sum(n), 0) from retry_count where operation_id = %s and status in (1, 2)", [operation_id]
+    )
     return int(cursor.fetchone()[0])
 
 

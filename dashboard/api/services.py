@@ -14,7 +14,7 @@ from dashboard.api.topology import After, From, Limit, To, paged
 from dashboard.queries import service as one_service
 from dashboard.queries import services as service_queries
 from dashboard.queries import wire
-from dashboard.queries.dead_letters import FailureGroup
+from dashboard.queries.failure_groups import FailureGroup
 from dashboard.queries.marks import marks_of_service
 from dashboard.queries.service_series import service_series
 from dashboard.queries.service_versions import VersionRow

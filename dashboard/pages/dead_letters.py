@@ -16,16 +16,10 @@ from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.audit import address_of
-from dashboard.queries.dead_letters import (
-    MOST_GROUPS,
-    STATUSES,
-    FailureGroup,
-    failure_groups,
-    parked_letters,
-    state_counts,
-)
-from dashboard.queries.dead_letters import failure_group as one_group
+from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
 from dashboard.queries.failure_facts import backfills, expiring, failure_facts
+from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
+from dashboard.queries.failure_groups import failure_group as one_group
 from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_filter import BadFilter, Condition, condition
 from dashboard.queries.letter_selection import n_matching, selection

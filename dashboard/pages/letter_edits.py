@@ -19,7 +19,7 @@ from collector.retry.requests import Edit, retry
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.audit import address_of, recorded
-from dashboard.queries.dead_letters import Body, Letter, letter, letter_body
+from dashboard.queries.dead_letter import Body, Letter, letter, letter_body
 from dashboard.queries.hiding import aim_for
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _page(
             for header in editing.editable_headers(_headers(body))
         ]
         facts["reason"] = typed.reason if typed else ""
-        facts["plan"] = plan(found.id)
+        facts["plan"] = plan(found.id, now=now())
         if edit is not None:
             facts["lines"] = editing.difference(body.value or b"", edit.value)
             facts["n_headers"] = _n_changed(_headers(body), edit.headers)

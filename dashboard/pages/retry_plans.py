@@ -15,7 +15,7 @@ from collector.retry.requests import retry
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.audit import address_of
-from dashboard.queries.dead_letters import Letter, letter
+from dashboard.queries.dead_letter import Letter, letter
 
 if TYPE_CHECKING:
     from dashboard.models import Person
@@ -29,7 +29,7 @@ def retry_plan(request: HttpRequest, number: int) -> HttpResponse:
     """GET says what would happen and sends nothing; POST sends this one letter, once per form."""
     wanted = (request.POST if request.method == "POST" else request.GET).get("target", "")[:LONGEST_TOPIC]
     found = letter(number)
-    made = plan(number, target=wanted or None) if found else None
+    made = plan(number, target=wanted or None, now=now()) if found else None
     if found is None or made is None:
         raise Http404(f"There is no dead letter {number}.")
     if request.method != "POST":
@@ -67,7 +67,7 @@ def _page(
 
 def _targets(found: Letter, made: Plan) -> Sequence[str]:
     """What may be chosen: where it goes by itself, and where it came from."""
-    usual = plan(found.id)
+    usual = plan(found.id, now=now())
     wanted = [usual.target if usual else None, found.origin_topic, made.target]
     return list(dict.fromkeys(name for name in wanted if name))
 

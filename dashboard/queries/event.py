@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from collector.domain import identities
-from collector.domain.frames import Malformed, unframed
+from collector.domain.frames import readable
 from collector.domain.lineage import Path, onward, path_of_event, path_of_trace, with_passings
 from collector.domain.records import Headers
 from collector.domain.texts import storable, storable_bytes
@@ -123,10 +123,7 @@ def payload(cluster: str, topic: str, partition: int, offset: int) -> Payload | 
     if row is None:
         return None
     key, value, framed = _bytes(row[0]), _bytes(row[1]), bytes(row[2])
-    try:
-        headers = unframed(framed)
-    except Malformed:
-        headers = None
+    headers = readable(framed)
     veil = hiding.veil(hiding.aim_for(topic, row[3]), key=key, value=value, headers=framed)
     if not veil.aim:
         return Payload(key, value, headers, len(value or b""), is_masked=False)

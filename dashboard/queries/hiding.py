@@ -8,7 +8,7 @@ from django.db import connection
 
 from collector.config.rules import standing
 from collector.domain import masking
-from collector.domain.frames import Malformed, unframed
+from collector.domain.frames import readable
 from collector.domain.masking import MASK, NOTHING, Aim, Concealed
 from collector.domain.records import Headers
 
@@ -122,10 +122,7 @@ left join topic o on o.id = x.origin_topic_id
 
 
 def _headers(framed: bytes | None) -> Headers | None:
-    try:
-        return None if framed is None else unframed(framed)
-    except Malformed:
-        return None
+    return None if framed is None else readable(framed)
 
 
 def _bytes(held: Any) -> bytes | None:  # noqa: ANN401  bytes or a view of them, as the driver likes

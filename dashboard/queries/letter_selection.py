@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from django.db import connection
 
 from collector.domain.dead_letters import LetterStatus
-from dashboard.queries.dead_letters import LETTERS, STATUSES, failure_group
+from dashboard.queries.dead_letters import LETTERS, STATUSES
+from dashboard.queries.failure_groups import failure_group
 from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_filter import MOST_TEXT, Condition, condition
 

@@ -37,20 +37,27 @@ class LogLine:
     what: str
 
 
+# Of the items themselves only those are read whose outcome is still waited for.
+_STEPS = """
+select c.step, c.n, c.n_sent, c.n_done, c.n_failed, coalesce(o.n, 0), c.n_unsure - coalesce(o.n, 0), c.n_left, o.last_at
+from (select step, sum(n)::int n, coalesce(sum(n) filter (where is_sent), 0)::int n_sent,
+    coalesce(sum(n) filter (where status in (4, 5)), 0)::int n_done,
+    coalesce(sum(n) filter (where status = 6), 0)::int n_failed,
+    coalesce(sum(n) filter (where status in (2, 3)), 0)::int n_unsure,
+    coalesce(sum(n) filter (where status in (0, 1)), 0)::int n_left
+  from retry_count where operation_id = %(id)s group by 1) c
+left join (select step, count(*)::int n, max(sent_at) last_at from retry_item
+  where operation_id = %(id)s and sent_at > %(since)s and status = 2 group by 1) o using (step)
+"""
+
+
 def steps_of(
     cursor: CursorWrapper, number: int, sending: Sending, *, n_items: int, released: int, now: datetime
 ) -> tuple[Step, ...]:
     """All steps, in order; () for an operation that sends all at once. One statement."""
     ends = bounds(sending.steps, n_items)
     at = step_of(ends, released)
-    cursor.execute(
-        "select width_bucket(ordinal, %s::int[]), count(*), count(*) filter (where sent_at is not null),"
-        " count(*) filter (where status in (4, 5)), count(*) filter (where status = 6),"
-        " count(*) filter (where status = 2 and sent_at > %s), count(*) filter (where status = 3 or"
-        "  (status = 2 and sent_at <= %s)), count(*) filter (where status in (0, 1)),"
-        " max(sent_at) filter (where status = 2) from retry_item where operation_id = %s group by 1",
-        [list(ends), *[now - timedelta(seconds=sending.wait_seconds)] * 2, number],
-    )
+    cursor.execute(_STEPS, {"id": number, "since": now - timedelta(seconds=sending.wait_seconds)})
     found = {row[0]: row[1:] for row in cursor.fetchall()}
     steps = []
     for index in range(len(ends) if sending.steps else 0):

@@ -11,8 +11,8 @@ from collector.domain.texts import storable
 from dashboard.queries import graph
 from dashboard.queries.catalogue import TopicName
 from dashboard.queries.conditions import Behind, Health
-from dashboard.queries.dead_letters import FailureGroup, failure_groups_of
 from dashboard.queries.edges import BUCKET, CONSUME, PRODUCE, floor
+from dashboard.queries.failure_groups import FailureGroup, failure_groups_of
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Facts, facts
 from dashboard.queries.latencies import Latency

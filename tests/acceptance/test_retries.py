@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import psutil
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -49,18 +50,18 @@ class Shop:
         for future in made.values():
             future.result(timeout=20)
 
-    def die(self, n_letters: int = N_LETTERS) -> list[int]:
+    def die(self, n_letters: int = N_LETTERS, *, value: bytes | None = None) -> list[int]:
         """Orders are written, die, and are parked; the letters' ids."""
         producer = Producer({"bootstrap.servers": self.bootstrap})
         for n in range(n_letters):
             original = dead_record(n)
-            producer.produce(self.topic, key=original.key, value=original.value, partition=1)
+            producer.produce(self.topic, key=original.key, value=value or original.value, partition=1)
         producer.flush(20)
         for n in range(n_letters):
             dead = dead_record(n, origin_offset=n)
             changed = {"kafka_dlt-original-topic": self.topic.encode(), "kafka_dlt-original-partition": b"\0\0\0\1"}
             headers: list[tuple[str, str | bytes | None]] = [(h, changed.get(h, v)) for h, v in dead.headers]
-            producer.produce(f"{self.topic}.dlq", key=dead.key, value=dead.value, headers=headers, partition=1)
+            producer.produce(f"{self.topic}.dlq", key=dead.key, value=value or dead.value, headers=headers, partition=1)
         producer.flush(20)
         with connection.cursor() as cursor:
             found = [(record, self.world.dlq, letter) for record in self._dead(n_letters) if (letter := read(record))]
@@ -135,7 +136,7 @@ def test_a_worker_that_is_killed_between_the_send_and_its_report_leads_to_no_sec
     assert len(shop.copies()) == 1
     assert one("select count(*) from retry_item where status = 1") == N_LETTERS
     # The next worker waits until the dead one's producer must have given up; here that time has passed.
-    rows("update retry_item set claimed_at = claimed_at - interval '1 minute' returning 1")
+    rows("update retry_item set claimed_at = claimed_at - interval '3 minutes' returning 1")
     worker = shop.worker(operation)
     _, said = worker.communicate(timeout=90)
     assert worker.returncode == 0, said
@@ -145,6 +146,40 @@ def test_a_worker_that_is_killed_between_the_send_and_its_report_leads_to_no_sec
     )
     assert one("select count(*) from retry_item where status = 2 and sent_offset is not null") == N_LETTERS
     assert rows("select status, n from failure_count where n > 0") == [(2, N_LETTERS)]
+
+
+def _listening(port: int) -> int:
+    """The process that listens there."""
+    found = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    (pid,) = {each.pid for each in found if each.laddr and each.laddr.port == port and each.pid}
+    return pid
+
+
+def test_a_record_in_the_socket_of_a_frozen_broker_is_found_and_not_sent_twice(shop: Shop) -> None:
+    operation = _asked(shop.die(2, value=random.Random(4).randbytes(5_000)))
+    port = int(shop.bootstrap.rpartition(":")[2])
+    broker = _listening(port)
+    try:
+        killed = shop.worker(operation, "freeze", str(broker), str(port))
+        _, said = killed.communicate(timeout=90)
+        assert killed.returncode == -signal.SIGKILL, said
+        rows("update retry_item set claimed_at = claimed_at - interval '3 minutes' where status = 1 returning 1")
+        worker = shop.worker(operation, "patient")
+        asking, until = psutil.Process(worker.pid), time.monotonic() + 60
+        while not any(each.raddr and each.raddr.port == port for each in asking.net_connections("tcp")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    until = time.monotonic() + 120
+    while one("select count(*) from retry_item where status = 1"):
+        assert time.monotonic() < until
+        worker.communicate(timeout=90)
+        worker = shop.worker(operation, "patient")
+    worker.communicate(timeout=90)
+    originals = sorted(copy.first("x-weir-original") or b"" for copy in shop.copies())
+    assert originals == [f"{shop.topic}.dlq/1/{n}".encode() for n in range(2)]
+    assert rows("select status, count(*) from retry_item group by 1") == [(2, 2)]
 
 
 def test_workers_that_are_killed_at_random_points_send_each_letter_once(shop: Shop) -> None:
@@ -160,7 +195,7 @@ def test_workers_that_are_killed_at_random_points_send_each_letter_once(shop: Sh
             time.sleep(dice.random() / 50)
         worker.kill()
         worker.communicate()
-        rows("update retry_item set claimed_at = claimed_at - interval '1 minute' where status = 1 returning 1")
+        rows("update retry_item set claimed_at = claimed_at - interval '3 minutes' where status = 1 returning 1")
     last = shop.worker(operation)
     _, said = last.communicate(timeout=120)
     assert last.returncode == 0, said

@@ -1,8 +1,12 @@
-"""What Kafka does not let us read stops nothing else, and is named."""
+"""What Kafka does not let us do stops nothing else, and is named; and what Weir needs is no more than what it says.
 
-import os
+Against a real broker with an authorizer and three users: `weir` may all, `reader` what docs/connecting.md grants to the
+user that reads, `sender` may write to one topic.
+"""
+
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,9 +20,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 )
 from confluent_kafka.cimpl import NewTopic
 
+from collector.kafka.first_records import KafkaFirstRecords
 from collector.kafka.log import KafkaLog
+from collector.kafka.lookup import KafkaLookup
+from collector.kafka.memory import MemoryBroker
+from collector.kafka.memory_rights import MemoryRights
+from collector.kafka.metadata import AdminMetadata
 from collector.kafka.publisher import KafkaPublisher
-from collector.ports import Outgoing, Partition
+from collector.kafka.rights import KafkaRights
+from collector.ports import KafkaUnreachable, NotDelivered, Outgoing, Partition, Rights
 from stack import cache, kafka, places
 from stack.environment import server_environment
 from stack.ports import free_port
@@ -27,47 +37,89 @@ from stack.supervisor import Supervisor
 pytestmark = pytest.mark.kafka
 
 OPEN, SECRET = Partition("open", 0), Partition("secret", 0)
+TOPICS = ("open", "secret", "orders", "orders.dlq")
+SECONDS = 30
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[str]:
-    """A broker with an authorizer; `secret` may be described by everybody and read by nobody."""
-    fetched = cache.filled(os.environ, say=lambda _: None)
-    broker = kafka.embedded(
-        tmp_path / "kafka",
+@dataclass(frozen=True)
+class GuardedKafka(kafka.Kafka):
+    """The embedded broker with two users more, who may only what ACLs grant."""
+
+    def configuration(self) -> str:
+        """Of a name given twice, the last one counts."""
+        before = super().configuration()
+        (users,) = (line for line in before.splitlines() if line.startswith("listener.name.clients.plain"))
+        more = " ".join(f'user_{name}="{name}-s3cret"' for name in ("reader", "sender"))
+        return f"{before}{users.removesuffix(';')} {more};\n"
+
+    def as_user(self, name: str) -> dict[str, str | int]:
+        """Properties of a client that signs in as this user."""
+        return {**self.client, "sasl.username": name, "sasl.password": f"{name}-s3cret"}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
+    """With the topics, one record in each, and the ACLs."""
+    folder = tmp_path_factory.mktemp("guarded")
+    for part in (folder, *folder.parents[:2]):
+        part.chmod(0o755)
+    fetched = cache.filled({}, say=lambda _: None)
+    broker = GuardedKafka(
+        folder=places.made_private(folder / "kafka"),
         jars=fetched.kafka_jars,
         start_cache=fetched.start_cache,
-        ports=(free_port(), free_port()),
-        asks_password=False,
-        settings={
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "allow.everyone.if.no.acl.found": "true",
-        },
+        port=free_port(),
+        controller_port=free_port(),
+        asks_password=True,
+        settings={},
     )
-    parts = broker.parts(env=server_environment(os.environ))
-    supervisor = Supervisor(parts, places.made_private(tmp_path / "logs"), say=lambda _: None)
+    supervisor = Supervisor(
+        broker.parts(env=server_environment({})), places.made_private(Path(folder) / "logs"), say=lambda _: None
+    )
     try:
         supervisor.start()
-        yield broker.bootstrap
+        _furnish(broker)
+        yield broker
     finally:
         supervisor.stop()
 
 
-def test_a_topic_that_may_not_be_read_is_told_and_the_others_are_read(guarded: str) -> None:
-    properties: dict[str, str | int] = {"bootstrap.servers": guarded}
-    admin = AdminClient({"bootstrap.servers": guarded})
-    for future in admin.create_topics([NewTopic(name, 1, 1) for name in ("open", "secret")]).values():
+def _furnish(broker: GuardedKafka) -> None:
+    admin = AdminClient(dict(broker.client))
+    for future in admin.create_topics([NewTopic(name, 1, 1) for name in TOPICS]).values():
         future.result(20)
-    for operation in (AclOperation.DESCRIBE, AclOperation.WRITE):
-        allow(admin, operation)
-    publisher = KafkaPublisher(properties)
-    for name in ("open", "secret"):
-        publisher.publish(Outgoing(name, None, b"v", (), 0)).result(20)
-    log = KafkaLog(properties, commits=False)
+    publisher = KafkaPublisher(dict(broker.client))
+    for name in TOPICS:
+        publisher.publish(Outgoing(name, b"k", b"v", (), 0)).result(20)
+    publisher.close(wait_seconds=1)
+    operation, topic, group = AclOperation, ResourceType.TOPIC, ResourceType.GROUP
+    grants = [
+        *(_acl("reader", topic, "*", one) for one in (operation.DESCRIBE, operation.DESCRIBE_CONFIGS, operation.READ)),
+        _acl("reader", group, "*", operation.DESCRIBE),
+        _acl("reader", ResourceType.BROKER, "kafka-cluster", operation.DESCRIBE),
+        _acl("reader", topic, "secret", operation.READ, AclPermissionType.DENY),
+        _acl("sender", topic, "orders", operation.WRITE),
+    ]
+    for future in admin.create_acls(grants).values():
+        future.result(20)
+
+
+def _acl(
+    user: str,
+    kind: ResourceType,
+    name: str,
+    operation: AclOperation,
+    permission: AclPermissionType = AclPermissionType.ALLOW,
+) -> AclBinding:
+    return AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*", operation, permission)
+
+
+def test_a_topic_that_may_not_be_read_is_told_and_the_others_are_read(guarded: GuardedKafka) -> None:
+    log = KafkaLog(guarded.as_user("reader"), commits=False)
     log.assign({OPEN: 0, SECRET: 0})
     read: list[str] = []
     refused: set[Partition] = set()
-    until = time.monotonic() + 30
+    until = time.monotonic() + SECONDS
     while not (read and refused):
         assert time.monotonic() < until
         taken = log.take(limit=10, limit_bytes=1_000, wait=0.1)
@@ -76,6 +128,7 @@ def test_a_topic_that_may_not_be_read_is_told_and_the_others_are_read(guarded: s
     assert read == ["open"]
     assert refused == {SECRET}
     log.assign({OPEN: 1})
+    publisher = KafkaPublisher(dict(guarded.client))
     publisher.publish(Outgoing("open", None, b"w", (), 0)).result(20)
     while not (records := log.take(limit=10, limit_bytes=1_000, wait=0.1).records):
         assert time.monotonic() < until
@@ -84,15 +137,64 @@ def test_a_topic_that_may_not_be_read_is_told_and_the_others_are_read(guarded: s
     log.close()
 
 
-def allow(admin: AdminClient, operation: AclOperation) -> None:
-    """An ACL on a topic forbids whatever it does not allow."""
-    binding = AclBinding(
-        ResourceType.TOPIC,
-        "secret",
-        ResourcePatternType.LITERAL,
-        "User:*",
-        "*",
-        operation,
-        AclPermissionType.ALLOW,
-    )
-    admin.create_acls([binding])[binding].result(20)
+def test_s46_who_only_reads_is_refused_nothing_that_weir_asks_and_writes_nowhere(guarded: GuardedKafka) -> None:
+    reader = guarded.as_user("reader")
+    metadata = AdminMetadata(reader)
+    leaders = metadata.overview().leaders
+    assert leaders.keys() >= set(TOPICS)
+    some = {"orders": leaders["orders"], "open": leaders["open"]}
+    assert metadata.watermarks(some)["orders"].high == (1,)
+    assert metadata.topic_configs(list(some)).keys() == some.keys()
+    assert metadata.committed([group.name for group in metadata.groups()]) == {}
+    metadata.close()
+    first = KafkaFirstRecords(reader)
+    assert first.first_unread({Partition("orders", 0): 0})
+    first.close()
+    lookup = KafkaLookup(reader)
+    ends = lookup.ends("orders")
+    assert [record.value for record in lookup.between("orders", dict(ends))] == [b"v"]
+    publisher = KafkaPublisher(reader, delivery_seconds=2)
+    with pytest.raises(NotDelivered):
+        publisher.publish(Outgoing("orders", None, b"never", (), 0)).result(20)
+    publisher.close(wait_seconds=1)
+    assert lookup.ends("orders") == ends
+    lookup.close()
+
+
+def test_s46_who_sends_writes_where_it_is_granted_and_nowhere_else(guarded: GuardedKafka) -> None:
+    sender = guarded.as_user("sender")
+    hidden = {"open": False, "missing": False}  # who may not describe a topic is not told whether there is one
+    assert KafkaRights(sender).may_write(["orders", "open", "missing"]) == {"orders": True, **hidden}
+    publisher = KafkaPublisher(sender, delivery_seconds=2)
+    assert publisher.publish(Outgoing("orders", None, b"again", (), 0)).result(20).topic == "orders"
+    with pytest.raises(NotDelivered):
+        publisher.publish(Outgoing("open", None, b"never", (), 0)).result(20)
+    publisher.close(wait_seconds=1)
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def rights(request: pytest.FixtureRequest) -> Rights:
+    """Of somebody who may describe all and write to `orders` alone."""
+    if request.param == "kafka":
+        guarded: GuardedKafka = request.getfixturevalue("guarded")
+        admin = AdminClient(dict(guarded.client))
+        grant = _acl("sender", ResourceType.TOPIC, "*", AclOperation.DESCRIBE)
+        admin.create_acls([grant])[grant].result(20)
+        return KafkaRights(guarded.as_user("sender"))
+    broker = MemoryBroker()
+    for name in TOPICS:
+        broker.create(name, n_partitions=1)
+    return MemoryRights(broker, read_only=set(TOPICS) - {"orders"})
+
+
+def test_rights_are_told_topic_by_topic_and_what_is_not_there_is_left_out(rights: Rights) -> None:
+    assert rights.may_write([]) == {}
+    assert rights.may_write(["orders", "open", "nowhere"]) == {"orders": True, "open": False}
+
+
+def test_rights_of_a_broker_that_does_not_answer_are_not_known() -> None:
+    broker = MemoryBroker()
+    broker.up = False
+    for asked in (MemoryRights(broker), KafkaRights({"bootstrap.servers": "127.0.0.1:1"})):
+        with pytest.raises(KafkaUnreachable):
+            asked.may_write(["orders"])

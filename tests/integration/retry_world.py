@@ -1,6 +1,6 @@
 """Retries in a small world: an operator's click, and a worker on an in-memory Kafka."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,10 +9,11 @@ from collector.domain.records import Record
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
-from collector.ports import Publisher
+from collector.kafka.memory_rights import MemoryRights
+from collector.ports import Lookup, Publisher
 from collector.retry.dispatch import Sender, dispatch
 from collector.retry.requests import Requested, retry
-from tests.integration.letter_world import AT, LetterWorld, dead_record
+from tests.integration.letter_world import AT, LetterWorld, dead_record, rows
 
 
 def click(
@@ -47,14 +48,24 @@ class RetryWorld:
         dead = dead_record(n)
         self.broker.append(Record("orders.created", 0, 0, AT, 1, dead.key, dead.value, ()))
 
-    def send(self, operation: int, publisher: Publisher | None = None, *, after_seconds: float = 0) -> None:
+    def send(
+        self,
+        operation: int,
+        publisher: Publisher | None = None,
+        *,
+        lookup: Lookup | None = None,
+        read_only: Collection[str] = (),
+        after_seconds: float = 0,
+    ) -> None:
         """Let a worker dispatch the operation."""
         self.now += timedelta(seconds=after_seconds)
         used = publisher or MemoryPublisher(self.broker)
+        looked = lookup or MemoryLookup(self.broker)
 
         @contextmanager
         def sender() -> Iterator[Sender]:
-            yield Sender(MemoryLookup(self.broker), used, self.cluster, "1@test", lambda: self.now)
+            rights = MemoryRights(self.broker, read_only=read_only)
+            yield Sender(looked, used, rights, self.cluster, "1@test", lambda: self.now, quiet_seconds=0)
 
         dispatch(operation, sender, now=self.now)
 
@@ -66,3 +77,12 @@ class RetryWorld:
             for record in kept
             if record.first("x-weir-attempt") is not None
         ]
+
+
+def counts_fit() -> bool:
+    """Whether the kept counts of all operations are those of their items."""
+    counted = "select operation_id, step, status, is_sent, n::int from retry_count where n <> 0 order by 1, 2, 3, 4"
+    return rows(counted) == rows(
+        "select operation_id, step, status, sent_at is not null, count(*)::int from retry_item"
+        " group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+    )

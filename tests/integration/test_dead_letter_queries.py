@@ -9,14 +9,9 @@ from pytest_django import DjangoAssertNumQueries
 from collector.retry import outcomes
 from collector.retry.plans import plan
 from collector.store import letter_bell
-from dashboard.queries.dead_letters import (
-    BadStatus,
-    failure_groups,
-    letter,
-    letter_body,
-    parked_letters,
-    state_counts,
-)
+from dashboard.queries.dead_letter import letter, letter_body
+from dashboard.queries.dead_letters import BadStatus, parked_letters, state_counts
+from dashboard.queries.failure_groups import failure_groups
 from dashboard.queries.retries import retries, retry
 from tests.integration.letter_world import AT, dead_record, rows
 from tests.integration.people import person, signed_in
@@ -134,7 +129,7 @@ def test_headers_that_cannot_be_read_are_shown_as_bytes_and_nothing_breaks(world
         "Cannot be edited: its stored headers cannot be read."
         in olga.get(f"/dead-letters/{number}/edit/").content.decode()
     )
-    made = plan(number)
+    made = plan(number, now=AT)
     assert made is not None
     assert made.refusal == "Its stored headers cannot be read."
 

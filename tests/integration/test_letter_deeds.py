@@ -1,6 +1,7 @@
 """What people do with dead letters beside sending them: filter, archive, assign, note, and decide about the unknown."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 
@@ -19,7 +20,7 @@ from dashboard.queries.letter_filter import condition, of_topic
 from dashboard.queries.letter_selection import n_matching, selection
 from tests.integration.letter_world import AT, dead_record, letter_of, one, rows
 from tests.integration.people import audit_rows, person, signed_in
-from tests.integration.retry_world import RetryWorld, click
+from tests.integration.retry_world import RetryWorld, click, counts_fit
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -27,8 +28,9 @@ OLGA = Asker(7, "olga", "::1")
 
 
 @pytest.fixture
-def world() -> RetryWorld:
-    return RetryWorld()
+def world() -> Iterator[RetryWorld]:
+    yield RetryWorld()
+    assert counts_fit()
 
 
 @pytest.fixture

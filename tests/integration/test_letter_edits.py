@@ -1,6 +1,7 @@
 """An edited copy is checked as a difference, sent once with a reason, and never beside the original."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,14 +11,15 @@ from django.test import Client
 from collector.retry import outcomes
 from tests.integration.letter_world import AT, dead_record, one, rows
 from tests.integration.people import audit_rows, person, signed_in
-from tests.integration.retry_world import RetryWorld, click
+from tests.integration.retry_world import RetryWorld, click, counts_fit
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
 
 @pytest.fixture
-def world() -> RetryWorld:
-    return RetryWorld()
+def world() -> Iterator[RetryWorld]:
+    yield RetryWorld()
+    assert counts_fit()
 
 
 @pytest.fixture

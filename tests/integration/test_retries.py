@@ -1,6 +1,7 @@
 """Retries on real tables and an in-memory Kafka: frozen once, sent once, with the outcome that was observed."""
 
 import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
@@ -9,21 +10,25 @@ import pytest
 from django.db import connection
 
 from collector.domain.positions import Position
+from collector.kafka.memory import MemoryBroker
+from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
 from collector.ports import Outgoing
-from collector.retry import outcomes
+from collector.retry import drafts, outcomes
 from collector.retry.plans import plan
+from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NotAllowed, NothingToSend, TokenReused
 from collector.store.retries import sole_sender
 from tests.integration.letter_world import AT, dead_record, one, rows
-from tests.integration.retry_world import RetryWorld, click
+from tests.integration.retry_world import RetryWorld, click, counts_fit
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
 
 @pytest.fixture
-def world() -> RetryWorld:
-    return RetryWorld()
+def world() -> Iterator[RetryWorld]:
+    yield RetryWorld()
+    assert counts_fit()
 
 
 class Dying(Exception):
@@ -43,6 +48,28 @@ class DiesBeforeSending(MemoryPublisher):
 
     def publish(self, record: Outgoing) -> Future[Position]:
         raise Dying(record.topic)
+
+
+class DiesOfAFrozenBroker(MemoryPublisher):
+    """The worker dies while its record waits in the socket of a broker that stands still."""
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        self._holds = True
+        super().publish(record)
+        raise Dying
+
+
+class ThawingBroker(MemoryLookup):
+    """It answers first, and only then takes in what waited in its sockets."""
+
+    def __init__(self, broker: MemoryBroker, waiting: MemoryPublisher) -> None:
+        super().__init__(broker)
+        self._waiting = waiting
+
+    def ends(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        found = super().ends(topic)
+        self._waiting.report()
+        return found
 
 
 def _states() -> list[tuple[object, ...]]:
@@ -197,12 +224,48 @@ def test_a_worker_that_died_after_the_send_is_found_out_by_the_search_and_nothin
     asked = click(letter)
     with pytest.raises(Dying):
         world.send(asked.id, DiesAfterSending(world.broker))
-    world.send(asked.id, after_seconds=5)
+    world.send(asked.id, after_seconds=100)
     assert _states() == [(1, 1, 1)], "the claim is young: the dead worker's producer might still be sending"
-    world.send(asked.id, after_seconds=30)
+    world.send(asked.id, after_seconds=150)
     assert len(world.sent()) == 1
     assert _states() == [(2, 2, 1)]
     assert rows("select sent_offset from retry_item") == [(world.sent()[0].offset,)]
+
+
+def test_what_a_frozen_broker_had_in_its_socket_is_found_by_the_search(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    frozen = DiesOfAFrozenBroker(world.broker)
+    with pytest.raises(Dying):
+        world.send(asked.id, frozen)
+    assert world.sent() == []
+    world.send(asked.id, lookup=ThawingBroker(world.broker, frozen), after_seconds=150)
+    assert len(world.sent()) == 1
+    assert _states() == [(2, 2, 1)]
+
+
+def test_a_letter_whose_stored_headers_cannot_be_read_is_left_and_the_others_are_sent(world: RetryWorld) -> None:
+    letters = world.letters.park(dead_record(1), dead_record(2), dead_record(3))
+    rows("update dead_letter_body set headers = %s where dead_letter_id = %s returning 1", b"\0\0\0\7x", letters[1])
+    by = Asker(7, "operator1", "::1")
+    number = drafts.freeze(letters, by, token="t", selection="all", now=AT).id
+    assert drafts.draft(number, by, now=AT, looks_at_blast=True).blast.removed
+    asked = click(*letters)
+    world.send(asked.id)
+    assert [record.key for record in world.sent()] == [b"order-1", b"order-3"]
+    assert _states() == [(2, 2, 1), (7, 0, 1), (2, 2, 1)]
+    assert rows("select outcome from retry_item where status = 7") == [("Its stored headers cannot be read.",)]
+
+
+def test_a_claimed_letter_whose_stored_headers_broke_meanwhile_is_searched_for(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesBeforeSending(world.broker))
+    rows("update dead_letter_body set headers = '' returning 1")
+    world.send(asked.id, after_seconds=150)
+    assert world.sent() == []
+    assert _states() == [(7, 0, 1)]
 
 
 def test_nothing_is_sent_to_another_cluster_than_the_one_it_was_asked_for(world: RetryWorld) -> None:
@@ -220,7 +283,7 @@ def test_a_claim_on_another_cluster_is_unknown_because_nobody_can_look_there(wor
     with pytest.raises(Dying):
         world.send(asked.id, DiesAfterSending(world.broker))
     world.cluster = "another"
-    world.send(asked.id, after_seconds=30)
+    world.send(asked.id, after_seconds=150)
     assert rows("select status::int from retry_item") == [(3,)]
     assert len(world.sent()) == 1
 
@@ -230,7 +293,7 @@ def test_a_worker_that_died_before_the_send_leaves_the_item_open_again(world: Re
     asked = click(letter)
     with pytest.raises(Dying):
         world.send(asked.id, DiesBeforeSending(world.broker))
-    world.send(asked.id, after_seconds=30)
+    world.send(asked.id, after_seconds=150)
     assert len(world.sent()) == 1
     assert _states() == [(2, 2, 1)]
 
@@ -245,8 +308,8 @@ def test_what_cannot_be_read_any_more_is_unknown_and_never_sent_again(world: Ret
     topic = world.broker.topics["orders.created"]
     topic.low = [5000, 0]
     world.original(1)
-    world.send(asked.id, after_seconds=30)
-    world.send(asked.id, after_seconds=30)
+    world.send(asked.id, after_seconds=150)
+    world.send(asked.id, after_seconds=150)
     assert world.sent() == []
     assert _states() == [(3, 5, 1)]
 
@@ -317,7 +380,7 @@ def _span(world: RetryWorld, offset: int, *, status: int = 1, op: int = 3, group
 
 
 def _later(seconds: float) -> int:
-    return outcomes.settle(now=AT + timedelta(seconds=seconds))
+    return outcomes.settle(now=AT + timedelta(seconds=seconds), looks_far=False)
 
 
 def test_processed_needs_a_process_span_without_error_of_the_failed_group_and_some_seconds_without_a_death(
@@ -377,6 +440,19 @@ def test_without_an_outcome_the_operation_ends_after_its_wait_and_the_letter_sta
     assert _states() == [(2, 2, 1)]
 
 
+def test_an_outcome_that_comes_long_after_the_wait_is_drawn_by_the_look_at_all(world: RetryWorld) -> None:
+    _, offset = _sent_letter(world)
+    _later(130)
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s) returning 1",
+        world.letters.orders, world.letters.billing, AT, [offset + 1, 0],
+    )  # fmt: skip
+    assert _later(7_200) == _later(7_230) == 0
+    outcomes.settle(now=AT + timedelta(seconds=7_260))
+    assert outcomes.settle(now=AT + timedelta(seconds=7_320)) == 1
+    assert _states() == [(5, 4, 1)]
+
+
 def test_the_plan_says_where_a_letter_goes_why_and_who_else_gets_it(world: RetryWorld) -> None:
     (letter,) = world.letters.park(dead_record(1))
     for group in (world.letters.billing, world.letters.shipping):
@@ -387,12 +463,12 @@ def test_the_plan_says_where_a_letter_goes_why_and_who_else_gets_it(world: Retry
             group,
             AT,
         )
-    found = plan(letter)
+    found = plan(letter, now=AT)
     assert found is not None
     assert (found.target, found.refusal, found.n_newer) == ("orders.created", None, 0)
     assert found.why == "Compared before the send: orders.created/0/101 must hold the same key and value."
     assert [(reader.name, reader.failed_it) for reader in found.readers] == [("billing", True), ("shipping", False)]
     assert found.warnings == ("Groups that did not fail get it again: shipping.",)
     assert "kafka_dlt-original-topic" in found.removed_headers
-    assert plan(letter, target="orders.created.dlq").refusal is not None  # type: ignore[union-attr]
-    assert plan(0) is None
+    assert plan(letter, target="orders.created.dlq", now=AT).refusal is not None  # type: ignore[union-attr]
+    assert plan(0, now=AT) is None

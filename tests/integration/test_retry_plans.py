@@ -1,17 +1,22 @@
 """Plans of many: frozen without effect, confirmed once, sent in steps that stop by themselves."""
 
+import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
-from collector.domain.canary import CAREFUL, Sending
+from collector.domain.canary import CAREFUL, Progress, Sending
 from collector.retry import control, drafts, outcomes
 from collector.retry.destinations import NEWER, TO_ORIGIN
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, Changed, NoSuchPlan, NotAllowed, NotNow
+from collector.store.steps import progress
+from dashboard.queries.retries import retries, retry
 from tests.integration.letter_world import AT, dead_record, one, rows
-from tests.integration.retry_world import RetryWorld, click
+from tests.integration.retry_world import RetryWorld, click, counts_fit
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -20,8 +25,9 @@ OTTO = Asker(8, "otto", "::1")
 
 
 @pytest.fixture
-def world() -> RetryWorld:
-    return RetryWorld()
+def world() -> Iterator[RetryWorld]:
+    yield RetryWorld()
+    assert counts_fit()
 
 
 def frozen(letters: list[int]) -> int:
@@ -329,6 +335,61 @@ def test_what_was_claimed_when_the_rest_was_cancelled_is_searched_for_and_cancel
     )
     control.cancel(number, OLGA, now=AT)
     assert statuses() == [1, 8]
-    world.send(number, after_seconds=60)
+    world.send(number, after_seconds=150)
     assert statuses() == [8, 8]
     assert rows("select distinct status from letter_state") == [(0,)]
+
+
+def test_counts_by_step_are_those_of_the_items_whatever_happens_to_them(world: RetryWorld) -> None:
+    letters = world.letters.park(*(dead_record(n) for n in range(40)))
+    numbers = [
+        confirmed(drafts.freeze(letters[at::4], OLGA, token=f"t{at}", selection="some", now=AT).id, sending=sending)
+        for at, sending in enumerate([CAREFUL, Sending(), Sending(steps=(2, 3, 100)), Sending(steps=(10,))])
+    ]
+    assert [n for (n,) in rows("select count(distinct step) from retry_item group by operation_id order by 1")] == [
+        1, 1, 3, 3,
+    ]  # fmt: skip
+    dice = random.Random(20261128)
+    for _ in range(150):
+        some = dice.sample(range(40), dice.randint(1, 15))
+        change = dice.choice(
+            [
+                "update retry_item set status = %(status)s where dead_letter_id = any(%(letters)s) returning 1",
+                "update retry_item set sent_at = now() where dead_letter_id = any(%(letters)s) returning 1",
+                "update retry_item set status = %(status)s, sent_at = null where operation_id = %(of)s returning 1",
+                "update retry_item set outcome = 'x' returning 1",
+                "delete from retry_item where dead_letter_id = any(%(letters)s) and operation_id = %(of)s returning 1",
+            ]
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                change,
+                {"letters": [letters[at] for at in some], "status": dice.randint(4, 8), "of": dice.choice(numbers)},
+            )
+        assert counts_fit(), change
+    for number, n in rows("select operation_id, count(*)::int from retry_item group by 1"):
+        found = retry(int(str(number)), now=AT)
+        assert found is not None
+        assert found.row.n_items == n
+    assert [(row.id, row.n_items) for row in sorted(retries(now=AT), key=lambda row: row.id)] == (
+        rows(
+            "select o.id, count(i.ordinal)::int from retry_operation o"
+            " left join retry_item i on i.operation_id = o.id group by 1 order by 1"
+        )
+    )
+
+
+def test_what_is_waited_for_what_is_silent_and_what_was_sent_is_told_by_step(world: RetryWorld) -> None:
+    number = confirmed(frozen(world.letters.park(*(dead_record(n) for n in range(8)))), sending=Sending(steps=(2, 3)))
+    rows("update retry_item set status = 2, sent_at = %s where ordinal < 2 returning 1", AT - timedelta(seconds=121))
+    rows("update retry_item set status = 2, sent_at = %s where ordinal in (2, 3) returning 1", AT)
+    rows("update retry_item set status = 6, sent_at = %s where ordinal = 4 returning 1", AT)
+    found = retry(number, now=AT)
+    assert found is not None
+    told = [(step.n, step.n_sent, step.n_open, step.n_silent, step.n_failed_again, step.stand) for step in found.steps]
+    assert told == [(2, 2, 0, 2, 0, "passed"), (3, 3, 2, 0, 1, "not_begun"), (3, 0, 0, 0, 0, "not_begun")]
+    assert found.steps[1].waits_until == AT + timedelta(seconds=120)
+    assert (found.row.n_open, found.row.n_silent, found.row.n_sent, found.row.n_requested) == (2, 2, 5, 3)
+    with connection.cursor() as cursor:
+        counted = progress(cursor, number, 3, now=AT, wait_seconds=120)
+    assert counted == [Progress(2, 0, 0, 0, 2), Progress(3, 0, 2, 0, 1), Progress(3, 3, 0, 0, 0)]

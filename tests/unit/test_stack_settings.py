@@ -85,6 +85,7 @@ def weir(tmp_path: Path) -> Weir:
         "WEIR_TAP": "*",
         "WEIR_SECRET_REGISTRY": "s-registry",
         "WEIR_KAFKA_PASSWORD": "s-kafka",
+        "WEIR_RETRY_PASSWORD_FILE": "/s-retry",
         "DATABASE_URL": "s-database",
         "AWS_SECRET_ACCESS_KEY": "s-other",
     }
@@ -105,6 +106,7 @@ def test_s65_the_web_process_gets_no_kafka_credential_and_the_folder_only_the_da
     web, fold = weir.environment_of("web"), weir.environment_of("fold")
     assert not {key for key in web if key.startswith(("WEIR_KAFKA_PASS", "WEIR_KAFKA_USER", "WEIR_SPOOL_PASS"))}
     assert {key for key in fold if key.endswith("_FILE")} == {"DATABASE_URL_FILE"}
+    assert [name for name in GRANTS if "WEIR_RETRY_PASSWORD_FILE" in weir.environment_of(name)] == ["worker"]
     assert fold["WEIR_TAP"] == "*"
 
 
