@@ -56,9 +56,8 @@ def fill(n_records: int) -> None:
     from confluent_kafka import Producer
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.cimpl import NewTopic
-    from django.db import connection
 
-    from collector.wiring import spool_log, spool_properties
+    from collector.wiring import spool_properties
 
     admin = AdminClient(dict(spool_properties()))
     admin.create_topics([NewTopic(TOPIC, N_PARTITIONS, 1)])[TOPIC].result(30)
@@ -77,16 +76,26 @@ def fill(n_records: int) -> None:
         producer.poll(0)
     if producer.flush(60):
         raise RuntimeError("Kafka did not take the records.")
+    topic_row(TOPIC)
+
+
+def topic_row(name: str, *, role: int = 0) -> int:
+    """The topic as the sampler would have found it; its id."""
+    from django.db import connection
+
+    from collector.wiring import spool_log
+
     log = spool_log()
-    identity = log.identities([TOPIC])[TOPIC]
+    identity = log.identities([name])[name]
     log.close()
     with connection.cursor() as cursor:
         cursor.execute("insert into cluster (name) values ('local') on conflict do nothing")
         cursor.execute(
-            "insert into topic (cluster_id, name, kafka_id, n_partitions)"
-            " select id, %s, %s, %s from cluster where name = 'local'",
-            [TOPIC, identity.kafka_id, identity.n_partitions],
+            "insert into topic (cluster_id, name, kafka_id, n_partitions, role)"
+            " select id, %s, %s, %s, %s from cluster where name = 'local' returning id",
+            [name, identity.kafka_id, identity.n_partitions, role],
         )
+        return int(cursor.fetchone()[0])
 
 
 def taken(n_records: int) -> Iterator[Any]:
