@@ -1,4 +1,4 @@
-"""The whole of Weir with its demo shop, as `make demo` runs it, on free ports and in a folder of its own."""
+"""The whole of Weir, with its demo shop or without, as `make` runs it, on free ports and in a folder of its own."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ STOP_SECONDS = 30
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo; `stack` is its stack.json."""
+    """A running Weir, as a rule with its demo shop; `stack` is its stack.json."""
 
     folder: Path
     environment: dict[str, str]
@@ -99,8 +99,8 @@ class Demo:
 
 
 @contextlib.contextmanager
-def demo(folder: Path, **settings: str) -> Iterator[Demo]:
-    """Start the demo, wait until it serves, stop it at the end."""
+def demo(folder: Path, *, instance: str = "demo", **settings: str) -> Iterator[Demo]:
+    """Start the demo (`up`: Weir without the shop), wait until it serves, stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
@@ -111,7 +111,7 @@ def demo(folder: Path, **settings: str) -> Iterator[Demo]:
     }
     log = (folder.parent / "demo.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "stack", "demo"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        [sys.executable, "-m", "stack", instance], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
     )
     running = Demo(folder, environment, process)
     try:

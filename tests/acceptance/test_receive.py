@@ -17,13 +17,23 @@ from pathlib import Path
 
 import grpc
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import Link, SpanKind, get_current_span
 
+from collector.domain.spans import Span
 from collector.kafka.log import KafkaLog
 from collector.kafka.properties import Access, properties
+from collector.otlp import decode_protobuf
 from collector.ports import Partition
 from stack.ports import free_port
 from tests.certificates import Authority
@@ -117,6 +127,74 @@ def test_spans_reach_the_spool_by_http_and_grpc_without_a_database(receiver: Run
     new = Counter(spooled(kafka_bootstrap)) - before
     assert new.total() == 4
     assert set(new) <= {BODY, ExportTraceServiceRequest.FromString(BODY).SerializeToString()}
+
+
+def sdk_spans(exporter: SpanExporter, service: str) -> list[ReadableSpan]:
+    """What the OpenTelemetry SDK recorded and then sent: a send, and a failed reading that is linked to it."""
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource.create({"service.name": service, "service.version": "1.2.3"}))
+    for each in (exporter, kept):
+        provider.add_span_processor(BatchSpanProcessor(each))
+    tracer = provider.get_tracer("orders", "0.1")
+    said = {"messaging.system": "kafka", "messaging.destination.name": "orders"}
+    with tracer.start_as_current_span("orders send", kind=SpanKind.PRODUCER, attributes=said):
+        links = [Link(get_current_span().get_span_context(), {"messaging.kafka.offset": 7})]
+    read: dict[str, str | int | float | list[str]] = {
+        **said, "messaging.operation.type": "process", "messaging.kafka.offset": 7, "tags": ["a", "b"], "part": 0.5,
+    }  # fmt: skip
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        tracer.start_as_current_span("orders process", kind=SpanKind.CONSUMER, links=links, attributes=read),
+    ):
+        raise ZeroDivisionError("no rest")
+    provider.shutdown()
+    return list(kept.get_finished_spans())
+
+
+def as_sent(span: ReadableSpan) -> dict[str, object]:
+    context, parent = span.get_span_context(), span.parent
+    assert context is not None
+    return {
+        "ids": (context.trace_id, context.span_id, parent.span_id if parent else None),
+        "what": (span.name, span.kind.name, span.status.status_code.name, span.start_time, span.end_time),
+        "attributes": dict(span.attributes or {}),
+        "links": [(link.context.span_id, dict(link.attributes or {})) for link in span.links],
+        "raised": [(event.attributes or {}).get("exception.message") for event in span.events],
+        "resource": (span.resource.attributes["service.name"], span.resource.attributes["service.version"]),
+    }
+
+
+def as_decoded(span: Span) -> dict[str, object]:
+    number = int.from_bytes
+    parent = number(span.parent_id, "big") if span.parent_id else None
+    return {
+        "ids": (number(span.trace_id, "big"), number(span.span_id, "big"), parent),
+        "what": (span.name, span.kind.name, span.status.name, span.started_ns, span.ended_ns),
+        "attributes": dict(span.attributes),
+        "links": [(number(link.span_id, "big"), dict(link.attributes)) for link in span.links],
+        "raised": [one.message for one in span.raised],
+        "resource": (span.resource.name, span.resource.version),
+    }
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_what_the_sdk_records_is_what_the_spool_holds(
+    receiver: Running, kafka_bootstrap: str, protocol: str, compression: str
+) -> None:
+    exporter: SpanExporter = (
+        HttpExporter(f"http://127.0.0.1:{receiver.http_port}/v1/traces", compression=Compression(compression))
+        if protocol == "http"
+        else GrpcExporter(
+            f"http://127.0.0.1:{receiver.grpc_port}",
+            compression=grpc.Compression.Gzip if compression == "gzip" else grpc.Compression.NoCompression,
+        )
+    )
+    service = f"sdk-{protocol}-{compression}"
+    sent = sdk_spans(exporter, service)
+    found = [span for body in spooled(kafka_bootstrap) for span in decode_protobuf(body or b"").spans]
+    assert [as_decoded(span) for span in found if span.resource.name == service] == [as_sent(span) for span in sent]
+    assert len(sent) == 2
 
 
 def test_grpc_tells_what_is_wrong_with_the_codes_of_otlp(receiver: Running) -> None:
