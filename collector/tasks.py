@@ -7,7 +7,16 @@ from celery import shared_task
 from collector import clock, retention, wiring
 from collector.retry import outcomes, rights, waking
 from collector.retry.dispatch import dispatch
-from collector.store import closing, letter_bell, operations, retries, sample_chunks, usual_hops
+from collector.store import (
+    closing,
+    leaf_statistics,
+    letter_bell,
+    operations,
+    retries,
+    sample_chunks,
+    usual_hops,
+    usual_waits,
+)
 from collector.store.partitions import Leaves
 
 # Partitions ---------------------------------------------------------------------------------------------------------
@@ -23,6 +32,12 @@ def make_leaves() -> None:
 def close_leaves() -> None:
     """Take repeats out of leaves that ended, vacuum them once."""
     closing.close_full(clock.now())
+
+
+@shared_task(name="collector.count_leaves")
+def count_leaves() -> None:
+    """Tell the planner what open leaves hold now."""
+    leaf_statistics.refresh()
 
 
 @shared_task(name="collector.drop_old")
@@ -54,6 +69,7 @@ def pack_samples() -> None:
 def learn_usual_hops() -> None:
     """Learn what usually comes next, and note what did not."""
     usual_hops.learn(now=clock.now())
+    usual_waits.learn(now=clock.now())
 
 
 # Dead letters and retries -------------------------------------------------------------------------------------------
@@ -111,6 +127,7 @@ def count_letter_keys() -> None:
 SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
+    "count-leaves": {"task": "collector.count_leaves", "schedule": 60.0, "options": {"expires": 60.0}},
     "drop-old": {"task": "collector.drop_old", "schedule": 300.0},
     "keep-within-budget": {"task": "collector.keep_within_budget", "schedule": 60.0, "options": {"expires": 60.0}},
     "sweep-retries": {"task": "collector.sweep_retries", "schedule": 2.0, "options": {"expires": 2.0}},

@@ -26,13 +26,21 @@ class Action(StrEnum):
     RETRY = "retry"
     KEEP_PATHS = "keep paths"  # beyond what is kept of spans
     TRIAGE = "sort dead letters"  # archive, restore, assign, note
+    SET_LIMITS = "set limits"  # after how long an event counts as stuck
     ARRANGE = "arrange the graph"  # the one layout that everybody sees
     SEE_AUDIT = "see the audit log"  # one's own rows
     SEE_ALL_AUDIT = "see everybody's audit log"
 
 
 _VIEWER = frozenset({Action.ENTER, Action.VIEW, Action.SEE_AUDIT})
-_OPERATOR = _VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE, Action.KEEP_PATHS}
+_OPERATOR = _VIEWER | {
+    Action.SEE_PAYLOADS,
+    Action.RETRY,
+    Action.TRIAGE,
+    Action.ARRANGE,
+    Action.KEEP_PATHS,
+    Action.SET_LIMITS,
+}
 _ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT}
 OF_ROLE = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
 """Each role includes the one before (docs/security.md)."""
@@ -51,6 +59,7 @@ _SENTENCES = {
     Action.RETRY: "Retry needs the operator role.",
     Action.KEEP_PATHS: "Keeping a path needs the operator role.",
     Action.TRIAGE: "Sorting dead letters needs the operator role.",
+    Action.SET_LIMITS: "Setting limits needs the operator role.",
     Action.ARRANGE: "Arranging the graph needs the operator role.",
     Action.SEE_AUDIT: "The audit log needs the viewer role.",
     Action.SEE_ALL_AUDIT: "Everybody's audit log needs the admin role.",

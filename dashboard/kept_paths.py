@@ -2,16 +2,20 @@
 
 import gzip
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from dashboard.models import KeptPath
+from dashboard.queries import hiding
 from dashboard.queries.event import Event, EventPage
+from dashboard.queries.hiding import Veil
+from dashboard.queries.path_export import fit_to_see as veiled
 from dashboard.queries.path_export import otlp_of
-from dashboard.queries.paths import Hop, Lineage
+from dashboard.queries.path_veils import fit_to_see, veils_of
+from dashboard.queries.paths import Hop, Lineage, Onward
 
 MOST_KEPT = 500
 MOST_HOPS = 5_000
@@ -37,7 +41,7 @@ def keep(found: EventPage, *, by: str, now: datetime) -> None:
     address = _address(found.event)
     if not KeptPath.objects.filter(**address).exists() and KeptPath.objects.count() >= MOST_KEPT:
         raise NotKept(f"{MOST_KEPT} paths are kept already. Let one go first.")
-    export = otlp_of({hop.trace_id for hop in found.path.hops if hop.trace_id})
+    export = otlp_of({hop.trace_id for hop in found.path.hops if hop.trace_id})  # unmasked: rules count when it is read
     values = {
         "body": gzip.compress(json.dumps(asdict(found), default=_text).encode()),
         "otlp": gzip.compress(json.dumps(export.body).encode()),
@@ -58,7 +62,7 @@ def let_go(cluster: str, topic: str, partition: int, offset: int) -> bool:
 
 
 def kept_path(cluster: str, topic: str, partition: int, offset: int) -> Kept | None:
-    """What is kept of this event's path. One statement."""
+    """What is kept of this event's path, masked by the rules of now. One statement, one more where there are rules."""
     row = KeptPath.objects.filter(cluster=cluster, topic=topic, partition=partition, offset=offset).first()
     if row is None:
         return None
@@ -67,14 +71,25 @@ def kept_path(cluster: str, topic: str, partition: int, offset: int) -> Kept | N
     for name in ("produced_at", "stored_at"):
         event[name] = _moment(event[name])
     hops = tuple(_hop(hop) for hop in path["hops"])
-    lineage = Lineage(**{**path, "hops": hops, "start": tuple(path["start"])})
-    return Kept(EventPage(Event(**event), lineage), row.kept_by, row.kept_at)
+    ends = tuple(Onward(**each) for each in path.get("ends", ()))
+    lineage = Lineage(**{**path, "hops": hops, "start": tuple(path["start"]), "ends": ends})
+    return Kept(_fit_to_see(Event(**event), lineage), row.kept_by, row.kept_at)
+
+
+def _fit_to_see(event: Event, lineage: Lineage) -> EventPage:
+    """A record that is gone can tell nobody any more what of its key was masked in it: then all of it hides."""
+    found = (event.cluster, event.topic, event.partition, event.offset)
+    veils = veils_of(found, lineage)
+    origins = {hop.topic_name for hop in lineage.hops} if event.role == "dead_letter" else set()
+    veil = veils.get(found) or Veil(hiding.aim_for(event.topic, *origins))
+    seen = replace(event, key=veil.shown_key(event.key), event_id=veil.text(event.event_id))
+    return EventPage(seen, fit_to_see(lineage, veils))
 
 
 def kept_export(cluster: str, topic: str, partition: int, offset: int) -> dict[str, Any] | None:
     """The kept spans as OTLP in JSON."""
     row = KeptPath.objects.filter(cluster=cluster, topic=topic, partition=partition, offset=offset).first()
-    return None if row is None else dict(json.loads(gzip.decompress(bytes(row.otlp))))
+    return None if row is None else veiled(json.loads(gzip.decompress(bytes(row.otlp))))
 
 
 def _address(event: Event) -> dict[str, Any]:

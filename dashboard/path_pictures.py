@@ -75,6 +75,11 @@ def picture(rows: Sequence[Row], lineage: Lineage, expected: Sequence[Expected])
             }
             for each in expected
         ],
+        "ends": [
+            {"hop": each.hop, "side": each.side, "url": rows[each.hop].url}
+            for each in lineage.ends
+            if each.hop in near and rows[each.hop].url
+        ],
         "n_left_out": len(rows) - len(near),
     }
 

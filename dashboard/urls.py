@@ -8,6 +8,7 @@ from dashboard.pages import (
     dead_letter,
     dead_letters,
     event,
+    event_bytes,
     events,
     groups,
     health,
@@ -22,6 +23,7 @@ from dashboard.pages import (
     retry_plans,
     search,
     services,
+    stuck_limits,
     topics,
 )
 
@@ -32,7 +34,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *groups.urlpatterns,
     *services.urlpatterns,
     *events.urlpatterns,
+    *stuck_limits.urlpatterns,
     *event.urlpatterns,
+    *event_bytes.urlpatterns,
     *search.urlpatterns,
     *dead_letters.urlpatterns,
     *dead_letter.urlpatterns,

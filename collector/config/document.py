@@ -13,6 +13,7 @@ ENCODINGS = ("otlp_proto", "otlp_json")
 MOST_RULES = 100
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
 _KINDS = ("clusters", "inputs", "drop", "mask")
 
 
@@ -41,13 +42,17 @@ class Taps:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What of the records of some topics is dropped or masked: JSON paths of the value, header names, the key."""
+    """What of the records of some topics is dropped or masked: JSON paths of the value, header names, the key.
+
+    Of their spans attributes may be masked.
+    """
 
     name: str
     topics: tuple[str, ...]
     paths: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()  # lower case
     key: bool = False
+    attributes: tuple[str, ...] = ()  # of spans; masked only
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,8 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
         clusters=clusters,
         inputs={name: _input(name, table, clusters) for name, table in tables.get("inputs", {}).items()},
         taps=_taps(Table(("taps",), body.get("taps", {}), problems)),
-        drops={name: _rule(name, table) for name, table in tables.get("drop", {}).items()},
-        masks={name: _rule(name, table) for name, table in tables.get("mask", {}).items()},
+        drops={name: _rule(name, table, _DROPPED) for name, table in tables.get("drop", {}).items()},
+        masks={name: _rule(name, table, _MASKED) for name, table in tables.get("mask", {}).items()},
     )
     _refuse_unknown(body, problems)
     if len(clusters) > 1:
@@ -121,18 +126,21 @@ def _taps(table: Table) -> Taps:
     return found
 
 
-def _rule(name: str, table: Table) -> Rule:
+def _rule(name: str, table: Table, parts: str) -> Rule:
     found = Rule(
         name=name,
         topics=table.texts("topics", check=_is_glob),
         paths=table.texts("paths", check=_is_path),
         headers=tuple(header.lower() for header in table.texts("headers")),
         key=table.switch("key", default=False),
+        attributes=table.texts("attributes"),
     )
     if not found.topics:
         table.blame("topics", 'is missing: name topics, ["*"] for all')
-    if not (found.paths or found.headers or found.key):
-        table.blame("", "does nothing: give paths, headers, or key = true")
+    if not (found.paths or found.headers or found.key or found.attributes):
+        table.blame("", f"does nothing: give {parts}, or key = true")
+    if found.attributes and "attributes" not in parts:
+        table.blame("attributes", "can only be masked: move it to [mask.NAME]")
     table.done()
     return found
 

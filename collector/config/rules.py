@@ -31,7 +31,13 @@ def _rules(declared_rules: Mapping[str, Rule]) -> tuple[masking.Rule, ...]:
     return tuple(
         masking.Rule(
             rule.topics,
-            Aim(tuple(json_paths.parse(path) for path in rule.paths), frozenset(rule.headers), rule.key),
+            Aim(
+                tuple(json_paths.parse(path) for path in rule.paths),
+                frozenset(rule.headers),
+                rule.key,
+                frozenset(rule.attributes),
+            ),
+            rule.name,
         )
         for rule in declared_rules.values()
     )

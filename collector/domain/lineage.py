@@ -1,72 +1,28 @@
 """Sightings -> the path of one event: who sent it, who read it, what came of it, backwards and forwards."""
 
-import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from collector.domain.gaps import Missing, missing_around
-from collector.domain.readings import ConsumeKey, HopKey, ProduceKey, Result
-from collector.domain.sightings import Context, Passing, Place, Service
-from collector.domain.ties import How
+from collector.domain.gaps import missing_around
+from collector.domain.paths import WHOLE, End, Extent, Path, PathHop, in_order
+from collector.domain.readings import ConsumeKey, HopKey, ProduceKey
+from collector.domain.sightings import Context, Passing, Place
 from collector.domain.weaving import Loom
 
 MOST_CAUSES = 100  # of one hop: a batch of thousands is counted, not followed
 
 
-@dataclass(frozen=True, slots=True)
-class PathHop:
-    """One event sent, or read by one party. `causes` are indexes into the path: where it comes from.
-
-    result: ok, failed; received = only a poll was seen; waiting = put off, not tried yet; passed = the group's
-    committed offset is beyond it, and no span says more. `place` is None where nothing tells the record's offset.
-    `evidence`: traced, record (the tap saw it), offsets, membership, declared, dead letter, retry. `known_by`: how its
-    causes are known. `n_causes`: all of them, also those that are not in the path. `missing`: what is not stored.
-    `skew_seconds`: by how much it seems to have been read before it was sent; the wait is then 0 and not known.
-    `n_inside`: spans that are no messages (HTTP, database), within its work.
-    """
-
-    kind: Literal["produce", "consume"]
-    service: Service | None
-    version: str
-    topic: int | None
-    place: Place | None
-    group: int | None
-    happened_at: datetime | None
-    margin_seconds: float | None
-    wait_seconds: float | None
-    processing_seconds: float | None
-    result: Result
-    exception: tuple[str, str] | None
-    n_attempts: int
-    evidence: tuple[str, ...]
-    causes: tuple[int, ...]
-    context: Context | None
-    known_by: tuple[How, ...] = ()
-    n_causes: int = 0
-    missing: tuple[Missing, ...] = ()
-    skew_seconds: float | None = None
-    n_inside: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """Hops in causal order, earlier first. `start`: indexes of the hops that were asked for."""
-
-    hops: tuple[PathHop, ...]
-    start: tuple[int, ...]
-
-
-def path_of_event(loom: Loom, place: Place) -> Path:
+def path_of_event(loom: Loom, place: Place, extent: Extent = WHOLE) -> Path:
     """Everything that the event at `place` comes from, and everything that came of it."""
-    return _path(loom, [ProduceKey(place), *loom.readers(place)])
+    return _path(loom, [ProduceKey(place), *loom.readers(place)], extent)
 
 
-def path_of_trace(loom: Loom, trace_id: UUID) -> Path:
+def path_of_trace(loom: Loom, trace_id: UUID, extent: Extent = WHOLE) -> Path:
     """Every hop of the trace, what they come from, and what came of them."""
-    return _path(loom, loom.of_trace(trace_id))
+    return _path(loom, loom.of_trace(trace_id), extent)
 
 
 def first_events(loom: Loom, place: Place) -> tuple[HopKey, ...]:
@@ -113,27 +69,76 @@ def with_passings(path: Path, passings: Iterable[Passing]) -> Path:
         added.append(_passed(passing, () if cause is None else (cause,)))
     asked = [path.hops[index] for index in path.start]
     start_places = {hop.place for hop in asked if hop.kind == "produce" or hop.place not in produced}
+    if not added:
+        return path
     n_before = len(path.hops)
     started = [n_before + n for n, hop in enumerate(added) if hop.place in start_places]
-    return _in_order((*path.hops, *added), (*path.start, *started))
+    return in_order((*path.hops, *added), (*path.start, *started), path.ends)
 
 
-def _path(loom: Loom, start: Sequence[HopKey]) -> Path:
-    found = [key for key in start if loom.exists(key)]
-    keys = _reached(found, lambda key: loom.causes_of(key)[:MOST_CAUSES]) | _reached(found, loom.effects_of)
-    return _of_keys(loom, found, keys)
+class _Walk:
+    """A way through the ties, one step at a time: all hops at the same distance together."""
+
+    def __init__(self, start: Iterable[HopKey], step: Callable[[HopKey], Sequence[HopKey]]) -> None:
+        self.step = step
+        self.seen = dict.fromkeys(start)
+        self.rim = list(self.seen)
+
+    def go(self) -> list[HopKey]:
+        """The hops one step further on."""
+        further = {key: None for at in self.rim for key in self.step(at) if key not in self.seen}
+        self.seen |= further
+        self.rim = list(further)
+        return self.rim
 
 
-def _of_keys(loom: Loom, start: Sequence[HopKey], keys: Iterable[HopKey]) -> Path:
+def _path(loom: Loom, start: Sequence[HopKey], extent: Extent) -> Path:
+    found = dict.fromkeys(key for key in start if loom.exists(key))
+    up = _Walk(found if extent.up else (), lambda key: loom.causes_of(key)[:MOST_CAUSES])
+    down = _Walk(found if extent.down else (), loom.effects_of)
+    first, most = list(found), extent.most or sys.maxsize
+    while (up.rim or down.rim) and len(found) < most:
+        for key in (*up.go(), *down.go()):
+            if len(found) < most:
+                found[key] = None
+    open_ends = [*_ends(up, "before", found, extent), *_ends(down, "after", found, extent)]
+    return _of_keys(loom, first, found, open_ends)
+
+
+def _ends(
+    walk: _Walk, side: Literal["before", "after"], found: Collection[HopKey], extent: Extent
+) -> Iterable[tuple[HopKey, Literal["before", "after"], int | None]]:
+    """Where hops that are tied are not in the path; and, where not all was read, where nothing is tied."""
+    for key in walk.seen:
+        if key in found:
+            next_ones = walk.step(key)
+            if n := sum(each not in found for each in next_ones):
+                yield key, side, n
+            elif extent.is_cut and not next_ones and (isinstance(key, ProduceKey) or side == "before"):
+                yield key, side, None
+
+
+def _of_keys(
+    loom: Loom,
+    start: Sequence[HopKey],
+    keys: Iterable[HopKey],
+    open_ends: Iterable[tuple[HopKey, Literal["before", "after"], int | None]] = (),
+) -> Path:
     inside = loom.n_inside()
-    index = {key: number for number, key in enumerate(sorted(keys, key=str))}
+    index = {key: number for number, key in enumerate(sorted(keys, key=_steady))}
     hops = []
     for key in index:
         causes = tuple(sorted(index[cause] for cause in loom.causes_of(key) if cause in index))
-        hop = _produced(loom, key, causes) if isinstance(key, ProduceKey) else _consumed(loom, key, causes)
-        within = [] if isinstance(key, ProduceKey) else [span.context for span in loom.readings[key].attempts]
-        hops.append(replace(hop, n_inside=sum(inside.get(context, 0) for context in within)))
-    return _in_order(hops, [index[key] for key in start])
+        hops.append(
+            _produced(loom, key, causes) if isinstance(key, ProduceKey) else _consumed(loom, key, causes, inside)
+        )
+    ends = [End(index[key], side, n) for key, side, n in open_ends]
+    return in_order(hops, [index[key] for key in start], ends)
+
+
+def _steady(key: HopKey) -> tuple[object, ...]:
+    """An order of hops that does not depend on the order in which they were seen."""
+    return (len(key.node), key.node, key[1:])
 
 
 def _reached(start: Iterable[HopKey], step: Callable[[HopKey], Sequence[HopKey]]) -> set[HopKey]:
@@ -179,7 +184,7 @@ def _produced(loom: Loom, key: ProduceKey, causes: tuple[int, ...]) -> PathHop:
     )
 
 
-def _consumed(loom: Loom, key: ConsumeKey, causes: tuple[int, ...]) -> PathHop:
+def _consumed(loom: Loom, key: ConsumeKey, causes: tuple[int, ...], inside: Mapping[Context, int]) -> PathHop:
     node, reading = loom.nodes.get(key.node), loom.readings[key]
     attempts = reading.attempts
     first, last = (attempts[0], attempts[-1]) if attempts else (None, None)
@@ -210,6 +215,7 @@ def _consumed(loom: Loom, key: ConsumeKey, causes: tuple[int, ...]) -> PathHop:
         n_causes=len(causes),
         missing=missing_around(loom, key),
         skew_seconds=-wait if wait is not None and wait < 0 else None,
+        n_inside=sum(inside.get(span.context, 0) for span in attempts) if inside else 0,
     )
 
 
@@ -234,38 +240,3 @@ def _passed(passing: Passing, causes: tuple[int, ...]) -> PathHop:
         known_by=("position",),
         n_causes=len(causes),
     )
-
-
-def _in_order(hops: Sequence[PathHop], start: Sequence[int]) -> Path:
-    """Causes before effects; among those that may come next, the earlier first. A loop is cut at its earliest hop."""
-    effects: dict[int, list[int]] = {}
-    n_open = [len(set(hop.causes)) for hop in hops]
-    for index, hop in enumerate(hops):
-        for cause in set(hop.causes):
-            effects.setdefault(cause, []).append(index)
-    rank = {index: (_moment(hop), index) for index, hop in enumerate(hops)}
-    ready = [rank[index] for index, n in enumerate(n_open) if n == 0]
-    heapq.heapify(ready)
-    rest = sorted(rank.values(), reverse=True)
-    order: dict[int, int] = {}
-    while len(order) < len(hops):
-        _, index = heapq.heappop(ready) if ready else rest.pop()
-        if index in order:
-            continue
-        order[index] = len(order)
-        for effect in effects.get(index, ()):
-            n_open[effect] -= 1
-            if n_open[effect] == 0:
-                heapq.heappush(ready, rank[effect])
-    return _renumbered(hops, start, order)
-
-
-def _renumbered(hops: Sequence[PathHop], start: Sequence[int], order: Mapping[int, int]) -> Path:
-    moved = [
-        replace(hops[index], causes=tuple(sorted(order[cause] for cause in hops[index].causes))) for index in order
-    ]
-    return Path(tuple(moved), tuple(sorted(order[index] for index in start)))
-
-
-def _moment(hop: PathHop) -> float:
-    return hop.happened_at.timestamp() if hop.happened_at else float("inf")

@@ -5,7 +5,7 @@ and that cannot be read as JSON goes or hides as a whole: what cannot be looked 
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from collector.domain import json_paths, json_values
@@ -29,18 +29,22 @@ _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What the rules of one topic are meant for, all together. Header names are in lower case."""
+    """What the rules of one topic are meant for, all together. Header names are in lower case.
+
+    `attributes` are names of attributes of spans; an aim at nothing else is none at records.
+    """
 
     paths: tuple[Path, ...] = ()
     headers: frozenset[str] = frozenset()
     key: bool = False
+    attributes: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.headers or self.key)
 
     def __or__(self, other: "Aim") -> "Aim":
         paths = tuple(dict.fromkeys((*self.paths, *other.paths)))
-        return Aim(paths, self.headers | other.headers, self.key or other.key)
+        return Aim(paths, self.headers | other.headers, self.key or other.key, self.attributes | other.attributes)
 
 
 NOTHING = Aim()
@@ -48,10 +52,11 @@ NOTHING = Aim()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: patterns of topics, and what it is meant for."""
+    """One rule: patterns of topics, what it is meant for, and what people call it."""
 
     topics: Sequence[str]
     aim: Aim
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,20 @@ class Rules:
             for topic in topics:
                 found = found | self._one(topic) if topic else found
         return found
+
+    def names_of(self, *topics: str | None) -> tuple[str, ...]:
+        """What the rules are called that are meant for records of these topics."""
+        return tuple(
+            rule.name
+            for rule in self.all
+            if rule.aim and rule.name and any(topic and matches(topic, rule.topics) for topic in topics)
+        )
+
+    def attributes_of(self, topic: str | None) -> frozenset[str]:
+        """Names of masked attributes of a span; of one that names no topic those of all rules."""
+        if topic is not None:
+            return self.of(topic).attributes
+        return frozenset[str]().union(*(rule.aim.attributes for rule in self.all))
 
     def _one(self, topic: str) -> Aim:
         if topic not in self._of:
@@ -149,6 +168,18 @@ def concealed(aim: Aim, *, key: bytes | None, value: bytes | None, headers: Head
         value_is_hidden=is_hidden,
         secrets=tuple(secrets),
     )
+
+
+def concealed_attributes(names: Collection[str], attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Attributes of a span as people may see them: what is named hides, and so do copies of it in the others."""
+    if not names:
+        return dict(attributes)
+    hidden = [str(leaf) for name in names for leaf in json_values.leaves(attributes.get(name))]
+    secrets = {text for text in hidden if len(text) >= SHORTEST_COPY}
+    return {
+        name: MASK if name in names else _cleaned_tree(value, secrets) if secrets else value
+        for name, value in attributes.items()
+    }
 
 
 def masked_texts(aim: Aim, *, key: bytes | None, value: bytes | None, headers: Headers) -> set[str]:

@@ -15,7 +15,10 @@ KEPT = timedelta(hours=24)
 
 
 def learn(*, now: datetime) -> int:
-    """Learn anew from the last minutes, and note what is stuck; how many readings that is. One transaction."""
+    """Learn anew from the last minutes, and note what is stuck; how many readings that is. One transaction.
+
+    What is joined is first copied and counted (ANALYZE): of the open leaf the planner may know nothing.
+    """
     parameters: dict[str, datetime | int | float] = {
         "from": now - LEARN_OVER,
         "to": now,
@@ -29,16 +32,20 @@ def learn(*, now: datetime) -> int:
         "forget": now - KEPT,
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("set local enable_nestloop = off")  # open leaves have no statistics: all joins here are large
         cursor.execute(_SINCE, parameters)
         parameters["from"] = cursor.fetchone()[0] or now
-        cursor.execute(_TABLE)
+        cursor.execute(_TABLES)
+        cursor.execute("set local enable_seqscan = off")  # the newest batches are found by their index
         cursor.execute(_RECENT, parameters)
+        cursor.execute("set local enable_seqscan = on")
+        cursor.execute("analyze recent_span")
+        cursor.execute(_READINGS, parameters)
+        cursor.execute("analyze recent_reading")
         cursor.execute(_LEARN, parameters)
         cursor.execute(_STUCK, parameters)
         n_stuck = int(cursor.rowcount)
         cursor.execute(_FORGET, parameters)
-        cursor.execute("drop table recent_reading")
+        cursor.execute("drop table recent_span, recent_reading")
     return n_stuck
 
 
@@ -48,19 +55,25 @@ select min(stored_at) from (
   select stored_at, sum(n_spans) over (order by stored_at desc) n from batch where stored_at >= %(from)s
 ) b where n <= %(spans)s
 """
-_TABLE = """
+_TABLES = """
+create temporary table recent_span (trace_id uuid, span_id bigint, op smallint, topic_id integer,
+  kafka_partition integer, kafka_offset bigint, started_at timestamptz, status smallint, n_messages smallint,
+  source_id integer) on commit drop;
 create temporary table recent_reading (trace_id uuid, span_id bigint, service_id integer, topic_id integer,
   kafka_partition integer, kafka_offset bigint, started_at timestamptz, next_topic_id integer,
   after_seconds double precision) on commit drop
 """
-# A reading and what its service sent in the same trace after it began. Failed ones, polls and twins do not count.
 _RECENT = """
+insert into recent_span
+select trace_id, span_id, op, topic_id, kafka_partition, kafka_offset, started_at, status, n_messages, source_id
+from span where stored_at >= %(from)s and stored_at < %(to)s and op <> 0 and topic_id is not null
+"""
+# A reading and what its service sent in the same trace after it began. Failed ones, polls and twins do not count.
+_READINGS = """
 insert into recent_reading
 with recent as materialized (
-  select s.trace_id, s.span_id, s.op, s.topic_id, s.kafka_partition, s.kafka_offset, s.started_at, s.status,
-    s.n_messages, v.service_id
-  from span s join source o on o.id = s.source_id join service_version v on v.id = o.service_version_id
-  where s.stored_at >= %(from)s and s.stored_at < %(to)s and s.op <> 0 and s.topic_id is not null
+  select r.*, v.service_id from recent_span r join source o on o.id = r.source_id
+  join service_version v on v.id = o.service_version_id
 )
 select r.trace_id, r.span_id, r.service_id, r.topic_id, r.kafka_partition, r.kafka_offset, r.started_at,
   n.topic_id next_topic_id, extract(epoch from min(n.started_at) - r.started_at) after_seconds
@@ -80,15 +93,19 @@ where f.next_topic_id is not null and r.n >= %(least)s group by 1, 2, 3, 4
 on conflict (service_id, topic_id, next_topic_id) do update set n_reads = excluded.n_reads,
   n_followed = excluded.n_followed, within_seconds = excluded.within_seconds, learned_at = excluded.learned_at
 """
+# A limit that somebody set counts instead of what is usual.
 _STUCK = """
 insert into stuck_reading (topic_id, kafka_partition, kafka_offset, service_id, next_topic_id, read_at, within_seconds,
   found_at)
 select distinct on (r.topic_id, r.kafka_partition, r.kafka_offset, r.service_id, u.next_topic_id)
-  r.topic_id, r.kafka_partition, r.kafka_offset, r.service_id, u.next_topic_id, r.started_at,
-  greatest(%(least_seconds)s, u.within_seconds), %(now)s
-from recent_reading r join usual_next u on u.service_id = r.service_id and u.topic_id = r.topic_id
-where r.kafka_offset is not null and u.n_reads >= %(least)s and u.n_followed >= u.n_reads * %(share)s::float8
-  and r.started_at < %(now)s - greatest(%(least_seconds)s, u.within_seconds) * interval '1 second'
+  r.topic_id, r.kafka_partition, r.kafka_offset, r.service_id, u.next_topic_id, r.started_at, u.seconds, %(now)s
+from recent_reading r join (
+  select u.*, coalesce(l.seconds, greatest(%(least_seconds)s, u.within_seconds)) seconds from usual_next u
+  left join stuck_limit l on l.topic_id = u.topic_id and l.service_id = u.service_id
+    and l.next_topic_id = u.next_topic_id
+  where u.n_reads >= %(least)s and u.n_followed >= u.n_reads * %(share)s::float8
+) u on u.service_id = r.service_id and u.topic_id = r.topic_id
+where r.kafka_offset is not null and r.started_at < %(now)s - u.seconds * interval '1 second'
   and not exists (select from recent_reading f where f.trace_id = r.trace_id and f.span_id = r.span_id
     and f.next_topic_id = u.next_topic_id)
 limit %(most)s

@@ -63,8 +63,23 @@ class Hop(Schema):
     n_inside: int
 
 
+class End(Schema):
+    """The path goes on at hop `hop`: `side` is before or after it; `n` hops right there, null where nobody looked.
+
+    url: where to ask for the rest; null where the position of its event is not known.
+    """
+
+    hop: int
+    side: str
+    n: int | None
+    url: str | None
+
+
 class Path(Schema):
-    """Hops in causal order. `start`: ids of the hops that were asked for. `truncated`: a cap was reached."""
+    """The 200 hops nearest to what was asked for, in causal order. `start`: ids of those that were asked for.
+
+    truncated: it is longer; `ends` says where it goes on.
+    """
 
     hops: list[Hop]
     start: list[int]
@@ -74,6 +89,7 @@ class Path(Schema):
     waiting_seconds: float
     processing_seconds: float
     truncated: bool
+    ends: list[End]
 
 
 class EventAnswer(Schema):

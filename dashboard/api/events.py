@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -17,14 +18,25 @@ from dashboard.queries.paths import Hop, Lineage
 
 router = Router(tags=["events"])
 _OF_HOP = tuple(each.name for each in fields(Hop) if each.name in schemas.Hop.model_fields)
-_OF_PATH = tuple(each.name for each in fields(Lineage) if each.name != "hops")
+_OF_PATH = tuple(each.name for each in fields(Lineage) if each.name not in {"hops", "ends"})
+MOST_HOPS = 200
 
 
 @router.get("events/{segment:cluster}/{segment:topic}/{int:partition}/{int:offset}", response=schemas.EventAnswer)
 @needs(Action.VIEW)
-def read_event(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
-    """One event and its path across services: back to what caused it, forwards to all that came of it."""
-    found = queries.event(cluster, topic, partition, offset)
+def read_event(
+    request: HttpRequest,
+    cluster: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    flow: Literal["both", "up", "down"] = "both",
+) -> HttpResponse:
+    """One event and its path across services: back to what caused it (up), forwards to all that came of it (down).
+
+    The nearest 200 hops; where the path goes on, it says under which address.
+    """
+    found = queries.event(cluster, topic, partition, offset, way=flow, most_hops=MOST_HOPS)
     if found is None:
         raise NotFound("Nothing was seen of an event at this position.")
     return _answer({"event": _event(found.event), "path": _path(found.path)})
@@ -34,7 +46,7 @@ def read_event(request: HttpRequest, cluster: str, topic: str, partition: int, o
 @needs(Action.VIEW)
 def read_trace(request: HttpRequest, trace_id: UUID) -> HttpResponse:
     """One trace (32 hexadecimal digits) and the path of everything in it."""
-    found = queries.trace(trace_id)
+    found = queries.trace(trace_id, most_hops=MOST_HOPS)
     if found is None:
         raise NotFound("Nothing was seen of this trace.")
     return _answer({"trace_id": found.trace_id, "path": _path(found.path)})
@@ -58,7 +70,18 @@ def _event(event: queries.Event) -> dict[str, Any]:
 
 
 def _path(path: Lineage) -> dict[str, Any]:
-    return {**{name: getattr(path, name) for name in _OF_PATH}, "hops": [_hop(hop) for hop in path.hops]}
+    return {
+        **{name: getattr(path, name) for name in _OF_PATH},
+        "hops": [_hop(hop) for hop in path.hops],
+        "ends": [{**asdict(end), "url": _further(path.hops[end.hop], end.side)} for end in path.ends],
+    }
+
+
+def _further(hop: Hop, side: str) -> str | None:
+    if hop.cluster is None or hop.topic_name is None or hop.partition is None or hop.offset is None:
+        return None
+    address = "/".join(quote(str(part), safe="") for part in (hop.cluster, hop.topic_name, hop.partition, hop.offset))
+    return f"/api/v1/events/{address}?flow={'up' if side == 'before' else 'down'}"
 
 
 def _hop(hop: Hop) -> dict[str, Any]:

@@ -13,19 +13,22 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from collector.clock import now as clock_now
+from collector.domain import positions
 from dashboard import shell
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import recorded
 from dashboard.kept_paths import NotKept, keep, kept_export, kept_path, let_go
+from dashboard.path_comparison import compared
 from dashboard.path_pictures import DEAD, Row, address, picture, rows
 from dashboard.payloads import readable, readable_headers
 from dashboard.queries.events import Event, Lineage, event, payload, trace
 from dashboard.queries.expected import expected
 from dashboard.queries.hop_details import hop_details
-from dashboard.queries.letters_at import letters_at
-from dashboard.queries.path_export import otlp_of
+from dashboard.queries.letters_at import Address, letters_at
+from dashboard.queries.path_export import fit_to_see, otlp_of
 
 ROWS_A_PAGE = 200
+LONGEST_POSITION = 300
 _TRACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SPAN_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _SELECTED = re.compile(r"hop:([1-9][0-9]{0,5})", re.ASCII)
@@ -51,9 +54,22 @@ def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, o
         "may_keep": can(request.user, Action.KEEP_PATHS),
         "may_export": can(request.user, Action.SEE_PAYLOADS),
     }
+    if not shell.wants_part(request, "path") and not shell.wants_part(request, "hop"):
+        facts |= _compared(request, cluster, found.path)
     if "sel" not in request.GET and not shell.wants_part(request, "path"):  # that one is asked for by itself
         facts |= _bytes(request, shown)
     return _page(request, "event/event.html", facts, crumb=shown.address)
+
+
+def _compared(request: HttpRequest, cluster: str, here: Lineage) -> dict[str, object]:
+    """A second event's hops beside, where `with` names one."""
+    text = request.GET.get("with", "").strip()[:LONGEST_POSITION]
+    if not text:
+        return {}
+    position = positions.parse(text)
+    other = event(cluster, position.topic, position.partition, position.offset) if position else None
+    facts: dict[str, object] = {"compare_with": text}
+    return facts | ({"other": other.event, "comparison": compared(here, other.path)} if other else {})
 
 
 @require_POST
@@ -85,7 +101,9 @@ def export_page(request: HttpRequest, cluster: str, topic: str, partition: int, 
     found = event(cluster, topic, partition, offset)
     with recorded("export path", request, object=f"{cluster}/{topic}/{partition}/{offset}"):
         if found is not None:
-            body: dict[str, Any] | None = otlp_of({hop.trace_id for hop in found.path.hops if hop.trace_id}).body
+            body: dict[str, Any] | None = fit_to_see(
+                otlp_of({hop.trace_id for hop in found.path.hops if hop.trace_id}).body
+            )
         else:
             body = kept_export(cluster, topic, partition, offset)
         if body is None:
@@ -150,7 +168,7 @@ def _path(request: HttpRequest, lineage: Lineage, *, now: datetime, selection: s
         "view": "timeline" if request.GET.get("view") == "timeline" else "path",
         "true_scale": request.GET.get("scale") == "true",
         "failed": [row for row in found if row.hop.result == "failed"],
-        "late": [each for each in missing_next if each.late],
+        "late": [each for each in missing_next if each.late and lineage.hops[each.after].result != "failed"],
         "waiting": [each for each in missing_next if not each.late and each.kind == "group"],
         "elapsed_seconds": _elapsed(lineage),
         "clocks_differ": any(hop.skew_seconds for hop in lineage.hops),
@@ -187,7 +205,7 @@ def _hop(request: HttpRequest, row: Row, *, now: datetime) -> dict[str, object]:
     }
     place = address(row.hop)
     if place and may_see and request.GET.get("tab") == "payload":
-        facts |= _read(request, *place)
+        facts |= _read(request, place)
     return facts
 
 
@@ -197,12 +215,12 @@ def _bytes(request: HttpRequest, found: Event) -> dict[str, object]:
         return {"refusal": sentence(Action.SEE_PAYLOADS)}
     if request.GET.get("tab") != "payload" or not found.has_payload:
         return {}
-    return _read(request, found.cluster, found.topic, found.partition, found.offset)
+    return _read(request, (found.cluster, found.topic, found.partition, found.offset))
 
 
-def _read(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> dict[str, object]:
-    with recorded("see payload", request, object=f"{cluster}/{topic}/{partition}/{offset}"):
-        held = payload(cluster, topic, partition, offset)
+def _read(request: HttpRequest, place: Address) -> dict[str, object]:
+    with recorded("see payload", request, object="/".join(str(part) for part in place)):
+        held = payload(*place)
     if held is None:
         return {"asked": True}
     headers = None if held.headers is None else readable_headers(held.headers)
@@ -212,6 +230,8 @@ def _read(request: HttpRequest, cluster: str, topic: str, partition: int, offset
         "key": readable(held.key),
         "headers": headers,
         "shown": True,
+        "download": "" if held.is_masked or held.value is None else reverse("event_payload", args=place),
+        "masked_by": held.rules,
     }
 
 

@@ -19,6 +19,8 @@ LONGEST = 400
 def search_page(request: HttpRequest) -> HttpResponse:
     """An address, a trace or an exact name leads to its page; anything else to what contains it, then keys."""
     text = request.GET.get("q", "").strip()[:LONGEST]
+    if text.startswith("header:"):  # values of headers are searched where it is asked who may
+        return HttpResponseRedirect(f"{reverse('events')}?{urlencode({'q': text})}")
     kind, wanted = _forced(text)
     found = search(wanted, only=kind) if kind not in _NAMED else None
     if found and (there := _event_or_trace(found)):

@@ -1,21 +1,27 @@
 """One event, or one trace, and its path across services: forwards to all that came of it, back to what caused it."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from collector.domain import identities
 from collector.domain.frames import readable
-from collector.domain.lineage import Path, onward, path_of_event, path_of_trace, with_passings
+from collector.domain.lineage import path_of_event, path_of_trace
+from collector.domain.paths import Extent
 from collector.domain.records import Headers
 from collector.domain.texts import storable, storable_bytes
 from collector.domain.weaving import Loom
 from dashboard.queries import event_rows, hiding
 from dashboard.queries.catalogue import ROLES
-from dashboard.queries.event_rows import Seen
-from dashboard.queries.hiding import Veil
+from dashboard.queries.event_rows import Seen, Way
+from dashboard.queries.event_statements import MOST_TRACES
+from dashboard.queries.hiding import Address, Veil
+from dashboard.queries.open_leaves import by_index
+from dashboard.queries.path_veils import fit_to_see, veils_of
 from dashboard.queries.paths import Lineage, named
 
 MOST_KEY_CHARACTERS = 200
@@ -69,7 +75,8 @@ class TracePage:
 class Payload:
     """The record's own bytes, where they were kept, without what rules mask. `headers` None: they cannot be read.
 
-    `n_bytes`: of the whole value. `is_masked`: rules are meant for this topic, so the value may be laid out anew.
+    `n_bytes`: of the whole value. `is_masked`: by `rules`, whose names these are; then the value may be laid out
+    anew.
     """
 
     key: bytes | None
@@ -77,32 +84,51 @@ class Payload:
     headers: Headers | None
     n_bytes: int
     is_masked: bool
+    rules: tuple[str, ...] = ()
 
 
-def event(cluster: str, topic: str, partition: int, offset: int) -> EventPage | None:
-    """The event there, or None where nothing was seen of it. Ten statements, however long the path is."""
-    with event_rows.reading():
-        found = _record(cluster, topic, partition, offset)
-        if found is None:
+def event(
+    cluster: str, topic: str, partition: int, offset: int, *, way: Way = "both", most_hops: int | None = None
+) -> EventPage | None:
+    """The event there, or None where nothing was seen of it. Four statements, however long the path is.
+
+    `most_hops`: the nearest; the path says where it goes on. One statement more where mask rules are meant for it.
+    """
+    if not (0 <= partition <= _MAX_PARTITION and 0 <= offset <= _MAX_OFFSET):
+        return None
+    with event_rows.reading_at(storable(cluster), storable(topic)) as of_topic:
+        if of_topic is None:
             return None
-        number, event_, has_record, veil = found
+        number, role = of_topic
         place = (number, partition, offset)
-        seen = event_rows.seen_around(event_rows.start_at(place), [place])
-        path = path_of_event(_loom(seen), place)
-        if not path.hops and not has_record:
+        seen = event_rows.seen_around(at=place, way=way, most_traces=_most_traces(most_hops))
+        path = path_of_event(_loom(seen), place, _extent(seen, way, most_hops))
+        if not path.hops and seen.record["stored_at"] is None:
             return None
-        lineage = named(_with_brokers_word(path), truncated=seen.truncated)
-        return EventPage(event_, _fit_to_see(lineage, veil))
+        lineage = named(path, truncated=seen.truncated or bool(path.ends))
+        found = (cluster, topic, partition, offset)
+        veils = veils_of(found, lineage)
+        return EventPage(_event(found, ROLES[role], seen.record, veils), fit_to_see(lineage, veils))
 
 
-def trace(trace_id: UUID) -> TracePage | None:
-    """The trace, or None where nothing was seen of it. Eight statements, however long the path is."""
-    with event_rows.reading():
-        seen = event_rows.seen_around(event_rows.Start([trace_id]), [])
-        path = path_of_trace(_loom(seen), trace_id)
+def trace(trace_id: UUID, *, most_hops: int | None = None) -> TracePage | None:
+    """The trace, or None where nothing was seen of it. Four statements, however long the path is."""
+    with by_index():
+        seen = event_rows.seen_around(traces=[trace_id], most_traces=_most_traces(most_hops))
+        path = path_of_trace(_loom(seen), trace_id, _extent(seen, "both", most_hops))
         if not path.hops and not any(span.trace_id == trace_id for span in seen.spans):
             return None
-        return TracePage(trace_id.hex, named(_with_brokers_word(path), truncated=seen.truncated))
+        lineage = named(path, truncated=seen.truncated or bool(path.ends))
+        return TracePage(trace_id.hex, fit_to_see(lineage, veils_of(None, lineage)))
+
+
+def _most_traces(most_hops: int | None) -> int:
+    """Each trace brings a hop at least."""
+    return MOST_TRACES if most_hops is None else min(MOST_TRACES, most_hops)
+
+
+def _extent(seen: Seen, way: Way, most_hops: int | None) -> Extent:
+    return Extent(up=way != "down", down=way != "up", most=most_hops, is_cut=seen.truncated)
 
 
 def payload(cluster: str, topic: str, partition: int, offset: int) -> Payload | None:
@@ -128,7 +154,8 @@ def payload(cluster: str, topic: str, partition: int, offset: int) -> Payload | 
     if not veil.aim:
         return Payload(key, value, headers, len(value or b""), is_masked=False)
     seen = veil.seen or hiding.ALL_HIDDEN
-    return Payload(seen.key, seen.value, seen.headers, len(value or b""), is_masked=True)
+    names = hiding.rule_names(topic, row[3])
+    return Payload(seen.key, seen.value, seen.headers, len(value or b""), is_masked=True, rules=names)
 
 
 def shown_key(key: bytes | None) -> str | None:
@@ -142,62 +169,36 @@ def shown_key(key: bytes | None) -> str | None:
     return storable_bytes(text.encode())[:MOST_KEY_CHARACTERS]
 
 
-def _record(cluster: str, topic: str, partition: int, offset: int) -> tuple[int, Event, bool, Veil] | None:
-    if not (0 <= partition <= _MAX_PARTITION and 0 <= offset <= _MAX_OFFSET):
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select t.id, t.role, r.produced_at, r.timestamp_type, r.stored_at, r.key, r.size_bytes, r.n_headers,"
-            " r.trace_id, r.event_id, exists (select from record_body b where b.topic_id = t.id"
-            "   and b.kafka_partition = %(partition)s and b.kafka_offset = %(offset)s), x.id"
-            " from topic t join cluster c on c.id = t.cluster_id"
-            " left join lateral (select * from record r where r.topic_id = t.id"
-            "   and r.kafka_partition = %(partition)s and r.kafka_offset = %(offset)s limit 1) r on true"
-            " left join dead_letter x on x.topic_id = t.id and x.kafka_partition = %(partition)s"
-            "   and x.kafka_offset = %(offset)s"
-            " where c.name = %(cluster)s and t.name = %(topic)s and t.deleted_at is null",
-            {"cluster": storable(cluster), "topic": storable(topic), "partition": partition, "offset": offset},
-        )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    key = _bytes(row[5])
-    veil = hiding.veils([(cluster, topic, partition, offset)]).get((cluster, topic, partition, offset), hiding.OPEN)
-    found = Event(
+def _event(found: Address, role: str, record: Mapping[str, Any], veils: Mapping[Address, Veil]) -> Event:
+    cluster, topic, partition, offset = found
+    veil = veils.get(found, hiding.OPEN)
+    key = None if record["key"] is None else bytes.fromhex(record["key"])
+    return Event(
         cluster=cluster,
         topic=topic,
         topic_id=identities.topic_id(cluster, topic),
-        role=ROLES[row[1]],
+        role=role,
         partition=partition,
         offset=offset,
-        produced_at=row[2],
-        timestamp_type=row[3],
-        stored_at=row[4],
+        produced_at=_moment(record["produced_at"]),
+        timestamp_type=record["timestamp_type"],
+        stored_at=_moment(record["stored_at"]),
         key=shown_key(veil.key(key)),
-        size_bytes=row[6],
-        n_headers=row[7],
-        trace_id=row[8].hex if row[8] else None,
-        event_id=veil.text(row[9]),
-        has_payload=row[10],
-        dead_letter=row[11],
+        size_bytes=record["size_bytes"],
+        n_headers=record["n_headers"],
+        trace_id=record["trace_id"] and record["trace_id"].replace("-", ""),
+        event_id=veil.text(record["event_id"]),
+        has_payload=record["has_payload"],
+        dead_letter=record["dead_letter"],
     )
-    return row[0], found, row[4] is not None, veil
 
 
-def _fit_to_see(lineage: Lineage, veil: Veil) -> Lineage:
-    """Reasons of failures along the path without what is masked in the event itself."""
-    if veil.seen is None:
-        return lineage
-    hops = (replace(hop, exception_message=veil.text(hop.exception_message)) for hop in lineage.hops)
-    return replace(lineage, hops=tuple(hops))
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _loom(seen: Seen) -> Loom:
     return Loom(spans=seen.spans, links=seen.links, records=seen.records, letters=seen.letters, resents=seen.resents)
-
-
-def _with_brokers_word(path: Path) -> Path:
-    return with_passings(path, event_rows.passings(onward(path)))
 
 
 def _bytes(held: bytes | memoryview | None) -> bytes | None:

@@ -11,12 +11,14 @@ from collector.domain import identities
 from collector.domain.texts import storable
 from dashboard.queries import hiding
 from dashboard.queries.event import shown_key
+from dashboard.queries.open_leaves import by_index, in_order
 
 PER_PARTITION = 20
 MOST_PARTITIONS = 500
 UNSAMPLED_PARTITIONS = 16  # asked for where the sampler has not told their number yet
 MOST_READ = 2_000
 NEWEST_BATCHES = 40
+ENOUGH = 500  # spans, and records, to make a list of the newest hundred events
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class EventRow:
 def recent_events(
     cluster: str, topic: str, *, since: datetime, until: datetime, limit: int = 20
 ) -> tuple[EventRow, ...]:
-    """The newest events of a topic that were stored from `since` to `until`, newest first. One statement.
+    """The newest events of a topic that were stored from `since` to `until`, newest first. Two statements.
 
     The newest 20 of each partition, tapped or traced, are looked at; of topics with more than 500 partitions the
     first 500.
@@ -61,15 +63,18 @@ def recent_events(
         "most": MOST_PARTITIONS,
         "each": PER_PARTITION,
     }
-    with connection.cursor() as cursor:
+    with in_order(), connection.cursor() as cursor:
         cursor.execute(_RECENT, parameters)
         return event_rows(cursor.fetchall())[:limit]
 
 
 def newest_events(*, limit: int = 100) -> tuple[EventRow, ...]:
-    """The newest events of all topics that are not internal, newest first. One statement: the newest batches."""
-    parameters = {"batches": NEWEST_BATCHES, "all": MOST_READ}
-    with connection.cursor() as cursor:
+    """The newest events of all topics that are not internal, newest first: those of the newest batches.
+
+    So many batches that both spans and records suffice, at most 40. Two statements.
+    """
+    parameters = {"batches": NEWEST_BATCHES, "all": MOST_READ, "enough": ENOUGH}
+    with by_index(), connection.cursor() as cursor:
         cursor.execute(_NEWEST, parameters)
         return event_rows(cursor.fetchall())[:limit]
 
@@ -90,15 +95,20 @@ cross join lateral (
 ) x where c.name = %(cluster)s and t.name = %(topic)s and t.deleted_at is null
 """
 _NEWEST = """
-with newest as (select stored_at from batch where n_records > 0 or n_spans > 0 order by stored_at desc
-  limit %(batches)s)
+with latest as (select * from batch where n_records > 0 or n_spans > 0 order by stored_at desc limit %(batches)s),
+newest as materialized (
+  select min(stored_at) since from (
+    select stored_at, sum(n_records) over newer - n_records records, sum(n_spans) over newer - n_spans spans
+    from latest window newer as (order by stored_at desc)
+  ) b where records < %(enough)s or spans < %(enough)s
+)
 select c.name, t.name, x.kafka_partition, x.kafka_offset, x.at, x.key, x.size_bytes, x.trace_id, x.failed, null, null
 from (
   (select r.topic_id, r.kafka_partition, r.kafka_offset, r.produced_at at, r.key, r.size_bytes, r.trace_id, false failed
-    from record r where r.stored_at >= (select min(stored_at) from newest) order by r.stored_at desc limit %(all)s)
+    from record r where r.stored_at >= (select since from newest) order by r.stored_at desc limit %(all)s)
   union all
   (select s.topic_id, s.kafka_partition, s.kafka_offset, s.started_at, null, null, s.trace_id, s.status = 2
-    from span s where s.stored_at >= (select min(stored_at) from newest) and s.kafka_offset is not null
+    from span s where s.stored_at >= (select since from newest) and s.kafka_offset is not null
     order by s.stored_at desc limit %(all)s)
 ) x
 join topic t on t.id = x.topic_id and t.deleted_at is null and t.role <> 3 join cluster c on c.id = t.cluster_id

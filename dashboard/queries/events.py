@@ -2,8 +2,9 @@
 
 from dashboard.queries.event import Event, EventPage, Payload, TracePage, event, payload, trace
 from dashboard.queries.event_lists import EventRow, newest_events, recent_events
+from dashboard.queries.header_search import with_header
 from dashboard.queries.paths import Hop, Lineage
-from dashboard.queries.search import Found, search
+from dashboard.queries.search import Found, indexed_names, search
 
 __all__ = [
     "Event",
@@ -15,9 +16,11 @@ __all__ = [
     "Payload",
     "TracePage",
     "event",
+    "indexed_names",
     "newest_events",
     "payload",
     "recent_events",
     "search",
     "trace",
+    "with_header",
 ]

@@ -39,6 +39,10 @@ class Veil:
             return text
         return MASK if self.seen is None else self.seen.said(text)
 
+    def shown_key(self, text: str | None) -> str | None:
+        """The record's key where it is a text already."""
+        return MASK if text and self.aim and self.aim.key else self.text(text)
+
     def allows(self, name: str, text: str) -> bool:
         """Whether the record may be found by this business key: never by what is masked."""
         if not self.aim:
@@ -55,6 +59,21 @@ ALL_HIDDEN = Concealed(MASK.encode(), MASK.encode(), (), value_is_hidden=True, s
 def aim_for(*topics: str | None) -> Aim:
     """What is masked of records of these topics (a dead letter's own, and the one it came from)."""
     return standing.rules().of(*topics)
+
+
+def masked_attributes(topic: str | None) -> Collection[str]:
+    """Names of what is masked among the attributes of a span on this topic; None: it names none."""
+    return standing.rules().attributes_of(topic)
+
+
+def attributes_of(topic: str | None, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a span on a topic (None: on none) as everybody may see them."""
+    return masking.concealed_attributes(masked_attributes(topic), attributes)
+
+
+def rule_names(*topics: str | None) -> tuple[str, ...]:
+    """What the rules are called that hide something of these topics' records."""
+    return standing.rules().names_of(*topics)
 
 
 def veil(aim: Aim, *, key: bytes | None, value: bytes | None, headers: bytes | None) -> Veil:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from collector.domain import histograms, identities
+from dashboard.queries import hiding
 from dashboard.queries.paths import Hop
 
 MOST_SPANS = 2_000
@@ -59,11 +60,15 @@ def hop_details(hop: Hop, *, now: datetime) -> HopDetails:
     body = json.loads(bytes(own[9])) if own else {}
     return HopDetails(
         name=own[3] if own else None,
-        attributes=dict(sorted(body.get("span", {}).items())),
-        resource=dict(sorted(body.get("resource", {}).items())),
+        attributes=_sorted(hop.topic_name, body.get("span", {})),
+        resource=_sorted(hop.topic_name, body.get("resource", {})),
         inside=tuple(_inside(rows, own)) if own and hop.kind == "consume" else (),
         usual=_usual(hop, now=now) if hop.kind == "consume" and hop.service else None,
     )
+
+
+def _sorted(topic: str | None, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(sorted(hiding.attributes_of(topic, attributes).items()))
 
 
 def _spans(trace_id: str) -> list[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from collector.domain.masking import MASK
 from dashboard.queries import hiding
 
 MOST_SPANS = 10_000
@@ -28,7 +29,7 @@ def otlp_of(trace_ids: Collection[str]) -> Export:
     """Every stored span of these traces (32 hexadecimal digits each), by resource. Two statements.
 
     Attributes that only tell single events apart are not stored; position and group are written back from the columns.
-    Where anything of these topics is masked, messages of exceptions are left out: they may quote it.
+    Nothing is masked yet: `fit_to_see` does that whenever somebody gets it.
     """
     traces = [UUID(hex=each) for each in sorted(set(trace_ids))]
     with connection.cursor() as cursor:
@@ -38,7 +39,6 @@ def otlp_of(trace_ids: Collection[str]) -> Export:
         links: dict[tuple[UUID, int], list[dict[str, str]]] = {}
         for trace, span, linked_trace, linked_span in cursor.fetchall():
             links.setdefault((trace, span), []).append({"traceId": linked_trace.hex, "spanId": _hex(linked_span)})
-    quotes = not any(hiding.aim_for(topic) for topic in {row[8] for row in rows if row[8]})
     kept, resources = rows[:MOST_SPANS], dict[str, dict[str, Any]]()
     for row in dict.fromkeys(kept):
         body = json.loads(bytes(row[17]))
@@ -47,15 +47,54 @@ def otlp_of(trace_ids: Collection[str]) -> Export:
             json.dumps(attributes, sort_keys=True),
             {"resource": {"attributes": _pairs(attributes)}, "scopeSpans": [{"scope": {"name": "weir"}, "spans": []}]},
         )
-        resource["scopeSpans"][0]["spans"].append(
-            _span(row, body.get("span", {}), links.get((row[0], row[1]), []), quotes=quotes)
-        )
+        resource["scopeSpans"][0]["spans"].append(_span(row, body.get("span", {}), links.get((row[0], row[1]), [])))
     return Export({"resourceSpans": list(resources.values())}, len(kept), len(rows) > MOST_SPANS)
 
 
-def _span(
-    row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, str]], *, quotes: bool
-) -> dict[str, Any]:
+def fit_to_see(body: dict[str, Any]) -> dict[str, Any]:
+    """An export as everybody may have it now.
+
+    Where anything of its topics is masked, messages of exceptions are left out, for they may quote it. Values of masked
+    attributes hide.
+    """
+    spans = [span for of_one in body["resourceSpans"] for scope in of_one["scopeSpans"] for span in scope["spans"]]
+    topics = {id(span): _topic(span) for span in spans}
+    quotes = not any(hiding.aim_for(topic) for topic in topics.values() if topic)
+    for of_one in body["resourceSpans"]:
+        names = hiding.masked_attributes(None)
+        of_one["resource"]["attributes"] = _without_values(of_one["resource"]["attributes"], names)
+    for span in spans:
+        span["attributes"] = _without_values(span["attributes"], hiding.masked_attributes(topics[id(span)]))
+        for event in span.get("events", ()) if not quotes else ():
+            event["attributes"] = [each for each in event["attributes"] if each["key"] != "exception.message"]
+    return body
+
+
+def _topic(span: Mapping[str, Any]) -> str | None:
+    return next(
+        (
+            each["value"].get("stringValue")
+            for each in span["attributes"]
+            if each["key"] == "messaging.destination.name"
+        ),
+        None,
+    )
+
+
+def _without_values(pairs: list[dict[str, Any]], names: Collection[str]) -> list[dict[str, Any]]:
+    """Values of these names hidden, and every other value that holds a copy of one."""
+    if not any(each["key"] in names for each in pairs):
+        return pairs
+    texts = [text for each in pairs if each["key"] in names and len(text := str(*each["value"].values())) > 3]
+    return [
+        {"key": each["key"], "value": {"stringValue": MASK}}
+        if each["key"] in names or any(text in json.dumps(each["value"], ensure_ascii=False) for text in texts)
+        else each
+        for each in pairs
+    ]
+
+
+def _span(row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, str]]) -> dict[str, Any]:
     trace, span, parent, name, kind, started_at, duration_ms, status, topic, partition, offset, group = row[:12]
     begun = _nanoseconds(started_at)
     said = {
@@ -65,7 +104,7 @@ def _span(
         "messaging.consumer.group.name": group,
     }
     attributes = {**stored, **{word: value for word, value in said.items() if value is not None}}
-    raised = {"exception.type": row[15], "exception.message": row[16] if quotes else None} if row[15] or row[16] else {}
+    raised = {"exception.type": row[15], "exception.message": row[16]} if row[15] or row[16] else {}
     return {
         "traceId": trace.hex,
         "spanId": _hex(span),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collector.domain import identities
-from collector.domain.lineage import Path, PathHop
-from dashboard.queries import event_rows
-from dashboard.queries.event_rows import Names
+from collector.domain.lineage import with_passings
+from collector.domain.paths import Path, PathHop
+from dashboard.queries.event_rows import Names, word_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,20 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class Onward:
+    """The path goes on at hop `hop`: `side` before or after it. `n`: hops right behind it, None where nobody looked."""
+
+    hop: int
+    side: str
+    n: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Lineage:
-    """Hops in causal order. `start`: ids of the hops that were asked for. `truncated`: a cap was reached."""
+    """Hops in causal order. `start`: ids of the hops that were asked for. `truncated`: a cap was reached.
+
+    `ends`: where it goes on, so that it can be asked for from there.
+    """
 
     hops: tuple[Hop, ...]
     start: tuple[int, ...]
@@ -62,13 +74,13 @@ class Lineage:
     waiting_seconds: float
     processing_seconds: float
     truncated: bool
+    ends: tuple[Onward, ...] = ()
 
 
 def named(path: Path, *, truncated: bool) -> Lineage:
-    """The path with the names behind its numbers. One statement."""
-    topics, groups = event_rows.names(
-        (hop.topic for hop in path.hops if hop.topic is not None), (hop.group for hop in path.hops if hop.group)
-    )
+    """The path with what the broker knows of it, and the names behind its numbers. One statement."""
+    passings, topics, groups = word_on(path)
+    path = with_passings(path, passings)
     hops = tuple(_hop(index, hop, topics, groups) for index, hop in enumerate(path.hops))
     return Lineage(
         hops=hops,
@@ -79,6 +91,7 @@ def named(path: Path, *, truncated: bool) -> Lineage:
         waiting_seconds=sum(hop.wait_seconds or 0.0 for hop in hops),
         processing_seconds=sum(hop.processing_seconds or 0.0 for hop in hops),
         truncated=truncated,
+        ends=tuple(Onward(end.hop, end.side, end.n) for end in path.ends),
     )
 
 

@@ -67,6 +67,19 @@ def search(text: str, *, only: str = "") -> Found:
         return Found("nothing", "Stopped after 5 s. Type more of it.", (), None, truncated=False, stopped=True)
 
 
+def with_name(name: str, text: str) -> tuple[EventRow, ...]:
+    """Events that carry this business key by this name, capitals or not, the newest first. One statement."""
+    rows, _ = _with_key(_NAMED, text, name=name)
+    return tuple(row for row in rows if row.matched and row.matched[0].lower() == name.lower())
+
+
+def indexed_names() -> tuple[str, ...]:
+    """The names of business keys that were seen, the record's own key aside; at most 20. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select name from key_name where id > 1 order by name limit 20")
+        return tuple(name for (name,) in cursor.fetchall())
+
+
 def _by_key(text: str) -> Found:
     whole, _ = _with_key(_WHOLE, text)
     if whole:
@@ -111,6 +124,10 @@ left join lateral (select * from record r where r.topic_id = x.topic_id and r.ka
 
 
 _WHOLE = "select * from record_key where value = %(text)s order by stored_at desc limit %(most)s"
+_NAMED = (
+    "select * from record_key where value = %(text)s and name_id in"
+    " (select id from key_name where lower(name) = lower(%(name)s)) order by stored_at desc limit %(most)s"
+)
 _BEGUN = "select * from record_key where value ~>=~ %(text)s and value ~<~ %(end)s limit %(read)s"
 
 
@@ -125,7 +142,7 @@ def _at(position: positions.Position) -> tuple[EventRow, ...]:
         return event_rows(cursor.fetchall())
 
 
-def _with_key(keys: str, text: str) -> tuple[tuple[EventRow, ...], int]:
+def _with_key(keys: str, text: str, name: str = "") -> tuple[tuple[EventRow, ...], int]:
     """Events, and how many keys were read for them."""
     parameters: dict[str, str | int] = {
         "text": text,
@@ -133,6 +150,8 @@ def _with_key(keys: str, text: str) -> tuple[tuple[EventRow, ...], int]:
         "read": MOST_READ,
         "most": MOST_FOUND + 1,
     }
+    if name:
+        parameters["name"] = name
     with connection.cursor() as cursor:
         cursor.execute(_WITH_KEY.format(keys=keys), parameters)
         rows = cursor.fetchall()

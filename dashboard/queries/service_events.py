@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from collector.domain.hops import Op
 from dashboard.queries.edges import CONSUME
+from dashboard.queries.open_leaves import in_order
 from dashboard.queries.service_versions import LEAST
 from dashboard.queries.window import Window
 
@@ -67,7 +68,7 @@ class Instance:
 def sightings(service_id: int, window: Window) -> tuple[Sighting, ...]:
     """The newest 200 sightings in each partition that the service reads or writes, its own of them, newest first.
 
-    At most 64 partitions, and the last hour of the window. One statement.
+    At most 64 partitions, and the last hour of the window. Two statements.
     """
     parameters: dict[str, int | datetime] = {
         "service": service_id,
@@ -76,7 +77,7 @@ def sightings(service_id: int, window: Window) -> tuple[Sighting, ...]:
         "partitions": MOST_PARTITIONS,
         "each": PER_PARTITION,
     }
-    with connection.cursor() as cursor:
+    with in_order(), connection.cursor() as cursor:
         cursor.execute(_SIGHTINGS, parameters)
         found = [_sighting(*row) for row in cursor.fetchall()]
     return tuple(sorted(found, key=lambda each: each.at, reverse=True))

@@ -45,6 +45,15 @@ class Visit:
         found = Axe().run(self.page, options={"runOnly": _TAGS, "rules": {"target-size": {"enabled": True}}})
         return [f"{each['id']}: {each['nodes'][0]['target']}" for each in found.response["violations"]]
 
+    def wrong(self) -> list[str]:
+        """Everything of the three on the page that is open."""
+        return [*self.barriers(), *self.violations(), *self.complaints]
+
+    def picture(self, name: str) -> None:
+        """Keep a screenshot, where somebody wants to look: WEIR_PICTURES names the folder."""
+        if folder := os.environ.get("WEIR_PICTURES"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
 
 def browser_path() -> str | None:
     """A browser on this machine; None where Playwright brought its own. Skips (fails in CI) where there is none."""
@@ -86,8 +95,16 @@ def person(running: Demo, name: str, role: str) -> None:
 
 @contextmanager
 def visit(browser: Browser, running: Demo, name: str, *, scheme: str = "light", width: int = 1440) -> Iterator[Visit]:
-    """Sign in as `name`, and see what happens."""
-    url = running.stack["url"].rstrip("/")
+    """Sign in to the shop's Weir as `name`, and see what happens."""
+    with visit_at(browser, running.stack["url"].rstrip("/"), name, scheme=scheme, width=width) as seen:
+        yield seen
+
+
+@contextmanager
+def visit_at(
+    browser: Browser, url: str, name: str, *, password: str = PASSWORD, scheme: str = "light", width: int = 1440
+) -> Iterator[Visit]:
+    """Sign in as `name` to whatever runs at `url`, and see what happens."""
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
     )
@@ -100,7 +117,7 @@ def visit(browser: Browser, running: Demo, name: str, *, scheme: str = "light", 
     try:
         page.goto(f"{url}/login/")
         page.get_by_label("Name").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(f"{url}/")
         yield seen

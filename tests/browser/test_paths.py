@@ -3,19 +3,18 @@
 WEIR_PICTURES names a folder for screenshots of everything that is drawn here.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from django.db import transaction
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.plugin import DjangoDbBlocker
 
 from collector.clock import now
+from collector.config import declared
+from tests.browser.browsing import Visit, visit_at
 from tests.browser.browsing import browser as chromium
 from tests.integration.path_world import PROCESS, SEND, PathWorld
 from tests.integration.people import PASSWORD, person
@@ -23,36 +22,7 @@ from tests.integration.web_process import Web, database_url, web
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect.set_options(timeout=30_000)
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 HOUR = 3_600
-WATCH = """
-  window.__violations = [];
-  document.addEventListener("securitypolicyviolation", (event) =>
-    window.__violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
-"""
-
-
-@dataclass
-class Seen:
-    """A signed-in person's page, and what went wrong on it."""
-
-    page: Page
-    url: str
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> None:
-        self.page.goto(self.url + path)
-
-    def wrong(self) -> list[str]:
-        """Barriers, breaches of the policy and errors on the page that is open."""
-        found = Axe().run(self.page, options={"runOnly": TAGS, "rules": {"target-size": {"enabled": True}}})
-        barriers = [f"{each['id']}: {each['nodes'][0]['target']}" for each in found.response["violations"]]
-        return [*barriers, *self.page.evaluate("window.__violations"), *self.complaints]
-
-    def picture(self, name: str) -> None:
-        """Keep a screenshot, where somebody wants to look."""
-        if folder := os.environ.get("WEIR_PICTURES"):
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,72 +61,72 @@ def world(clean_tables: None) -> PathWorld:
 
 
 @contextmanager
-def seen_by(browser: Browser, running: Web, name: str, *, scheme: str = "light") -> Iterator[Seen]:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
-    )
-    context.add_init_script(WATCH)
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    seen = Seen(page, running.origin)
-    page.on("console", lambda line: seen.complaints.append(line.text) if line.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    try:
-        page.goto(f"{running.origin}/login/")
-        page.get_by_label("Name").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"{running.origin}/")
+def seen_by(browser: Browser, running: Web, name: str, *, scheme: str = "light", width: int = 1440) -> Iterator[Visit]:
+    with visit_at(browser, running.origin, name, password=PASSWORD, scheme=scheme, width=width) as seen:
         yield seen
-    finally:
-        context.close()
 
 
 def order(world: PathWorld) -> None:
-    """An order that waits three minutes for billing, is declined, and is shipped meanwhile."""
+    """Journey J2: an order of six events; billing reads it after three minutes and declines it, the rest is shipped."""
     world.span((1, 1), SEND, "orders.created", "orders-svc", at=-900)
     world.record("orders.created", (7, 88123), by=(1, 1), at=-900, key="order-123")
     world.span((2, 1), PROCESS, "orders.created", "shipping-svc", at=-899.6, place=(7, 88123), group="shipping",
                links=[((1, 1), None)])  # fmt: skip
     world.span((2, 3), 0, None, "shipping-svc", at=-899.5, parent=1)
-    world.span((2, 2), SEND, "shipments.planned", "shipping-svc", at=-899.3, parent=1)
-    world.record("shipments.planned", (2, 411), by=(2, 2), at=-899.3, key="order-123")
-    world.span((3, 1), PROCESS, "shipments.planned", "mailer", at=-899, place=(2, 411), group="mailer",
-               links=[((2, 2), None)])  # fmt: skip
-    world.span((4, 1), PROCESS, "orders.created", "billing-svc", at=-710, place=(7, 88123), group="billing",
-               links=[((1, 1), None)], error=("shop.billing.CardDeclined", "issuer declined order-123"))  # fmt: skip
-    world.span((4, 2), SEND, "orders.created.dlq", "billing-svc", at=-709.8, parent=1)
-    world.record("orders.created.dlq", (7, 12), by=(4, 2), at=-709.8, key="order-123")
+    sent = [(2, "shipping-svc", "shipments.planned"), (3, "packing-svc", "parcels.packed"),
+            (4, "carrier-svc", "parcels.sent"), (5, "mailer", "mails.sent")]  # fmt: skip
+    for number, (trace, service, topic) in enumerate(sent):
+        at = -899.3 + 1.2 * number
+        world.span((trace, 2), SEND, topic, service, at=at, parent=1)
+        world.record(topic, (2, 411), by=(trace, 2), at=at, key="order-123")
+        if number + 1 < len(sent):
+            reader = sent[number + 1][1]
+            world.span((trace + 1, 1), PROCESS, topic, reader, at=at + 0.3, place=(2, 411), group=reader,
+                       links=[((trace, 2), None)])  # fmt: skip
+    world.span((9, 1), PROCESS, "orders.created", "billing-svc", at=-710, place=(7, 88123), group="billing",
+               links=[((1, 1), None)], error=("shop.billing.CardDeclined", "issuer declined the card"))  # fmt: skip
+    world.span((9, 2), SEND, "orders.created.dlq", "billing-svc", at=-709.8, parent=1)
+    world.record("orders.created.dlq", (7, 12), by=(9, 2), at=-709.8, key="order-123")
     world.letter("orders.created.dlq", (7, 12), ("orders.created", 7, 88123), "billing")
-    world.body("orders.created", (7, 88123), b'{"order_id":"order-123","total_cents":4200}')
+    world.body("orders.created", (7, 88123), b'{"order_id":"order-123","card":{"number":"4111111111111111"}}')
+    world.usually("billing-svc", "orders.created", "payments.captured", within=4.0)
     world.committed("orders.created", "audit", [None] * 7 + [88124], at=-880)
     world.committed("shipments.planned", "warehouse", [None, None, 400], at=-890)
+    with transaction.atomic():
+        rule = {"topics": ["orders.created"], "paths": ["$..card.number"]}
+        declared.replace({"mask": {"cards": rule}}, by="a test", now=now())
 
 
-def test_an_order_is_found_and_followed_with_the_mouse(world: PathWorld, running: Web, browser: Browser) -> None:
+def test_j2_an_order_is_found_and_followed_with_the_mouse(world: PathWorld, running: Web, browser: Browser) -> None:
     order(world)
     person("olga", "operator")
     with seen_by(browser, running, "olga") as seen:
         page = seen.page
         page.get_by_role("searchbox").first.fill("order-123")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="3 events in 1 flow")).to_be_visible()
+        expect(page.get_by_role("heading", name="6 events in 1 flow")).to_be_visible()
         expect(page.locator("main")).to_contain_text("Failed in billing-svc")
         seen.picture("flows")
         assert seen.wrong() == []
-        page.get_by_role("link", name="Flow of 3 events").click()
+        page.get_by_role("link", name="Flow of 6 events").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created/7/88123")
         path = page.locator("event-path")
         expect(path.locator(".step.failed")).to_have_count(1)
-        expect(path).to_contain_text("CardDeclined")
-        expect(path).to_contain_text("warehouse")
+        for said in ("CardDeclined", "warehouse", "shipments.planned", "payments.captured", "missing"):
+            expect(path).to_contain_text(said)
         seen.picture("order")
-        page.locator("[data-hops] tbody").get_by_role("link", name="Hop 5", exact=True).click()
-        expect(page).to_have_url(re.compile("sel=hop(:|%3A)5"))
+        billing = page.locator("[data-hops] tbody tr.failed-row").get_by_role("link", name="Hop")
+        number = billing.inner_text()
+        billing.click()
+        expect(page).to_have_url(re.compile(f"sel=hop(:|%3A){number}"))
         panel = page.locator("#panel")
+        expect(panel).to_contain_text("3 min 10 s")
         expect(panel).to_contain_text("Processing")
         panel.get_by_role("link", name="Show payload and headers").click()
         expect(page.locator("#panel pre")).to_contain_text("order-123")
+        expect(page.locator("#panel pre")).not_to_contain_text("4111")
+        expect(page.locator("#panel")).to_contain_text("Masked by cards")
+        expect(page.locator("#panel").get_by_role("link", name="Download")).to_have_count(0)
         seen.picture("hop")
         assert seen.wrong() == []
         page.get_by_role("link", name="Timeline").click()
@@ -166,9 +136,14 @@ def test_an_order_is_found_and_followed_with_the_mouse(world: PathWorld, running
         expect(page.locator("event-timeline .lane").first).to_be_visible()
         expect(page.locator("event-timeline")).not_to_contain_text("folded")
         assert seen.wrong() == []
+        for typed, says in (("orders.created/7/88123", "orders.created/7/88123"), ("order-999", "Nothing called")):
+            page.get_by_role("searchbox").first.fill(typed)
+            page.keyboard.press("Enter")
+            expect(page.locator("main")).to_contain_text(says)
+        assert seen.wrong() == []
 
 
-def test_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: Browser) -> None:
+def test_j2_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: Browser) -> None:
     order(world)
     person("olga", "operator")
     with seen_by(browser, running, "olga", scheme="dark") as seen:
@@ -176,17 +151,23 @@ def test_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: Bro
         page.keyboard.press("Control+k")
         page.keyboard.type("order-123")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="3 events in 1 flow")).to_be_visible()
-        expect(page.locator("#results a:focus")).to_contain_text("Flow of 3 events")
+        expect(page.get_by_role("heading", name="6 events in 1 flow")).to_be_visible()
+        expect(page.locator("#results a:focus")).to_contain_text("Flow of 6 events")
         page.keyboard.press("Enter")
         expect(page.locator("event-path .step.failed")).to_have_count(1)
+        expect(page.locator("event-path .step.ghost.late")).to_contain_text("payments.captured")
         seen.picture("order-dark")
-        page.locator("event-path .step.failed .face").focus()
-        page.keyboard.press("Enter")
-        expect(page.locator("#panel")).to_contain_text("CardDeclined")
         page.keyboard.press("v")
-        expect(page.locator("event-timeline")).to_contain_text("folded")
+        expect(page.locator("event-timeline")).to_contain_text("3 min 4 s folded")
         seen.picture("timeline-dark")
+        tab_to(page, "True scale")
+        page.keyboard.press("Enter")
+        expect(page.locator("event-timeline .lane").first).to_be_visible()
+        expect(page.locator("event-timeline")).not_to_contain_text("folded")
+        tab_to(page, "Hop 3")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("sel=hop(:|%3A)3"))
+        expect(page.locator("#panel")).to_contain_text("Hop 3")
         assert seen.wrong() == []
         page.keyboard.press("Control+k")
         page.keyboard.type("orders.created/7/88123")
@@ -198,6 +179,15 @@ def test_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: Bro
         expect(page.locator("main")).to_contain_text("Nothing called")
         expect(page.locator("main")).to_contain_text("order-999")
         assert seen.wrong() == []
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the focus is on the control of that name."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("(document.activeElement.ariaLabel ?? document.activeElement.textContent).trim()") == name:
+            return
+    raise AssertionError(f"Tab never came to {name}")
 
 
 def test_a_viewer_sees_the_path_and_no_bytes(world: PathWorld, running: Web, browser: Browser) -> None:
@@ -215,11 +205,11 @@ def test_a_hop_that_comes_while_one_looks_is_added(world: PathWorld, running: We
     person("vera", "viewer")
     with seen_by(browser, running, "vera") as seen:
         seen.open("/events/demo/orders.created/7/88123/")
-        expect(seen.page.locator("[data-hops] tbody tr")).to_have_count(7)
-        world.span((9, 1), PROCESS, "shipments.planned", "warehouse-svc", at=-10, place=(2, 411), group="warehouse",
+        expect(seen.page.locator("[data-hops] tbody tr")).to_have_count(12)
+        world.span((19, 1), PROCESS, "shipments.planned", "warehouse-svc", at=-10, place=(2, 411), group="warehouse",
                    links=[((2, 2), None)])  # fmt: skip
         world.ring("topology")
-        expect(seen.page.locator("[data-hops] tbody tr")).to_have_count(8)
+        expect(seen.page.locator("[data-hops] tbody tr")).to_have_count(13)
         expect(seen.page.locator("event-path")).to_contain_text("warehouse-svc")
         assert seen.complaints == []
 

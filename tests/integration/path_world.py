@@ -9,6 +9,7 @@ from django.db import connection
 
 from collector.changes import Subject, announce
 from collector.domain.frames import framed
+from collector.domain.records import Headers
 
 AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SEND, RECEIVE, PROCESS = 1, 2, 3
@@ -120,11 +121,21 @@ class PathWorld:
         if key:
             self._run("insert into record_key values (%s, 1, %s, %s, %s, %s)", stored, key, self.topic(topic), *place)
 
-    def body(self, topic: str, place: tuple[int, int], value: bytes) -> None:
-        """Keep the record's value, without headers."""
+    def body(
+        self, topic: str, place: tuple[int, int], value: bytes | None, *, headers: Headers = (), at: float = 0
+    ) -> None:
+        """Keep the record's value and headers."""
         self._run(
             "insert into record_body values (%s, %s, %s, %s, %s, %s)",
-            self.stored(0), self.topic(topic), *place, framed(()), value,
+            self.stored(at), self.topic(topic), *place, framed(headers), value,
+        )  # fmt: skip
+
+    def leaf(self, table: str) -> None:
+        """Note the leaf that has rows among those that are known, as whoever makes one does."""
+        self._run(
+            "insert into raw_partition (table_name, leaf, starts_at, ends_at)"
+            " select distinct %s, tableoid::regclass::text, '2000-01-01Z'::timestamptz, '2100-01-01Z'::timestamptz"
+            f" from {table} on conflict do nothing", table,
         )  # fmt: skip
 
     def ring(self, subject: Subject) -> None:
@@ -161,6 +172,13 @@ class PathWorld:
             "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s)"
             " on conflict (topic_id, group_id) do update set committed = excluded.committed",
             *ids, self.after(at), offsets,
+        )  # fmt: skip
+
+    def usually(self, service: str, topic: str, next_topic: str, *, within: float) -> None:
+        """What is learned of a reading: it is followed by an event of `next_topic`, always."""
+        self._run(
+            "insert into usual_next values (%s, %s, %s, 100, 100, %s, %s)",
+            self.service(service), self.topic(topic), self.topic(next_topic), within, self.after(0),
         )  # fmt: skip
 
     def hint(self, service: str, topic: str, group: str) -> None:

@@ -27,6 +27,8 @@ PAGES = {
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/": ("viewer", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/keep/": ("-", "operator"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/otlp.json": ("operator", "-"),
+    "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/payload": ("operator", "-"),
+    "events/limits/": ("-", "operator"),
     "events/traces/<str:trace_id>/": ("viewer", "-"),
     "events/span/<str:trace_id>/<str:span_id>/": ("viewer", "-"),
     "search": ("viewer", "-"),

@@ -253,7 +253,7 @@ def test_instances_are_told_by_the_newest_spans_of_each_partition(
         shop.span(offset, source=quick)
     shop.span(59, source=quick, op=2)
     shop.span(3, source=quick, op=1, edge=shop.writes)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2 + 2):
         found = sightings(shop.service, window())
     with django_assert_num_queries(1):
         first, second, third = instances(shop.service, found, versions=[shop.new])

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from collector.domain.lineage import Path, PathHop, path_of_event
+from collector.domain.lineage import path_of_event
+from collector.domain.paths import Path, PathHop
 from collector.domain.weaving import Loom
 from tests.unit.histories import STYLES, Key, Step, Told, tell
 

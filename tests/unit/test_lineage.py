@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.domain.hops import Op
-from collector.domain.lineage import Path, onward, path_of_event, path_of_trace, with_passings
+from collector.domain.lineage import onward, path_of_event, path_of_trace, with_passings
+from collector.domain.paths import Path
 from collector.domain.sightings import LetterSeen, LinkSeen, Passing, Place, RecordSeen, ResentSeen, SpanSeen
 from collector.domain.topology import Evidence
 from collector.domain.weaving import Loom

@@ -106,7 +106,7 @@ class EventPath extends HTMLElement {
     const isSelected = box.hop !== undefined && this.dataset.selected === String(box.hop) && box.kind !== "gap";
     const group = svg("g", { transform: `translate(${x} ${y})`, class: `step ${box.kind} ${box.result ?? ""}${isCurrent ? " current" : ""}${isSelected ? " selected" : ""}${box.late ? " late" : ""}` });
     if (box.hop !== undefined) group.dataset.hop = box.hop;
-    const face = box.key ? svg("g", { role: "button", tabindex: 0, "data-fold": box.key, "data-box": box.key, class: "face" }) : box.hop === undefined ? svg("g", { class: "face" }) : svg("a", { href: hopAddress(box.hop), "data-box": `${box.kind}:${box.hop}`, "data-select": box.hop, class: "face" });
+    const face = box.key ? svg("g", { role: "button", tabindex: 0, "data-fold": box.key, "data-box": box.key, class: "face" }) : box.url ? svg("a", { href: box.url, "data-box": box.url, class: "face" }) : box.hop === undefined ? svg("g", { class: "face" }) : svg("a", { href: hopAddress(box.hop), "data-box": `${box.kind}:${box.hop}`, "data-select": box.hop, class: "face" });
     face.append(svg("title", {}, `${shown(box.title)}, ${shown(box.note)}`), svg("path", { class: "shape", d: box.kind === "event" ? cylinder() : rounded() }));
     if (box.kind === "event") face.append(svg("path", { class: "rim", d: `M${WIDTH - CAP} 0A${CAP} ${HEIGHT / 2} 0 0 0 ${WIDTH - CAP} ${HEIGHT}` }));
     face.append(svg("text", { class: "name", x: WIDTH / 2, y: box.note ? 20 : 28 }, cut(shown(box.title), NAME_LENGTH)));

@@ -7,9 +7,9 @@ const MOST_GHOSTS = 5;
 const ORDER = { failed: 0, waiting: 1, ok: 2, received: 3, passed: 4 };
 
 /** Boxes {kind, title, note, column, row, …} and wires {from, to, label, result, evidence}. */
-export function arrange({ hops, start, expected = [] }, opened = new Set()) {
+export function arrange({ hops, start, expected = [], ends = [] }, opened = new Set()) {
   const plan = choose(hops, start, opened);
-  const board = { ...plan, expected: byHop(expected), boxes: [], wires: [], of: new Map(), row: 0, folds: new Map() };
+  const board = { ...plan, expected: byHop(expected), ends: new Map(ends.filter((each) => each.side === "after").map((each) => [each.hop, each])), boxes: [], wires: [], of: new Map(), row: 0, folds: new Map() };
   for (const fold of plan.folds) board.folds.set(fold.at, [...(board.folds.get(fold.at) ?? []), fold]);
   for (const hop of hops) {
     const isRoot = plan.drawn.has(hop.id) && !(plan.drawn.has(hop.cause) && plan.known.has(hop.cause));
@@ -77,6 +77,8 @@ function tails(board, id) {
   for (const fold of board.folds.get(id) ?? []) {
     if (fold.side === "after") shown.push({ kind: "fold", key: fold.key, title: `+${fold.count} under ${fold.title}`, note: "show them" });
   }
+  const end = board.ends.get(id);
+  if (end) shown.push({ kind: "fold", url: end.url, title: "goes on from here", note: "open this event" });
   return shown;
 }
 
