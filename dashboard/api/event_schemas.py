@@ -76,7 +76,7 @@ class End(Schema):
 
 
 class Path(Schema):
-    """The 200 hops nearest to what was asked for, in causal order. `start`: ids of those that were asked for.
+    """The hops nearest to what was asked for, in causal order. `start`: ids of those that were asked for.
 
     truncated: it is longer; `ends` says where it goes on.
     """

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import asdict, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Query, Router
 
 from dashboard.access import Action, needs
 from dashboard.api import event_schemas as schemas
@@ -19,7 +19,7 @@ from dashboard.queries.paths import Hop, Lineage
 router = Router(tags=["events"])
 _OF_HOP = tuple(each.name for each in fields(Hop) if each.name in schemas.Hop.model_fields)
 _OF_PATH = tuple(each.name for each in fields(Lineage) if each.name not in {"hops", "ends"})
-MOST_HOPS = 200
+Limit = Annotated[int, Query(ge=1, le=5000)]
 
 
 @router.get("events/{segment:cluster}/{segment:topic}/{int:partition}/{int:offset}", response=schemas.EventAnswer)
@@ -31,12 +31,13 @@ def read_event(
     partition: int,
     offset: int,
     flow: Literal["both", "up", "down"] = "both",
+    limit: Limit = 200,
 ) -> HttpResponse:
     """One event and its path across services: back to what caused it (up), forwards to all that came of it (down).
 
-    The nearest 200 hops; where the path goes on, it says under which address.
+    The nearest hops, `limit` of them; where the path goes on, it says under which address.
     """
-    found = queries.event(cluster, topic, partition, offset, way=flow, most_hops=MOST_HOPS)
+    found = queries.event(cluster, topic, partition, offset, way=flow, most_hops=limit)
     if found is None:
         raise NotFound("Nothing was seen of an event at this position.")
     return _answer({"event": _event(found.event), "path": _path(found.path)})
@@ -44,9 +45,9 @@ def read_event(
 
 @router.get("traces/{trace_id}", response=schemas.TraceAnswer)
 @needs(Action.VIEW)
-def read_trace(request: HttpRequest, trace_id: UUID) -> HttpResponse:
+def read_trace(request: HttpRequest, trace_id: UUID, limit: Limit = 200) -> HttpResponse:
     """One trace (32 hexadecimal digits) and the path of everything in it."""
-    found = queries.trace(trace_id, most_hops=MOST_HOPS)
+    found = queries.trace(trace_id, most_hops=limit)
     if found is None:
         raise NotFound("Nothing was seen of this trace.")
     return _answer({"trace_id": found.trace_id, "path": _path(found.path)})

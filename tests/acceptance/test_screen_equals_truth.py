@@ -57,7 +57,7 @@ def test_a_hundred_paths(settled: tuple[Demo, Truth]) -> None:
     running, truth = settled
     wrong = {}
     for at in random.Random(7).sample(truth.positions(), N_PATHS):
-        event = running.get(f"events/{screen.CLUSTER}/{at.topic}/{at.partition}/{at.offset}")
+        event = running.get(f"events/{screen.CLUSTER}/{at.topic}/{at.partition}/{at.offset}", limit="5000")
         shown, true = screen.shown_path(event), screen.true_path(truth, at.topic, at.partition, at.offset)
         if shown != true:
             wrong[str(at)] = {"missing": sorted(true - shown), "invented": sorted(shown - true)}

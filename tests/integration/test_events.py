@@ -1,5 +1,6 @@
 """Events, their paths, lists and search, as pages and the API ask for them."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -234,3 +235,46 @@ def test_the_api_answers_as_its_schema_says() -> None:
     ):
         answer = Client().get(f"/api/v1/{address}", headers=reader).json()
         assert schema.model_validate(answer).model_dump() == answer
+
+
+def test_a_long_path_is_answered_in_parts_that_say_where_it_goes_on() -> None:
+    world = PathWorld()
+    for number in range(60):
+        world.span((1, 2 * number + 1), SEND, "steps", "walker", at=number, parent=2 * number or None,
+                   place=(0, number))  # fmt: skip
+        world.span((1, 2 * number + 2), PROCESS, "steps", "walker", at=number + 0.5, parent=2 * number + 1,
+                   place=(0, number))  # fmt: skip
+    reader = bearer(token_of(person("vera"), "read"))
+
+    def asked(url: str) -> dict[str, Any]:
+        return dict(Client().get(url, headers=reader).json()["path"])
+
+    first = asked("/api/v1/events/demo/steps/0/30?limit=20")
+    assert (len(first["hops"]), first["truncated"]) == (20, True)
+    assert [(end["side"], end["n"]) for end in first["ends"]] == [("before", 1), ("after", 1)]
+    assert [hop["offset"] for hop in first["hops"]] == sorted([25, *range(26, 35), *range(26, 35), 35])
+    found = {(hop["kind"], hop["offset"]) for hop in first["hops"]}
+    waiting = [end["url"] for end in first["ends"]]
+    while waiting:
+        more = asked(f"{waiting.pop()}&limit=20")
+        found |= {(hop["kind"], hop["offset"]) for hop in more["hops"]}
+        waiting += [end["url"] for end in more["ends"]]
+    assert len(found) == 120
+    for nonsense in ("limit=0", "limit=5001", "flow=sideways"):
+        assert Client().get(f"/api/v1/events/demo/steps/0/30?{nonsense}", headers=reader).status_code == 422
+
+
+def test_a_path_of_which_not_all_was_read_may_go_on_wherever_nothing_follows() -> None:
+    world = PathWorld()
+    for number in range(30):
+        parent = 1 if number else None
+        world.span((number + 1, 2), SEND, "steps", "walker", at=number, parent=parent, place=(0, number))
+        world.span((number + 2, 1), PROCESS, "steps", "walker", at=number + 0.5, place=(0, number),
+                   links=[((number + 1, 2), None)])  # fmt: skip
+    page = event("demo", "steps", 0, 0, way="down", most_hops=10)
+    assert page is not None
+    assert (len(page.path.hops), page.path.truncated) == (10, True)
+    assert [(end.side, end.n) for end in page.path.ends] == [("after", 1)]
+    whole = event("demo", "steps", 0, 0, way="up")
+    assert whole is not None
+    assert [(hop.kind, hop.offset) for hop in whole.path.hops] == [("produce", 0), ("consume", 0)]

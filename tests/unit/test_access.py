@@ -11,7 +11,15 @@ from dashboard.access import Action, Bearer, Refused, can, needs
 
 ALL = set(Action)
 VIEWER = {Action.ENTER, Action.VIEW, Action.SEE_AUDIT}
-OPERATOR = VIEWER | {Action.SEE_PAYLOADS, Action.RETRY, Action.TRIAGE, Action.ARRANGE, Action.KEEP_PATHS}
+OPERATOR = VIEWER | {
+    Action.SEE_PAYLOADS,
+    Action.RETRY,
+    Action.TRIAGE,
+    Action.ARRANGE,
+    Action.KEEP_PATHS,
+    Action.SET_LIMITS,
+}
+NO_TOKEN = {Action.ARRANGE, Action.SET_LIMITS}  # only people do these, on pages
 
 
 @dataclass
@@ -39,7 +47,7 @@ def allowed(actor: object) -> set[Action]:
         (Somebody("owner"), {Action.ENTER}),
         (Bearer(Somebody("admin"), frozenset(), "a"), {Action.ENTER}),
         (Bearer(Somebody("admin"), frozenset({"read"}), "a"), VIEWER),
-        (Bearer(Somebody("admin"), frozenset({"read", "retry", "payload"}), "a"), OPERATOR - {Action.ARRANGE}),
+        (Bearer(Somebody("admin"), frozenset({"read", "retry", "payload"}), "a"), OPERATOR - NO_TOKEN),
         (Bearer(Somebody("viewer"), frozenset({"read", "retry", "payload", "admin"}), "a"), VIEWER),
         (Bearer(Somebody("operator"), frozenset({"retry"}), "a"), {Action.ENTER, Action.RETRY, Action.TRIAGE}),
         (Bearer(Somebody("admin", is_active=False), frozenset({"read"}), "a"), {Action.ENTER}),
