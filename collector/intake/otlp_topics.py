@@ -22,11 +22,19 @@ READERS: Mapping[str, Callable[[bytes], Parts]] = {"otlp_proto": parts_of_protob
 class OtlpTopicReading:
     """See collector.intake.reading.Reading. `encodings`: topic -> otlp_proto or otlp_json; nothing in a record says it.
 
-    What a record's key or headers claim is not believed: a key may be a trace's id, which many records share.
+    `sources`: topic -> who its spans come from. What a record's key or headers claim is not believed: a key may be a
+    trace's id, which many records share.
     """
 
-    def __init__(self, encodings: Mapping[str, str], compiled: Compiled | None = None) -> None:
+    def __init__(
+        self,
+        encodings: Mapping[str, str],
+        compiled: Compiled | None = None,
+        *,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
         self._encodings = encodings
+        self._sources = sources or {}
         self._spool = SpoolReading(compiled)
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
@@ -43,7 +51,7 @@ class OtlpTopicReading:
                 log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
                 refused.append(undecodable(record, places, f"the decoder failed ({type(error).__name__})"))
             else:
-                taken.extend(_spooled(record, parts))
+                taken.extend(_spooled(record, parts, self._sources.get(record.topic, "")))
                 if parts.n_rejected:
                     refused.append(undecodable(record, places, parts.reason))
         rows = self._spool.rows(taken, places)
@@ -54,8 +62,9 @@ class OtlpTopicReading:
         return undecodable(record, places, reason)
 
 
-def _spooled(record: Record, parts: Parts) -> Iterator[Record]:
-    """As the receiver would have written it: the body's digest as the key, the part's number in a header."""
+def _spooled(record: Record, parts: Parts, source: str) -> Iterator[Record]:
+    """As the receiver would have written it: the body's digest as the key, source and part's number in headers."""
     digest = hashlib.blake2b(record.value or b"", digest_size=DIGEST_BYTES).digest()
     for number, body in enumerate(parts.parts):
-        yield replace(record, key=digest, value=body, headers=(("part", f"{number}/{len(parts.parts)}".encode()),))
+        part = f"{number}/{len(parts.parts)}"
+        yield replace(record, key=digest, value=body, headers=(("source", source.encode()), ("part", part.encode())))
