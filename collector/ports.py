@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -49,12 +49,14 @@ class Taken:
     """What one take brought: records in order of offset within a partition, and partitions that cannot go on.
 
     `lost`: the position asked for is not there any more (or the topic was created again); seek to go on.
-    `refused`: Kafka does not let us read these; the others go on.
+    `refused`: Kafka does not let us read these; the others go on. `ends`: partitions that these records are the end of,
+    and the next offset there: markers of transactions and what compaction took lie before it, no more records.
     """
 
     records: tuple[Record, ...]
     lost: frozenset[Partition]
     refused: frozenset[Partition] = frozenset()
+    ends: Mapping[Partition, int] = field(default_factory=dict)
 
 
 class Log(Protocol):

@@ -1,39 +1,73 @@
 """What is kept, by age and by the disk budget; whatever is dropped is said on Health and in the audit log."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
 
 from collector import audit
 from collector.changes import announce
-from collector.store import budget, closing
+from collector.domain import clock_jumps
+from collector.store import age_checks, budget, closing, forgotten_names
 from collector.store.budget import MOST_KEPT_SHARE, Usage
-from collector.store.closing import Ended
+from collector.store.closing import Ended, Leaf, StillRead
 
 MOST_AT_ONCE = 50  # groups of leaves in one check
 
 
 def drop_old(now: datetime) -> None:
-    """Drop what is older than its retention. Not inside a transaction."""
-    for gone in closing.drop_expired(now):
-        _say(gone, reason="age", now=now)
+    """Drop what is older than its retention, and names that nothing refers to any more. Not inside a transaction.
+
+    Where the clock is doubted nothing goes, and Health says so: one jump must not empty the store.
+    """
+    watch = clock_jumps.watched(age_checks.last_watch(), now=now)
+    problem = clock_jumps.doubt(watch, newest=age_checks.newest_of_itself(now))
+    if not problem:
+        found = closing.drop_expired(now)
+        for gone in found.gone:
+            _say(gone, reason="age", now=now)
+        closing.forget_old(now)
+        forgotten_names.forget(now)
+        problem = _stuck(found.stuck)
+    age_checks.note(watch, problem)
 
 
 def keep_within_budget(now: datetime) -> None:
     """Drop the oldest, in the order of what is missed least, until the budget is kept. Not inside a transaction."""
     limit = settings.WEIR_DISK_BUDGET or None
     found = budget.usage()
+    stuck: list[Leaf] = []
     for _ in range(MOST_AT_ONCE):
         if limit is None or found.used_bytes <= limit:
             break
-        gone = budget.first_to_go(now)
+        gone = budget.first_to_go(now, but=[leaf.name for leaf in stuck])
         if gone is None:
             break
-        for leaf in gone.leaves:
-            closing.drop(leaf)
-        _say(gone, reason="budget", now=now)
+        kept = _not_dropped(gone.leaves)
+        stuck += kept
+        if len(kept) < len(gone.leaves):
+            _say(gone, reason="budget", now=now)
         found = budget.usage()
-    budget.note_check(found, budget_bytes=limit, problem=_problem(found, limit), now=now)
+    problem = " ".join(filter(None, (_problem(found, limit), _stuck(stuck))))
+    budget.note_check(found, budget_bytes=limit, problem=problem, now=now)
+
+
+def _not_dropped(leaves: Iterable[Leaf]) -> list[Leaf]:
+    stuck = []
+    for leaf in leaves:
+        try:
+            closing.drop(leaf)
+        except StillRead:
+            stuck.append(leaf)
+    return stuck
+
+
+def _stuck(leaves: Sequence[Leaf]) -> str:
+    """Which parts of which tables should have gone, and why they did not; "" where there are none."""
+    if not leaves:
+        return ""
+    tables = ", ".join(sorted({leaf.table for leaf in leaves}))
+    return f"Old data of {tables} could not be dropped: a query has held it for long. It is tried again."
 
 
 def _say(gone: Ended, *, reason: str, now: datetime) -> None:

@@ -42,9 +42,8 @@ def count_leaves() -> None:
 
 @shared_task(name="collector.drop_old")
 def drop_old() -> None:
-    """Drop what is older than its retention, and ledger rows that nothing asks for any more."""
+    """Drop what is older than its retention, and ledger rows and names that nothing asks for any more."""
     retention.drop_old(clock.now())
-    closing.forget_old(clock.now())
 
 
 @shared_task(name="collector.keep_within_budget")
@@ -90,8 +89,8 @@ def check_targets(topics: list[int]) -> None:
 @shared_task(name="collector.sweep_retries")
 def sweep_retries() -> None:
     """Find what a lost wake-up left: each unfinished operation to a worker of its own."""
-    for each in retries.unfinished():
-        waking.wake(each.id)
+    for operation_id in retries.unfinished():
+        waking.wake(operation_id)
 
 
 @shared_task(name="collector.forget_drafts")

@@ -116,6 +116,10 @@ class Environment:
         """A folder as an absolute path."""
         return Path(self.text(name, str(default))).expanduser().absolute()
 
+    def folder_or_none(self, name: str) -> Path | None:
+        """A folder as an absolute path; None when it is unset."""
+        return self.folder(name, Path("/")) if self.text(name, "") else None
+
     def database(self, name: str) -> dict[str, Any]:
         """Django's database settings from a postgresql:// URL; of its query only what TLS needs is taken."""
         url = urlsplit(self.text(name, "postgresql://weir@127.0.0.1:5432/weir"))

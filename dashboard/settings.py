@@ -58,6 +58,7 @@ WEIR_SPOOL_TLS_CA = _env.text("WEIR_SPOOL_TLS_CA", WEIR_KAFKA_TLS_CA)
 WEIR_SPOOL_TLS_CERT = _env.text("WEIR_SPOOL_TLS_CERT", WEIR_KAFKA_TLS_CERT)
 WEIR_SPOOL_TLS_KEY = _env.text("WEIR_SPOOL_TLS_KEY", WEIR_KAFKA_TLS_KEY)
 WEIR_SPOOL_TLS_KEY_PASSWORD = _env.text("WEIR_SPOOL_TLS_KEY_PASSWORD", WEIR_KAFKA_TLS_KEY_PASSWORD)
+WEIR_SPOOL_PARTITIONS = int(min(max(1, _env.number("WEIR_SPOOL_PARTITIONS", 12)), 1_000))
 WEIR_SECRETS_DIR = _env.folder("WEIR_SECRETS_DIR", WEIR_DATA_DIR / "secrets")
 WEIR_OTLP_BIND = _env.address("WEIR_OTLP_BIND", "127.0.0.1")
 WEIR_OTLP_HTTP_PORT = _env.port("WEIR_OTLP_HTTP_PORT", 4318)
@@ -237,7 +238,9 @@ LOGGING = {
 
 # The collector: what is read from the observed topics (globs; a leading "-" excludes), and how long what is kept.
 WEIR_DISK_BUDGET = _env.size("WEIR_DISK_BUDGET")
+WEIR_DISK_DIR = _env.folder_or_none("WEIR_DISK_DIR")
 WEIR_KEEP_RAW = _env.duration("WEIR_KEEP_RAW", "7d")
+WEIR_KEEP_DETAILS = _env.duration("WEIR_KEEP_DETAILS", "24h")
 WEIR_KEEP_10S = _env.duration("WEIR_KEEP_10S", "24h")
 WEIR_KEEP_1M = _env.duration("WEIR_KEEP_1M", "14d")
 WEIR_KEEP_1H = _env.duration("WEIR_KEEP_1H", "400d")

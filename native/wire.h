@@ -98,6 +98,13 @@ static int read_status(Slice slice, uint8_t *code) {
     return 1;
 }
 
+/* Whether "ot=" stands somewhere in the text. */
+static int holds_ot(Slice text) {
+    for (Bytes at = text.at, end = text.at + text.size; end - at >= 3; at++)
+        if (at[0] == 'o' && at[1] == 't' && at[2] == '=') return 1;
+    return 0;
+}
+
 /* 1: read. 0: by the rules. */
 static int read_span(Slice slice, Span *span) {
     Bytes at = slice.at, end = slice.at + slice.size;
@@ -131,7 +138,9 @@ static int read_span(Slice slice, Span *span) {
             case 0x12: if (!take_slice(&at, end, &span->span_id)) return 0; break;
             case 0x22: if (!take_slice(&at, end, &span->parent_id)) return 0; break;
             case 0x2a: if (!take_slice(&at, end, &span->name)) return 0; break;
-            case 0x1a: if (!take_slice(&at, end, &other) || !is_ascii(other)) return 0; break; /* trace state */
+            case 0x1a: /* trace state: one of OpenTelemetry's own says of how many spans this one was kept */
+                if (!take_slice(&at, end, &other) || !is_ascii(other) || holds_ot(other)) return 0;
+                break;
             case 0x30:
                 if (at >= end || *at >= 0x80) return 0;
                 span->kind = *at++;

@@ -78,7 +78,7 @@ class Weir:
     def parts(self, *, servers: tuple[str, ...]) -> tuple[Part, ...]:
         """Migrations, then all that serve; each waits only for those embedded `servers` that it talks to."""
         beat = places.made_private(self.data / "beat") / "schedule"
-        concurrency = ("-P", "threads", "-c", "8", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
+        concurrency = ("-P", "threads", "-c", "4", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
         token = ("create_token", "stack", "--role", "operator", "--if-missing", "--file", str(self.token_file))
         store, queue, log = (tuple(name for name in servers if name == one) for one in ("postgres", "valkey", "kafka"))
         migrated = ("migrate",)
@@ -130,6 +130,8 @@ class Weir:
             "WEIR_DEMO": "1" if settings.demo else "0",
             "WEIR_TAP_PAYLOADS": self.environ.get("WEIR_TAP_PAYLOADS") or ("*" if settings.demo else ""),
         }
+        if settings.database_url is None:  # the embedded one, on the disk of our data
+            shared["WEIR_DISK_DIR"] = str(self.data)
         granted = self._granted()
         return {
             **server_environment(self.environ),

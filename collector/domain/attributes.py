@@ -18,7 +18,7 @@ _SINGULAR = re.compile(
     r"messaging\.(?:message|kafka\.(?:message|offset|partition|destination\.partition|source\.partition)).*"
     r"|messaging\.(?:destination\.partition\.id|batch\.message_count|conversation_id|message_id|kafka\.offset)"
     r"|kafka\.(?:record\.queue_time_ms|partition|message_offset)"
-    r"|thread\..*|exception\..*|enduser\..*|user\.id|session\.id"
+    r"|messaging\.header\..*|thread\..*|exception\..*|enduser\..*|user\.id|session\.id"
     r"|url\.(?:full|path|query)|http\.(?:url|target)|http\.(?:request|response)\.(?:body|header)\..*"
     r"|(?:client|net\.peer|net\.sock\.peer|network\.peer|source)\.(?:port|address|ip)"
     r"|process\.(?:pid|parent_pid|command_args|command_line)"

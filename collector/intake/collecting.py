@@ -20,12 +20,20 @@ STOP_SECONDS = 1.5
 class Collector:
     """Housekeeping around the workers of all sources. `step` is called about once a second from one thread."""
 
-    def __init__(self, sources: Sequence[Source], *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        now: Callable[[], datetime],
+        lack: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`lack`: why nothing more can be stored now, None where there is room (collector.intake.room)."""
         self.workers = tuple(source.worker for source in sources)
         self.me = uuid4()
         self.n_members = 1
         self._sources = sources
         self._now = now
+        self._lack = lack
         self._leaves = Leaves()
         self._leaves_at = 0.0
 
@@ -35,9 +43,8 @@ class Collector:
         dead = [member for member, its_host, pid in members.live() if its_host == host and not _is_alive(pid)]
         members.leave(dead)
         members.forget_old()
-        for source in self._sources:
-            source.worker.start()
-            source.topics.start()
+        for worker in self.workers:
+            worker.start()
 
     def step(self) -> None:
         """One round. Raises what ended a worker."""
@@ -47,30 +54,34 @@ class Collector:
         if time.monotonic() - self._leaves_at > LEAVES_SECONDS:
             self._leaves.ensure_ahead(self._now())
             self._leaves_at = time.monotonic()
+        hold = self._lack()
+        for worker in self.workers:
+            worker.hold = hold
         members.beat(self.me, host=socket.gethostname(), pid=os.getpid())
         everyone = [member for member, _, _ in members.live()]
         self.n_members = len({*everyone, self.me})
         for source in self._sources:
             places = source.topics.places()
-            if places is not None:
-                source.worker.want(share(self.me, everyone, input_id=source.input_id, places=places))
+            source.worker.want(share(self.me, everyone, input_id=source.input_id, places=places))
 
     @property
     def trouble(self) -> str | None:
-        """What is waited for, as sentences; None when all goes well."""
-        said = [source.trouble for source in self._sources if source.trouble]
-        return " ".join(said) or None
+        """What is waited for, as a sentence; None when all goes well."""
+        for source in self._sources:
+            for said in (source.topics.trouble, source.worker.trouble):
+                if said:
+                    return f"{source.worker.name}: {said}"
+        return None
 
     @property
     def is_ready(self) -> bool:
-        """True once every source that is needed is read, and the broker that was asked for its topics has answered."""
-        return all(source.is_read for source in self._sources if source.is_needed)
+        """True once every source is being read, and the brokers that were asked for topics have answered."""
+        return all(source.topics.trouble is None and source.worker.is_reading.is_set() for source in self._sources)
 
     def stop(self) -> None:
         """Let the batches under way finish, then free our share at once."""
-        for source in self._sources:
-            source.worker.stop()
-            source.topics.stop()
+        for worker in self.workers:
+            worker.stop()
         until = time.monotonic() + STOP_SECONDS
         for worker in self.workers:
             worker.join(max(0.0, until - time.monotonic()))

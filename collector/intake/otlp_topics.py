@@ -2,48 +2,44 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from google.protobuf.message import DecodeError
+
+from collector.domain.masking import Rules
 from collector.domain.records import Record
 from collector.intake.native import Compiled
 from collector.intake.reading import Rows, undecodable
-from collector.intake.spool import DIGEST_BYTES, SpoolReading
+from collector.intake.spool import DIGEST_BYTES, NO_RULES, SpoolReading
 from collector.otlp import Malformed, Parts, parts_of_json, parts_of_protobuf
 from collector.ports import Partition
 from collector.store.positions import Place
 from collector.store.records import Undecodable
+from collector.store.spans import Request
 
 log = logging.getLogger(__name__)
 
-READERS: Mapping[str, Callable[[bytes], Parts]] = {"otlp_proto": parts_of_protobuf, "otlp_json": parts_of_json}
+JSON = "otlp_json"
 
 
 class OtlpTopicReading:
     """See collector.intake.reading.Reading. `encodings`: topic -> otlp_proto or otlp_json; nothing in a record says it.
 
-    `sources`: topic -> who its spans come from. What a record's key or headers claim is not believed: a key may be a
-    trace's id, which many records share.
+    What a record's key or headers claim is not believed: a key may be a trace's id, which many records share.
     """
 
-    def __init__(
-        self,
-        encodings: Mapping[str, str],
-        compiled: Compiled | None = None,
-        *,
-        sources: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, encodings: Mapping[str, str], compiled: Compiled | None = None, drops: Rules = NO_RULES) -> None:
         self._encodings = encodings
-        self._sources = sources or {}
-        self._spool = SpoolReading(compiled)
+        self._spool = SpoolReading(compiled, drops)
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """The same as the receiver and the spool make of it; what was refused in a record is a row, too."""
-        taken: list[Record] = []
+        requests: list[Request] = []
         refused: list[Undecodable] = []
         for record in records:
             try:
-                parts = READERS[self._encodings[record.topic]](record.value or b"")
+                found, reason = self._requests(record)
             except Malformed as error:
                 refused.append(undecodable(record, places, str(error)))
             except Exception as error:
@@ -51,20 +47,46 @@ class OtlpTopicReading:
                 log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
                 refused.append(undecodable(record, places, f"the decoder failed ({type(error).__name__})"))
             else:
-                taken.extend(_spooled(record, parts, self._sources.get(record.topic, "")))
-                if parts.n_rejected:
-                    refused.append(undecodable(record, places, parts.reason))
-        rows = self._spool.rows(taken, places)
-        return replace(rows, undecodable=(*rows.undecodable, *refused))
+                requests.extend(found)
+                if reason:
+                    refused.append(undecodable(record, places, reason))
+        return Rows(requests=requests, undecodable=refused)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """With its first bytes, as everything that cannot be decoded."""
         return undecodable(record, places, reason)
 
+    def _requests(self, record: Record) -> tuple[list[Request], str]:
+        """What a record holds, and why some of its spans were refused. Raises Malformed."""
+        is_json = self._encodings[record.topic] == JSON
+        if not is_json and (found := self._at_once(record)):
+            return [found], ""
+        parts = (parts_of_json if is_json else parts_of_protobuf)(record.value or b"")
+        requests = [self._spool.request(each) for each in _spooled(record, parts)]
+        return requests, parts.reason if parts.n_rejected else ""
 
-def _spooled(record: Record, parts: Parts, source: str) -> Iterator[Record]:
-    """As the receiver would have written it: the body's digest as the key, source and part's number in headers."""
-    digest = hashlib.blake2b(record.value or b"", digest_size=DIGEST_BYTES).digest()
+    def _at_once(self, record: Record) -> Request | None:
+        """A binary record without fault, parsed once; None where the slower way must say what is wrong with it."""
+        body = record.value or b""
+        try:
+            found = self._spool.scanner.scan(body, "")
+        except DecodeError:
+            return None
+        if found.n_refused or not found.heads:
+            return None
+        return self._spool.made(_copy(record, _digest(body), body, "0/1"), found, body)
+
+
+def _spooled(record: Record, parts: Parts) -> Iterator[Record]:
+    digest = _digest(record.value or b"")
     for number, body in enumerate(parts.parts):
-        part = f"{number}/{len(parts.parts)}"
-        yield replace(record, key=digest, value=body, headers=(("source", source.encode()), ("part", part.encode())))
+        yield _copy(record, digest, body, f"{number}/{len(parts.parts)}")
+
+
+def _copy(record: Record, digest: bytes, body: bytes, part: str) -> Record:
+    """As the receiver would have written it: the body's digest as the key, the part's number in a header."""
+    return replace(record, key=digest, value=body, headers=(("part", part.encode()),))
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()

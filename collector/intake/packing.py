@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from collector.domain import sampling
 from collector.domain.attributes import joined, shared
 from collector.domain.hops import Context, Hop, Op, Told, hop_of, linked_position, settled
 from collector.domain.spans import Raised, Resource, Span, Status
 from collector.domain.texts import cut
 from collector.store import rows
-from collector.store.spans import MAX_NAME, SKETCH_BYTES, Linked, Sketch, Speaker
+from collector.store.spans import MAX_NAME, SKETCH_BYTES, Linked, Sampled, Sketch, Speaker
 
 MAX_MESSAGE, MAX_STACK = 4_000, 32_000
 
@@ -67,12 +68,16 @@ class Packed:
     sketches: list[Sketch] = field(default_factory=list)
     links: list[Linked] = field(default_factory=list)
     errors: list[bytes] = field(default_factory=list)
+    sampled: list[Sampled] = field(default_factory=list)
+    n_refused: int = 0  # spans that OTLP does not allow
 
     def add(self, span: Span, hop: Hop | None, sketch: Sketch) -> None:
         """One more span."""
         ids, index = (span.trace_id, span.span_id), len(self.heads)
         self.heads.append(rows.head(*ids, span.parent_id, span.started_ns, span.ended_ns, place_of(hop)))
         self.sketches.append(sketch)
+        if span.trace_state and hop and (more := sampling.more(span.trace_state)):
+            self.sampled.append(Sampled(index, more))
         for link in span.links:
             found = linked_position(hop, span, link) if hop else None
             place = (found.partition, found.offset) if found and hop and found.topic == hop.topic else None

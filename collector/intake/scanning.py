@@ -7,7 +7,7 @@ attributes. None of the rules of collector.domain is repeated here: they are ask
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from collector.domain import messaging
+from collector.domain import messaging, sampling
 from collector.domain.bearings import Bearing
 from collector.domain.hops import Context, Hop, hop_of, is_backoff_class
 from collector.domain.spans import Raised, Resource, Status
@@ -20,7 +20,7 @@ from collector.otlp.messages import check_number, raised_of, resource_of, scope_
 from collector.otlp.values import attributes, text
 from collector.store import rows
 from collector.store.rows import CHILD, DURATION, FIRST, FIRST_NS, ID, MOMENT, NO_PARENT, NOWHERE, ROOT, where
-from collector.store.spans import Linked, Sketch
+from collector.store.spans import Linked, Sampled, Sketch
 
 MOST_BYTES = 48 * 1024**2  # of what spans are recognised by; beyond it all is forgotten
 PLAN_BYTES = 400  # about what one plan takes beside its name
@@ -154,7 +154,7 @@ class Scanner:
                 or not started_ns
                 or len(parent_id) not in _PARENT_SIZES
             ):  # as messages.fault has it
-                slim.whole(span)  # what is broken in it fails the request all the same
+                _refuse(span, found)
                 continue
             raws = span.attributes[:]
             if len(raws) > MAX_ATTRIBUTES:
@@ -175,6 +175,8 @@ class Scanner:
             if sketch is None:
                 self._read(span, scope, found, plan)
                 continue
+            if span.trace_state and sketch.hop and (more := sampling.more(span.trace_state)):
+                found.sampled.append(Sampled(len(found.heads), more))
             if links:
                 _add_links(found, span, links)
             if sketch.status is _ERROR:
@@ -253,6 +255,12 @@ class Scanner:
         self._resources.clear()
         self._scopes.clear()
         self._n_bytes = 0
+
+
+def _refuse(span: Any, found: Packed) -> None:  # noqa: ANN401
+    """Count a span that OTLP does not allow. Raises DecodeError for what is broken in it all the same."""
+    slim.whole(span)
+    found.n_refused += 1
 
 
 def _add_links(found: Packed, span: Any, links: Iterable[Context]) -> None:  # noqa: ANN401

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
+from collector.domain.masking import Rules
 from collector.domain.records import Record
 from collector.intake.native import Compiled
-from collector.intake.packing import packed
+from collector.intake.packing import Packed, packed
 from collector.intake.reading import Rows, undecodable
 from collector.intake.scanning import Scanner
-from collector.otlp import Malformed, decode_protobuf
+from collector.otlp import Malformed, decode_protobuf, mended
+from collector.otlp.redacting import redacted
 from collector.ports import Partition
 from collector.store.positions import Place
 from collector.store.records import Undecodable
@@ -21,13 +23,18 @@ from collector.store.spans import Request
 log = logging.getLogger(__name__)
 
 DIGEST_BYTES = 16
+NO_RULES = Rules()
 
 
 class SpoolReading:
-    """See collector.intake.reading.Reading. Remembers what it has read: one per thread."""
+    """See collector.intake.reading.Reading. Remembers what it has read: one per thread.
 
-    def __init__(self, compiled: Compiled | None = None) -> None:
+    `drops`: what rules drop from records before anything is stored.
+    """
+
+    def __init__(self, compiled: Compiled | None = None, drops: Rules = NO_RULES) -> None:
         self.scanner = Scanner(compiled)
+        self._drops = drops
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One request per record."""
@@ -49,11 +56,24 @@ class SpoolReading:
         if record.value is None:
             raise Malformed("an empty record where OTLP was expected")
         source = (record.first("source") or b"").decode("utf-8", "replace")
+        body = record.value
         try:
-            found = self.scanner.scan(record.value, source)
+            found = self.scanner.scan(body, source)
         except DecodeError:  # read again by the parser that everybody knows: it says what is wrong
-            found = packed(decode_protobuf(record.value).spans, self.scanner.sketches, source)
-        return Request(digest(record), found.heads, found.sketches, found.links, found.errors)
+            found = packed(decode_protobuf(body).spans, self.scanner.sketches, source)
+            body = mended(body)
+        return self.made(record, found, body)
+
+    def made(self, record: Record, found: Packed, body: bytes) -> Request:
+        """The request that this record is, by what was found in `body`."""
+        if self._drops.all:
+            body = self._without_dropped(found, body)
+        return Request(digest(record), found.heads, found.sketches, found.links, found.errors, found.sampled, body)
+
+    def _without_dropped(self, found: Packed, body: bytes) -> bytes:
+        """What rules drop from records of a topic is not kept in spans that speak of that topic either."""
+        aim = self._drops.of(*{sketch.hop.topic for sketch in set(found.sketches) if sketch.hop})
+        return redacted(body, key=aim.key, headers=aim.headers) if aim.key or aim.headers else body
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """With its first bytes, as everything that cannot be decoded."""

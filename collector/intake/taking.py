@@ -32,6 +32,7 @@ class _UnderWay:
     """A batch that is being saved."""
 
     records: Sequence[Record]
+    ends: Mapping[Partition, int]  # where nothing lies behind the records
     batch: Batch
     saved: Future[Saved]
 
@@ -108,8 +109,8 @@ class Intake:
         rows = self.reading.rows(records, self._places) if records else None
         try:
             self._finish()
-            if rows is not None:
-                self._begin(records, rows)
+            if rows is not None or self._advances((), taken.ends):
+                self._begin(records, rows or Rows(), taken.ends)
             if rows is None or taken.lost or taken.refused or (self._under_way and self._under_way.saved.done()):
                 self._finish()
             for partition in taken.lost & self._places.keys():
@@ -148,9 +149,9 @@ class Intake:
         at = self._next.get(Partition(record.topic, record.partition))
         return at is not None and record.offset >= at
 
-    def _begin(self, records: Sequence[Record], rows: Rows) -> None:
-        batch = Batch(self.input_id, self._advances(records), rows.requests, rows.tapped, rows.undecodable)
-        self._under_way = _UnderWay(records, batch, self.saving.save(batch, now=self.now()))
+    def _begin(self, records: Sequence[Record], rows: Rows, ends: Mapping[Partition, int]) -> None:
+        batch = Batch(self.input_id, self._advances(records, ends), rows.requests, rows.tapped, rows.undecodable)
+        self._under_way = _UnderWay(records, ends, batch, self.saving.save(batch, now=self.now()))
 
     def _finish(self) -> None:
         """Wait for the batch under way; where one of its records cannot be stored, find it by halves and say so."""
@@ -164,12 +165,12 @@ class Intake:
             if len(each.records) == 1:
                 reason = f"cannot be stored ({type(error).__name__})"
                 garbage = self.reading.unstorable(each.records[0], self._places, reason)
-                self._begin(each.records, Rows(undecodable=[garbage]))
+                self._begin(each.records, Rows(undecodable=[garbage]), each.ends)
                 self._finish()
                 return
             middle = len(each.records) // 2
-            for half in (each.records[:middle], each.records[middle:]):
-                self._begin(half, self.reading.rows(half, self._places))
+            for half, ends in ((each.records[:middle], {}), (each.records[middle:], each.ends)):
+                self._begin(half, self.reading.rows(half, self._places), ends)
                 self._finish()
 
     def _note(self, batch: Batch, saved: Saved) -> None:
@@ -179,8 +180,12 @@ class Intake:
         self.log.commit(moved)
         self._saved.append(saved)
 
-    def _advances(self, records: Sequence[Record]) -> list[Advance]:
+    def _advances(self, records: Sequence[Record], ends: Mapping[Partition, int]) -> list[Advance]:
+        """To behind the last record of each partition; at its end behind the markers of transactions, too."""
         upto = {Partition(record.topic, record.partition): record.offset + 1 for record in records}
+        for partition, end in ends.items():
+            if end > upto.get(partition, self._next.get(partition, end)):
+                upto[partition] = end
         return [Advance(self._places[partition], self._next[partition], end) for partition, end in upto.items()]
 
     def _starts(self, new: Mapping[Partition, Place]) -> dict[Partition, int]:

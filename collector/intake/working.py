@@ -43,6 +43,7 @@ class Worker:
         self.trouble: str | None = None  # what it waits for, as a sentence
         self.failure: Ended | None = None  # why it ended by itself
         self.n_waiting = 0
+        self.hold: str | None = None  # why it must store nothing now, as a sentence
         self._build = build
         self._limits = limits
         self._stop = threading.Event()
@@ -108,6 +109,8 @@ class Worker:
             return self._build()
 
     def _step(self, intake: Intake) -> None:
+        if self.hold:
+            raise StoreAway(self.hold)
         if self._must_rewind:
             intake.rewind()
             intake.log.resume()

@@ -40,6 +40,7 @@ CONSUMER: dict[str, str | int | bool] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",  # a position that is gone is an event, not a silent jump
+    "enable.partition.eof": True,  # the only word of what lies behind the last record: markers of transactions
     "queued.max.messages.kbytes": 16_384,
     "fetch.queue.backoff.ms": 5,  # by default a full queue stops fetching for a second: a third of the speed
     "topic.metadata.refresh.interval.ms": 10_000,
@@ -132,6 +133,7 @@ class KafkaLog:
         records: list[Record] = []
         lost: set[Partition] = set()
         refused: set[Partition] = set()
+        ends: dict[Partition, int] = {}
         size = 0
         deadline = time.monotonic() + wait
         while len(records) < limit and size < limit_bytes:
@@ -141,18 +143,20 @@ class KafkaLog:
                 messages = self._consumer.consume(wanted, max(left, 0.0))
             for message in messages:
                 if error := message.error():
-                    self._notice(error, message, lost=lost, refused=refused)
+                    self._notice(error, message, lost=lost, refused=refused, ends=ends)
                     continue
                 records.append(as_record(message, self._raw))
                 size += len(message)
             if not messages or left <= 0:
                 break
-        if records or lost or refused:
+        if records or lost or refused or ends:
             self._heard_at = time.monotonic()
         elif self._held and time.monotonic() - self._heard_at > self._silence_seconds:
             self._probe()
         # What a lost partition brought before it was lost is in order and may be stored.
-        return Taken(tuple(records), frozenset(lost & self._assigned), frozenset(refused & self._assigned))
+        # The end of a partition comes behind its records, and nothing of it comes behind its end before a new fetch.
+        known = {partition: end for partition, end in ends.items() if partition in self._assigned - lost}
+        return Taken(tuple(records), frozenset(lost & self._assigned), frozenset(refused & self._assigned), known)
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Assign anew: a plain seek fails on a partition whose first fetch has not begun."""
@@ -229,7 +233,15 @@ class KafkaLog:
                 self._consumer.incremental_unassign([TopicPartition(*partition) for partition in partitions])
             self._held -= set(partitions)
 
-    def _notice(self, error: KafkaError, message: Message, *, lost: set[Partition], refused: set[Partition]) -> None:
+    def _notice(
+        self,
+        error: KafkaError,
+        message: Message,
+        *,
+        lost: set[Partition],
+        refused: set[Partition],
+        ends: dict[Partition, int],
+    ) -> None:
         code, topic, number = error.code(), message.topic(), message.partition()
         if code == KafkaError.TOPIC_AUTHORIZATION_FAILED and topic is not None:  # of one partition, or of all
             refused |= {each for each in self._held if each.topic == topic and number in (None, -1, each.number)}
@@ -237,7 +249,9 @@ class KafkaLog:
             lost.add(_place(message))
         elif code in REFUSED:
             self._refused = KafkaRefused(f"Kafka refused: {error.str()}")
-        elif code != KafkaError._PARTITION_EOF:
+        elif code == KafkaError._PARTITION_EOF:
+            ends[_place(message)] = message.offset() or 0
+        else:
             log.warning("Kafka said while reading: %s", error.str())  # librdkafka goes on by itself
 
 

@@ -11,11 +11,12 @@ from collector.ports import Identity, KafkaUnreachable, Partition, Taken
 
 @dataclass
 class MemoryTopic:
-    """One topic: its id, and per partition the records and the first offset still readable."""
+    """One topic: its id, and per partition the records, the first offset still readable, and the next to be written."""
 
     kafka_id: UUID
     records: list[list[Record]]
     low: list[int]
+    high: list[int]
 
 
 @dataclass
@@ -28,13 +29,16 @@ class MemoryBroker:
 
     def create(self, name: str, *, n_partitions: int = 1) -> Identity:
         """A new topic behind this name; one that was there is gone."""
-        self.topics[name] = MemoryTopic(uuid4(), [[] for _ in range(n_partitions)], [0] * n_partitions)
+        self.topics[name] = MemoryTopic(
+            uuid4(), [[] for _ in range(n_partitions)], [0] * n_partitions, [0] * n_partitions
+        )
         return Identity(self.topics[name].kafka_id, n_partitions)
 
     def append(self, record: Record) -> int:
         """Store `record` at the end of its partition; the offset it got."""
-        kept = self.topics[record.topic].records[record.partition]
-        offset = kept[-1].offset + 1 if kept else self.topics[record.topic].low[record.partition]
+        topic = self.topics[record.topic]
+        kept, offset = topic.records[record.partition], topic.high[record.partition]
+        topic.high[record.partition] += 1
         kept.append(
             Record(
                 topic=record.topic,
@@ -49,10 +53,15 @@ class MemoryBroker:
         )
         return offset
 
+    def mark(self, partition: Partition) -> None:
+        """What the end of a transaction does: an offset that holds no record."""
+        self.topics[partition.topic].high[partition.number] += 1
+
     def lose_after(self, partition: Partition, offset: int) -> None:
         """What a crash of a machine does: records from `offset` on were never on disk."""
         topic = self.topics[partition.topic]
         topic.records[partition.number] = [one for one in topic.records[partition.number] if one.offset < offset]
+        topic.high[partition.number] = min(offset, topic.high[partition.number])
 
     def delete_before(self, partition: Partition, offset: int) -> None:
         """What retention does: records below `offset` go."""
@@ -60,6 +69,7 @@ class MemoryBroker:
         kept = topic.records[partition.number]
         topic.records[partition.number] = [record for record in kept if record.offset >= offset]
         topic.low[partition.number] = max(offset, topic.low[partition.number])
+        topic.high[partition.number] = max(offset, topic.high[partition.number])
 
 
 class MemoryLog:
@@ -105,6 +115,7 @@ class MemoryLog:
             return Taken((), frozenset())
         records: list[Record] = []
         lost: set[Partition] = set()
+        ends: dict[Partition, int] = {}
         size = 0
         refused = {partition for partition in self._next if partition.topic in self._broker.forbidden}
         for partition in [each for each in self._next if each not in refused]:
@@ -119,14 +130,16 @@ class MemoryLog:
                 records.append(record)
                 size += len(record.value or b"") + len(record.key or b"")
                 self._next[partition] = record.offset + 1
-        return Taken(tuple(records), frozenset(lost), frozenset(refused))
+            else:
+                self._next[partition] = ends[partition] = self._end(partition)
+        return Taken(tuple(records), frozenset(lost), frozenset(refused), ends)
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Go on at these offsets."""
         self._next.update({p: offset for p, offset in positions.items() if p in self._next})
 
     def high_ends(self) -> Mapping[Partition, int]:
-        """One past the last record of each assigned partition."""
+        """The next offset of each assigned partition."""
         return {p: self._end(p) for p in self._next if self._exists(p)}
 
     def pause(self) -> None:
@@ -159,6 +172,4 @@ class MemoryLog:
         return low <= self._next[partition] <= self._end(partition)
 
     def _end(self, partition: Partition) -> int:
-        topic = self._broker.topics[partition.topic]
-        kept = topic.records[partition.number]
-        return kept[-1].offset + 1 if kept else topic.low[partition.number]
+        return self._broker.topics[partition.topic].high[partition.number]

@@ -21,8 +21,7 @@ class MemoryLookup:
         found = self._broker.topics.get(topic)
         if found is None:
             return {}
-        ends = [kept[-1].offset + 1 if kept else low for kept, low in zip(found.records, found.low, strict=True)]
-        return dict(enumerate(zip(found.low, ends, strict=True)))
+        return dict(enumerate(zip(found.low, found.high, strict=True)))
 
     def record_at(self, position: Position) -> Record | None:
         """From the lists."""

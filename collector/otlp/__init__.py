@@ -5,12 +5,27 @@ from collector.otlp.limits import Decoded, Malformed, Tally
 from collector.otlp.messages import decode
 from collector.otlp.parts import Parts, parts_of_json, parts_of_protobuf
 
-__all__ = ["Decoded", "Malformed", "Parts", "decode_json", "decode_protobuf", "parts_of_json", "parts_of_protobuf"]
+__all__ = [
+    "Decoded",
+    "Malformed",
+    "Parts",
+    "decode_json",
+    "decode_protobuf",
+    "mended",
+    "parts_of_json",
+    "parts_of_protobuf",
+]
 
 
 def decode_protobuf(body: bytes) -> Decoded:
     """Spans of a serialized TracesData or ExportTraceServiceRequest. Raises Malformed."""
-    return decode(protobuf.parse(body))
+    tally = Tally()
+    return decode(protobuf.parse(body, tally), tally)
+
+
+def mended(body: bytes) -> bytes:
+    """The same request, such that every parser takes it. Raises Malformed."""
+    return bytes(protobuf.parse(body, Tally()).SerializeToString())
 
 
 def decode_json(body: bytes) -> Decoded:

@@ -33,7 +33,7 @@ def parse(body: bytes, tally: Tally) -> TracesData:
     """The message in `body`. Raises Malformed; spans that cannot be read are counted in `tally` and left out."""
     message = TracesData()
     try:
-        for item in _objects(_object(load(body)), "resourceSpans"):
+        for item in _objects(_object(load(body, tally)), "resourceSpans"):
             _resource_spans(item, message.resource_spans.add(), tally)
     except _BadSpan as error:
         raise Malformed(f"The body is not an OTLP trace request: {error}") from None

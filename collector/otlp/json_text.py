@@ -4,23 +4,34 @@ import json
 import math
 import re
 
-from collector.otlp.limits import MAX_JSON_DEPTH, MAX_JSON_TOKENS, MAX_NUMBER_CHARACTERS, Malformed
+from collector.otlp.limits import MAX_JSON_DEPTH, MAX_JSON_TOKENS, MAX_NUMBER_CHARACTERS, Malformed, Tally
 
 # Possessive, and a string may lack its end: every byte is looked at once, whatever the sender wrote.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|[-+.0-9eE]++|[a-zA-Z]++', re.DOTALL)
+_REPLACED = "\ufffd"
 _OPEN, _CLOSE = frozenset(b"[{"), frozenset(b"]}")
 _NUMBER = frozenset(b"-+.0123456789")
 
 
-def load(body: bytes) -> object:
-    """The value that `body` holds. Raises Malformed: not UTF-8, not JSON, NaN or Infinity, or beyond the limits."""
+def load(body: bytes, tally: Tally) -> object:
+    """The value that `body` holds. Raises Malformed: not JSON, NaN or Infinity, or beyond the limits.
+
+    Bytes that are not UTF-8 are replaced, and counted in `tally`.
+    """
     _scan(body)
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
-    except UnicodeDecodeError:
-        raise Malformed("The body is not UTF-8.") from None
+        return json.loads(_text(body, tally), parse_constant=_refuse, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise Malformed(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+
+
+def _text(body: bytes, tally: Tally) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        found = body.decode("utf-8-sig", "replace")
+        tally.n_mended += max(1, found.count(_REPLACED) - body.count(_REPLACED.encode()))
+        return found
 
 
 def _scan(body: bytes) -> None:

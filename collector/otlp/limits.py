@@ -39,6 +39,7 @@ class Tally:
     rejected: dict[str, int] = field(default_factory=dict)
     n_cut: int = 0
     n_links_dropped: int = 0
+    n_mended: int = 0
 
     def reject(self, reason: str, count: int = 1) -> None:
         """Count spans that were refused for `reason`."""
@@ -50,6 +51,11 @@ class Tally:
         return sum(self.rejected.values())
 
     @property
+    def has_changed(self) -> bool:
+        """True where what was read is not what was sent."""
+        return bool(self.rejected or self.n_cut or self.n_mended)
+
+    @property
     def sentence(self) -> str:
         """What happened, for the sender; "" where all was taken as it came."""
         told = [f"{count} spans refused: {reason}" for reason, count in self.rejected.items()]
@@ -57,4 +63,6 @@ class Tally:
             told.append(f"{self.n_cut} attributes, links or values beyond the limits were cut")
         if self.n_links_dropped:
             told.append(f"{self.n_links_dropped} links without valid ids were dropped")
+        if self.n_mended:
+            told.append(f"{self.n_mended} texts were not UTF-8: what cannot be read in them was replaced")
         return "; ".join(told)

@@ -25,7 +25,9 @@ class Parts:
 
 def parts_of_protobuf(body: bytes) -> Parts:
     """Parts of a binary request. A small request without fault goes on byte for byte. Raises Malformed."""
-    return _parts(protobuf.parse(body), Tally(), body)
+    tally = Tally()
+    message = protobuf.parse(body, tally)
+    return _parts(message, tally, None if tally.has_changed else body)
 
 
 def parts_of_json(body: bytes) -> Parts:

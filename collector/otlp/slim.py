@@ -3,6 +3,7 @@
 A message that may stand once is declared as repeated bytes: its pieces, joined, are the message (protobuf's own rule).
 """
 
+from collections.abc import Container, Iterator
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -49,8 +50,9 @@ _MESSAGES: dict[str, _Fields] = {
 # The same with whole spans as bytes.
 _FRAMES: dict[str, _Fields] = {
     "Frames": (("resource_spans", 1, _MANY, "ResourceFrame"),),
-    "ResourceFrame": (("scope_spans", 2, _MANY, "ScopeFrame"),),
-    "ScopeFrame": (("spans", 2, _MANY, _BYTES),),
+    "ResourceFrame": (("resource", 1, _MANY, _BYTES), ("scope_spans", 2, _MANY, "ScopeFrame")),
+    "ScopeFrame": (("scope", 1, _MANY, _BYTES), ("spans", 2, _MANY, _BYTES)),
+    "SpanIds": (("trace_id", 1, _ONE, _BYTES), ("span_id", 2, _ONE, _BYTES)),
 }
 _PACKAGE = "weir.slim"
 _SHALLOW_BYTES = 180  # a message inside another takes two bytes: what is shorter cannot nest too deep for the parser
@@ -76,6 +78,7 @@ def _made(messages: dict[str, _Fields], root: str) -> type[Message]:
 
 Request = _made(_MESSAGES, "Request")
 _Frames = _made(_FRAMES, "Frames")
+_SpanIds = _made({"SpanIds": _FRAMES["SpanIds"]}, "SpanIds")
 
 
 def longest_span(body: bytes) -> int:
@@ -83,6 +86,19 @@ def longest_span(body: bytes) -> int:
     frames: Any = _Frames.FromString(body)
     scopes = [scoped for resource_spans in frames.resource_spans for scoped in resource_spans.scope_spans]
     return max((max(map(len, scoped.spans[:]), default=0) for scoped in scopes), default=0)
+
+
+def singles(body: bytes, wanted: Container[tuple[bytes, bytes]]) -> Iterator[tuple[tuple[bytes, bytes], bytes]]:
+    """The spans with these ids (trace, span) of a request that can be parsed, each as a request of its own."""
+    frames: Any = _Frames.FromString(body)
+    for resource_spans in frames.resource_spans:
+        for scoped in resource_spans.scope_spans:
+            for raw in scoped.spans:
+                ids: Any = _SpanIds.FromString(raw)
+                if (ids.trace_id, ids.span_id) in wanted:
+                    scope = b"".join(framed(_SCOPE, piece) for piece in scoped.scope) + framed(_SPANS, raw)
+                    said = b"".join(framed(_RESOURCE, piece) for piece in resource_spans.resource)
+                    yield (ids.trace_id, ids.span_id), framed(_RESOURCE_SPANS, said + framed(_SCOPE_SPANS, scope))
 
 
 def resource(raw: bytes) -> Resource:
@@ -120,15 +136,18 @@ def link(raw: bytes) -> Span.Link:
 
 def whole(span: Message) -> Span:
     """The same span with everything unfolded. Raises DecodeError."""
-    return _spans_of(span.SerializeToString())
+    return span_of(span.SerializeToString())
 
 
 def _in_span(number: int, raw: bytes) -> Span:
-    return _spans_of(framed(number, raw))
+    return span_of(framed(number, raw))
 
 
-def _spans_of(span: bytes) -> Span:
-    """Parsed as deep inside a request as it was, because the parser counts how deep messages nest."""
+def span_of(span: bytes) -> Span:
+    """The span that these bytes are. Raises DecodeError.
+
+    Parsed as deep inside a request as it was, because the parser counts how deep messages nest.
+    """
     found: Span = TracesData.FromString(around(span)).resource_spans[0].scope_spans[0].spans[0]
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from collector.otlp.limits import MAX_SPANS, MAX_SUBMESSAGES, Malformed
 
 # For each message: which length-delimited fields are messages themselves (None: nothing inside may nest).
-_MESSAGES: Mapping[str, Mapping[int, str]] = {
+MESSAGES: Mapping[str, Mapping[int, str]] = {
     "TracesData": {1: "ResourceSpans"},
     "ResourceSpans": {1: "Resource", 2: "ScopeSpans"},
     "Resource": {1: "KeyValue", 3: "EntityRef"},
@@ -36,12 +36,12 @@ def check(body: bytes) -> None:  # noqa: C901  a decoder: one loop over the wire
     open_messages: list[tuple[int, int, str]] = [(0, len(body), "TracesData")]
     while open_messages:
         at, end, kind = open_messages.pop()
-        inner = _MESSAGES[kind]
+        inner = MESSAGES[kind]
         while at < end:
-            tag, at = _varint(body, at, end)
+            tag, at = varint(body, at, end)
             wire, number = tag & 7, tag >> 3
             if wire == _BYTES:
-                size, at = _varint(body, at, end)
+                size, at = varint(body, at, end)
                 if size > end - at:
                     raise Malformed("The body is not protobuf: a field is longer than what holds it.")
                 if (child := inner.get(number)) is not None:
@@ -53,14 +53,15 @@ def check(body: bytes) -> None:  # noqa: C901  a decoder: one loop over the wire
                         open_messages.append((at, at + size, child))
                 at += size
             elif wire == _VARINT:
-                _, at = _varint(body, at, end)
+                _, at = varint(body, at, end)
             elif wire in (_FIXED64, _FIXED32):
                 at += 8 if wire == _FIXED64 else 4
             else:
                 raise Malformed("The body is not protobuf: it holds a wire type that OTLP does not use.")
 
 
-def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
+def varint(body: bytes, at: int, end: int) -> tuple[int, int]:
+    """A number of protobuf's, and where it ends. Raises Malformed."""
     value = shift = 0
     while at < end and shift < 70:
         byte = body[at]

@@ -1,5 +1,6 @@
 """How much is stored, and which leaves go first when that is more than the disk budget."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ MOST_KEPT_SHARE = 0.8  # of the budget; above it something must be settled or th
 HELD_DROPS = timedelta(days=90)
 
 
-ORDER = ("raw spans", "taps", "samples", "counts by ten seconds")
+ORDER = ("attributes of spans", "raw spans", "taps", "samples", "counts by ten seconds")
 """In this order, each kind oldest first. Counts by minute and hour, dead letters and settings never go."""
 
 
@@ -42,14 +43,14 @@ def usage() -> Usage:
     return Usage(used, kept or 0)
 
 
-def first_to_go(now: datetime) -> Ended | None:
+def first_to_go(now: datetime, *, but: Collection[str] = ()) -> Ended | None:
     """What goes next: the oldest leaves of the first kind that has some which are full. At most one statement a kind.
 
-    Spans that are not counted yet wait until they are.
+    Spans that are not counted yet wait until they are. `but`: leaves that just could not be dropped.
     """
     for kind in ORDER:
         with connection.cursor() as cursor:
-            cursor.execute(_OLDEST, {"tables": list(KINDS[kind]), "before": now - SETTLE})
+            cursor.execute(_OLDEST, {"tables": list(KINDS[kind]), "before": now - SETTLE, "but": list(but)})
             found = [Sized(Leaf(*row[:2]), *row[2:]) for row in cursor.fetchall()]
         if found:
             return ended(kind, found)
@@ -59,11 +60,28 @@ def first_to_go(now: datetime) -> Ended | None:
 _OLDEST = """
 with ended as (
   select table_name, leaf, starts_at, ends_at, coalesce(pg_total_relation_size(to_regclass(leaf)), 0)::bigint n_bytes
-  from raw_partition p where table_name = any(%(tables)s) and ends_at <= %(before)s
+  from raw_partition p where table_name = any(%(tables)s) and ends_at <= %(before)s and leaf <> all(%(but)s::text[])
   and (table_name <> 'span' or not exists
     (select from batch b where not b.folded and b.stored_at >= p.starts_at and b.stored_at < p.ends_at))
 ) select * from ended where ends_at <= (select min(ends_at) from ended where n_bytes > 0) order by table_name
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the last check of the budget found."""
+
+    budget_bytes: int | None
+    used_bytes: int
+    problem: str
+
+
+def last_check() -> Checked | None:
+    """None before the first."""
+    with connection.cursor() as cursor:
+        cursor.execute("select budget_bytes, used_bytes, problem from disk_check")
+        row = cursor.fetchone()
+    return Checked(*row) if row else None
 
 
 def note_drop(gone: Ended, *, reason: str, now: datetime) -> None:

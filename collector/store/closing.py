@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from collector.domain.topology import EARLY, Evidence
-from collector.store import rollups
+from collector.store import details, rollups
 from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
 from collector.store.rollups import Counts, Level
 
 log = logging.getLogger(__name__)
 
 SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
+_IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
 HELD_REQUESTS, HELD_BATCHES = timedelta(hours=1), timedelta(days=1)
 
 
@@ -70,7 +71,8 @@ def ended(kind: str, leaves: Sequence[Sized]) -> Ended:
 
 
 KINDS = {
-    "raw spans": ("span", "span_link", "span_error", "undecodable"),
+    "attributes of spans": ("span_detail",),
+    "raw spans": ("span", "span_link", "span_error", "span_detail_kept", "undecodable"),
     "taps": ("record_body", "record", "record_key"),
     "samples": ("sample_chunk",),
     "counts by ten seconds": ("edge_10s",),
@@ -92,6 +94,9 @@ def close_full(now: datetime) -> list[Leaf]:
                 n_repeats = _take_out_repeats(cursor, leaf, now)
                 _note_bounds(cursor, leaf)
                 cursor.execute("update fold_state set n_repeated = n_repeated + %s", [n_repeats])
+            elif leaf.table == "span_detail":
+                starts_at, ends_at = _bounds(cursor, leaf)
+                details.keep_for_letters(cursor, from_at=starts_at, to_at=ends_at)
             cursor.execute(_named("alter table {leaf} reset (autovacuum_enabled)", leaf))
             cursor.execute(
                 _named(
@@ -107,25 +112,51 @@ def close_full(now: datetime) -> list[Leaf]:
     return closed
 
 
-def drop_expired(now: datetime) -> list[Ended]:
-    """Drop every leaf whose rows are all too old; what went, by kind. Not inside a transaction."""
+class StillRead(Exception):
+    """Somebody reads or writes this leaf, and has for longer than we wait. It goes at the next try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What was too old: what went, by kind, and the leaves that could not go."""
+
+    gone: Sequence[Ended]
+    stuck: Sequence[Leaf]
+
+
+def drop_expired(now: datetime) -> Expired:
+    """Drop every leaf whose rows are all too old; one that cannot go holds up no other. Not inside a transaction."""
     dropped: dict[str, list[Sized]] = {}
+    stuck: list[Leaf] = []
     for table, spec in TABLES.items():
         for each in _older(table, now - spec.kept):
-            drop(each.leaf)
+            try:
+                drop(each.leaf)
+            except StillRead:
+                stuck.append(each.leaf)
+                continue
             log.info("dropped %s: older than %s", each.leaf.name, spec.kept)
             dropped.setdefault(KIND_OF[table], []).append(each)
-    return [ended(kind, leaves) for kind, leaves in dropped.items()]
+    return Expired([ended(kind, leaves) for kind, leaves in dropped.items()], stuck)
 
 
 def drop(leaf: Leaf) -> None:
-    """Drop one leaf. Detached concurrently first: a plain drop would block all readers of the table behind one."""
+    """Drop one leaf. Detached concurrently first: a plain drop would block all readers of the table behind one.
+
+    Raises StillRead.
+    """
     with connection.cursor() as cursor:
         cursor.execute("update raw_partition set state = %s where leaf = %s", [int(State.DETACHING), leaf.name])
         cursor.execute("select set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
         try:
             _detach(cursor, leaf)
             cursor.execute(_named("drop table if exists {leaf}", leaf))
+        except OperationalError as error:
+            code = str(getattr(error.__cause__, "sqlstate", None) or "")
+            if not code.startswith(_IN_USE):
+                raise
+            log.warning("%s is not dropped now: %s", leaf.name, str(error).strip())
+            raise StillRead(StillRead.__doc__) from None
         finally:
             cursor.execute("select set_config('lock_timeout', '0', false)")
         cursor.execute("delete from raw_partition where leaf = %s", [leaf.name])
@@ -155,6 +186,12 @@ def _claim(cursor: CursorWrapper, leaf: Leaf) -> bool:
         "select from raw_partition where leaf = %s and state = %s for update skip locked", [leaf.name, int(State.OPEN)]
     )
     return cursor.fetchone() is not None
+
+
+def _bounds(cursor: CursorWrapper, leaf: Leaf) -> tuple[datetime, datetime]:
+    cursor.execute("select starts_at, ends_at from raw_partition where leaf = %s", [leaf.name])
+    found: tuple[datetime, datetime] = cursor.fetchone()
+    return found
 
 
 def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:

@@ -32,7 +32,7 @@ class Shape:
 
 
 class Dictionary:
-    """Ids of keys, cached in this process. Rows are never deleted, so a cached id stays right."""
+    """Ids of keys, cached in this process. Rows that may be deleted are looked up anew each day (Names.begin)."""
 
     def __init__(self, shape: Shape, guard: Guard) -> None:
         self._shape = shape

@@ -1,7 +1,7 @@
 """The fold: which batches wait for it, what their spans add up to, and how far it has come."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import OperationalError, connection
@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from collector.domain.topology import EARLY, Evidence
+from collector.store import weights
 from collector.store.rollups import Counts
 
 _LOCK_TIMEOUT = "200ms"
@@ -53,7 +54,13 @@ def counted(cursor: CursorWrapper, batches: Sequence[datetime], *, kept_10s: tim
         },
     )
     rows = cursor.fetchall()
-    return Counted([Counts(*row[:-1]) for row in rows], sum(row[-1] for row in rows))
+    more = weights.taken(cursor, batches, kept_10s=kept_10s)
+    return Counted([_weighted(Counts(*row[:-1]), more) for row in rows], sum(row[-1] for row in rows))
+
+
+def _weighted(counts: Counts, more: Mapping[tuple[datetime, int], float]) -> Counts:
+    found = more.get((counts.bucket_at, counts.edge_id), 0.0)
+    return replace(counts, more=found, evidence=counts.evidence | Evidence.SAMPLED) if found else counts
 
 
 _COUNTED = """

@@ -68,9 +68,12 @@ class Guard:
         self.counts[kind, owner] += 1
         return True
 
-    def begin_day(self, today: date) -> None:
-        """Let every version bring new instances again when the day has changed."""
-        if self._day not in (None, today):
-            for kind, owner in [key for key in self.counts if key[0] is Kind.SOURCE]:
-                del self.counts[kind, owner]
+    def begins_day(self, today: date) -> bool:
+        """True when the day has changed since the last call: every version may bring new instances again."""
+        is_another = self._day not in (None, today)
         self._day = today
+        return is_another
+
+    def count_anew(self, counts: Counter[tuple[Kind, int]]) -> None:
+        """Start from what the tables hold now: names may have been forgotten."""
+        self.counts = counts

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -51,9 +51,12 @@ class Names:
         self._versions: dict[Key, int] = {}
         self._bumped: dict[int, datetime] = {}
         self._clients: set[tuple[int, str]] = set()
+        self._noted: set[int] = set()
+        self._noted_on: date | None = None
         self._fresh_until: datetime | None = None
-        self._clusters = clusters.Known()
-        self._of_senders: dict[str, int] = {}
+        self._cluster_ids: dict[str, int] = {}
+        self._clusters: tuple[int, ...] = ()
+        self._token_clusters: dict[str, int] = {}
         self._only_cluster: dict[str, int] = {}
 
     def forget(self) -> None:
@@ -61,18 +64,22 @@ class Names:
         self._fresh_until = None
 
     def begin(self, now: datetime) -> bool:
-        """Before each batch: drop what is older than a minute, and start a new day of the guard.
+        """Before each batch: drop what is older than a minute; each day count anew, and look up again who sends.
 
         True when names may stand for something else than before.
         """
-        self.guard.begin_day(now.date())
+        if self.guard.begins_day(now.date()):
+            self.guard.count_anew(counted())
+            for kind in (Kind.SOURCE, Kind.GROUP):
+                self._of[kind].forget()
+            self._fresh_until = None
         self.refused = Refused()
         keep = timedelta(seconds=KEEP_SECONDS)
         if self._fresh_until is None or not self._fresh_until - keep <= now < self._fresh_until:  # a clock may go back
             self._of[Kind.TOPIC].forget()
             self._only_cluster.clear()
-            self._clusters = clusters.known()
-            self._of_senders = clusters.of_senders()
+            self._cluster_ids, self._clusters = clusters.known()
+            self._token_clusters = clusters.of_tokens()
             self._fresh_until = now + keep
             return True
         return False
@@ -121,16 +128,16 @@ class Names:
         return {body: found[(key,)] for key, body in by_digest.items()}
 
     def cluster(self, *, kafka_id: str | None, topic: str, source: str) -> int:
-        """Cluster of a topic that a span names: what the span says, else its sender's, else the only one that has it.
+        """Cluster of a topic that a span names: what the span says, else its token's, else the only one that has it.
 
         While Weir knows a single cluster it is that one: the topic may be too young for the sampler to have seen it.
         """
         if kafka_id:
             return self._cluster_named(kafka_id)
-        if (found := self._of_senders.get(source)) is not None:
+        if (found := self._token_clusters.get(source)) is not None:
             return found
-        if len(self._clusters.candidates) == 1:
-            return self._clusters.candidates[0]
+        if len(self._clusters) == 1:
+            return self._clusters[0]
         if topic not in self._only_cluster:
             self._only_cluster |= {topic: clusters.UNKNOWN, **clusters.that_have([topic])}
         return self._only_cluster[topic]
@@ -160,6 +167,21 @@ class Names:
                     [now, stale, now],
                 )
 
+    def note_sources(self, seen: Iterable[int], now: datetime) -> None:
+        """Keep on which day these last sent something: whoever has not for long is forgotten."""
+        today = now.date()
+        if self._noted_on != today:
+            self._noted_on, self._noted = today, set()
+        new = sorted(set(seen) - self._noted - {OTHER})
+        if new:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "update source set seen_on = %s where id in (select id from source"
+                    " where id = any(%s) and seen_on < %s order by id for update)",
+                    [today, new, today],
+                )
+            self._noted.update(new)
+
     def note_clients(self, wanted: Iterable[tuple[int, str]]) -> None:
         """Remember which client ids a service's spans name."""
         new = sorted(key for key in set(wanted) if key not in self._clients and self.guard.admits(Kind.CLIENT, key[0]))
@@ -176,16 +198,14 @@ class Names:
         return self._of[kind].ids(owners, fold=_folded, refused=self.refused)
 
     def _cluster_named(self, kafka_id: str) -> int:
-        """An observed cluster learns its id from its broker first, or spans would make a second row for it."""
-        found = self._clusters.by_kafka_id.get(kafka_id)
-        if found is not None:
-            return found
-        if self._clusters.all_named and self.guard.admits(Kind.CLUSTER, 0):
-            clusters.named_by_spans(kafka_id)
-            self._clusters = clusters.known()
-            return self._clusters.by_kafka_id.get(kafka_id, clusters.UNKNOWN)
-        candidates = self._clusters.candidates
-        return candidates[0] if len(candidates) == 1 else clusters.UNKNOWN
+        if kafka_id not in self._cluster_ids:
+            # The observed cluster learns its id from its broker first, or spans would make a second row for it.
+            if len(self._cluster_ids) == len(self._clusters) and self.guard.admits(Kind.CLUSTER, 0):
+                self._cluster_ids[kafka_id] = clusters.named_by_spans(kafka_id)
+                self._clusters = tuple({*self._clusters, self._cluster_ids[kafka_id]})
+            else:
+                return self._clusters[0] if len(self._clusters) == 1 else clusters.UNKNOWN
+        return self._cluster_ids[kafka_id]
 
 
 def digest(body: bytes) -> UUID:

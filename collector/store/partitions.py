@@ -59,6 +59,8 @@ TABLES: dict[str, Partitioned] = {
         Partitioned("span", "stored_at", "WEIR_KEEP_RAW", None, _RAW),
         Partitioned("span_link", "stored_at", "WEIR_KEEP_RAW", None, _RAW),
         Partitioned("span_error", "stored_at", "WEIR_KEEP_RAW", None, _RAW),
+        Partitioned("span_detail", "stored_at", "WEIR_KEEP_DETAILS", None, _RAW),
+        Partitioned("span_detail_kept", "stored_at", "WEIR_KEEP_RAW", None, _RAW),
         Partitioned("record", "stored_at", "WEIR_KEEP_RAW", None, _RAW),
         Partitioned("record_body", "stored_at", "WEIR_KEEP_RAW", None, _RAW),
         Partitioned("record_key", "stored_at", "WEIR_KEEP_RAW", None, _RAW),

@@ -1,7 +1,7 @@
 """Counts and histograms per edge: ten seconds, minutes, hours; and which of them wait to be summed up again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
@@ -20,7 +20,10 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One edge in one bucket. `n`: messages; `n_spans`: what the duration is the sum of."""
+    """One edge in one bucket. `n`: messages; `n_spans`: what the duration is the sum of.
+
+    `more`: messages whose spans were dropped by sampling, as those that were kept say.
+    """
 
     bucket_at: datetime
     edge_id: int
@@ -29,6 +32,7 @@ class Counts:
     duration_ms_sum: float
     n_spans: int
     evidence: int
+    more: float = 0.0
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ def add_minutes(cursor: CursorWrapper, counts: Iterable[Counts]) -> None:
 
 def _plus(one: Counts | None, other: Counts, at: datetime) -> Counts:
     if one is None:
-        return Counts(at, other.edge_id, other.n, other.n_error, other.duration_ms_sum, other.n_spans, other.evidence)
+        return replace(other, bucket_at=at)
     return Counts(
         at,
         one.edge_id,
@@ -82,16 +86,17 @@ def _plus(one: Counts | None, other: Counts, at: datetime) -> Counts:
         one.duration_ms_sum + other.duration_ms_sum,
         one.n_spans + other.n_spans,
         one.evidence | other.evidence,
+        one.more + other.more,
     )
 
 
 _ADD = """
-    insert into {table} as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence)
+    insert into {table} as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)
     select * from unnest(%s::timestamptz[], %s::int[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[],
-      %s::smallint[]) order by 1, 2
+      %s::smallint[], %s::real[]) order by 1, 2
     on conflict (bucket_at, edge_id) do update set n = r.n + excluded.n, n_error = r.n_error + excluded.n_error,
       duration_ms_sum = r.duration_ms_sum + excluded.duration_ms_sum, n_spans = r.n_spans + excluded.n_spans,
-      evidence = r.evidence | excluded.evidence
+      evidence = r.evidence | excluded.evidence, sample_weight = r.sample_weight + excluded.sample_weight
 """
 
 
@@ -104,6 +109,7 @@ def _columns(counts: Sequence[Counts]) -> list[list[object]]:
         [each.duration_ms_sum for each in counts],
         [each.n_spans for each in counts],
         [each.evidence for each in counts],
+        [each.more for each in counts],
     ]
 
 
@@ -143,16 +149,17 @@ def _taken(cursor: CursorWrapper, level: Level, only: Collection[datetime] | Non
 
 _SUMS = (
     "sum(n)::bigint, sum(n_error)::bigint, sum(n_bytes)::bigint, sum(duration_ms_sum), sum(n_spans)::int,"
-    " bit_or(evidence)::smallint"
+    " bit_or(evidence)::smallint, sum(sample_weight)::real"
 )
 _MINUTES = f"""
-    insert into edge_1m as r (bucket_at, edge_id, n, n_error, n_bytes, duration_ms_sum, n_spans, evidence)
+    insert into edge_1m as r (bucket_at, edge_id, n, n_error, n_bytes, duration_ms_sum, n_spans, evidence,
+      sample_weight)
     select m, edge_id, {_SUMS}
     from unnest(%(minutes)s::timestamptz[]) m join edge_10s s on s.bucket_at >= m and s.bucket_at < m + interval '1 min'
     group by 1, 2 order by 1, 2
     on conflict (bucket_at, edge_id) do update set n = excluded.n, n_error = excluded.n_error,
       n_bytes = excluded.n_bytes, duration_ms_sum = excluded.duration_ms_sum, n_spans = excluded.n_spans,
-      evidence = excluded.evidence | (r.evidence & %(skew)s::smallint)
+      evidence = excluded.evidence | (r.evidence & %(skew)s::smallint), sample_weight = excluded.sample_weight
 """  # noqa: S608  # column names only
 
 
@@ -176,13 +183,14 @@ _HOUR = f"""
     from edge_1m where bucket_at >= %s and bucket_at < %s::timestamptz + interval '1 h' group by 1 order by 1
 """  # noqa: S608  # column names only
 _SET_HOUR = """
-    insert into edge_1h (bucket_at, edge_id, n, n_error, n_bytes, duration_ms_sum, n_spans, evidence, n_wait, wait,
-      processing)
+    insert into edge_1h (bucket_at, edge_id, n, n_error, n_bytes, duration_ms_sum, n_spans, evidence, sample_weight,
+      n_wait, wait, processing)
     select %s, * from unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[],
-      %s::smallint[], %s::int[], %s::bytea[], %s::bytea[])
+      %s::smallint[], %s::real[], %s::int[], %s::bytea[], %s::bytea[])
     on conflict (bucket_at, edge_id) do update set n = excluded.n, n_error = excluded.n_error,
       n_bytes = excluded.n_bytes, duration_ms_sum = excluded.duration_ms_sum, n_spans = excluded.n_spans,
-      evidence = excluded.evidence, n_wait = excluded.n_wait, wait = excluded.wait, processing = excluded.processing
+      evidence = excluded.evidence, sample_weight = excluded.sample_weight,
+      n_wait = excluded.n_wait, wait = excluded.wait, processing = excluded.processing
 """
 
 

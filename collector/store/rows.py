@@ -85,6 +85,12 @@ def parent_of(packed_head: bytes) -> bytes | None:
     return packed_head[38:46] if packed_head[34:38] != _NULL else None
 
 
+def started_of(packed_head: bytes) -> int:
+    """The start in a span's head, as `started_us` counts."""
+    at = 42 if packed_head[34:38] == _NULL else 50
+    return int.from_bytes(packed_head[at : at + 8], "big", signed=True)
+
+
 def linked_by(packed_link: bytes) -> tuple[bytes, bytes]:
     """The trace and span id that a link's row leads to."""
     return packed_link[38:54], packed_link[58:66]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector.store import dead_letters
+from collector.store import dead_letters, details, weights
 from collector.store.connection import reaching
 from collector.store.listening import Listener
 from collector.store.names import Names
@@ -93,12 +93,16 @@ class Store:
 
     def _write(self, cursor: CursorWrapper, batch: Batch, ids: Known, now: datetime) -> Saved:
         advance(cursor, batch.input_id, batch.advances, now=now)
+        if not (batch.requests or batch.tapped or batch.undecodable):
+            return Saved(now, 0, 0, 0, 0)  # only markers of transactions were read over
         fresh = _unseen(cursor, batch.requests, now)
         n_spans = sum(len(request.heads) for request in fresh)
         n_links = sum(len(request.links) for request in fresh)
         n_repeated = sum(len(request.heads) for request in batch.requests) - n_spans
         stored_at = _enter(cursor, batch, n_spans, n_links, n_repeated, now)
         copy_spans(cursor, fresh, ids, stored_at)
+        weights.write(cursor, fresh, ids, stored_at)
+        details.write(cursor, fresh, stored_at)
         copy_records(cursor, batch.tapped, stored_at)
         letters = [(each.record, each.topic_id, each.letter) for each in batch.tapped if each.letter is not None]
         if letters:

@@ -70,11 +70,19 @@ class Linked(NamedTuple):
     has_place: bool
 
 
+class Sampled(NamedTuple):
+    """A span of the request that stands for `more` others, which were not kept."""
+
+    span: int
+    more: float
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The spans of one spool record, packed. The same digest is the same bytes, sent again by an SDK.
 
-    `heads` and `sketches` go together, one of each for every span (collector.store.rows).
+    `heads` and `sketches` go together, one of each for every span (collector.store.rows). `body`: the OTLP that they
+    were read from.
     """
 
     digest: UUID
@@ -82,6 +90,8 @@ class Request:
     sketches: Sequence[Sketch]
     links: Sequence[Linked]
     errors: Sequence[bytes]
+    sampled: Sequence[Sampled] = ()
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +152,7 @@ def named(sketches: Sequence[Sketch], names: Names, *, now: datetime) -> list[Na
         for each, version in zip(sketches, versions, strict=True)
     ]
     source_ids = names.sources(set(instances))
+    names.note_sources(source_ids.values(), now)
     titles = names.span_names({_title(each): who for each, who in zip(sketches, speakers, strict=True)})
     sets = names.attribute_sets({each.attributes for each in sketches})
     places = _places(sketches, speakers, names)

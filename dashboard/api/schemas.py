@@ -19,10 +19,7 @@ class Problem(Schema):
 
 
 class GraphNode(Schema):
-    """A service, a topic, or a group that no service explains. Rates are per second over the last minute.
-
-    `shown_name`: with the cluster where another one has the same name.
-    """
+    """A service, a topic, or a group that no service explains. Rates are per second over the last minute."""
 
     id: str
     kind: Literal["service", "topic", "group"]
@@ -38,9 +35,9 @@ class GraphNode(Schema):
     lag: int | None
     lag_seconds: float | None
     guessed: bool
-    shown_name: str
     x: float | None
     y: float | None
+    estimated: bool
 
 
 class GraphEdge(Schema):
@@ -63,13 +60,16 @@ class GraphEdge(Schema):
     processing_p95_seconds: float | None
     health: Health
     sentence: str
+    sampled_share: float | None
+    estimated: bool
 
 
 class GraphAnswer(Schema):
     """What flowed in the window. Counts are over the whole window, rates over its last `rate_seconds`.
 
     Waits and processing times are read by whole minutes or hours, so since `latencies_from`. Of the past, `lag` is that
-    of the window's end and no group's state is judged; `n_dead_letters` are always those open now.
+    of the window's end and no group's state is judged; `n_dead_letters` are always those open now. Of an edge whose
+    spans are sampled, counts are of what was kept, `sampled_share` of all; `estimated` rates are told from that.
     """
 
     as_of: str | None

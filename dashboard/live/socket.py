@@ -169,8 +169,7 @@ class Socket:
 
     def _want(self, names: set[str]) -> None:
         self._outbox.keep_only(names)
-        if not self._hub.want(self, names):
-            raise Closed(TOO_BUSY)
+        self._hub.want(self, names)
 
     async def _write(self) -> None:
         while True:

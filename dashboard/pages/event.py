@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -200,6 +201,7 @@ def _hop(request: HttpRequest, row: Row, *, now: datetime) -> dict[str, object]:
     facts: dict[str, object] = {
         "row": row,
         "details": hop_details(row.hop, now=now),
+        "kept_details": settings.WEIR_KEEP_DETAILS.total_seconds(),
         "may_see": may_see,
         "refusal": "" if may_see else sentence(Action.SEE_PAYLOADS),
     }

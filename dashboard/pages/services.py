@@ -43,8 +43,8 @@ _COLUMNS = {
 @needs(Action.VIEW)
 def service_list(request: HttpRequest) -> HttpResponse:
     """All services of the window, filtered by `q` and sorted by `sort`."""
-    span, within = shell.window(request), shell.scope(request)
-    found = services(span, now=now(), clusters=within.chosen)
+    span = shell.window(request)
+    found = services(span, now=now())
     words = request.GET.get("q", "")[:LONGEST].split()
     kept = [row for row in found.items if all(_matches(row, word) for word in words)]
     facts = {
@@ -64,15 +64,14 @@ def service_list(request: HttpRequest) -> HttpResponse:
         span=span,
         as_of=found.freshness.as_of,
         delayed=found.freshness.delayed,
-        streams=shell.stream("graph", span, within.chosen),
-        within=within,
+        streams=shell.stream("graph", span),
     )
 
 
 @needs(Action.VIEW)
 def service_page(request: HttpRequest, name: str) -> HttpResponse:
     """One service, by tab; parts: `charts` (JSON), `live` with the standing and what it reads and writes."""
-    span, within, moment = shell.window(request), shell.scope(request), now()
+    span, moment = shell.window(request), now()
     page = service(name, span, now=moment)
     if page is None:
         raise Http404(f"There is no service {name}.")
@@ -86,8 +85,7 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         fresh = {"as_of": iso(page.freshness.as_of), "delayed": page.freshness.delayed}
         return JsonResponse({**found["charts"], "marks": found["shown_marks"], **fresh})
     if shell.wants_part(request, "live"):
-        facts |= {"span": span, "range": shell.time_range(request, span)}
-        return render(request, "services/live.html", facts | shell.standing(within, span, page.freshness.scanned))
+        return render(request, "services/live.html", {**facts, "span": span, "range": shell.time_range(request, span)})
     return shell.page(
         request,
         "services/service.html",
@@ -97,9 +95,7 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         span=span,
         as_of=page.freshness.as_of,
         delayed=page.freshness.delayed,
-        streams=shell.stream("graph", span, sorted(page.freshness.scanned) if within.are_several else None),
-        within=within,
-        about=page.freshness.scanned,
+        streams=shell.stream("graph", span),
     )
 
 

@@ -15,13 +15,16 @@ LONGEST_MINUTES = timedelta(days=13)
 _OPEN = timedelta(minutes=10)
 
 PRODUCE, CONSUME = 1, 2
-TRACED, OFFSETS, MEMBERSHIP, DECLARED = 1, 2, 4, 8
-EVIDENCE = {TRACED: "traced", OFFSETS: "offsets", MEMBERSHIP: "membership", DECLARED: "declared"}
+TRACED, OFFSETS, MEMBERSHIP, DECLARED, SAMPLED = 1, 2, 4, 8, 64
+EVIDENCE = {TRACED: "traced", OFFSETS: "offsets", MEMBERSHIP: "membership", DECLARED: "declared", SAMPLED: "sampled"}
 
 
 @dataclass(frozen=True, slots=True)
 class TracedEdge:
-    """One service and one topic over the window. `group` is None where nothing tells which group reads."""
+    """One service and one topic over the window. `group` is None where nothing tells which group reads.
+
+    `more`: messages whose spans were dropped by sampling, as those that were kept say; `n_rate_more` those of the rate.
+    """
 
     kind: int
     namespace: str
@@ -33,6 +36,13 @@ class TracedEdge:
     errors: int
     n_rate: int
     evidence: int
+    more: float
+    n_rate_more: float
+
+    @property
+    def sampled_share(self) -> float | None:
+        """The share of messages whose spans were kept; None where nothing says that any were dropped."""
+        return self.messages / (self.messages + self.more) if self.more > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,9 @@ def _parameters(window: Window, read: Steps, as_of: datetime | None) -> dict[str
 
 _COUNTS = (
     "select edge_id, sum(n)::bigint n, sum(n_error)::bigint n_error, bit_or(evidence) evidence,"
-    " coalesce(sum(n) filter (where bucket_at >= %(rate_from)s and bucket_at < %(rate_to)s), 0)::bigint n_rate"
+    " coalesce(sum(n) filter (where bucket_at >= %(rate_from)s and bucket_at < %(rate_to)s), 0)::bigint n_rate,"
+    " sum(sample_weight)::float8 more, coalesce(sum(sample_weight) filter (where bucket_at >= %(rate_from)s"
+    " and bucket_at < %(rate_to)s), 0)::float8 n_rate_more"
 )
 _FINE = f"{_COUNTS} from edge_10s where bucket_at >= %(fine_from)s and bucket_at < %(to)s group by edge_id"
 _COARSE = {
@@ -121,7 +133,8 @@ _COARSE = {
 _NAMED = """
     select e.kind, s.namespace, s.name, e.service_id, e.topic_id, coalesce(e.group_id, h.group_id),
       sum(b.n)::bigint, sum(b.n_error)::bigint, sum(b.n_rate)::bigint,
-      bit_or(b.evidence | case when e.group_id is null and h.group_id is not null then h.evidence else 0 end)
+      bit_or(b.evidence | case when e.group_id is null and h.group_id is not null then h.evidence else 0 end),
+      sum(b.more)::float8, sum(b.n_rate_more)::float8
     from ({counts}) b join edge e on e.id = b.edge_id join service s on s.id = e.service_id
     join topic t on t.id = e.topic_id and t.role <> 3
     left join group_hint h on e.kind = 2 and h.service_id = e.service_id and h.topic_id = e.topic_id

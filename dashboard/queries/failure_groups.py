@@ -34,17 +34,13 @@ class FailureGroup:
     n_keys: int
 
 
-def failure_groups(clusters: Collection[str] | None = None) -> tuple[FailureGroup, ...]:
-    """The groups that wait for somebody first, then by the newest death; at most 500. One statement.
-
-    Of `clusters` alone where that is not None.
-    """
-    wanted = None if clusters is None else list(clusters)
+def failure_groups() -> tuple[FailureGroup, ...]:
+    """The groups that wait for somebody first, then by the newest death; at most 500. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{_GROUPS} where g.merged_into is null and (%(clusters)s::text[] is null or c.name = any(%(clusters)s))"
+            f"{_GROUPS} where g.merged_into is null"
             " order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %(limit)s",
-            {"open": list(_OPEN), "limit": MOST_GROUPS, "clusters": wanted},
+            {"open": list(_OPEN), "limit": MOST_GROUPS},
         )
         return tuple(_group(row) for row in cursor.fetchall())
 
@@ -70,18 +66,19 @@ def failure_group(number: int) -> FailureGroup | None:
 
 def _group(row: tuple[Any, ...]) -> FailureGroup:
     """A title may hold what one of its letters said: of masked topics it is the class alone."""
-    found = FailureGroup(*row)
-    if not hiding.aim_for(found.topic):
+    found = FailureGroup(*row[:-1])
+    if not hiding.aim_for(found.topic, *row[-1]):
         return found
     return replace(found, title=short_class(found.exception_class) or MASK)
 
 
 _GROUPS = (
     "select g.id, g.title, g.exception_class, cg.name, t.name, c.name, g.first_at, g.last_at,"
-    "  coalesce(n.open, 0), coalesce(n.unresolved, 0), coalesce(n.n, 0), g.n_keys from failure_group g"
-    " left join consumer_group cg on cg.id = g.group_id left join topic t on t.id = g.topic_id"
-    " left join cluster c on c.id = t.cluster_id left join lateral (select sum(n)::bigint n,"
+    "  coalesce(n.open, 0), coalesce(n.unresolved, 0), coalesce(n.n, 0), g.n_keys, coalesce(n.topics, '{}')"
+    " from failure_group g left join consumer_group cg on cg.id = g.group_id left join topic t on t.id = g.topic_id"
+    " left join cluster c on c.id = t.cluster_id"
+    " left join lateral (select sum(n)::bigint n, array_agg(distinct lt.name) topics,"
     "   (sum(n) filter (where status = 0))::bigint open,"
     "   (sum(n) filter (where status = any(%(open)s)))::bigint unresolved"
-    "   from failure_count f where f.failure_group_id = g.id) n on true"
+    "   from failure_count f join topic lt on lt.id = f.topic_id where f.failure_group_id = g.id) n on true"
 )

@@ -1,7 +1,7 @@
 """The service graph: who writes to which topic, who reads it, how fast, how healthy, and how we know."""
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,9 +32,9 @@ class Node:
     lag: int | None
     lag_seconds: float | None
     guessed: bool
-    shown_name: str = ""  # with the cluster where another one has the same name
     x: float | None = None
     y: float | None = None
+    estimated: bool = False  # a rate of it is told from sampled spans
 
     @property
     def rate(self) -> float | None:
@@ -49,7 +49,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A service writes to a topic, or a topic is read. Counts are over the window, `rate` over its last minute."""
+    """A service writes to a topic, or a topic is read. Counts are over the window, `rate` over its last minute.
+
+    `sampled_share`: of whose messages spans were kept, None where all were as far as is known. Counts are of what was
+    kept; a rate is the broker's where it tells it of this reader alone, else `estimated` from the share.
+    """
 
     id: str
     source: str
@@ -68,6 +72,15 @@ class Edge:
     processing_p95_seconds: float | None
     health: str
     sentence: str
+    sampled_share: float | None = None
+    estimated: bool = False
+
+    @property
+    def estimate(self) -> int | None:
+        """About how many messages there were, with those whose spans were dropped."""
+        if self.messages is None or self.sampled_share is None:
+            return self.messages
+        return round(self.messages / self.sampled_share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,11 @@ class Graph:
     n_idle: int
     freshness: Freshness
 
+    @property
+    def sampled_share(self) -> float | None:
+        """The smallest share of spans that is kept of any edge; None where nothing says that any are dropped."""
+        return min((edge.sampled_share for edge in self.edges if edge.sampled_share is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -100,24 +118,13 @@ class Facts:
     rate_seconds: float  # that the spans' rates are taken over; 0 where none is known
     spent: Mapping[EdgeKey, Latency]
 
-    def scanned_at(self, topic_id: int) -> datetime | None:
-        """When the broker that has the topic was last seen."""
-        return self.fresh.scanned.get(self.names.topics[topic_id].cluster)
 
-
-def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = None) -> Facts:
-    """Ten statements, however large the graph is. Of the past, lags are those of then, and no state is judged.
-
-    `clusters`: the names of those whose topics and groups are wanted; None is all.
-    """
-    fresh, names = freshness(now=now).only(clusters), catalogue().only(clusters)
+def facts(window: Window, *, now: datetime) -> Facts:
+    """Ten statements, however large the graph is. Of the past, lags are those of then, and no state is judged."""
+    fresh, names = freshness(now=now), catalogue()
     groups = offsets.group_progress(window)
     if not window.live:
-        then = {
-            pair: progress.behind
-            for pair, progress in groups.items()
-            if progress.behind is not None and pair[0] in names.topics
-        }
+        then = {pair: progress.behind for pair, progress in groups.items() if progress.behind is not None}
         names = replace(names, standing=then)
     step = traced.steps(window, now=now).last
     rate_from, rate_to = traced.rate_span(window, as_of=fresh.folded_at, step=step)
@@ -133,9 +140,9 @@ def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = N
     )
 
 
-def graph(window: Window, *, now: datetime, idle: bool = False, clusters: Collection[str] | None = None) -> Graph:
-    """The graph of `window`. With `idle`, topics without traffic are in it, too; of `clusters` alone where not None."""
-    return drawn(facts(window, now=now, clusters=clusters), idle=idle)
+def graph(window: Window, *, now: datetime, idle: bool = False) -> Graph:
+    """The graph of `window`. With `idle`, topics without traffic are in it, too."""
+    return drawn(facts(window, now=now), idle=idle)
 
 
 def drawn(known: Facts, *, idle: bool) -> Graph:
@@ -143,7 +150,7 @@ def drawn(known: Facts, *, idle: bool) -> Graph:
     found = [_traced(edge, known) for edge in known.spans if edge.topic_id in known.names.topics]
     explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
     found += [
-        _from_offsets(progress, known)
+        _from_offsets(progress, known.names, known.fresh.scanned_at)
         for pair, progress in known.groups.items()
         if pair not in explained and pair[1] in known.names.groups and _has_life(progress, known.names)
     ]
@@ -168,9 +175,10 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
     produce = edge.kind == traced.PRODUCE
     group = names.groups.get(edge.group_id) if edge.group_id else None
     behind = names.behind(edge.topic_id, edge.group_id)
-    health = of_edge(edge.messages, edge.errors, behind, as_of=known.scanned_at(edge.topic_id))
+    health = of_edge(edge.messages, edge.errors, behind, as_of=known.fresh.scanned_at)
     latency = known.spent.get((edge.kind, edge.service_id, edge.group_id, edge.topic_id))
-    committed = (edge.topic_id, edge.group_id) in known.groups
+    progress = known.groups.get((edge.topic_id, edge.group_id)) if edge.group_id else None
+    rate, is_estimate = _rate(edge, progress, known)
     return Edge(
         id=f"{service}>{topic}" if produce else f"{topic}>{service}" + (f"@{group.id}" if group else ""),
         source=service if produce else topic,
@@ -178,25 +186,41 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
         kind="produce" if produce else "consume",
         group=group.id if group else None,
         group_name=group.name if group else None,
-        evidence=traced.evidence_names(edge.evidence | (traced.OFFSETS if committed else 0)),
+        evidence=traced.evidence_names(edge.evidence | (traced.OFFSETS if progress else 0)),
         messages=edge.messages,
         messages_from="spans",
         errors=edge.errors,
-        rate=edge.n_rate / known.rate_seconds if known.rate_seconds else None,
+        rate=rate,
         lag=behind.lag if behind else None,
         lag_seconds=behind.lag_seconds if behind else None,
         wait_p95_seconds=latency.wait_p95 if latency else None,
         processing_p95_seconds=latency.processing_p95 if latency else None,
         health=health.level,
         sentence=health.sentence,
+        sampled_share=edge.sampled_share,
+        estimated=is_estimate,
     )
 
 
-def _from_offsets(progress: offsets.GroupProgress, known: Facts) -> Edge:
-    names = known.names
+def _rate(edge: traced.TracedEdge, progress: offsets.GroupProgress | None, known: Facts) -> tuple[float | None, bool]:
+    """Messages per second, and whether that is an estimate from sampled spans.
+
+    A group's own commits are no estimate, where this service alone reads as that group.
+    """
+    if not edge.more:
+        return (edge.n_rate / known.rate_seconds if known.rate_seconds else None), False
+    readers = {
+        each.service_id for each in known.spans if (each.topic_id, each.group_id) == (edge.topic_id, edge.group_id)
+    }
+    if edge.kind == traced.CONSUME and progress and progress.rate is not None and len(readers) == 1:
+        return progress.rate, False
+    return ((edge.n_rate + edge.n_rate_more) / known.rate_seconds if known.rate_seconds else None), True
+
+
+def _from_offsets(progress: offsets.GroupProgress, names: Catalogue, as_of: datetime | None) -> Edge:
     topic, group = names.topics[progress.topic_id].id, names.groups[progress.group_id]
     behind = names.behind(progress.topic_id, progress.group_id)
-    health = of_edge(progress.messages, None, behind, as_of=known.scanned_at(progress.topic_id))
+    health = of_edge(progress.messages, None, behind, as_of=as_of)
     return Edge(
         id=f"{topic}>{group.id}",
         source=topic,
@@ -237,13 +261,7 @@ def _nodes(found: Iterable[Edge], known: Facts, busy: set[str]) -> list[Node]:
     for identity in sorted(busy):
         if not identity.startswith("topic:"):
             nodes.append(_party_node(identity, names, into[identity], out[identity]))
-    of_name = Counter((node.kind, node.name) for node in nodes if node.cluster)
-    return [_placed(node, names, is_shared=of_name[node.kind, node.name] > 1) for node in nodes]
-
-
-def _placed(node: Node, names: Catalogue, *, is_shared: bool) -> Node:
-    x, y = names.places.get(node.id, (None, None))
-    return replace(node, x=x, y=y, shown_name=f"{node.name} · {node.cluster}" if is_shared else node.name)
+    return [replace(node, x=spot[0], y=spot[1]) if (spot := names.places.get(node.id)) else node for node in nodes]
 
 
 def _topic_node(topic_id: int, known: Facts, readers: list[Edge]) -> Node:
@@ -273,6 +291,7 @@ def _topic_node(topic_id: int, known: Facts, readers: list[Edge]) -> Node:
         lag=max((edge.lag for edge in readers if edge.lag is not None), default=None),
         lag_seconds=max((edge.lag_seconds for edge in readers if edge.lag_seconds is not None), default=None),
         guessed=False,
+        estimated=any(edge.estimated for edge in readers),
     )
 
 
@@ -293,6 +312,7 @@ def _party_node(identity: str, names: Catalogue, into: list[Edge], out: list[Edg
         lag=max((edge.lag for edge in into if edge.lag is not None), default=None),
         lag_seconds=max((edge.lag_seconds for edge in into if edge.lag_seconds is not None), default=None),
         guessed=kind == "group",
+        estimated=any(edge.estimated for edge in (*into, *out)),
     )
 
 

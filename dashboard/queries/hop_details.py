@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,16 @@ from uuid import UUID
 from django.db import connection
 
 from collector.domain import histograms, identities
+from collector.domain.masking import MASK
 from dashboard.queries import hiding
+from dashboard.queries.hiding import OPEN, Veil
+from dashboard.queries.path_veils import address_of
 from dashboard.queries.paths import Hop
+from dashboard.queries.span_details import SpanEvent, SpanInFull, span_in_full
 
 MOST_SPANS = 2_000
 USUAL_OVER = timedelta(hours=24)
+KEY_NAME = "messaging.kafka.message.key"
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 
@@ -44,31 +49,70 @@ class Usual:
 
 @dataclass(frozen=True, slots=True)
 class HopDetails:
-    """`attributes`, `resource`: the span's own, without ids, offsets and times. None where no span is stored."""
+    """`attributes`, `resource`: the span's own. `name` is None where no span is stored.
+
+    Not `is_whole`: all that was sent is not kept any more, these are without ids, offsets and times, and no `events`.
+    """
 
     name: str | None
     attributes: Mapping[str, Any]
     resource: Mapping[str, Any]
+    events: tuple[SpanEvent, ...]
+    scope: str
+    is_whole: bool
     inside: tuple[InnerSpan, ...]
     usual: Usual | None
 
 
 def hop_details(hop: Hop, *, now: datetime) -> HopDetails:
-    """What is known of the hop beyond the path. At most two statements."""
+    """What is known of the hop beyond the path. At most four statements, one more where rules mask its topic."""
     rows = _spans(hop.trace_id) if hop.trace_id else []
     own = next((row for row in rows if hop.span_id and row[1] == _signed(hop.span_id)), None)
-    body = json.loads(bytes(own[9])) if own else {}
+    whole = span_in_full(hop.trace_id, hop.span_id) if own and hop.trace_id and hop.span_id else None
+    said = _fit_to_see(whole or _shared(own), hop)
     return HopDetails(
         name=own[3] if own else None,
-        attributes=_sorted(hop.topic_name, body.get("span", {})),
-        resource=_sorted(hop.topic_name, body.get("resource", {})),
+        attributes=said.attributes,
+        resource=said.resource,
+        events=said.events,
+        scope=said.scope,
+        is_whole=whole is not None,
         inside=tuple(_inside(rows, own)) if own and hop.kind == "consume" else (),
         usual=_usual(hop, now=now) if hop.kind == "consume" and hop.service else None,
     )
 
 
-def _sorted(topic: str | None, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(sorted(hiding.attributes_of(topic, attributes).items()))
+def _shared(own: tuple[Any, ...] | None) -> SpanInFull:
+    """What is kept as long as the span."""
+    body = json.loads(bytes(own[9])) if own else {}
+    return SpanInFull(body.get("span", {}), (), body.get("resource", {}), "")
+
+
+def _fit_to_see(said: SpanInFull, hop: Hop) -> SpanInFull:
+    """Without masked attributes, and without copies of what is masked in the record that the hop speaks of.
+
+    Where that record's bytes were not kept, nothing tells what is a copy: all texts hide.
+    """
+    veil = OPEN
+    if aim := hiding.aim_for(hop.topic_name):
+        at = address_of(hop)
+        veil = (hiding.veils([at]).get(at) if at else None) or Veil(aim)
+
+    def seen(attributes: Mapping[str, Any]) -> dict[str, Any]:
+        shown = hiding.attributes_of(hop.topic_name, attributes)
+        return dict(sorted((name, _veiled(name, held, veil)) for name, held in shown.items()))
+
+    events = tuple(replace(event, attributes=seen(event.attributes)) for event in said.events)
+    resource = dict(sorted(hiding.attributes_of(hop.topic_name, said.resource).items()))
+    return replace(said, attributes=seen(said.attributes), events=events, resource=resource)
+
+
+def _veiled(name: str, value: Any, veil: Veil) -> Any:  # noqa: ANN401  whatever JSON can say
+    if name == KEY_NAME and veil.aim.key:
+        return MASK
+    text = str(value)
+    shown = veil.text(text)
+    return value if shown == text else shown
 
 
 def _spans(trace_id: str) -> list[tuple[Any, ...]]:

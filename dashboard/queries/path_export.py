@@ -9,10 +9,13 @@ from uuid import UUID
 
 from django.db import connection
 
+from collector.domain.attributes import is_singular, tells_apart
 from collector.domain.masking import MASK
 from dashboard.queries import hiding
+from dashboard.queries.span_details import SpanInFull, spans_in_full
 
 MOST_SPANS = 10_000
+_POSITION = frozenset({"messaging.destination.partition.id", "messaging.kafka.offset"})
 _UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -26,9 +29,10 @@ class Export:
 
 
 def otlp_of(trace_ids: Collection[str]) -> Export:
-    """Every stored span of these traces (32 hexadecimal digits each), by resource. Two statements.
+    """Every stored span of these traces (32 hexadecimal digits each), by resource. At most four statements.
 
-    Attributes that only tell single events apart are not stored; position and group are written back from the columns.
+    With all that was sent, as far as that is kept; else without attributes that only tell single events apart: position
+    and group are written back from the columns.
     Nothing is masked yet: `fit_to_see` does that whenever somebody gets it.
     """
     traces = [UUID(hex=each) for each in sorted(set(trace_ids))]
@@ -40,22 +44,26 @@ def otlp_of(trace_ids: Collection[str]) -> Export:
         for trace, span, linked_trace, linked_span in cursor.fetchall():
             links.setdefault((trace, span), []).append({"traceId": linked_trace.hex, "spanId": _hex(linked_span)})
     kept, resources = rows[:MOST_SPANS], dict[str, dict[str, Any]]()
+    whole = spans_in_full([(row[0], row[1]) for row in kept]) if kept else {}
     for row in dict.fromkeys(kept):
-        body = json.loads(bytes(row[17]))
+        said = whole.get((row[0], row[1]))
+        body = json.loads(bytes(row[17])) if said is None else {"span": said.attributes, "resource": said.resource}
         attributes = {**body.get("resource", {}), **_speaker(row)}
         resource = resources.setdefault(
             json.dumps(attributes, sort_keys=True),
             {"resource": {"attributes": _pairs(attributes)}, "scopeSpans": [{"scope": {"name": "weir"}, "spans": []}]},
         )
-        resource["scopeSpans"][0]["spans"].append(_span(row, body.get("span", {}), links.get((row[0], row[1]), [])))
+        resource["scopeSpans"][0]["spans"].append(
+            _span(row, body.get("span", {}), links.get((row[0], row[1]), []), _events(row, said))
+        )
     return Export({"resourceSpans": list(resources.values())}, len(kept), len(rows) > MOST_SPANS)
 
 
 def fit_to_see(body: dict[str, Any]) -> dict[str, Any]:
     """An export as everybody may have it now.
 
-    Where anything of its topics is masked, messages of exceptions are left out, for they may quote it. Values of masked
-    attributes hide.
+    Where anything of its topics is masked, what tells single events apart and the words of events are left out: they
+    may quote it. Values of masked attributes hide.
     """
     spans = [span for of_one in body["resourceSpans"] for scope in of_one["scopeSpans"] for span in scope["spans"]]
     topics = {id(span): _topic(span) for span in spans}
@@ -64,10 +72,20 @@ def fit_to_see(body: dict[str, Any]) -> dict[str, Any]:
         names = hiding.masked_attributes(None)
         of_one["resource"]["attributes"] = _without_values(of_one["resource"]["attributes"], names)
     for span in spans:
+        if not quotes:
+            span["attributes"] = [each for each in span["attributes"] if _is_shared(each)]
         span["attributes"] = _without_values(span["attributes"], hiding.masked_attributes(topics[id(span)]))
         for event in span.get("events", ()) if not quotes else ():
-            event["attributes"] = [each for each in event["attributes"] if each["key"] != "exception.message"]
+            event["attributes"] = [each for each in event["attributes"] if each["key"] == "exception.type"]
     return body
+
+
+def _is_shared(pair: Mapping[str, Any]) -> bool:
+    """Whether an attribute says where, or what many spans share: no copy of what one record holds."""
+    if pair["key"] in _POSITION:
+        return True
+    (value,) = pair["value"].values()
+    return not is_singular(pair["key"]) and not tells_apart(value)
 
 
 def _topic(span: Mapping[str, Any]) -> str | None:
@@ -94,7 +112,9 @@ def _without_values(pairs: list[dict[str, Any]], names: Collection[str]) -> list
     ]
 
 
-def _span(row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, str]]) -> dict[str, Any]:
+def _span(
+    row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, str]], events: list[dict[str, Any]]
+) -> dict[str, Any]:
     trace, span, parent, name, kind, started_at, duration_ms, status, topic, partition, offset, group = row[:12]
     begun = _nanoseconds(started_at)
     said = {
@@ -104,7 +124,6 @@ def _span(row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, s
         "messaging.consumer.group.name": group,
     }
     attributes = {**stored, **{word: value for word, value in said.items() if value is not None}}
-    raised = {"exception.type": row[15], "exception.message": row[16]} if row[15] or row[16] else {}
     return {
         "traceId": trace.hex,
         "spanId": _hex(span),
@@ -116,12 +135,25 @@ def _span(row: Sequence[Any], stored: Mapping[str, Any], links: list[dict[str, s
         "attributes": _pairs(attributes),
         "status": {"code": status},
         **({"links": links} if links else {}),
-        **(
-            {"events": [{"timeUnixNano": str(begun), "name": "exception", "attributes": _pairs(raised)}]}
-            if raised
-            else {}
-        ),
+        **({"events": events} if events else {}),
     }
+
+
+def _events(row: Sequence[Any], said: SpanInFull | None) -> list[dict[str, Any]]:
+    """What happened within a span: all of it, or the exception that is kept with it."""
+    if said is not None:
+        return [
+            {
+                "timeUnixNano": str(_nanoseconds(event.at or row[5])),
+                "name": event.name,
+                "attributes": _pairs(event.attributes),
+            }
+            for event in said.events
+        ]
+    if not row[15] and not row[16]:
+        return []
+    raised = {"exception.type": row[15], "exception.message": row[16]}
+    return [{"timeUnixNano": str(_nanoseconds(row[5])), "name": "exception", "attributes": _pairs(raised)}]
 
 
 def _speaker(row: Sequence[Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ def veils_of(found: Address | None, lineage: Lineage) -> Mapping[Address, Veil]:
 
     One statement where there are mask rules, else none.
     """
-    quoted = {at for hop in lineage.hops if hop.exception_message and (at := _address(hop))}
+    quoted = {at for hop in lineage.hops if hop.exception_message and (at := address_of(hop))}
     return hiding.veils({*quoted, *([found] if found else [])})
 
 
@@ -31,7 +31,7 @@ def fit_to_see(lineage: Lineage, veils: Mapping[Address, Veil]) -> Lineage:
 def _fit(hop: Hop, veils: Mapping[Address, Veil]) -> Hop:
     if not hop.exception_message:
         return hop
-    at = _address(hop)
+    at = address_of(hop)
     own = veils.get(at) if at else None
     text = (own or Veil(hiding.aim_for(hop.topic_name))).text(hop.exception_message)
     for veil in veils.values():
@@ -40,7 +40,8 @@ def _fit(hop: Hop, veils: Mapping[Address, Veil]) -> Hop:
     return hop if text == hop.exception_message else replace(hop, exception_message=text)
 
 
-def _address(hop: Hop) -> Address | None:
+def address_of(hop: Hop) -> Address | None:
+    """Where the record lies that the hop speaks of, where that is known."""
     if hop.cluster is None or hop.topic_name is None or hop.partition is None or hop.offset is None:
         return None
     return hop.cluster, hop.topic_name, hop.partition, hop.offset

@@ -102,6 +102,12 @@ class ServicePage:
         return max((row.version.last_at for row in self.versions), default=None)
 
     @property
+    def sampled_share(self) -> float | None:
+        """The smallest share of its spans that is kept of any edge; None where nothing says that any are dropped."""
+        shares = (side.edge.sampled_share for side in (*self.reads, *self.writes) if side.edge)
+        return min((share for share in shares if share is not None), default=None)
+
+    @property
     def n_dead_letters(self) -> int:
         """Open dead letters of the failure groups that are shown."""
         return sum(group.n_open for group in self.failures)
@@ -137,7 +143,6 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
     sides = _sides(pairs, edges, number, known)
     versions, took = version_rows(number, window, now=now)
     silence = _silence(number, until=window.to_at)
-    fresh = known.fresh.only({side.topic.cluster for _, side in sides} or None)
     return ServicePage(
         number,
         identity,
@@ -155,8 +160,8 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
         failure_groups_of({group for _, _, group in pairs if group}, limit=MOST_FAILURES),
         first_at,
         silence,
-        window.live and not fresh.fold_delayed and silence.is_odd(now=now),
-        fresh,
+        window.live and not drawn.freshness.fold_delayed and silence.is_odd(now=now),
+        drawn.freshness,
     )
 
 

@@ -79,17 +79,19 @@ def service_series(
 
 
 _SIDES = ((CONSUME, "reads"), (PRODUCE, "writes"))
-_Counts = Mapping[int, tuple[int, int]]  # step -> messages, failed ones
+_Counts = Mapping[int, tuple[int, int, float]]  # step -> messages, failed ones, those whose spans were not kept
+_NONE = (0, 0, 0.0)
 
 
 def _rates(counts: _Counts, told: list[bool], step: timedelta) -> tuple[float | None, ...]:
     seconds = step.total_seconds()
-    return tuple(counts.get(number, (0, 0))[0] / seconds if known else None for number, known in enumerate(told))
+    found = (counts.get(number, _NONE) if known else None for number, known in enumerate(told))
+    return tuple(None if each is None else (each[0] + each[2]) / seconds for each in found)
 
 
 def _shares(counts: _Counts, told: list[bool]) -> tuple[float | None, ...]:
-    found = (counts.get(number, (0, 0)) if known else (0, 0) for number, known in enumerate(told))
-    return tuple(failed / n if n else None for n, failed in found)
+    found = (counts.get(number, _NONE) if known else _NONE for number, known in enumerate(told))
+    return tuple(failed / n if n else None for n, failed, _ in found)
 
 
 def _percentiles(
@@ -112,7 +114,7 @@ def _counts(service_id: int, window: Window, read: Plan, begun: datetime) -> Map
     """By kind of edge."""
     parts = [] if read.table is None else [_COARSE.format(table=read.table)]
     parts += [] if read.fine_from is None else [_FINE]
-    found: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
+    found: dict[int, dict[int, tuple[int, int, float]]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(
             _COUNTS.format(rows=" union all ".join(parts)),
@@ -124,23 +126,24 @@ def _counts(service_id: int, window: Window, read: Plan, begun: datetime) -> Map
                 "step": read.step.total_seconds(),
             },
         )
-        for number, kind, n, n_error in cursor.fetchall():
-            found[kind][number] = (n, n_error)
+        for number, kind, n, n_error, more in cursor.fetchall():
+            found[kind][number] = (n, n_error, more)
     return found
 
 
 _COARSE = (
-    "select r.bucket_at, own.kind, r.n, r.n_error from own join {table} r on r.edge_id = own.id"
+    "select r.bucket_at, own.kind, r.n, r.n_error, r.sample_weight from own join {table} r on r.edge_id = own.id"
     " and r.bucket_at >= %(begun)s and r.bucket_at < %(fine_from)s"
 )
 _FINE = (  # each ten seconds are looked up by their key: an index over time alone would read those of all services
-    "select r.bucket_at, own.kind, r.n, r.n_error from own"
+    "select r.bucket_at, own.kind, r.n, r.n_error, r.sample_weight from own"
     " cross join generate_series(%(fine_from)s::timestamptz, %(to)s::timestamptz, interval '10 s') at"
     " join edge_10s r on r.edge_id = own.id and r.bucket_at = at and r.bucket_at < %(to)s"
 )
 _COUNTS = """
     with own as (select id, kind from edge where service_id = %(service)s)
-    select floor(extract(epoch from bucket_at - %(begun)s) / %(step)s)::int, kind, sum(n)::bigint, sum(n_error)::bigint
+    select floor(extract(epoch from bucket_at - %(begun)s) / %(step)s)::int, kind, sum(n)::bigint, sum(n_error)::bigint,
+      sum(sample_weight)::float8
     from ({rows}) r group by 1, 2
 """
 

@@ -1,7 +1,7 @@
 """Services: the list. Those that send traces, and those that are only guessed from a consumer group."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,19 +71,16 @@ class _Named:
     versions: tuple[Version, ...]
 
 
-def services(window: Window, *, now: datetime, after: str = "", clusters: Collection[str] | None = None) -> Services:
+def services(window: Window, *, now: datetime, after: str = "") -> Services:
     """Every service, and every group that no service explains, by id, behind the id `after`; at most 1,000.
 
-    Of those alone that ever touched `clusters`, where that is not None. Twelve statements, one more with `clusters`.
+    Twelve statements.
     """
-    known = facts(window, now=now, clusters=clusters)
+    known = facts(window, now=now)
     drawn = graph.drawn(known, idle=True)
     nodes = {node.id: node for node in drawn.nodes if node.kind != "topic"}
     touching = _touching(drawn)
-    named, letters = _named(), _letters(clusters)
-    if clusters is not None:
-        there = _touching_topics(known.names.topics)
-        named = {number: each for number, each in named.items() if number in there}
+    named, letters = _named(), _letters()
     rows = [
         _traced(identities.service_id(each.namespace, each.name), each, nodes, touching, letters.get(number, 0), window)
         for number, each in named.items()
@@ -187,14 +184,7 @@ def _named() -> dict[int, _Named]:
     return found
 
 
-def _touching_topics(topics: Iterable[int]) -> set[int]:
-    """Services that ever wrote to or read one of these. One statement."""
-    with connection.cursor() as cursor:
-        cursor.execute("select distinct service_id from edge where topic_id = any(%s)", [list(topics)])
-        return {number for (number,) in cursor.fetchall()}
-
-
-def _letters(clusters: Collection[str] | None) -> dict[int, int]:
+def _letters() -> dict[int, int]:
     """Open dead letters by the service whose groups they failed in. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -202,8 +192,6 @@ def _letters(clusters: Collection[str] | None) -> dict[int, int]:
             "   select service_id, group_id from edge where kind = 2 and service_id is not null"
             "   union select service_id, group_id from group_hint) x"
             " join failure_group g on g.group_id = x.group_id and g.merged_into is null"
-            "  and (%s::text[] is null or g.cluster_id in (select id from cluster where name = any(%s)))"
-            " join failure_count c on c.failure_group_id = g.id and c.status in (0, 5) and c.n > 0 group by 1",
-            [None if clusters is None else list(clusters), list(clusters or ())],
+            " join failure_count c on c.failure_group_id = g.id and c.status in (0, 5) and c.n > 0 group by 1"
         )
         return dict(cursor.fetchall())

@@ -90,6 +90,12 @@ class TopicPage:
         return rest if rest > max(0.1, 0.05 * self.node.rate_in) else None
 
     @property
+    def sampled_share(self) -> float | None:
+        """The smallest share of spans that is kept of any producer; None where nothing says that any are dropped."""
+        shares = (edge.sampled_share for edge in self.producers)
+        return min((share for share in shares if share is not None), default=None)
+
+    @property
     def lost(self) -> int:
         """Offsets that were deleted before some group read them: the most of any group."""
         return max((group.behind.lost for group in self.groups if group.behind), default=0)
@@ -97,7 +103,7 @@ class TopicPage:
 
 def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPage | None:
     """Facts of the living topic with this name, or None. Fifteen statements, one more with a size limit."""
-    known = facts(window, now=now, clusters=[cluster])
+    known = facts(window, now=now)
     drawn = graph.drawn(known, idle=True)
     number = next((key for key, t in known.names.topics.items() if (t.cluster, t.name) == (cluster, name)), None)
     if number is None:

@@ -1,6 +1,5 @@
 """Topics: the list."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,12 +58,12 @@ class Topics:
     freshness: Freshness
 
 
-def topics(window: Window, *, now: datetime, after: str = "", clusters: Collection[str] | None = None) -> Topics:
+def topics(window: Window, *, now: datetime, after: str = "") -> Topics:
     """Every living topic that is not internal, by id, behind the id `after`; at most 1,000.
 
-    Of `clusters` alone where that is not None. Twelve statements, one more where topics have size limits.
+    Twelve statements, one more where topics have size limits.
     """
-    known = facts(window, now=now, clusters=clusters)
+    known = facts(window, now=now)
     drawn, keeps, kept = graph.drawn(known, idle=True), _retention(), keeping()
     near = around(known, drawn)
     numbers = {name.id: number for number, name in known.names.topics.items()}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import floor, isfinite, log10
+from typing import Protocol
 
 NONE = "–"
 Said = Callable[[float], str]
@@ -22,6 +23,30 @@ def count(value: float | None) -> str:
 def exact(value: int | None) -> str:
     """Exact with commas, however large: tables, dialogs and buttons."""
     return NONE if value is None else f"{value:,}"
+
+
+class Counted(Protocol):
+    """An edge as `rate_of` and `events_of` show it."""
+
+    rate: float | None
+    estimated: bool
+    messages: int | None
+    estimate: int | None
+    sampled_share: float | None
+
+
+def rate_of(edge: Counted | None) -> str:
+    """The rate of an edge; with ≈ where it is estimated from sampled spans."""
+    if edge is None or edge.rate is None:
+        return NONE
+    return f"≈ {rate(edge.rate)}" if edge.estimated else rate(edge.rate)
+
+
+def events_of(edge: Counted | None) -> str:
+    """Messages of an edge in the window; of sampled spans what was kept, of about how many."""
+    if edge is None or edge.messages is None:
+        return NONE
+    return exact(edge.messages) if edge.sampled_share is None else f"{exact(edge.messages)} of ≈{exact(edge.estimate)}"
 
 
 def rate(value: float | None) -> str:

@@ -29,13 +29,15 @@ register = template.Library()
 register.filter("count", formats.count)
 register.filter("exact", formats.exact)
 register.filter("rate", formats.rate)
+register.filter("rate_of", formats.rate_of)
+register.filter("events_of", formats.events_of)
 register.filter("duration", formats.duration)
 register.filter("size", formats.size)
 register.filter("percent", formats.percent)
 register.filter("tail", tail)
 
 STATUS_WORDS = {"ok": "OK", "degraded": "Degraded", "failing": "Failing", "idle": "Idle", "unknown": "Unknown"}
-_CARRIED = ("from", "to", "cluster")
+_CARRIED = ("from", "to")
 _STEADY = 0.5  # events per second
 
 
@@ -276,11 +278,11 @@ def _imports() -> dict[str, object]:
 
 
 def _with_range(request: HttpRequest, url: str, query: Mapping[str, object]) -> str:
-    kept: dict[str, object] = {name: request.GET.getlist(name) for name in _CARRIED if request.GET.get(name)}
+    kept = {name: request.GET[name] for name in _CARRIED if request.GET.get(name)}
     kept |= {name.rstrip("_"): str(value) for name, value in query.items() if value not in (None, "")}
     if not kept:
         return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(kept, doseq=True)}"
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(kept)}"
 
 
 def _iso(value: datetime) -> str:

@@ -33,6 +33,7 @@ from opentelemetry.trace import Link, SpanKind, get_current_span
 from collector.domain.spans import Span
 from collector.kafka.log import KafkaLog
 from collector.kafka.properties import Access, properties
+from collector.kafka.spool import N_PARTITIONS
 from collector.otlp import decode_protobuf
 from collector.ports import Partition
 from stack.ports import free_port
@@ -103,7 +104,7 @@ def spooled(bootstrap: str) -> list[bytes | None]:
     log = KafkaLog(properties(Access(bootstrap)), commits=False)
     try:
         n_partitions = log.identities([SPOOL])[SPOOL].n_partitions
-        assert n_partitions == 3
+        assert n_partitions == N_PARTITIONS
         log.assign({Partition(SPOOL, number): 0 for number in range(n_partitions)})
         values: list[bytes | None] = []
         while taken := log.take(limit=1000, limit_bytes=10_000_000, wait=2).records:

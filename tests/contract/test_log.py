@@ -30,6 +30,7 @@ class World:
     log: Log
     topic: str
     write: Callable[[int, bytes | None], None]
+    transact: Callable[[int, bool], None]  # one record in a transaction of its own, committed or aborted
     delete_before: Callable[[Partition, int], None]
     create_again: Callable[[], None]
 
@@ -48,6 +49,15 @@ class World:
             if len(found) >= n:
                 return found
         raise AssertionError(f"{len(found)} of {n} records came")
+
+    def end(self, wanted: int, *, number: int = 0) -> list[int]:
+        """Offsets that come until the partition is said to end at `wanted`."""
+        found: list[int] = []
+        for taken in self._takes():
+            found += [record.offset for record in taken.records if record.partition == number]
+            if taken.ends.get(self.partition(number)) == wanted:
+                return found
+        raise AssertionError(f"no word of an end at {wanted}, {found} came")
 
     def lost(self) -> frozenset[Partition]:
         """The partitions that the next takes call lost."""
@@ -86,8 +96,15 @@ def memory_world(topic: str) -> World:
     def write(number: int, value: bytes | None) -> None:
         broker.append(Record(topic, number, 0, None, 0, b"k", value, HEADERS))
 
+    def transact(number: int, commits: bool) -> None:
+        if commits:
+            write(number, b"in a transaction")
+        else:
+            broker.mark(Partition(topic, number))
+        broker.mark(Partition(topic, number))
+
     create()
-    return World(MemoryLog(broker), topic, write, broker.delete_before, create)
+    return World(MemoryLog(broker), topic, write, transact, broker.delete_before, create)
 
 
 def kafka_world(topic: str, request: pytest.FixtureRequest) -> World:
@@ -100,6 +117,14 @@ def kafka_world(topic: str, request: pytest.FixtureRequest) -> World:
     def write(number: int, value: bytes | None) -> None:
         producer.produce(topic, key=b"k", value=value, partition=number, headers=list(HEADERS))
         assert producer.flush(20) == 0
+
+    def transact(number: int, commits: bool) -> None:
+        sender = Producer({**properties, "transactional.id": f"{topic}-{uuid4().hex}"})
+        sender.init_transactions(20)
+        sender.begin_transaction()
+        sender.produce(topic, value=b"in a transaction", partition=number)
+        assert sender.flush(20) == 0
+        (sender.commit_transaction if commits else sender.abort_transaction)(20)
 
     def delete_before(partition: Partition, offset: int) -> None:
         place = TopicPartition(*partition, offset)
@@ -116,7 +141,21 @@ def kafka_world(topic: str, request: pytest.FixtureRequest) -> World:
                 time.sleep(0.2)
 
     create()
-    return World(KafkaLog(properties, commits=True), topic, write, delete_before, create_again)
+    return World(KafkaLog(properties, commits=True), topic, write, transact, delete_before, create_again)
+
+
+def test_the_end_lies_behind_the_markers_of_transactions_and_what_was_aborted(world: World) -> None:
+    world.log.assign({world.partition(): 0})
+    world.write(0, b"plain")
+    assert world.end(1) == [0]
+    world.transact(0, True)  # a record and a marker
+    assert world.end(3) == [1]
+    world.transact(0, False)
+    assert world.end(5) == []
+    world.write(0, b"plain")
+    assert world.end(6) == [5]
+    world.log.seek({world.partition(): 1})
+    assert world.end(6) == [1, 5]
 
 
 def test_a_topic_is_known_by_its_id_and_what_does_not_exist_is_left_out(world: World) -> None:
@@ -248,7 +287,12 @@ def test_a_broker_that_does_not_answer_is_unreachable() -> None:
     log.close()
 
 
-NOTHING = (lambda _number, _value: None, lambda _partition, _offset: None, lambda: None)  # what this world cannot do
+NOTHING = (
+    lambda _n, _value: None,
+    lambda _n, _commits: None,
+    lambda _partition, _offset: None,
+    lambda: None,
+)  # what this world cannot do
 
 WRITE_BAD_NAME = """
 import asyncio, sys

@@ -8,11 +8,11 @@ from django.db import connection
 
 
 class World:
-    """Names on demand, samples and rollups at given times. Everything in one cluster."""
+    """Names on demand, samples and rollups at given times. Everything in cluster `demo`."""
 
-    def __init__(self, at: datetime, cluster: str = "demo") -> None:
+    def __init__(self, at: datetime) -> None:
         self.at = at
-        self.cluster = self._one("insert into cluster (name) values (%s) returning id", cluster)
+        self.cluster = self._one("insert into cluster (name) values ('demo') returning id")
         self._run("update fold_state set as_of = %s, ran_at = %s", at, at)
 
     def topic(self, name: str, *, role: int = 0, first_at: datetime | None = None) -> int:
@@ -37,13 +37,21 @@ class World:
         )  # fmt: skip
 
     def counted(
-        self, edge: int, n: int, *, ago: float, errors: int = 0, evidence: int = 1, table: str = "edge_10s"
+        self,
+        edge: int,
+        n: int,
+        *,
+        ago: float,
+        errors: int = 0,
+        evidence: int = 1,
+        table: str = "edge_10s",
+        more: float = 0.0,
     ) -> None:
         step = {"edge_10s": 10, "edge_1m": 60, "edge_1h": 3600}[table]
         bucket = datetime.fromtimestamp((self.at.timestamp() - ago) // step * step, self.at.tzinfo)
         self._run(
-            f"insert into {table} (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence)"
-            " values (%s, %s, %s, %s, 1, %s, %s)", bucket, edge, n, errors, n, evidence,
+            f"insert into {table} (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)"
+            " values (%s, %s, %s, %s, 1, %s, %s, %s)", bucket, edge, n, errors, n, evidence, more,
         )  # fmt: skip
 
     def scanned(self, *, ago: float, ok: bool = True) -> None:

@@ -23,10 +23,10 @@ STACK = (
 
 
 class LetterWorld:
-    """A cluster: orders.created (2 partitions), its dead-letter topic, the groups billing and shipping."""
+    """Cluster demo: orders.created (2 partitions), its dead-letter topic, the groups billing and shipping."""
 
-    def __init__(self, cluster: str = "demo") -> None:
-        self.cluster = one("insert into cluster (name) values (%s) returning id", cluster)
+    def __init__(self) -> None:
+        self.cluster = one("insert into cluster (name) values ('demo') returning id")
         self.orders = self.topic("orders.created")
         self.dlq = self.topic("orders.created.dlq", role=1)
         self.billing = self.group("billing")

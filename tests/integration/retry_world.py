@@ -10,9 +10,8 @@ from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
 from collector.kafka.memory_rights import MemoryRights
-from collector.ports import Lookup, Publisher
-from collector.retry.dispatch import NotObserved, Sender, dispatch
-from collector.retry.patience import Patience
+from collector.ports import Lookup, Partition, Publisher
+from collector.retry.dispatch import Sender, dispatch
 from collector.retry.requests import Requested, retry
 from tests.integration.letter_world import AT, LetterWorld, dead_record, rows
 
@@ -40,7 +39,7 @@ class RetryWorld:
 
     def __post_init__(self) -> None:
         self.broker.create("orders.created", n_partitions=2)
-        self.broker.topics["orders.created"].low[0] = 100
+        self.broker.delete_before(Partition("orders.created", 0), 100)
         for n in range(10):
             self.original(n)
 
@@ -64,13 +63,11 @@ class RetryWorld:
         looked = lookup or MemoryLookup(self.broker)
 
         @contextmanager
-        def sender(cluster: str) -> Iterator[Sender]:
-            if cluster != self.cluster:
-                raise NotObserved(cluster)
+        def sender() -> Iterator[Sender]:
             rights = MemoryRights(self.broker, read_only=read_only)
             yield Sender(looked, used, rights, self.cluster, "1@test", lambda: self.now, quiet_seconds=0)
 
-        dispatch(operation, sender, now=self.now, patience=Patience())
+        dispatch(operation, sender, now=self.now)
 
     def sent(self, topic: str = "orders.created") -> list[Record]:
         """Everything that Weir sent to the topic."""

@@ -1,9 +1,11 @@
 """A collector's threads: they share the partitions, get over a lost database, and stop when told to."""
 
+import shutil
 import socket
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -11,6 +13,7 @@ from django.db import DatabaseError, OperationalError, connection
 
 from collector.domain.records import Record
 from collector.intake.collecting import Collector
+from collector.intake.room import Room
 from collector.intake.saving import Aside, AtOnce
 from collector.intake.sources import NamedTopics, Source, TappedTopics
 from collector.intake.spool import SpoolReading
@@ -18,9 +21,8 @@ from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
 from collector.intake.working import Ended, Limits, Worker
 from collector.kafka.memory import MemoryLog
-from collector.ports import Identity, KafkaUnreachable, Taken
-from collector.store import broker_names, members
-from collector.store.clusters import UNKNOWN
+from collector.ports import Taken
+from collector.store import broker_names, budget, members
 from collector.store.positions import InputKind, input_row
 from collector.store.saving import Store
 from tests.integration.intake_world import NOW, SPOOL, World, rows, sends, stored_ids
@@ -28,7 +30,15 @@ from tests.integration.intake_world import NOW, SPOOL, World, rows, sends, store
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
 N_PARTITIONS = 8
-Start = Callable[[], Collector]
+Start = Callable[..., Collector]
+
+
+class Usage(NamedTuple):
+    """As shutil.disk_usage answers."""
+
+    total: int
+    used: int
+    free: int
 
 
 @pytest.fixture
@@ -42,7 +52,7 @@ def start(world: World) -> Iterator[Start]:
     """Starts one more collector."""
     started: list[Collector] = []
 
-    def made() -> Collector:
+    def made(lack: Callable[[], str | None] = lambda: None) -> Collector:
         with connection.cursor() as cursor:
             cluster_id = broker_names.cluster_row(cursor, "local")
         taps_id = input_row(InputKind.TAP, cluster_id=cluster_id, topic_name="*")
@@ -60,10 +70,10 @@ def start(world: World) -> Iterator[Start]:
             limits=Limits(10, 1_000_000),
         )
         sources = [
-            Source(world.input_id, spool_worker, NamedTopics(lambda: spool_log, [SPOOL])),
+            Source(world.input_id, spool_worker, NamedTopics(spool_log, [SPOOL])),
             Source(taps_id, taps_worker, TappedTopics(cluster_id, rules, taps.know)),
         ]
-        collector = Collector(sources, now=world.clock)
+        collector = Collector(sources, now=world.clock, lack=lack)
         collector.start()
         collector.step()
         started.append(collector)
@@ -105,6 +115,40 @@ def test_the_share_of_a_dead_process_on_this_host_is_free_at_once(start: Start) 
     assert start().n_members == 1
 
 
+def test_without_room_nothing_is_stored_and_with_room_everything_is(world: World, start: Start) -> None:
+    said: list[str | None] = ["The disk is nearly full."]
+    collector = start(lambda: said[0])
+    for number in range(1, 11):
+        world.send(sends(number), partition=number % N_PARTITIONS)
+    wait_until(lambda: collector.trouble is not None)
+    assert collector.trouble == "spool: The disk is nearly full."
+    assert stored_ids() == []
+    said[0] = None
+    collector.step()
+    wait_until(lambda: len(stored_ids()) == 10)
+    wait_until(lambda: collector.trouble is None)
+
+
+def test_a_disk_that_is_nearly_full_and_a_budget_that_cannot_be_kept_leave_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [50_000_000_000]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100_000_000_000, 0, free[0]))
+    room = Room(tmp_path)
+    assert room.lack() is None
+    free[0] = 9_000_000_000
+    assert "has 9.0 GB left" in str(room.lack())
+    free[0] = 10_500_000_000  # only just enough again: it would begin and end by turns
+    assert room.lack() is not None
+    free[0] = 12_000_000_000
+    assert room.lack() is None
+    for used, is_short in ((1_200, False), (1_300, True)):
+        budget.note_check(budget.Usage(used, 0), budget_bytes=1_000, problem="Raise it.", now=NOW)
+        assert (Room(None).lack() is not None) is is_short
+    budget.note_check(budget.Usage(1_300, 0), budget_bytes=1_000, problem="", now=NOW)
+    assert Room(None).lack() is None
+
+
 def test_killed_connections_are_got_over_without_loss(world: World, start: Start) -> None:
     collector = start()
     for number in range(1, 31):
@@ -139,55 +183,6 @@ def test_a_topic_is_tapped_once_the_broker_has_confirmed_it(world: World, start:
         " join record_key k using (topic_id, kafka_partition, kafka_offset)"
     ) == [("orders.created", 1, 0, "o-1")]
     assert rows("select count(*)::int from record_body") == [(0,)]
-
-
-class Hung(MemoryLog):
-    """A broker that takes every question and answers none."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world.broker)
-        self.asked, self.let_go = threading.Event(), threading.Event()
-
-    def identities(self, topics: Collection[str]) -> Mapping[str, Identity]:  # noqa: ARG002
-        self.asked.set()
-        self.let_go.wait(60)
-        raise KafkaUnreachable("no answer")
-
-
-def test_a_broker_that_hangs_keeps_no_other_input_waiting(world: World, start: Start) -> None:
-    """Neither the housekeeping, by whose heartbeat the others share, nor what is read of another cluster."""
-    hung, number = Hung(world), input_row(InputKind.OTLP_TOPIC, cluster_id=UNKNOWN, topic_name="*")
-    worker = Worker(
-        "otlp of west",
-        lambda: Intake(hung, AtOnce(Store()), SpoolReading(), number, world.clock),
-        limits=Limits(10, 1_000_000),
-    )
-    spool_log = MemoryLog(world.broker)
-    spool = Worker(
-        "spool",
-        lambda: Intake(spool_log, AtOnce(Store()), SpoolReading(), world.input_id, world.clock),
-        limits=Limits(10, 1_000_000),
-    )
-    sources = [
-        Source(number, worker, NamedTopics(lambda: hung, ["otlp_spans"]), is_needed=False),
-        Source(world.input_id, spool, NamedTopics(lambda: spool_log, [SPOOL])),
-    ]
-    collector = Collector(sources, now=world.clock)
-    try:
-        collector.start()
-        assert hung.asked.wait(30)
-        world.send(sends(1))
-        collector.step()
-        wait_until(lambda: stored_ids() == [1])
-        collector.step()
-        assert not hung.let_go.is_set()
-        wait_until(lambda: collector.is_ready)
-        assert len(members.live()) == 1
-        hung.let_go.set()
-        wait_until(lambda: collector.trouble == "otlp of west: no answer")
-    finally:
-        hung.let_go.set()
-        collector.stop()
 
 
 class Broken(MemoryLog):

@@ -38,6 +38,28 @@ def test_spans_are_counted_by_the_ten_seconds_they_started_in(world: SpanWorld) 
     ]
 
 
+def test_what_sampled_spans_stand_for_is_summed_up_beside_what_was_counted(world: SpanWorld) -> None:
+    stored_at = world.batch([Stored(world.produce, -21), Stored(world.produce, -5), Stored(world.consume, -5)], at=0)
+    with connection.cursor() as cursor:
+        for bucket, more in ((-30, 3.0), (-10, 7.0)):
+            cursor.execute(
+                "insert into batch_weight values (%s, %s, %s, %s)",
+                [stored_at, world.produce, AT + timedelta(seconds=bucket), more],
+            )
+    folder(30).step()
+    sum_up_minutes()
+    sum_up_hours()
+    counted = "select n, sample_weight, evidence from {} where edge_id = %s order by bucket_at"
+    assert rows(counted.format("edge_10s"), world.produce) == [(1, 3.0, 65), (1, 7.0, 65)]
+    assert rows(counted.format("edge_1m"), world.produce) == [(2, 10.0, 65)]
+    assert rows(counted.format("edge_1h"), world.produce) == [(2, 10.0, 65)]
+    assert rows(counted.format("edge_10s"), world.consume) == [(1, 0.0, 1)]
+    assert rows("select count(*)::int from batch_weight") == [(0,)]
+    world.batch([Stored(world.produce, -21)], at=1)
+    folder(31).step()
+    assert rows(counted.format("edge_10s"), world.produce)[0] == (2, 3.0, 65)
+
+
 def test_a_minute_whose_seconds_are_about_to_go_loses_nothing(world: SpanWorld) -> None:
     """A part of it that was counted directly must not be summed up again from the ten seconds that are left."""
     world.batch([Stored(world.produce, -86_400)], at=0)

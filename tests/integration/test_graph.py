@@ -6,11 +6,13 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
+from collector.clock import now
 from dashboard.queries.graph import graph
 from dashboard.queries.topic import topic
 from dashboard.queries.topics import topics
 from dashboard.queries.window import Window, parse
 from tests.integration.graph_world import World
+from tests.integration.people import person, signed_in
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 23, 14, 0, 7, tzinfo=UTC)
@@ -53,6 +55,55 @@ def test_edges_count_what_happened_and_say_how_they_are_known(
     assert read.health == "degraded"
     audit = edges["topic:demo/orders.created", "group:demo/audit"]
     assert (audit.messages, audit.messages_from, audit.evidence) == (170, "offsets", ("offsets",))
+
+
+def test_sampled_spans_know_their_share_and_are_never_the_rate() -> None:
+    world = World(AT)
+    orders, billing, books = (world.service(name) for name in ("orders-svc", "billing-svc", "books-svc"))
+    created, group = world.topic("orders.created"), world.group("billing")
+    for ago in (700, 100, 60, 0):
+        world.scanned(ago=ago)
+        world.committed(created, group, [900 - int(ago)], ago=ago)
+        world.watermarks(created, [900 - int(ago)], ago=ago)
+    sends = world.edge(1, orders, created)
+    reads, alone = world.edge(2, billing, created, group), world.edge(2, books, created)
+    for edge in (sends, reads, alone):
+        world.counted(edge, 30, ago=300, evidence=65, more=90.0)
+        world.counted(edge, 15, ago=40, evidence=65, more=45.0)
+    edges = {edge.source if edge.kind == "produce" else edge.target: edge for edge in graph(LAST_15_MIN, now=AT).edges}
+    sent = edges["service:orders-svc"]
+    assert (sent.messages, sent.sampled_share, sent.estimate) == (45, 0.25, 180)
+    assert (sent.rate, sent.estimated, sent.evidence) == (60 / 60, True, ("traced", "sampled"))
+    read = edges["service:billing-svc"]
+    assert (read.messages, read.sampled_share, read.estimated) == (45, 0.25, False)
+    assert read.rate == 1.0, "what the group committed"
+    assert edges["service:books-svc"].estimated
+    drawn = graph(LAST_15_MIN, now=AT)
+    assert drawn.sampled_share == 0.25
+    assert [node.id for node in drawn.nodes if node.estimated] == [
+        "service:books-svc",
+        "service:orders-svc",
+        "topic:demo/orders.created",
+    ]
+
+
+def test_the_pages_say_that_spans_are_sampled_and_what_is_estimated() -> None:
+    at = now()
+    world = World(at)
+    orders, created = world.service("orders-svc"), world.topic("orders.created")
+    world.scanned(ago=60)
+    world.scanned(ago=0)
+    edge = world.edge(1, orders, created)
+    client = signed_in(person("vera", "viewer"))
+    pages = ("/?view=table", "/services/orders-svc/", "/topics/demo/orders.created/")
+    world.counted(edge, 60, ago=40)
+    assert not [page for page in pages if 'id="sampled"' in client.get(page).content.decode()]
+    world.counted(edge, 60, ago=30, evidence=65, more=360.0)
+    for page in pages:
+        html = client.get(page).content.decode()
+        assert "only 25 % are kept" in html, page
+        assert "120 of ≈480" in html, page
+        assert "≈ 8.0/s" in html, (page, [part[:30] for part in html.split("≈")])
 
 
 def test_a_group_that_a_service_explains_is_no_node_of_its_own() -> None:

@@ -15,21 +15,23 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 from django.test import Client
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from collector import clock, wiring
 from collector.config import declared
-from collector.config.rules import standing
+from collector.config.rules import drops, standing
 from collector.domain.masking import MASK, Rules
 from collector.domain.records import Headers, Record
 from collector.intake.saving import AtOnce
 from collector.intake.sources import TappedTopics
+from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.intake.taps import TapReading
 from collector.kafka.memory import MemoryBroker, MemoryLog
-from collector.store import broker_names
-from collector.store.positions import InputKind, input_row
+from collector.store import broker_names, positions
+from collector.store.positions import Advance, InputKind, Place, input_row
 from collector.store.records import key_names
-from collector.store.saving import Store
+from collector.store.saving import Batch, Store
 from dashboard.models import Person
 from tests.integration import test_access_matrix as matrix
 from tests.integration.intake_world import rows
@@ -41,6 +43,7 @@ DROPPED = [f"dropped-{place}-1c5e9" for place in ("path", "boxed", "header", "it
 MASKED = [f"masked-{place}-7f3a1" for place in ("path", "header", "key", "index")]
 IN_LETTER = "dropped-letter-4d2b8"
 PLAIN = "plain-to-see-0b6c2"
+TRACE = bytes(range(16))
 RULES = {
     "taps": {"payloads": ["*"], "keys": ["x-token", "x-user", "order-id", "$.card.number", "$.customer.id", "$.n"]},
     "drop": {
@@ -104,6 +107,33 @@ class Shop:
     def put(self, topic: str, value: bytes, headers: Headers, *, key: str = MASKED[2]) -> None:
         self.broker.append(Record(topic, 0, 0, clock.now(), 1, key.encode(), value, headers))
 
+    def fail(self) -> None:
+        """Spans of who read payments, of a known place and of an unknown one, that quote what is masked there."""
+        at = int(clock.now().timestamp()) * 10**9
+        said = f"no {MASKED[0]} for {MASKED[1]}, {PLAIN}"
+        message = TracesData()
+        scoped = message.resource_spans.add().scope_spans.add()
+        for number, has_place in enumerate((True, False)):
+            span = scoped.spans.add(
+                trace_id=TRACE, span_id=bytes([9] * 7 + [number]), name="read", kind=5, start_time_unix_nano=at
+            )
+            span.status.code = 2
+            names = {"messaging.system": "kafka", "messaging.destination.name": "payments"}
+            names |= {"messaging.consumer.group.name": "billing", "messaging.kafka.message.key": MASKED[2]}
+            if has_place:
+                names |= {"messaging.destination.partition.id": "0", "messaging.kafka.offset": "0"}
+            for name, value in names.items():
+                span.attributes.add(key=name).value.string_value = value
+            raised = span.events.add(name="exception", time_unix_nano=at)
+            for name, value in {"exception.type": "shop.Declined", "exception.message": said}.items():
+                raised.attributes.add(key=name).value.string_value = value
+        spool = SpoolReading(drops=drops(declared.document()))
+        request = spool.request(Record("weir.spool", 0, 0, None, 1, None, message.SerializeToString(), ()))
+        number = input_row(InputKind.SPOOL, cluster_id=0, topic_name="weir.spool")
+        place = Place(self.broker.create("weir.spool").kafka_id, 0)
+        positions.begin(number, {place: 0}, now=clock.now())
+        Store().save(Batch(number, [Advance(place, 0, 1)], [request]), now=clock.now())
+
     def take_in(self) -> None:
         rules = wiring.tap_rules(declared.document())
         reading = TapReading(rules, key_names(rules.business_keys))
@@ -123,6 +153,7 @@ def shop() -> Shop:
     letter = {**VALUE, "card": {"number": IN_LETTER}, "items": [], "boxed": "", "note": ""}
     made.put("errors-of-shop.dlq", json.dumps(letter).encode(), (*HEADERS[:1], HEADERS[2], *DEATH))
     made.take_in()
+    made.fail()
     standing.pin(Rules(), seconds=0)
     assert rows("select count(*)::int from record") == [(3,)]
     assert rows("select count(*)::int from dead_letter") == [(1,)]
@@ -192,8 +223,10 @@ def pages(client: Client) -> Iterator[tuple[str, str]]:
         "/events/local/payments/0/0/",
         "/events/local/payments/0/1/",
         "/events/local/errors-of-shop.dlq/0/0/",
+        f"/events/traces/{TRACE.hex()}/",
     ]
-    waiting += [f"{page}?tab=payload" for page in waiting[1:]]
+    waiting += [f"{page}?sel={number}" for page in waiting[1:] for number in (1, 2, 3)]
+    waiting += [f"{page}?tab=payload" for page in waiting[1:5]]
     known = {seen_as(url) for url in waiting}
     while waiting:
         url = waiting.pop()

@@ -124,8 +124,7 @@ def test_with_more_clusters_the_span_then_the_token_then_the_only_topic_decides(
         broker_names.set_cluster_kafka_id(cursor, east, "KAFKA-EAST")
         broker_names.set_cluster_kafka_id(cursor, west, "KAFKA-WEST")
         cursor.execute(
-            "insert into topic (cluster_id, name, kafka_id) select c, t, gen_random_uuid()"
-            " from (values (%s::smallint, 'only.west'), (%s, 'both'), (%s, 'both')) n(c, t)",
+            "insert into topic (cluster_id, name) values (%s, 'only.west'), (%s, 'both'), (%s, 'both')",
             [west, west, east],
         )
         cursor.execute(
@@ -182,3 +181,34 @@ def test_names_are_read_again_every_minute_and_when_a_clock_was_set_back() -> No
     assert not names.begin(NOW + timedelta(seconds=59))
     assert names.begin(NOW + timedelta(seconds=60))
     assert names.begin(NOW - timedelta(hours=1))
+
+
+def test_who_sends_is_noted_each_day_and_looked_up_anew(django_assert_num_queries: object) -> None:
+    names = begun()
+    version = names.versions([(names.services([("", "orders")])["", "orders"], "1")], NOW)
+    (version_id,) = version.values()
+    (source,) = names.sources([(version_id, "pod-1")]).values()
+    rows("update source set seen_on = '2026-01-01' where id = %s returning 1", source)
+    names.note_sources([source], NOW)
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        names.note_sources([source], NOW)
+    assert rows("select seen_on from source where id > 0") == [(NOW.date(),)]
+    tomorrow = NOW + timedelta(days=1)
+    names.begin(tomorrow)
+    names.note_sources(names.sources([(version_id, "pod-1")]).values(), tomorrow)
+    assert rows("select id, seen_on from source where id > 0") == [(source, tomorrow.date())]
+
+
+def test_names_that_were_forgotten_free_their_places_the_next_day() -> None:
+    names = begun(GROUP=2)
+    for number in (1, 2, 3):
+        names.groups([(0, f"console-{number}")])
+    assert rows("select name from consumer_group where id > 0 order by id") == [
+        ("console-1",),
+        ("console-2",),
+        ("console-#",),
+    ]
+    rows("delete from consumer_group where id > 0 returning 1")
+    names.begin(NOW + timedelta(days=1))
+    names.groups([(0, "console-3")])
+    assert rows("select name from consumer_group where id > 0") == [("console-3",)]

@@ -1,12 +1,12 @@
 """OTLP that comes by Kafka topics, as an OpenTelemetry Collector writes them."""
 
 import json
-from collections.abc import Mapping
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
 from collector.domain.records import Headers, Record
+from collector.intake import otlp_topics
 from collector.intake.otlp_topics import OtlpTopicReading
 from collector.intake.saving import AtOnce
 from collector.intake.sources import NamedTopics
@@ -24,16 +24,15 @@ ENCODINGS = {"otlp_spans": "otlp_proto", "spans.json": "otlp_json"}
 class Topics:
     """Both topics, and a collector that reads them."""
 
-    def __init__(self, sources: Mapping[str, str] | None = None) -> None:
+    def __init__(self) -> None:
         self.broker, self.clock = MemoryBroker(), Clock()
         for name in ENCODINGS:
             self.broker.create(name, n_partitions=2)
         log = MemoryLog(self.broker)
         number = input_row(InputKind.OTLP_TOPIC, cluster_id=UNKNOWN, topic_name="*")
-        self.intake = Intake(log, AtOnce(Store()), OtlpTopicReading(ENCODINGS, sources=sources), number, self.clock)
-        self.topics = NamedTopics(lambda: log, [*ENCODINGS, "not.there"])
-        self.topics.look()
-        self.intake.assign(self.topics.places() or {})
+        self.intake = Intake(log, AtOnce(Store()), OtlpTopicReading(ENCODINGS), number, self.clock)
+        self.topics = NamedTopics(log, [*ENCODINGS, "not.there"])
+        self.intake.assign(self.topics.places())
 
     def put(self, topic: str, value: bytes, *, key: bytes | None = None, headers: Headers = ()) -> None:
         self.broker.append(Record(topic, 1, 0, NOW, 1, key, value, headers))
@@ -91,6 +90,23 @@ def test_what_is_no_otlp_and_what_was_refused_of_a_request_are_rows_with_their_r
     assert any("1 spans refused" in reason for reason in reasons), reasons
 
 
+def test_a_request_without_fault_is_scanned_and_not_parsed_for_the_spool(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Topics()
+    monkeypatch.setattr(otlp_topics, "parts_of_protobuf", lambda _: pytest.fail("parsed a second time"))
+    world.put("otlp_spans", sends(1, 2))
+    world.put("otlp_spans", sends(1, 2))
+    world.take()
+    assert stored_ids() == [1, 2]
+
+
+def test_a_text_that_is_no_utf8_costs_no_span() -> None:
+    world = Topics()
+    world.put("otlp_spans", sends(1, name="NAME").replace(b"NAME", b"\xffA\xfeB"))
+    world.take()
+    assert rows("select n.name from span s join span_name n on n.id = s.name_id") == [("\ufffdA\ufffdB",)]
+    assert rows("select count(*)::int from undecodable") == [(0,)]
+
+
 def test_a_source_that_a_record_claims_is_not_believed() -> None:
     rows("insert into cluster (name) values ('ours'), ('theirs') returning id")
     rows(
@@ -101,15 +117,6 @@ def test_a_source_that_a_record_claims_is_not_believed() -> None:
     world.put("otlp_spans", sends(1), headers=(("source", b"foreign"),))
     world.take()
     assert rows("select c.name from topic t join cluster c on c.id = t.cluster_id where t.id > 0") == [("?",)]
-
-
-def test_spans_of_an_input_that_says_whose_they_are_belong_there() -> None:
-    rows("insert into cluster (name) values ('ours'), ('theirs') returning id")
-    rows("insert into declared values ('inputs', 'gateway', '{\"spans_of\": \"theirs\"}') returning name")
-    world = Topics(sources={"otlp_spans": "input:gateway"})
-    world.put("otlp_spans", sends(1))
-    world.take()
-    assert rows("select c.name from topic t join cluster c on c.id = t.cluster_id where t.id > 0") == [("theirs",)]
 
 
 def _alone(span: Span) -> bytes:

@@ -147,7 +147,7 @@ def test_a_leaf_waits_for_its_batches_to_be_folded() -> None:
 def test_what_is_older_than_its_retention_is_dropped_and_the_rest_stays() -> None:
     Leaves().ensure_ahead(NOW)
     old = {table: make(table, NOW - spec.kept - 2 * spec.leaf_length) for table, spec in TABLES.items()}
-    dropped = closing.drop_expired(NOW)
+    dropped = closing.drop_expired(NOW).gone
     assert {leaf.table for each in dropped for leaf in each.leaves} == set(old)
     for table, its in old.items():
         assert its not in {each[:2] for each in leaves(table)}
@@ -163,7 +163,7 @@ def test_a_detach_that_was_interrupted_is_finished_by_the_next_run() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"alter table span detach partition {leaf}")
         cursor.execute("update raw_partition set state = 2")
-    assert [each.name for gone in closing.drop_expired(NOW) for each in gone.leaves] == [leaf]
+    assert [each.name for gone in closing.drop_expired(NOW).gone for each in gone.leaves] == [leaf]
     assert rows("select to_regclass(%s) is null", leaf) == [(True,)]
     assert starts < NOW
 

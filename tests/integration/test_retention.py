@@ -1,9 +1,12 @@
 """What is dropped for the disk budget, in which order, and where that is said."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -12,7 +15,7 @@ from collector.store import budget, closing
 from collector.store.budget import Usage
 from collector.store.partitions import TABLES, make
 from dashboard.queries.health import health
-from tests.integration.intake_world import NOW, rows
+from tests.integration.intake_world import NOW, World, rows, sends
 from tests.integration.people import audit_rows
 
 pytestmark = pytest.mark.usefixtures("own_leaves")
@@ -159,3 +162,107 @@ def test_leaves_are_shorter_where_the_budget_holds_less_than_the_age(settings: A
     with_budget(settings, int(4 * 3600 * float(str(n_bytes)) / float(str(seconds))))  # holds four hours
     starts, ends = make("span", NOW)
     assert ends - starts == timedelta(minutes=15)
+
+
+def test_one_jump_of_the_clock_drops_nothing_and_health_says_so() -> None:
+    filled("span", NOW - 2 * DAY)
+    retention.drop_old(NOW)
+    retention.keep_within_budget(NOW)
+    retention.drop_old(NOW + 30 * DAY)
+    assert left() == {"span"}
+    page = health(now=NOW + 30 * DAY)
+    assert page.disk
+    assert "moved by 30.0 days" in page.disk.problem
+    assert not page.ok
+    retention.drop_old(NOW + timedelta(minutes=5))  # set right
+    page = health(now=NOW)
+    assert page.disk
+    assert page.disk.problem == ""
+    assert left() == {"span"}
+
+
+def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_a_day() -> None:
+    filled("span", NOW - 2 * DAY)
+    retention.drop_old(NOW)
+    retention.drop_old(NOW + 30 * DAY)
+    retention.drop_old(NOW + 30 * DAY + timedelta(hours=23))
+    assert left() == {"span"}
+    retention.drop_old(NOW + 31 * DAY)
+    assert rows("select count(*)::int from raw_partition where table_name = 'span'") == [(0,)]
+    assert rows("select kind, reason from dropped_data") == [("raw spans", "age")]
+
+
+def test_data_that_says_it_is_of_long_ago_contradicts_the_clock() -> None:
+    filled("span", NOW - 20 * DAY)
+    make("span", NOW)
+    world = World()
+    world.send(sends(1))
+    world.take(world.collector())
+    rows("update span set started_at = started_at - interval '8 days' returning 1")
+    retention.drop_old(world.clock())
+    assert rows("select count(*)::int from raw_partition where table_name = 'span' and ends_at < %s", NOW) == [(1,)]
+    problem = str(rows("select problem from age_check")[0][0])
+    assert problem.startswith("What comes in now says it is of")
+
+
+def test_a_leaf_that_is_still_read_holds_up_no_other(settings: Any) -> None:
+    for table in ("span", "record"):
+        filled(table, NOW - 30 * DAY)
+    ((leaf,),) = rows("select leaf from raw_partition where table_name = 'span'")
+    with reading(str(leaf)):
+        retention.drop_old(NOW)
+        assert left() == {"span"}
+        assert "Old data of span could not be dropped" in str(rows("select problem from age_check")[0][0])
+        filled("record", NOW - 29 * DAY)
+        with_budget(settings, 1)
+        retention.keep_within_budget(NOW)
+        assert left() == {"span"}
+        assert "Old data of span could not be dropped" in str(rows("select problem from disk_check")[0][0])
+    retention.drop_old(NOW)
+    assert left() == set()
+    assert rows("select problem from age_check") == [("",)]
+
+
+@contextmanager
+def reading(leaf: str) -> Iterator[None]:
+    """A query that has held a leaf for long."""
+    at = connection.settings_dict
+    address = {"host": at["HOST"], "port": at["PORT"], "user": at["USER"], "password": at["PASSWORD"]}
+    with psycopg.connect(**address, dbname=at["NAME"]) as other:
+        other.execute(psycopg.sql.SQL("select from {} limit 1").format(psycopg.sql.Identifier(leaf)))
+        yield
+
+
+def test_instances_and_groups_that_are_long_gone_are_forgotten_and_others_are_not() -> None:
+    old = NOW - 40 * DAY
+    rows("insert into service (id, name) values (900007, 'orders') returning id")
+    rows(
+        "insert into service_version (id, service_id, first_at, last_at) values (900007, 900007, now(), now())"
+        " returning id"
+    )
+    rows(
+        "insert into source (service_version_id, instance, seen_on) values (900007, 'gone', %s), (900007, 'here', %s)"
+        " returning id",
+        old.date(),
+        (NOW - 6 * DAY).date(),
+    )
+    rows(
+        "insert into consumer_group (cluster_id, name, state, state_at) values (0, 'console-1', 'Dead', %s),"
+        " (0, 'named', 'Dead', %s), (0, 'young', 'Dead', %s), (0, 'alive', 'Stable', %s) returning id",
+        old,
+        old,
+        NOW - DAY,
+        old,
+    )
+    rows(
+        "insert into edge (kind, topic_id, group_id) select 2, 0, id from consumer_group where name = 'named'"
+        " returning 1"
+    )
+    rows(
+        "insert into group_member (group_id, member_id, client_id, host, assignment, seen_at)"
+        " select id, 'm', 'c', 'h', '[]', now() from consumer_group where name = 'console-1' returning 1"
+    )
+    retention.drop_old(NOW)
+    assert rows("select instance from source where id > 0") == [("here",)]
+    names = rows("select name from consumer_group where id > 0 order by 1")
+    assert names == [("alive",), ("named",), ("young",)]

@@ -8,6 +8,7 @@ from typing import TypeVar
 import psycopg
 import pytest
 from django.db import connection, connections
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from collector.intake.saving import AtOnce
 from collector.intake.spool import SpoolReading
@@ -17,7 +18,7 @@ from collector.ports import Partition, Taken
 from collector.store.connection import StoreAway, reaching
 from collector.store.positions import Place
 from collector.store.saving import Store
-from tests.integration.intake_world import SPOOL, World, rows, sends, stored_ids
+from tests.integration.intake_world import NOW, SPOOL, World, rows, sends, stored_ids
 
 T = TypeVar("T")
 N_SPANS = 240
@@ -41,6 +42,16 @@ def test_a_batch_is_stored_with_its_position_and_its_ledger_row() -> None:
         "select s.name, t.name, sum(n_messages)::int from span join edge e on e.id = edge_id"
         " join service s on s.id = e.service_id join topic t on t.id = e.topic_id group by 1, 2 order by 2"
     ) == [("orders-svc", "orders.created", 2), ("orders-svc", "payments.captured", 1)]
+
+
+def test_what_sampled_spans_stand_for_is_stored_with_their_batch() -> None:
+    world = World()
+    message = TracesData.FromString(sends(1, 2, 3))
+    for span in message.resource_spans[0].scope_spans[0].spans[:2]:
+        span.trace_state = "ot=th:c"
+    world.send(message.SerializeToString())
+    (saved,) = world.take(world.collector())
+    assert rows("select stored_at, bucket_at, more from batch_weight") == [(saved.stored_at, NOW, 6.0)]
 
 
 def test_a_collector_that_died_is_followed_by_one_that_goes_on_where_it_was() -> None:
@@ -101,6 +112,7 @@ def test_what_only_the_database_refuses_is_found_by_halves() -> None:
     world = World()
     for number in range(1, 8):
         world.send(sends(number))
+    world.broker.mark(Partition(SPOOL, 0))
     with connection.cursor() as cursor:
         cursor.execute("alter table span add constraint no_five check (span_id <> 5) not valid")
     try:
@@ -110,7 +122,7 @@ def test_what_only_the_database_refuses_is_found_by_halves() -> None:
             cursor.execute("alter table span drop constraint no_five")
     assert stored_ids() == [1, 2, 3, 4, 6, 7]
     assert rows("select kafka_offset, reason from undecodable") == [(4, "cannot be stored (IntegrityError)")]
-    assert rows("select next_offset from intake_position") == [(7,)]
+    assert rows("select next_offset from intake_position") == [(8,)]
 
 
 def test_records_that_retention_took_are_a_gap_that_is_shown() -> None:
@@ -148,6 +160,28 @@ def test_a_broker_that_lost_its_newest_records_makes_nothing_count_twice() -> No
     assert stored_ids() == [1, 2, 3, 4, 5, 6]
     assert rows("select expected_offset, resumed_offset from intake_gap") == [(5, 3)]
     assert rows("select next_offset from intake_position") == [(4,)]
+
+
+def test_markers_of_transactions_are_read_over_and_make_no_gap_when_retention_takes_them() -> None:
+    world = World()
+    collector = world.collector()
+    at = Partition(SPOOL, 0)
+    world.send(sends(1))
+    world.broker.mark(at)
+    world.take(collector)
+    assert (stored_ids(), collector.n_waiting) == ([1], 0)
+    for _ in range(2):  # an aborted record and its marker: nothing comes
+        world.broker.mark(at)
+    assert collector.n_waiting == 2
+    world.take(collector)
+    assert collector.n_waiting == 0
+    assert rows("select next_offset from intake_position") == [(4,)]
+    assert rows("select count(*)::int from batch") == [(1,)]
+    world.broker.delete_before(at, 4)
+    world.send(sends(2))
+    world.take(collector)
+    assert stored_ids() == [1, 2]
+    assert rows("select count(*)::int from intake_gap") == [(0,)]
 
 
 class SlowLeader(MemoryLog):

@@ -6,6 +6,7 @@ What the intake packs is compared with this.
 import struct
 from typing import Any
 
+from collector.domain import sampling
 from collector.domain.attributes import joined, shared
 from collector.domain.hops import Hop, hops, linked_position
 from collector.domain.spans import Span, Status
@@ -22,9 +23,11 @@ Rows = dict[str, list[tuple[Any, ...]]]
 def expected(body: bytes, source: str) -> Rows:
     """By the readable decoder. Raises Malformed."""
     spans = decode_protobuf(body).spans
-    found: Rows = {"spans": [], "links": [], "errors": []}
+    found: Rows = {"spans": [], "links": [], "errors": [], "sampled": []}
     for span, hop in zip(spans, hops(spans), strict=True):
         failed = span.status is Status.ERROR and (hop is None or hop.failed)
+        if hop and (more := sampling.more(span.trace_state)):
+            found["sampled"].append((len(found["spans"]), more))
         found["spans"].append((*_head(span, hop), *_sketch(span, hop, source)))
         for link in span.links:
             at = linked_position(hop, span, link) if hop else None
@@ -57,7 +60,7 @@ def unpacked(packed: Packed) -> Rows:
         n_columns, (trace, span, *texts) = fields(row)
         assert n_columns == 6
         errors.append((trace, span, *(each.decode() for each in texts if each is not None)))
-    return {"spans": spans, "links": links, "errors": errors}
+    return {"spans": spans, "links": links, "errors": errors, "sampled": [tuple(each) for each in packed.sampled]}
 
 
 def fields(row: bytes) -> tuple[int, list[bytes | None]]:

@@ -13,6 +13,7 @@ from collector.domain.spans import Kind, Status
 from collector.domain.texts import storable
 from collector.otlp import Decoded, Malformed, decode_json, decode_protobuf, parts_of_json, parts_of_protobuf
 from collector.otlp.limits import MAX_PART_BYTES
+from collector.otlp.slim import framed
 from tests.unit.otlp_samples import samples
 
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
@@ -178,6 +179,57 @@ def test_a_link_that_only_repeats_the_parent_is_left_out() -> None:
     decoded = decode_protobuf(message_of(proto_span(parent_span_id=parent, links=links)).SerializeToString())
     assert [link.trace_id for link in decoded.spans[0].links] == [b"u" * 16]
     assert decoded.reason == "1 links without valid ids were dropped"
+
+
+def test_a_text_that_is_no_utf8_is_mended_and_costs_nothing_else() -> None:
+    whole, odd = proto_span(1), proto_span(2, name="pay NAME")
+    odd.attributes.add(key="who").value.string_value = "NAME"
+    body = message_of(whole, odd).SerializeToString().replace(b"NAME", b"\xffA\xc3(")
+    parts = parts_of_protobuf(body)
+    assert (parts.n_spans, parts.n_rejected) == (2, 0)
+    assert parts.reason == "2 texts were not UTF-8: what cannot be read in them was replaced"
+    one, other = decode_protobuf(parts.parts[0]).spans
+    assert one == decode_protobuf(message_of(whole).SerializeToString()).spans[0]
+    assert (other.name, other.attributes["who"]) == ("pay \ufffdA\ufffd(", "\ufffdA\ufffd(")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"\x4a\x02\x12\x09",  # an attribute whose value is longer than it
+        b"\x4a\x7f" + b"\x12\x7d\x2a\x7b\x0a\x79" * 20,
+        b"\x0b",  # a group that does not end
+        b"\x52" + b"\xff" * 12,
+    ],
+    ids=range(4),
+)
+def test_a_span_that_is_no_protobuf_is_refused_alone(broken: bytes) -> None:
+    good = message_of(proto_span(1)).SerializeToString()
+    bad = framed(1, framed(2, framed(2, proto_span(2).SerializeToString() + broken)))
+    parts = parts_of_protobuf(good + bad + good)
+    assert (parts.n_spans, parts.n_rejected) == (2, 1)
+    assert parts.reason == "1 spans refused: the span is no protobuf"
+
+
+def test_names_in_resource_and_scope_that_are_no_utf8_are_mended() -> None:
+    message = message_of(proto_span(1))
+    message.resource_spans[0].resource.attributes.add(key="where").value.string_value = "NAME"
+    message.resource_spans[0].scope_spans[0].scope.name = "NAME"
+    (span,) = decode_protobuf(message.SerializeToString().replace(b"NAME", b"ab\xe2\x82")).spans
+    assert (span.scope, span.resource.attributes["where"]) == ("ab\ufffd", "ab\ufffd")
+
+
+def test_mending_takes_a_bounded_time() -> None:
+    body = b"\x0a\x02\x1a\x00" * 300_000 + b"\x0a\x03\x1a\x01\xff"
+    with pytest.raises(Malformed, match="too large to be mended"):
+        decode_protobuf(body)
+
+
+def test_json_that_is_no_utf8_costs_its_text_alone() -> None:
+    body = json_body({**JSON_SPAN, "name": "NAME"}).replace(b"NAME", b"a\xff\xfeb")
+    decoded = decode_json(body)
+    assert decoded.spans[0].name == "a\ufffd\ufffdb"
+    assert decoded.reason == "2 texts were not UTF-8: what cannot be read in them was replaced"
 
 
 def test_what_is_beyond_the_limits_is_cut_and_said() -> None:

@@ -37,7 +37,8 @@ def test_the_scanner_is_compiled_where_a_compiler_is() -> None:
 
 def read(body: bytes, reading: SpoolReading = READING) -> Rows:
     request = reading.request(Record("weir.spool", 0, 0, None, 1, None, body, (("source", SOURCE.encode()),)))
-    return unpacked(Packed(list(request.heads), list(request.sketches), list(request.links), list(request.errors)))
+    lists = (request.heads, request.sketches, request.links, request.errors, request.sampled)
+    return unpacked(Packed(*map(list, lists)))  # type: ignore[arg-type]
 
 
 def told(read_it: object, body: bytes) -> object:
@@ -184,6 +185,16 @@ def test_the_place_is_read_from_every_span_anew(first: int, offset: object) -> N
         assert_same(sent(partition, offset))
 
 
+def test_what_a_sampled_span_stands_for_is_read_from_every_span() -> None:
+    states = ("", "ot=th:8", "ot=th:c;rv:6e6d1a75832a2f", "ot=th:c;rv:00000000000001", "ot=p:3", "congo=x")
+    sent = {"kind": Span.SPAN_KIND_PRODUCER}
+    spans = [span_of(*KAFKA, number=number + 1, trace_state=state, **sent) for number, state in enumerate(states)]
+    body = request_of(*spans, span_of(number=9, trace_state="ot=th:8"))
+    for _ in range(2):
+        assert_same(body)
+        assert read(body)["sampled"] == [(1, 1.0), (2, 3.0), (3, 3.0), (4, 7.0)]
+
+
 def test_fields_that_stand_twice_count_as_protobuf_says() -> None:
     span = span_of(*KAFKA).SerializeToString()
     failed = (
@@ -212,11 +223,10 @@ def test_values_that_nest_too_deep_are_refused_alike(depth: int) -> None:
     assert_same(framed(1, framed(1, framed(1, pair)) + framed(2, framed(2, span))))
 
 
-def test_what_is_broken_in_a_span_that_is_refused_fails_the_request() -> None:
+def test_what_is_broken_in_a_span_that_is_refused_costs_no_other() -> None:
     refused = span_of(text("k", "v"), trace_id=b"")
-    body = request_of(refused).replace(b"\x0a\x01v", b"\x0a\x01\xff")
-    with pytest.raises(Malformed):
-        decode_protobuf(body)
+    body = request_of(refused, span_of(*KAFKA)).replace(b"\x0a\x01v", b"\x0a\x01\xff")
+    assert len(decode_protobuf(body).spans) == 1
     assert_same(body)
 
 

@@ -23,6 +23,17 @@ export function rate(value) {
   return `${twoDigits(value * 3600)}/h`;
 }
 
+/** The rate of an edge; with ≈ where it is estimated from sampled spans. */
+export function rateOf(edge) {
+  return edge.estimated && !isMissing(edge.rate) ? `≈ ${rate(edge.rate)}` : rate(edge.rate);
+}
+
+/** Messages of an edge in the window; of sampled spans what was kept, of about how many. */
+export function eventsOf(edge) {
+  if (isMissing(edge.sampled_share) || isMissing(edge.messages)) return exact(edge.messages);
+  return `${exact(edge.messages)} of ≈${exact(Math.round(edge.messages / edge.sampled_share))}`;
+}
+
 export function duration(seconds) {
   if (isMissing(seconds)) return NONE;
   if (seconds < 0) return `−${duration(-seconds)}`;

@@ -3,7 +3,7 @@
 import "../elements/service-graph.js";
 import { followAddress } from "../lib/address.js";
 import { showArranging, startArranging } from "../lib/arrange.js";
-import { duration, exact, rate } from "../lib/format.js";
+import { duration, eventsOf, exact, rateOf } from "../lib/format.js";
 import { live } from "../lib/live.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
@@ -75,8 +75,6 @@ function take(message) {
   merge(model.edges, edges);
   const about = message.about?.graph ?? message;
   model.nIdle = about.n_idle ?? model.nIdle;
-  if ((about.scan_delayed ?? model.late) !== (model.late ??= about.scan_delayed)) refreshRegions();
-  model.late = about.scan_delayed ?? model.late;
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
   else draw();
@@ -99,10 +97,10 @@ function draw() {
   const news = nodes.filter((node) => !model.seen.has(node.id));
   graph.show(nodes, edges, model.seen.size ? news : []);
   graph.mark(model.found);
-  for (const node of model.seen.size ? news.slice(0, 5) : []) say(`New ${node.kind} ${shown(node.shown_name)}`);
+  for (const node of model.seen.size ? news.slice(0, 5) : []) say(`New ${node.kind} ${shown(node.name)}`);
   for (const id of model.nodes.keys()) model.seen.add(id);
   const changed = nodes.filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
-  for (const node of changed.slice(0, 5)) say(`${shown(node.shown_name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
+  for (const node of changed.slice(0, 5)) say(`${shown(node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
   writeCounts(nodes.length, edges.length);
   graph.hidden = nodes.length === 0;
   const empty = document.getElementById("empty");
@@ -145,7 +143,7 @@ async function refreshRegions() {
   const asked = location.href;
   const fresh = await fetched("table", fetchPage(asked));
   if (!fresh || asked !== location.href) return;
-  for (const id of ["partial", "clusters", "attention", "table"]) replace(fresh, id);
+  for (const id of ["attention", "table"]) replace(fresh, id);
 }
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
@@ -155,7 +153,7 @@ async function visit(url, { push = true } = {}) {
   if (!fresh || url.href !== location.href) return;
   const focus = new URL(location.href).searchParams.get("focus");
   document.title = fresh.title;
-  for (const id of ["crumbs", "times", "tools", "partial", "attention", "table", "panel"]) replace(fresh, id);
+  for (const id of ["crumbs", "times", "tools", "attention", "table", "panel"]) replace(fresh, id);
   graph.select(graphId(selection()));
   const before = [...model.leftOut].join();
   known = null;
@@ -197,8 +195,8 @@ function updateTable() {
     const edge = model.edges.get(row.dataset.edge);
     row.classList.toggle("gone", !edge);
     if (!edge) continue;
-    put(row, "rate", rate(edge.rate));
-    put(row, "messages", exact(edge.messages));
+    put(row, "rate", rateOf(edge));
+    put(row, "messages", eventsOf(edge));
     put(row, "lag", lagText(edge));
     put(row, "wait", duration(edge.wait_p95_seconds));
     const badge = row.querySelector("[data-field=health] .status");

@@ -1,6 +1,6 @@
 // What nodes and edges look like: shape = kind, stroke = evidence, width = rate, outline and sign = health.
 
-import { count, duration, rate } from "../../lib/format.js";
+import { count, duration, rate, rateOf } from "../../lib/format.js";
 import { fitting, fittingTwo, shown } from "../../lib/text.js";
 import { set, sign, svg } from "../../lib/svg.js";
 
@@ -38,7 +38,7 @@ export function fitName(group, nameSize) {
 
 /** Writes name, number, health and label of a node into its group. */
 export function fillNode(group, node, nameSize) {
-  group.dataset.name = shown(node.shown_name);
+  group.dataset.name = shown(node.name);
   group.dataset.kind = node.kind;
   fitName(group, nameSize);
   text(group.querySelector(".number"), nodeNumber(node));
@@ -49,21 +49,22 @@ export function fillNode(group, node, nameSize) {
   }
   const label = nodeLabel(node);
   set(group, { "aria-label": label });
-  text(group.querySelector("title"), `${shown(node.shown_name)}: ${node.sentence}`);
+  text(group.querySelector("title"), `${shown(node.name)}: ${node.sentence}`);
 }
 
 /** The one number on a node. */
 export function nodeNumber(node) {
   if (node.role === "dead_letter" && node.n_dead_letters) return `✖ ${count(node.n_dead_letters)} open`;
   if (node.kind === "topic") return rate(node.rate_in);
-  if (node.rate_in !== null && node.rate_in !== undefined) return `${rate(node.rate_in)} in`;
-  return `${rate(node.rate_out)} out`;
+  const about = node.estimated ? "≈" : "";
+  if (node.rate_in !== null && node.rate_in !== undefined) return `${about}${rate(node.rate_in)} in`;
+  return `${about}${rate(node.rate_out)} out`;
 }
 
 /** "topic orders.created, degraded, 420/s in": what a screen reader says. */
 export function nodeLabel(node) {
   const kind = { dead_letter: "dead-letter topic", retry: "retry topic" }[node.role] ?? (node.kind === "group" ? "consumer group" : node.kind);
-  const parts = [`${kind} ${shown(node.shown_name)}`, node.health];
+  const parts = [`${kind} ${shown(node.name)}`, node.health];
   if (node.rate_in !== null && node.rate_in !== undefined) parts.push(`${rate(node.rate_in)} in`);
   if (node.rate_out !== null && node.rate_out !== undefined) parts.push(`${rate(node.rate_out)} out`);
   if (node.n_dead_letters) parts.push(`${node.n_dead_letters} open dead letters`);
@@ -103,7 +104,7 @@ export function edgeLabel(edge, choice) {
 export function edgeTitle(edge, names) {
   const group = edge.group_name ? ` (group ${shown(edge.group_name)})` : "";
   const lag = edge.lag === null || edge.lag === undefined ? "" : `, lag ${count(edge.lag)}${edge.lag_seconds ? ` ≈ ${duration(edge.lag_seconds)}` : ""}`;
-  return `${shown(names.source)} → ${shown(names.target)}${group}: ${rate(edge.rate)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}`;
+  return `${shown(names.source)} → ${shown(names.target)}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}`;
 }
 
 function labelValue(edge, choice) {
@@ -111,7 +112,7 @@ function labelValue(edge, choice) {
   if (choice === "lag") return edge.lag === null || edge.lag === undefined ? "" : count(edge.lag);
   if (choice === "wait-p95") return edge.wait_p95_seconds === null ? "" : duration(edge.wait_p95_seconds);
   if (choice === "failed") return edge.errors ? `${count(edge.errors)} failed` : "";
-  return edge.rate === null || edge.rate === undefined ? "" : rate(edge.rate);
+  return edge.rate === null || edge.rate === undefined ? "" : rateOf(edge);
 }
 
 function widthStep(value) {

@@ -1,0 +1,101 @@
+"""Spans as they came: many requests together, compressed, for a day; what failed, and what died, for as long as spans.
+
+Requests put together are one request (protobuf appends repeated fields), so nothing is parsed to keep them, and what
+many of them share costs its bytes once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import zstandard
+from django.db.backends.utils import CursorWrapper
+
+from collector.otlp import slim
+from collector.store import rows
+from collector.store.copying import copy
+from collector.store.spans import Request
+
+CHUNK_BYTES = 256 * 1024  # the most that is read to show one span
+MOST_BYTES = 4 * 1024**2  # of one row unpacked: no request is larger
+LEVEL = 1
+ID_BYTES = 4
+MOST_LETTERS = 5_000  # traces of one leaf
+
+_DETAIL = ("span_detail (stored_at, n_spans, ids, body)", "timestamptz int4 bytea bytea")
+_KEPT = ("span_detail_kept (trace_id, span_id, stored_at, body)", "uuid int8 timestamptz bytea")
+
+
+def write(cursor: CursorWrapper, requests: Sequence[Request], stored_at: datetime) -> None:
+    """Keep what these requests said; failed spans also by themselves."""
+    packer = zstandard.ZstdCompressor(level=LEVEL)
+    copy(cursor, _DETAIL, ((stored_at, n, ids, packer.compress(body)) for n, ids, body in _chunks(requests)))
+    copy(cursor, _KEPT, ((*ids, stored_at, packer.compress(body)) for ids, body in _failed(requests)))
+
+
+def _chunks(requests: Sequence[Request]) -> Iterator[tuple[int, bytes, bytes]]:
+    """How many spans, their ids, and the bytes of about CHUNK_BYTES of requests at a time."""
+    heads: list[bytes] = []
+    bodies: list[bytes] = []
+    size = 0
+    for request in requests:
+        heads += request.heads
+        bodies.append(request.body)
+        size += len(request.body)
+        if size >= CHUNK_BYTES:
+            yield _chunk(heads, bodies)
+            heads, bodies, size = [], [], 0
+    if heads:
+        yield _chunk(heads, bodies)
+
+
+def _chunk(heads: Sequence[bytes], bodies: Sequence[bytes]) -> tuple[int, bytes, bytes]:
+    return len(heads), b"".join([rows.span_of(head)[1][:ID_BYTES] for head in heads]), b"".join(bodies)
+
+
+def keep_for_letters(cursor: CursorWrapper, *, from_at: datetime, to_at: datetime) -> int:
+    """Keep the spans that dead letters of this time were written in for as long as all spans; how many.
+
+    Before the rest of that time goes. At most MOST_LETTERS traces.
+    """
+    cursor.execute(
+        "select s.stored_at, s.trace_id, s.span_id from (select distinct trace_id from dead_letter"
+        "  where seen_at >= %(from)s and seen_at < %(to)s and trace_id is not null limit %(most)s) d"
+        " join span s on s.trace_id = d.trace_id and s.stored_at >= %(from)s and s.stored_at < %(to)s"
+        " where not exists (select from span_detail_kept k where k.trace_id = s.trace_id and k.span_id = s.span_id)",
+        {"from": from_at, "to": to_at, "most": MOST_LETTERS},
+    )
+    wanted: defaultdict[datetime, set[tuple[bytes, bytes]]] = defaultdict(set)
+    for stored_at, trace_id, span_id in cursor.fetchall():
+        wanted[stored_at].add((trace_id.bytes, span_id.to_bytes(8, "big", signed=True)))
+    packer, n_kept = zstandard.ZstdCompressor(level=LEVEL), 0
+    for stored_at, ids in wanted.items():
+        cursor.execute("select body from span_detail where stored_at = %s", [stored_at])
+        found = {each: body for (packed,) in cursor.fetchall() for each, body in slim.singles(_unpacked(packed), ids)}
+        copy(cursor, _KEPT, ((*_ids(each), stored_at, packer.compress(body)) for each, body in found.items()))
+        n_kept += len(found)
+    return n_kept
+
+
+def _unpacked(packed: bytes | memoryview) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(bytes(packed), max_output_size=MOST_BYTES)
+
+
+def _ids(found: tuple[bytes, bytes]) -> tuple[UUID, int]:
+    return UUID(bytes=found[0]), int.from_bytes(found[1], "big", signed=True)
+
+
+def _failed(requests: Sequence[Request]) -> Iterator[tuple[tuple[UUID, int], bytes]]:
+    """Failed spans, each a request of its own with its resource."""
+    for request in requests:
+        failures = {sketch for sketch in set(request.sketches) if sketch.is_failure}
+        if not failures:
+            continue
+        wanted = {
+            rows.span_of(head)
+            for head, sketch in zip(request.heads, request.sketches, strict=True)
+            if sketch in failures
+        }
+        for each, body in slim.singles(request.body, wanted):
+            yield _ids(each), body
