@@ -89,8 +89,8 @@ def check_targets(topics: list[int]) -> None:
 @shared_task(name="collector.sweep_retries")
 def sweep_retries() -> None:
     """Find what a lost wake-up left: each unfinished operation to a worker of its own."""
-    for operation_id in retries.unfinished():
-        waking.wake(operation_id)
+    for each in retries.unfinished():
+        waking.wake(each.id)
 
 
 @shared_task(name="collector.forget_drafts")

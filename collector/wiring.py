@@ -2,18 +2,20 @@
 
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connection
 
 from collector import clock
 from collector.config import declared
 from collector.config import rules as declared_rules
-from collector.config.document import Document
+from collector.config.clusters import Cluster
+from collector.config.document import Document, OtlpInput
+from collector.domain.masking import Rules
 from collector.intake.collecting import Collector
 from collector.intake.native import Compiled, compiled
 from collector.intake.otlp_topics import OtlpTopicReading
@@ -29,19 +31,20 @@ from collector.kafka.first_records import KafkaFirstRecords
 from collector.kafka.log import KafkaLog
 from collector.kafka.lookup import KafkaLookup
 from collector.kafka.metadata import AdminMetadata
-from collector.kafka.properties import Access, properties, resolved
+from collector.kafka.properties import Access, properties, resolved, sending
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.rights import KafkaRights
 from collector.kafka.spool import make_spool
 from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, Log, Lookup, Publisher, Rights
-from collector.retry.dispatch import STOPPING, Sender
-from collector.store import broker_names
+from collector.retry.dispatch import STOPPING, NotObserved, Sender
+from collector.store import clusters
 from collector.store.clusters import UNKNOWN
 from collector.store.connection import reaching
 from collector.store.positions import InputKind, input_row
 from collector.store.records import key_names
 from collector.store.saving import Store
 
+T = TypeVar("T")
 SPOOL_TOPIC = "weir.spool"
 REQUESTS = Limits(records=1_000, size_bytes=6_000_000)
 RECORDS = Limits(records=10_000, size_bytes=16_000_000)
@@ -50,19 +53,53 @@ SEND_OUT_SECONDS = 1.0  # every report was waited for already
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The cluster that is observed: its shown name, and how to reach it. Declared by `apply`, else by environment."""
+    """A cluster that is observed: its shown name, and how to reach it. `declared` None: as the environment says.
+
+    `is_only`: there is no other one.
+    """
 
     name: str
-    access: Access
+    declared: Cluster | None
+    is_only: bool
+
+    def reads(self) -> dict[str, str | int]:
+        """librdkafka properties, secrets read now. Raises KafkaRefused for an unusable secret, or one in clear text."""
+        return properties(self._access())
+
+    def sends(self) -> dict[str, str | int]:
+        """The same as the user that sends retries, where there is one beside the user that reads (security: S46).
+
+        What the environment says of that user is for its own cluster, or for the only one: told to no other broker.
+        """
+        access = self._access()
+        if self.declared is not None:
+            access = sending(access, self.declared, folder=settings.WEIR_SECRETS_DIR)
+        is_environment = self.declared is None or self.declared.environment
+        return properties(replace(access, **(_retry_environment() if is_environment or self.is_only else {})))
+
+    def _access(self) -> Access:
+        if self.declared is None or self.declared.environment:
+            return _environment("KAFKA")
+        return resolved(self.declared, folder=settings.WEIR_SECRETS_DIR)
 
 
-def observed() -> Observed:
-    """The observed cluster as it is declared now. Needs the database. Raises KafkaRefused for an unusable secret."""
-    with reaching():
-        clusters = declared.document().clusters
-    for cluster in clusters.values():
-        return Observed(cluster.name, resolved(cluster, folder=settings.WEIR_SECRETS_DIR))
-    return Observed(settings.WEIR_CLUSTER_NAME, _environment("KAFKA"))
+def observed(document: Document) -> tuple[Observed, ...]:
+    """The clusters that are declared, by name; the environment's where none is."""
+    is_only = len(document.clusters) < 2
+    found = [Observed(name, cluster, is_only) for name, cluster in sorted(document.clusters.items())]
+    return tuple(found) or (Observed(settings.WEIR_CLUSTER_NAME, None, is_only),)
+
+
+def _retry_environment() -> dict[str, Any]:
+    given = {
+        "sasl": settings.WEIR_KAFKA_SASL if settings.WEIR_RETRY_USERNAME else "",
+        "username": settings.WEIR_RETRY_USERNAME,
+        "password": settings.WEIR_RETRY_PASSWORD,
+        "certificate": settings.WEIR_RETRY_TLS_CERT,
+        "key": settings.WEIR_RETRY_TLS_KEY,
+        "key_password": settings.WEIR_RETRY_TLS_KEY_PASSWORD,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _environment(family: str) -> Access:
@@ -83,13 +120,13 @@ def _environment(family: str) -> Access:
 
 
 def broker_metadata(where: Observed) -> BrokerMetadata:
-    """What the observed cluster knows of itself. Raises KafkaRefused for a password in clear text."""
-    return AdminMetadata(properties(where.access))
+    """What an observed cluster knows of itself. Raises KafkaRefused."""
+    return AdminMetadata(where.reads())
 
 
 def first_records(where: Observed) -> FirstRecords:
-    """What lies at a position of the observed cluster."""
-    return KafkaFirstRecords(properties(where.access))
+    """What lies at a position of an observed cluster. Raises KafkaRefused."""
+    return KafkaFirstRecords(where.reads())
 
 
 def spool_properties() -> dict[str, str | int]:
@@ -113,14 +150,17 @@ def spool_log() -> Log:
 
 
 @contextmanager
-def retry_sender() -> Iterator[Sender]:
-    """A worker's way to the observed cluster, for as long as one dispatch takes."""
-    where, name = observed(), f"{os.getpid()}@{socket.gethostname()}"
-    sends = properties(_sending(where.access))
-    lookup: Lookup = KafkaLookup(properties(where.access))
+def retry_sender(cluster: str) -> Iterator[Sender]:
+    """A worker's way to an observed cluster, for as long as one dispatch takes. Raises NotObserved, KafkaRefused."""
+    where = _observed_as(cluster)
+    if where is None:
+        raise NotObserved(cluster)
+    sends = where.sends()
+    lookup: Lookup = KafkaLookup(where.reads())
     publisher: Publisher = KafkaPublisher(sends)
+    name = f"{os.getpid()}@{socket.gethostname()}"
     try:
-        yield Sender(lookup, publisher, KafkaRights(sends), where.name, name, clock.now, STOPPING)
+        yield Sender(lookup, publisher, KafkaRights(sends), cluster, name, clock.now, STOPPING)
     finally:
         publisher.close(wait_seconds=SEND_OUT_SECONDS)
         lookup.close()
@@ -129,32 +169,29 @@ def retry_sender() -> Iterator[Sender]:
 @contextmanager
 def retry_rights(cluster: str) -> Iterator[Rights]:
     """What the user that sends to this cluster may do. Raises KafkaRefused where the cluster is not observed."""
-    where = observed()
-    if where.name != cluster:
+    where = _observed_as(cluster)
+    if where is None:
         raise KafkaRefused(f"The cluster {cluster} is not observed any more.")
-    yield KafkaRights(properties(_sending(where.access)))
+    yield KafkaRights(where.sends())
 
 
-def _sending(reads: Access) -> Access:
-    """As the user that sends retries, where there is one beside the user that reads (security: S46)."""
-    given: dict[str, Any] = {
-        "sasl": settings.WEIR_KAFKA_SASL if settings.WEIR_RETRY_USERNAME else "",
-        "username": settings.WEIR_RETRY_USERNAME,
-        "password": settings.WEIR_RETRY_PASSWORD,
-        "certificate": settings.WEIR_RETRY_TLS_CERT,
-        "key": settings.WEIR_RETRY_TLS_KEY,
-        "key_password": settings.WEIR_RETRY_TLS_KEY_PASSWORD,
-    }
-    return replace(reads, **{name: value for name, value in given.items() if value})
+def _observed_as(name: str) -> Observed | None:
+    with reaching():
+        found = observed(declared.document())
+    return next((each for each in found if each.name == name), None)
 
 
-def tap_rules(document: Document) -> TapRules:
-    """What is tapped: as declared, and where nothing is, as the environment says."""
+def tap_rules(document: Document, cluster: Cluster | None = None) -> TapRules:
+    """What is tapped of a cluster: as it says itself, else as is declared for all, else as the environment says."""
     taps = document.taps
+
+    def chosen(*globs: Sequence[str] | None) -> Sequence[str]:
+        return next(each for each in globs if each is not None)
+
     return TapRules(
-        topics=settings.WEIR_TAP if taps.topics is None else taps.topics,
-        payloads=settings.WEIR_TAP_PAYLOADS if taps.payloads is None else taps.payloads,
-        business_keys=settings.WEIR_BUSINESS_KEYS if taps.keys is None else taps.keys,
+        topics=chosen(cluster.taps if cluster else None, taps.topics, settings.WEIR_TAP),
+        payloads=chosen(cluster.payloads if cluster else None, taps.payloads, settings.WEIR_TAP_PAYLOADS),
+        business_keys=chosen(taps.keys, settings.WEIR_BUSINESS_KEYS),
         origins=taps.origins,
         drops=declared_rules.drops(document),
         hidden=declared_rules.hidden(document),
@@ -162,40 +199,78 @@ def tap_rules(document: Document) -> TapRules:
 
 
 def collecting() -> Collector:
-    """A collector with its workers, not started, as is declared now. Needs the database. Raises KafkaRefused."""
-    where, document = observed(), declared.document()
-    with connection.cursor() as cursor:
-        cluster_id = broker_names.cluster_row(cursor, where.name)
-    sources = [_spool_source(document), _tap_source(where, cluster_id, tap_rules(document))]
-    if document.inputs:
-        sources.append(_otlp_source(where, cluster_id, document))
+    """A collector with its workers, not started, as is declared now. Needs the database. Raises KafkaRefused.
+
+    Each cluster has clients and threads of its own, made where they are used: one that cannot be reached, or whose
+    secret is missing, keeps nobody else waiting.
+    """
+    version, document = declared.version(), declared.document()
+    found = observed(document)
+    numbers = clusters.observe([each.name for each in found], version=version, now=clock.now())
+    sources = [_spool_source(document)]
+    for where in found:
+        of = f" of {where.name}" if len(found) > 1 else ""
+        about = _About(where, numbers[where.name], of, is_needed=len(found) == 1)
+        sources.append(_tap_source(about, tap_rules(document, where.declared)))
+        inputs = [each for each in document.inputs.values() if len(found) == 1 or each.cluster == where.name]
+        if inputs:
+            sources.append(_otlp_source(about, inputs, declared_rules.drops(document)))
     return Collector(sources, now=clock.now, lack=Room(settings.WEIR_DISK_DIR).lack)
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """A cluster as its sources are made for it. `of`: what is added to their names."""
+
+    where: Observed
+    cluster_id: int
+    of: str
+    is_needed: bool
+
+    def log(self) -> Log:
+        """Reads its topics; shows nobody how far."""
+        return KafkaLog(self.where.reads(), commits=False)
+
+
 def _spool_source(document: Document) -> Source:
-    log, number = spool_log(), input_row(InputKind.SPOOL, cluster_id=UNKNOWN, topic_name=SPOOL_TOPIC)
+    log, number = _once(spool_log), input_row(InputKind.SPOOL, cluster_id=UNKNOWN, topic_name=SPOOL_TOPIC)
     drops = declared_rules.drops(document)
-    worker = Worker("spool", lambda: _intake("spool", log, SpoolReading(_compiled(), drops), number), limits=REQUESTS)
+    worker = Worker("spool", lambda: _intake("spool", log(), SpoolReading(_compiled(), drops), number), limits=REQUESTS)
     return Source(number, worker, NamedTopics(log, [SPOOL_TOPIC]))
 
 
-def _tap_source(where: Observed, cluster_id: int, rules: TapRules) -> Source:
-    log = KafkaLog(properties(where.access), commits=False)
-    number = input_row(InputKind.TAP, cluster_id=cluster_id, topic_name="*")
-    reading = TapReading(rules, key_names(rules.business_keys))
-    worker = Worker("taps", lambda: _intake("taps", log, reading, number), limits=RECORDS)
-    return Source(number, worker, TappedTopics(cluster_id, rules, reading.know))
+def _tap_source(about: _About, rules: TapRules) -> Source:
+    number = input_row(InputKind.TAP, cluster_id=about.cluster_id, topic_name="*")
+    reading, name = TapReading(rules, key_names(rules.business_keys)), f"taps{about.of}"
+    worker = Worker(name, lambda: _intake(name, about.log(), reading, number), limits=RECORDS)
+    return Source(number, worker, TappedTopics(about.cluster_id, rules, reading.know), about.is_needed)
 
 
-def _otlp_source(where: Observed, cluster_id: int, document: Document) -> Source:
-    encodings = {topic: each.encoding for each in document.inputs.values() for topic in each.topics}
-    log = KafkaLog(properties(where.access), commits=False)
-    number = input_row(InputKind.OTLP_TOPIC, cluster_id=cluster_id, topic_name="*")
-    drops = declared_rules.drops(document)
-    worker = Worker(
-        "otlp", lambda: _intake("otlp", log, OtlpTopicReading(encodings, _compiled(), drops), number), limits=REQUESTS
-    )
-    return Source(number, worker, NamedTopics(log, sorted(encodings)))
+def _otlp_source(about: _About, inputs: Sequence[OtlpInput], drops: Rules) -> Source:
+    encodings = {topic: each.encoding for each in inputs for topic in each.topics}
+    sources = {topic: f"input:{each.name}" for each in inputs for topic in each.topics if each.spans_of}
+    log, name = _once(about.log), f"otlp{about.of}"
+    number = input_row(InputKind.OTLP_TOPIC, cluster_id=about.cluster_id, topic_name="*")
+
+    def built() -> Intake:
+        return _intake(name, log(), OtlpTopicReading(encodings, _compiled(), drops, sources=sources), number)
+
+    worker = Worker(name, built, limits=REQUESTS)
+    return Source(number, worker, NamedTopics(log, sorted(encodings)), about.is_needed)
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """One object for two threads, made by whoever needs it first; made again where that failed."""
+    lock = threading.Lock()
+    made: list[T] = []
+
+    def found() -> T:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return found
 
 
 def _compiled() -> Compiled | None:

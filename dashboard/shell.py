@@ -1,16 +1,18 @@
 """The frame around every page: navigation, breadcrumb, time range, live chip, who is signed in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from collector.clock import now as clock_now
+from dashboard.queries.clusters import Scope
+from dashboard.queries.clusters import scope as scope_of
 from dashboard.queries.counts import counts
 from dashboard.queries.freshness import limit_seconds
 from dashboard.queries.window import BadWindow, Window, parse
@@ -23,6 +25,7 @@ RANGES = (
     ("now-24h", "Last 24 h", 86_400),
 )
 PART_HEADER = "X-Weir-Part"
+MOST_CHOSEN = 50  # clusters in an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,11 @@ def window(request: HttpRequest) -> Window:
         raise BadRequest(str(error)) from error
 
 
+def scope(request: HttpRequest) -> Scope:
+    """The clusters that there are, and those that `cluster` chooses. One statement."""
+    return scope_of(request.GET.getlist("cluster")[:MOST_CHOSEN], now=clock_now())
+
+
 def page(
     request: HttpRequest,
     template: str,
@@ -74,10 +82,13 @@ def page(
     delayed: bool = False,
     streams: str = "",
     source: Literal["scan", "all"] = "all",
+    within: Scope | None = None,
+    about: Collection[str] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """A whole page in the frame. `span` brings the time range, `streams` names what the live socket shall send,
-    `source` what the page's numbers come from.
+    `source` what the page's numbers come from, `within` the clusters that it chooses from; `about` names those that it
+    speaks of, where that is not what was chosen.
     """
     return render(
         request,
@@ -94,9 +105,15 @@ def page(
             "streams": streams,
             "delay_limit": limit_seconds(source),
             "counts": counts(),
+            **standing(within or scope(request), span, about),
         },
         status=status,
     )
+
+
+def standing(within: Scope, span: Window | None, about: Collection[str] | None = None) -> dict[str, object]:
+    """What a page, or a fragment of it, needs to say of clusters: all of them, and those that do not answer now."""
+    return {"clusters": within, "partial": within.partial(about) if span and span.live else ()}
 
 
 def wants_part(request: HttpRequest, part: str) -> bool:
@@ -124,16 +141,17 @@ def time_range(request: HttpRequest, span: Window) -> Range:
         back=_query(request, "now-15m", "now"),
         from_text=span.from_text,
         to_text=span.to_text,
-        kept=[(name, value) for name, value in request.GET.dict().items() if name not in {"from", "to"}],
+        kept=[(name, value) for name, values in request.GET.lists() if name not in {"from", "to"} for value in values],
     )
 
 
-def stream(name: str, span: Window) -> str:
+def stream(name: str, span: Window, clusters: Collection[str] | None = None) -> str:
     """Name of the live stream for this window ("graph:900"), a blank where the page polls, nothing in the past."""
     if not span.live:
         return ""
     seconds = {text: seconds for text, _, seconds in RANGES}.get(span.from_text)
-    return f"{name}:{seconds}" if seconds else " "
+    of = "" if not clusters else ":" + ",".join(quote(each, safe="") for each in sorted(clusters))
+    return f"{name}:{seconds}{of}" if seconds else " "
 
 
 def _past(span: Window) -> str:

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from collector.config.tables import Table
+from collector.config.tables import Table, glob_problem
 
 MECHANISMS = ("plain", "scram-sha-256", "scram-sha-512", "oauthbearer")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9a-fA-F:]{2,45}\]):([0-9]{1,5})", re.ASCII)
@@ -16,11 +16,13 @@ _CLEAR = frozenset({"plain", "oauthbearer"})  # what is sent can be used again b
 class Cluster:
     """One cluster. `ca`, `certificate`, `key`, `key_password`, `password`, `client_secret`, `token_url`: references.
 
-    `sasl` is "" or one of MECHANISMS. Texts that were not given are "".
+    `sasl` is "" or one of MECHANISMS. Texts that were not given are "". With `environment` the address and the sign-in
+    are those of WEIR_KAFKA_…. `taps`, `payloads`: globs in the place of those of [taps]; None where they count here.
     """
 
     name: str
-    bootstrap: tuple[str, ...]
+    bootstrap: tuple[str, ...] = ()
+    environment: bool = False
     tls: bool = False
     ca: str = ""
     certificate: str = ""
@@ -33,16 +35,28 @@ class Cluster:
     client_id: str = ""
     client_secret: str = ""
     scope: str = ""
+    retry_username: str = ""  # who sends retries, where that is somebody else; the same mechanism
+    retry_password: str = ""
+    retry_certificate: str = ""
+    retry_key: str = ""
+    retry_key_password: str = ""
+    taps: tuple[str, ...] | None = None
+    payloads: tuple[str, ...] | None = None
 
     @property
     def references(self) -> tuple[str, ...]:
         """Every secret that it names."""
         named = (self.ca, self.certificate, self.key, self.key_password, self.password, self.token_url)
-        return tuple(each for each in (*named, self.client_secret) if each)
+        retry = (self.retry_password, self.retry_certificate, self.retry_key, self.retry_key_password)
+        return tuple(each for each in (*named, self.client_secret, *retry) if each)
 
 
 def cluster(name: str, table: Table) -> Cluster:
     """The cluster that a table declares; what is wrong is noted in the table."""
+    if table.switch("environment", default=False):
+        found = Cluster(name, environment=True, taps=_globs(table, "taps"), payloads=_globs(table, "payloads"))
+        table.done("where environment = true")
+        return found
     found = Cluster(
         name=name,
         bootstrap=_addresses(table),
@@ -58,10 +72,18 @@ def cluster(name: str, table: Table) -> Cluster:
         client_id=table.text("client_id"),
         client_secret=table.reference("client_secret"),
         scope=table.text("scope"),
+        retry_username=table.text("retry_username"),
+        retry_password=table.reference("retry_password"),
+        retry_certificate=table.reference("retry_certificate"),
+        retry_key=table.reference("retry_key"),
+        retry_key_password=table.reference("retry_key_password"),
+        taps=_globs(table, "taps"),
+        payloads=_globs(table, "payloads"),
     )
     table.done()
     _check_tls(found, table)
     _check_sasl(found, table)
+    _check_retry(found, table)
     return found
 
 
@@ -74,6 +96,11 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _globs(table: Table, name: str) -> tuple[str, ...] | None:
+    found = table.texts(name, check=glob_problem)
+    return found if table.has(name) else None
 
 
 def _addresses(table: Table) -> tuple[str, ...]:
@@ -96,6 +123,21 @@ def _check_tls(found: Cluster, table: Table) -> None:
         )
     if found.key_password and not found.key:
         table.blame("key_password", "is of no use without key")
+
+
+def _check_retry(found: Cluster, table: Table) -> None:
+    """A user is beside a user, a certificate beside a certificate: half of one would sign in as a mixture."""
+    for needed, beside, name in (
+        ("retry_username", "retry_password", "username"),
+        ("retry_certificate", "retry_key", "certificate"),
+    ):
+        if bool(getattr(found, needed)) != bool(getattr(found, beside)):
+            absent = beside if getattr(found, needed) else needed
+            table.blame(absent, f"is missing: {needed} and {beside} go together")
+        if getattr(found, needed) and not getattr(found, name):
+            table.blame(needed, f"is of no use without {name}")
+    if found.retry_key_password and not found.retry_key:
+        table.blame("retry_key_password", "is of no use without retry_key")
 
 
 def _check_sasl(found: Cluster, table: Table) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collector.config.clusters import Cluster, cluster
-from collector.config.tables import Problem, Table
-from collector.domain import globs, json_paths
+from collector.config.tables import Problem, Table, glob_problem
+from collector.domain import json_paths
 
 ENCODINGS = ("otlp_proto", "otlp_json")
 MOST_RULES = 100
+MOST_CLUSTERS = 20  # each takes a process of the sampler, and clients and threads of every collector
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
@@ -19,12 +20,16 @@ _KINDS = ("clusters", "inputs", "drop", "mask")
 
 @dataclass(frozen=True, slots=True)
 class OtlpInput:
-    """Topics that hold OTLP, as an OpenTelemetry Collector's Kafka exporter writes them. `cluster` "": the only one."""
+    """Topics that hold OTLP, as an OpenTelemetry Collector's Kafka exporter writes them. `cluster` "": the only one.
+
+    `spans_of`: the cluster of spans that name none themselves; "" where nobody knows.
+    """
 
     name: str
     cluster: str
     topics: tuple[str, ...]
     encoding: str
+    spans_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,9 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
         masks={name: _rule(name, table, _MASKED) for name, table in tables.get("mask", {}).items()},
     )
     _refuse_unknown(body, problems)
-    if len(clusters) > 1:
-        problems.append(Problem(("clusters",), f"holds {len(clusters)}; one is observed by an installation: leave one"))
+    if len(clusters) > MOST_CLUSTERS:
+        problems.append(Problem(("clusters",), f"holds {len(clusters)}; at most {MOST_CLUSTERS} are observed"))
+    _refuse_second_environment(clusters, problems)
     _refuse_shared_topics(found, problems)
     return found, tuple(problems)
 
@@ -103,11 +109,13 @@ def _input(name: str, table: Table, clusters: Mapping[str, Cluster]) -> OtlpInpu
         cluster=table.text("cluster"),
         topics=table.texts("topics", check=_is_topic),
         encoding=table.text("encoding", allowed=ENCODINGS, needed=True),
+        spans_of=table.text("spans_of"),
     )
     if not found.topics:
         table.blame("topics", "is missing: name the topics that the Kafka exporter writes to")
-    if clusters and found.cluster and found.cluster not in clusters:
-        table.blame("cluster", f"is none of {', '.join(sorted(clusters))}")
+    for key, named in (("cluster", found.cluster), ("spans_of", found.spans_of)):
+        if clusters and named and named not in clusters:
+            table.blame(key, f"is none of {', '.join(sorted(clusters))}")
     if len(clusters) > 1 and not found.cluster:
         table.blame("cluster", f"is missing: one of {', '.join(sorted(clusters))}")
     table.done()
@@ -116,8 +124,8 @@ def _input(name: str, table: Table, clusters: Mapping[str, Cluster]) -> OtlpInpu
 
 def _taps(table: Table) -> Taps:
     found = Taps(
-        topics=table.texts("topics", check=_is_glob) if table.has("topics") else None,
-        payloads=table.texts("payloads", check=_is_glob) if table.has("payloads") else None,
+        topics=table.texts("topics", check=glob_problem) if table.has("topics") else None,
+        payloads=table.texts("payloads", check=glob_problem) if table.has("payloads") else None,
         keys=table.texts("keys", check=_is_key) if table.has("keys") else None,
         origins=table.switch("origins", default=True),
     )
@@ -129,7 +137,7 @@ def _taps(table: Table) -> Taps:
 def _rule(name: str, table: Table, parts: str) -> Rule:
     found = Rule(
         name=name,
-        topics=table.texts("topics", check=_is_glob),
+        topics=table.texts("topics", check=glob_problem),
         paths=table.texts("paths", check=_is_path),
         headers=tuple(header.lower() for header in table.texts("headers")),
         key=table.switch("key", default=False),
@@ -147,14 +155,6 @@ def _rule(name: str, table: Table, parts: str) -> Rule:
 
 def _is_topic(text: str) -> str | None:
     return None if _TOPIC.fullmatch(text) else "must be the name of a topic"
-
-
-def _is_glob(text: str) -> str | None:
-    return (
-        None
-        if globs.is_cheap(text)
-        else f"must be a pattern of at most {globs.MOST_CHARACTERS} characters and {globs.MOST_STARS} stars"
-    )
 
 
 def _is_path(text: str) -> str | None:
@@ -175,11 +175,19 @@ def _refuse_unknown(body: Mapping[str, Any], problems: list[Problem]) -> None:
     table.done()
 
 
+def _refuse_second_environment(clusters: Mapping[str, Cluster], problems: list[Problem]) -> None:
+    named = sorted(name for name, each in clusters.items() if each.environment)
+    problems.extend(
+        Problem(("clusters", name, "environment"), f"is what clusters.{named[0]} is already: there is one environment")
+        for name in named[1:]
+    )
+
+
 def _refuse_shared_topics(found: Document, problems: list[Problem]) -> None:
     owners: dict[tuple[str, str], str] = {}
     for name, each in found.inputs.items():
         for topic in each.topics:
-            other = owners.setdefault((each.cluster, topic), name)
+            other = owners.setdefault((each.cluster if len(found.clusters) > 1 else "", topic), name)
             if other != name:
                 problems.append(
                     Problem(("inputs", name, "topics"), f"holds {topic}, which inputs.{other} reads already")

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from collector.config import references
+from collector.domain import globs
 
 MOST_TEXT, MOST_WORDS = 1_000, 200
 
@@ -21,6 +22,13 @@ class Problem:
     def key(self) -> str:
         """The path with dots."""
         return ".".join(self.where)
+
+
+def glob_problem(text: str) -> str | None:
+    """What is wrong with a pattern of topics, or None."""
+    if globs.is_cheap(text):
+        return None
+    return f"must be a pattern of at most {globs.MOST_CHARACTERS} characters and {globs.MOST_STARS} stars"
 
 
 class Table:
@@ -95,11 +103,11 @@ class Table:
             return ""
         return value
 
-    def done(self) -> None:
+    def done(self, where: str = "here") -> None:
         """Nothing else may be there: a word that is not understood would be a rule that silently is none."""
         for name in sorted(self._body.keys() - self._read):
             near = get_close_matches(name, self._read, n=1)
-            self.blame(name, f"is not known here{f'; did you mean {near[0]}?' if near else '; take it out'}")
+            self.blame(name, f"is not known {where}{f'; did you mean {near[0]}?' if near else '; take it out'}")
 
     def _value(self, name: str) -> object:
         self._read.add(name)

@@ -10,6 +10,7 @@ from hmac import compare_digest
 from typing import Literal
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 Kind = Literal["api", "ingest"]
 SCOPES = {"api": frozenset({"read", "payload", "export", "retry", "admin"}), "ingest": frozenset({"ingest"})}
@@ -32,23 +33,39 @@ class Token:
     expires_at: datetime
 
 
+class NoSuchCluster(ValueError):
+    """No cluster of that name is known. It is there as soon as collector or sampler have started with it."""
+
+
 class NotAToken(ValueError):
     """A token lives 1 to 366 days and has at least one scope of its kind."""
 
 
 def mint(
-    kind: Kind, name: str, *, person_id: int | None, scopes: Collection[str], now: datetime, days: int | None = None
+    kind: Kind,
+    name: str,
+    *,
+    person_id: int | None,
+    scopes: Collection[str],
+    now: datetime,
+    days: int | None = None,
+    cluster: str | None = None,
 ) -> str:
-    """Store a new token and return its text, which nothing can show again. Raises NotAToken."""
+    """Store a new token and return its text, which nothing can show again. Raises NotAToken, NoSuchCluster.
+
+    `cluster`: where spans belong that come by this token and name none.
+    """
     days = DEFAULT_DAYS[kind] if days is None else days
     if not 1 <= days <= MOST_DAYS or not scopes or not SCOPES[kind].issuperset(scopes):
         raise NotAToken(NotAToken.__doc__)
     public_id, secret = _public_id(), secrets.token_urlsafe(32)
+    ends_at = now + timedelta(days=days)
     with connection.cursor() as cursor:
+        cluster_id = _cluster_id(cursor, cluster) if cluster else None
         cursor.execute(
-            "insert into token (public_id, digest, kind, name, person_id, scopes, created_at, expires_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s)",
-            [public_id, _digest(secret), kind, name, person_id, sorted(scopes), now, now + timedelta(days=days)],
+            "insert into token (public_id, digest, kind, name, person_id, scopes, created_at, expires_at, cluster_id)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [public_id, _digest(secret), kind, name, person_id, sorted(scopes), now, ends_at, cluster_id],
         )
     return f"weir_{kind}_{public_id}_{secret}"
 
@@ -71,6 +88,13 @@ def find(text: str, now: datetime) -> Token | None:
         if row[7] is None or row[7] < now - _LAST_USE_EVERY:
             cursor.execute("update token set last_used_at = %s where public_id = %s", [now, public_id])
     return Token(public_id, row[1], row[2], row[3], frozenset(row[4]), row[5], row[6])
+
+
+def _cluster_id(cursor: CursorWrapper, name: str) -> int:
+    cursor.execute("select id from cluster where name = %s and id > 0", [name])
+    if row := cursor.fetchone():
+        return int(row[0])
+    raise NoSuchCluster(f"There is no cluster {name}. It is known as soon as collector or sampler observe it.")
 
 
 def _public_id() -> str:

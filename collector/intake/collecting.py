@@ -43,8 +43,9 @@ class Collector:
         dead = [member for member, its_host, pid in members.live() if its_host == host and not _is_alive(pid)]
         members.leave(dead)
         members.forget_old()
-        for worker in self.workers:
-            worker.start()
+        for source in self._sources:
+            source.worker.start()
+            source.topics.start()
 
     def step(self) -> None:
         """One round. Raises what ended a worker."""
@@ -62,26 +63,25 @@ class Collector:
         self.n_members = len({*everyone, self.me})
         for source in self._sources:
             places = source.topics.places()
-            source.worker.want(share(self.me, everyone, input_id=source.input_id, places=places))
+            if places is not None:
+                source.worker.want(share(self.me, everyone, input_id=source.input_id, places=places))
 
     @property
     def trouble(self) -> str | None:
-        """What is waited for, as a sentence; None when all goes well."""
-        for source in self._sources:
-            for said in (source.topics.trouble, source.worker.trouble):
-                if said:
-                    return f"{source.worker.name}: {said}"
-        return None
+        """What is waited for, as sentences; None when all goes well."""
+        said = [source.trouble for source in self._sources if source.trouble]
+        return " ".join(said) or None
 
     @property
     def is_ready(self) -> bool:
-        """True once every source is being read, and the brokers that were asked for topics have answered."""
-        return all(source.topics.trouble is None and source.worker.is_reading.is_set() for source in self._sources)
+        """True once every source that is needed is read, and the broker that was asked for its topics has answered."""
+        return all(source.is_read for source in self._sources if source.is_needed)
 
     def stop(self) -> None:
         """Let the batches under way finish, then free our share at once."""
-        for worker in self.workers:
-            worker.stop()
+        for source in self._sources:
+            source.worker.stop()
+            source.topics.stop()
         until = time.monotonic() + STOP_SECONDS
         for worker in self.workers:
             worker.join(max(0.0, until - time.monotonic()))

@@ -26,11 +26,20 @@ JSON = "otlp_json"
 class OtlpTopicReading:
     """See collector.intake.reading.Reading. `encodings`: topic -> otlp_proto or otlp_json; nothing in a record says it.
 
-    What a record's key or headers claim is not believed: a key may be a trace's id, which many records share.
+    `sources`: topic -> who its spans come from. What a record's key or headers claim is not believed: a key may be a
+    trace's id, which many records share.
     """
 
-    def __init__(self, encodings: Mapping[str, str], compiled: Compiled | None = None, drops: Rules = NO_RULES) -> None:
+    def __init__(
+        self,
+        encodings: Mapping[str, str],
+        compiled: Compiled | None = None,
+        drops: Rules = NO_RULES,
+        *,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
         self._encodings = encodings
+        self._sources = sources or {}
         self._spool = SpoolReading(compiled, drops)
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
@@ -62,30 +71,33 @@ class OtlpTopicReading:
         if not is_json and (found := self._at_once(record)):
             return [found], ""
         parts = (parts_of_json if is_json else parts_of_protobuf)(record.value or b"")
-        requests = [self._spool.request(each) for each in _spooled(record, parts)]
+        requests = [self._spool.request(each) for each in _spooled(record, parts, self._source(record))]
         return requests, parts.reason if parts.n_rejected else ""
 
     def _at_once(self, record: Record) -> Request | None:
         """A binary record without fault, parsed once; None where the slower way must say what is wrong with it."""
         body = record.value or b""
         try:
-            found = self._spool.scanner.scan(body, "")
+            found = self._spool.scanner.scan(body, self._source(record))
         except DecodeError:
             return None
         if found.n_refused or not found.heads:
             return None
-        return self._spool.made(_copy(record, _digest(body), body, "0/1"), found, body)
+        return self._spool.made(_copy(record, _digest(body), body, "0/1", self._source(record)), found, body)
+
+    def _source(self, record: Record) -> str:
+        return self._sources.get(record.topic, "")
 
 
-def _spooled(record: Record, parts: Parts) -> Iterator[Record]:
+def _spooled(record: Record, parts: Parts, source: str) -> Iterator[Record]:
     digest = _digest(record.value or b"")
     for number, body in enumerate(parts.parts):
-        yield _copy(record, digest, body, f"{number}/{len(parts.parts)}")
+        yield _copy(record, digest, body, f"{number}/{len(parts.parts)}", source)
 
 
-def _copy(record: Record, digest: bytes, body: bytes, part: str) -> Record:
-    """As the receiver would have written it: the body's digest as the key, the part's number in a header."""
-    return replace(record, key=digest, value=body, headers=(("part", part.encode()),))
+def _copy(record: Record, digest: bytes, body: bytes, part: str, source: str) -> Record:
+    """As the receiver would have written it: the body's digest as the key, source and part's number in headers."""
+    return replace(record, key=digest, value=body, headers=(("source", source.encode()), ("part", part.encode())))
 
 
 def _digest(body: bytes) -> bytes:

@@ -5,8 +5,9 @@ Each field becomes a fixed property: there is no way from a setting to any other
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from collector.config.clusters import Cluster, is_loopback
 from collector.kafka.secrets import secret
@@ -54,6 +55,22 @@ def resolved(cluster: Cluster, *, folder: Path, environ: Mapping[str, str] = os.
         scope=cluster.scope,
         **secrets,
     )
+
+
+def sending(access: Access, cluster: Cluster, *, folder: Path, environ: Mapping[str, str] = os.environ) -> Access:
+    """As the user that a declared cluster names for its retries, where it names one. May raise KafkaRefused."""
+
+    def behind(reference: str) -> str:
+        return secret(reference, folder=folder, destinations=cluster.bootstrap, environ=environ)
+
+    given: dict[str, Any] = {
+        "username": cluster.retry_username,
+        "password": behind(cluster.retry_password),
+        "certificate": behind(cluster.retry_certificate),
+        "key": behind(cluster.retry_key),
+        "key_password": behind(cluster.retry_key_password),
+    }
+    return replace(access, **{name: value for name, value in given.items() if value})
 
 
 def properties(access: Access) -> dict[str, str | int]:

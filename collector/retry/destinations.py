@@ -58,9 +58,12 @@ class Sorted:
 def sorted_out(cursor: CursorWrapper, wanted: Collection[int], *, target: str | None) -> Sorted:
     """What can be done with these letters as they stand now. Three statements.
 
-    Raises NotAllowed where a person chose a target that some of them may not be sent to.
+    Raises NotAllowed where a person chose a target that some of them may not be sent to, and for letters of several
+    clusters: a retry to one that does not answer must not hold back another.
     """
     found = freezing.kinds(cursor, wanted)
+    if len(names := sorted({kind.cluster for kind in found})) > 1:
+        raise NotAllowed(f"These are of the clusters {', '.join(names)}. One retry sends to one: filter by cluster.")
     world = world_of(cursor, found, target=target)
     sent: list[tuple[Kind, Destination, Permission]] = []
     left_out: dict[str, tuple[int, ...]] = {}
@@ -82,16 +85,24 @@ def sorted_out(cursor: CursorWrapper, wanted: Collection[int], *, target: str | 
 
 def world_of(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) -> World:
     """Topics and rules for these letters. Two statements."""
-    is_embedded = settings.WEIR_EMBEDDED_KAFKA and not declared.document().clusters
-    embedded = settings.WEIR_CLUSTER_NAME if is_embedded else None
     return World(
         topics=freezing.topics(cursor, found, target=target),
-        rules=freezing.rules(cursor, found, embedded_cluster=embedded),
+        rules=freezing.rules(cursor, found, embedded_cluster=_embedded() if settings.WEIR_EMBEDDED_KAFKA else None),
     )
+
+
+def _embedded() -> str | None:
+    """The shown name of the broker that is Weir's own."""
+    declared_clusters = declared.document().clusters
+    if not declared_clusters:
+        return str(settings.WEIR_CLUSTER_NAME)
+    return next((name for name, each in declared_clusters.items() if each.environment), None)
 
 
 def refusal(kind: Kind) -> str | None:
     """Why letters of this kind cannot be sent now, or None."""
+    if not kind.is_observed:
+        return f"Their cluster {kind.cluster} is not observed any more."
     if kind.status is not LetterStatus.OPEN:
         in_operation = f" Operation #{kind.operation}." if kind.operation else ""
         return _STANDS[kind.status] + in_operation

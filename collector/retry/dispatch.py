@@ -26,6 +26,7 @@ from collector.ports import (
     Unreadable,
 )
 from collector.retry.pacing import Pace
+from collector.retry.patience import PATIENCE, Patience
 from collector.retry.proofs import refusals
 from collector.retry.restoring import pauses_all
 from collector.retry.rights import refused
@@ -44,7 +45,7 @@ LOOKS_BACK_SECONDS = 30.0  # so often a long run looks for claims that were aban
 QUIET_SECONDS = 5.0  # a broker that answers has, after so long, taken in what waited in its sockets
 FRESH_SECONDS = 5.0  # whoever stood still for longer after a claim sends no more: another may have it by now
 MOST_CLAIMS = 3
-_ELSEWHERE = "Its cluster {} is not the observed one any more."
+_ELSEWHERE = "Its cluster {} is not observed any more."
 STOPPING = threading.Event()  # of this process: it was told to end
 
 
@@ -52,7 +53,7 @@ STOPPING = threading.Event()  # of this process: it was told to end
 class Sender:
     """One worker's way to one cluster. `name` is told on the claims, for people; `stopping` is set when it shall stop.
 
-    `cluster` is the one that the settings name now; topics of another may have the same names.
+    `cluster` is its shown name; topics of another may have the same names.
     """
 
     lookup: Lookup
@@ -106,22 +107,45 @@ class Grants:
         self._found |= dict.fromkeys(old, time.monotonic())
 
 
-def dispatch(operation_id: int, make_sender: Callable[[], AbstractContextManager[Sender]], *, now: datetime) -> None:
+class NotObserved(Exception):
+    """The settings do not name this cluster any more: nothing can be sent there, and nothing looked for."""
+
+
+MakeSender = Callable[[str], AbstractContextManager[Sender]]
+"""Connects to the cluster of this name. Raises NotObserved, KafkaRefused."""
+
+
+def dispatch(operation_id: int, make_sender: MakeSender, *, now: datetime, patience: Patience = PATIENCE) -> None:
     """Send an operation's waiting items until none is left, or Kafka does not answer; the sweep comes again.
 
-    Only one session sends an operation: a second worker leaves at once. Clients are made only where there is work.
+    Only one session sends an operation: a second worker leaves at once. Clients are made only where there is work, and
+    not while the cluster has just not answered: its operations must not take the threads of others.
     """
-    if operation_id not in retries.unfinished() or pauses_all(now=now):
+    cluster = {each.id: each.cluster for each in retries.unfinished()}.get(operation_id)
+    if cluster is None or pauses_all(now=now):
         return
     with retries.sole_sender(operation_id) as held:
-        if not held or not _has_work(operation_id, now):
+        if not held or not _has_work(operation_id, now) or not patience.may_ask(cluster):
             return
         try:
-            with make_sender() as sender:
+            with make_sender(cluster) as sender:
                 _run(operation_id, sender)
+                patience.answered(cluster)
+        except NotObserved:
+            _give_up(operation_id, cluster, now)
         except (KafkaUnreachable, KafkaRefused) as error:
+            if isinstance(error, KafkaUnreachable):
+                patience.did_not_answer(cluster)
             log.warning("retry %d waits: %s", operation_id, error)
             operations.note_trouble(operation_id, str(error))
+
+
+def _give_up(operation_id: int, cluster: str, now: datetime) -> None:
+    """Nothing leads to the cluster: what was claimed is for a person to decide, the rest is not sent."""
+    claimed = retries.abandoned(operation_id, claimed_before=now - ABANDONED_AFTER, limit=1_000)
+    retries.mark_unknown({item.attempt_id: _ELSEWHERE.format(cluster) for item in claimed}, now=now)
+    waiting = retries.waiting(operation_id, limit=1_000, now=now)
+    retries.mark_not_sent({item.attempt_id: _ELSEWHERE.format(cluster) for item in waiting}, now=now)
 
 
 def _run(operation_id: int, sender: Sender) -> None:

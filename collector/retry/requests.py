@@ -140,10 +140,8 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
     rights.refuse(cursor, {(goes.topic.id, goes.topic.name) for _, goes, _ in found.sent}, now=now)
     ends = bounds(order.sending.steps, n)
     sent = freezing.write_items(cursor, number, [each[:2] for each in found.sent], left_out=later, ends=ends)
-    if order.edit is not None:
-        freezing.write_edit(
-            cursor, number, value=order.edit.value, headers=order.edit.headers, reason=order.edit.reason
-        )
+    if (edit := order.edit) is not None:
+        freezing.write_edit(cursor, number, value=edit.value, headers=edit.headers, reason=edit.reason)
     targets = {goes.topic.id for _, goes, _ in found.sent}
     operations.describe(
         cursor,
@@ -157,6 +155,7 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
         target_name=order.target,
         target_topic_id=next(iter(targets)) if len(targets) == 1 else None,
         confirmed_at=now,
+        cluster_id=found.sent[0][0].cluster_id,
         failure_groups=freezing.failure_groups(cursor, sent),
         n_items=n,
         released=ends[0],

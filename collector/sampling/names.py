@@ -11,9 +11,8 @@ from collector.domain.topology import explaining_group
 from collector.sampling.memory import INTERNAL, Group, Memory
 from collector.sampling.scan import Fast, Slow
 from collector.store import broker_names, hints, samples
-from collector.store.broker_names import Mark, TopicRow
+from collector.store.broker_names import DEAD, Mark, TopicRow
 
-DEAD = "Dead"
 _ROLES = {"business": 0, "dead_letter": 1, "retry": 2, "internal": INTERNAL}
 _OURS_AND_KAFKAS = ("weir.", "__")
 
@@ -42,14 +41,14 @@ def _differs(row: Group | None, group: GroupListed) -> bool:
 
 
 def store(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) -> bool:
-    """Bring rows and memory up to what was seen. True when a name means another row than before."""
-    broker_names.set_cluster_kafka_id(cursor, known.cluster_id, fast.overview.cluster_id)
+    """Bring rows and memory up to what was seen. True when a name means another row than before. Raises SameCluster."""
+    came_along = broker_names.set_cluster_kafka_id(cursor, known.cluster_id, fast.overview.cluster_id)
     renamed = [_store_topic(cursor, known, name, seen, fast.at) for name, seen in sorted(slow.topics.items())]
     known.undescribed = {name for name in unknown_topics(known, fast) if name not in slow.topics}
     _store_configs(cursor, known, slow, fast.at)
     ended = _end_topics(cursor, known, fast)
     _store_groups(cursor, known, fast, slow)
-    return any(renamed) or ended
+    return any(renamed) or ended or came_along
 
 
 def _store_topic(cursor: CursorWrapper, known: Memory, name: str, seen: TopicDescribed, at: datetime) -> bool:

@@ -13,6 +13,7 @@ from collector.sampling import names, points
 from collector.sampling.memory import FirstKey, Looked, Memory
 from collector.sampling.scan import Fast, Slow, fast_scan, slow_scan
 from collector.store import samples
+from collector.store.broker_names import SameCluster
 
 SLOW_SECONDS = 60
 MOST_LOOKS = 50  # positions a scan at which a record is read
@@ -58,7 +59,11 @@ class Sampler:
             reason = str(failure)
             self._store_failure(known, started, clock, reason)
             return reason
-        self._store(known, fast, slow, clock)
+        try:
+            self._store(known, fast, slow, clock)
+        except SameCluster as same:
+            self._store_failure(known, started, clock, str(same))
+            return str(same)
         self._memory = known
         return None
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.brokers import GroupDescribed, GroupListed, TopicConfigs, TopicDescribed
+from collector.store import homecoming
 
 
 class Mark(IntEnum):
@@ -35,30 +36,49 @@ class TopicRow:
     configs: TopicConfigs | None
 
 
+DEAD = "Dead"  # the state of a group that is gone
 MemberRow = tuple[str, tuple[tuple[str, int], ...]]  # member id, what it was given
 
 
 def cluster_row(cursor: CursorWrapper, name: str) -> int:
-    """Id of the cluster shown as `name`, made by whoever comes first."""
-    cursor.execute("select id from cluster where name = %s", [name])
+    """Id of the observed cluster shown as `name`, made by whoever comes first."""
+    cursor.execute("select id, is_observed from cluster where name = %s", [name])
     row = cursor.fetchone()
-    if row is None:
-        cursor.execute("insert into cluster (name) values (%s) on conflict (name) do nothing", [name])
-        cursor.execute("select id from cluster where name = %s", [name])
+    if row is None or not row[1]:
+        cursor.execute(
+            "insert into cluster (name) values (%s) on conflict (name) do update set is_observed = true returning id",
+            [name],
+        )
         row = cursor.fetchone()
     return int(row[0])
 
 
-def set_cluster_kafka_id(cursor: CursorWrapper, cluster_id: int, kafka_cluster_id: str) -> None:
-    """Note which Kafka cluster the shown name means now; one that was shown under another name keeps its past."""
+class SameCluster(Exception):
+    """Two names of the settings lead to one Kafka cluster. Take one of them out."""
+
+
+def set_cluster_kafka_id(cursor: CursorWrapper, cluster_id: int, kafka_cluster_id: str) -> bool:
+    """Note which Kafka cluster the shown name means now. True when topics got another cluster by that.
+
+    One that was shown under another name keeps its past; what spans alone said of it by its id comes along. Raises
+    SameCluster where the other name is observed, too.
+    """
     cursor.execute(
-        "update cluster set kafka_cluster_id = null where kafka_cluster_id = %s and id <> %s",
+        "select id, name, is_observed from cluster where kafka_cluster_id = %s and id <> %s",
         [kafka_cluster_id, cluster_id],
     )
+    other = cursor.fetchone()
+    if other and other[2]:
+        raise SameCluster(f"It is the same Kafka cluster as {other[1]}. Take one of the two out of the settings.")
+    came_along = False
+    if other:
+        cursor.execute("update cluster set kafka_cluster_id = null where id = %s", [other[0]])
+        came_along = homecoming.of_cluster(cursor, other[0], cluster_id)
     cursor.execute(
         "update cluster set kafka_cluster_id = %s where id = %s and kafka_cluster_id is distinct from %s",
         [kafka_cluster_id, cluster_id, kafka_cluster_id],
     )
+    return came_along
 
 
 def living_topics(cursor: CursorWrapper, cluster_id: int) -> dict[str, TopicRow]:
@@ -87,6 +107,7 @@ def register_topic(
 
     A row known from spans only gets the id; a row with another id is another topic: it ends, a new one begins.
     """
+    homecoming.of_topic(cursor, cluster_id, name)
     cursor.execute(
         "select id, kafka_id, n_partitions from topic where cluster_id = %s and name = %s and deleted_at is null"
         " for update",
@@ -180,6 +201,18 @@ def known_groups(cursor: CursorWrapper, cluster_id: int) -> dict[str, tuple[int,
     """name -> (id, state, protocol)."""
     cursor.execute("select name, id, state, protocol from consumer_group where cluster_id = %s", [cluster_id])
     return {name: (number, state, protocol) for name, number, state, protocol in cursor.fetchall()}
+
+
+def end_groups(cursor: CursorWrapper, cluster_ids: Sequence[int], *, now: datetime) -> None:
+    """Nobody asks these clusters any more."""
+    cursor.execute(
+        "delete from group_member m using consumer_group g where g.id = m.group_id and g.cluster_id = any(%s)",
+        [list(cluster_ids)],
+    )
+    cursor.execute(
+        "update consumer_group set state = %s, state_at = %s where cluster_id = any(%s) and state not in ('', %s)",
+        [DEAD, now, list(cluster_ids), DEAD],
+    )
 
 
 def known_members(cursor: CursorWrapper, cluster_id: int) -> dict[int, frozenset[MemberRow]]:

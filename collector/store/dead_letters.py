@@ -40,6 +40,9 @@ def park(cursor: CursorWrapper, found: Sequence[Found], *, now: datetime) -> Non
         _write_new(cursor, new, now)
 
 
+Failure = tuple[UUID, int]  # digest of the fingerprint, cluster id
+
+
 @dataclass(frozen=True, slots=True)
 class _Parking:
     """One new letter with everything that its rows hold."""
@@ -50,8 +53,14 @@ class _Parking:
     fingerprint: Fingerprint
     failed_at: datetime
     expires_at: datetime | None
+    cluster_id: int
     group_id: int | None
     origin_topic_id: int | None
+
+    @property
+    def failure(self) -> Failure:
+        """What tells failure groups apart."""
+        return self.fingerprint.digest, self.cluster_id
 
 
 def _dated(found: Found, now: datetime) -> Found:
@@ -86,6 +95,7 @@ def _parking(found: Found, places: Places, now: datetime) -> _Parking:
         fingerprint=fingerprint(letter, dead_letter_topic=record.topic),
         failed_at=letter.failed_at or now,
         expires_at=_expiry(record.produced_at or now, kept_for),
+        cluster_id=places.clusters.get(topic_id, 0),
         group_id=places.group(topic_id, letter.group),
         origin_topic_id=places.topic(topic_id, letter.origin.topic),
     )
@@ -122,38 +132,39 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
         [
             LetterStatus.OPEN,
             now,
-            *columns([(n, groups[one.fingerprint.digest], attempt_number(one.record) + 1) for n, one in parked]),
+            *columns([(n, groups[one.failure], attempt_number(one.record) + 1) for n, one in parked]),
         ],
     )
-    stand = ((groups[one.fingerprint.digest], one.at[0], int(LetterStatus.OPEN)) for _, one in parked)
+    stand = ((groups[one.failure], one.at[0], int(LetterStatus.OPEN)) for _, one in parked)
     letter_counts.adjust(cursor, Counter(stand))
 
 
-def _groups(cursor: CursorWrapper, new: Sequence[_Parking]) -> dict[UUID, int]:
-    """Digest -> id of the failure group, made if missing; a merged one stands for the one it was merged into."""
-    rows: dict[UUID, tuple[object, ...]] = {}
-    for each in sorted(new, key=lambda one: (one.fingerprint.digest, one.failed_at)):
-        first = rows.get(each.fingerprint.digest)
-        rows[each.fingerprint.digest] = (
+def _groups(cursor: CursorWrapper, new: Sequence[_Parking]) -> dict[Failure, int]:
+    """Id of the failure group of each failure, made if missing; a merged one stands for the one it was merged into."""
+    rows: dict[Failure, tuple[object, ...]] = {}
+    for each in sorted(new, key=lambda one: (one.failure, one.failed_at)):
+        first = rows.get(each.failure)
+        rows[each.failure] = (
             each.fingerprint.version,
-            each.fingerprint.digest,
+            *each.failure,
             each.group_id,
             each.origin_topic_id or each.at[0],
             each.letter.exception_class,
             each.fingerprint.title,
-            first[6] if first else each.failed_at,
+            first[7] if first else each.failed_at,
             each.failed_at,
         )
     cursor.execute(
         "insert into failure_group as g"
-        " (version, digest, group_id, topic_id, exception_class, title, first_at, last_at)"
-        " select * from unnest(%s::smallint[], %s::uuid[], %s::int[], %s::int[], %s::text[], %s::text[],"
-        "  %s::timestamptz[], %s::timestamptz[])"
-        " on conflict (version, digest) do update set first_at = least(g.first_at, excluded.first_at),"
-        "  last_at = greatest(g.last_at, excluded.last_at) returning g.digest, coalesce(g.merged_into, g.id)",
+        " (version, digest, cluster_id, group_id, topic_id, exception_class, title, first_at, last_at)"
+        " select * from unnest(%s::smallint[], %s::uuid[], %s::smallint[], %s::int[], %s::int[], %s::text[],"
+        "  %s::text[], %s::timestamptz[], %s::timestamptz[])"
+        " on conflict (version, digest, cluster_id) do update set first_at = least(g.first_at, excluded.first_at),"
+        "  last_at = greatest(g.last_at, excluded.last_at) returning g.digest, g.cluster_id,"
+        "  coalesce(g.merged_into, g.id)",
         columns(list(rows.values())),
     )
-    return dict(cursor.fetchall())
+    return {(digest, cluster_id): number for digest, cluster_id, number in cursor.fetchall()}
 
 
 def _insert_letters(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> dict[At, int]:

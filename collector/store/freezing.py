@@ -18,6 +18,7 @@ from collector.domain.retry_targets import Rules
 class Kind:
     """Letters about which everything that decides is the same. `operation` is the one they are open in.
 
+    `is_observed`: whether the settings still name their cluster.
     `has_position`: they claim a whole position of the origin; `is_empty`: neither key nor value came with them.
     """
 
@@ -33,6 +34,8 @@ class Kind:
     has_position: bool
     is_empty: bool
     operation: int | None
+    cluster: str
+    is_observed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ select array_agg(d.id), s.status, s.attempt, d.dialect, t.cluster_id, t.name, d.
   d.dialect = 'share-group' and exists (select 1 from dead_letter_body b
     where b.dead_letter_id = d.id and b.key is null and b.value is null),
   case when s.status = any('{1,2,5}') then (select max(i.operation_id) from retry_item i
-    where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)) end
+    where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)) end, c.name, c.is_observed
 from letter_state s join dead_letter d on d.id = s.dead_letter_id join topic t on t.id = d.topic_id
+join cluster c on c.id = t.cluster_id
 left join consumer_group g on g.id = d.group_id left join topic o on o.id = d.origin_topic_id
-where s.dead_letter_id = any(%s) group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+where s.dead_letter_id = any(%s) group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
 """
 
 

@@ -54,9 +54,8 @@ class Names:
         self._noted: set[int] = set()
         self._noted_on: date | None = None
         self._fresh_until: datetime | None = None
-        self._cluster_ids: dict[str, int] = {}
-        self._clusters: tuple[int, ...] = ()
-        self._token_clusters: dict[str, int] = {}
+        self._clusters = clusters.Known()
+        self._of_senders: dict[str, int] = {}
         self._only_cluster: dict[str, int] = {}
 
     def forget(self) -> None:
@@ -78,8 +77,8 @@ class Names:
         if self._fresh_until is None or not self._fresh_until - keep <= now < self._fresh_until:  # a clock may go back
             self._of[Kind.TOPIC].forget()
             self._only_cluster.clear()
-            self._cluster_ids, self._clusters = clusters.known()
-            self._token_clusters = clusters.of_tokens()
+            self._clusters = clusters.known()
+            self._of_senders = clusters.of_senders()
             self._fresh_until = now + keep
             return True
         return False
@@ -128,16 +127,16 @@ class Names:
         return {body: found[(key,)] for key, body in by_digest.items()}
 
     def cluster(self, *, kafka_id: str | None, topic: str, source: str) -> int:
-        """Cluster of a topic that a span names: what the span says, else its token's, else the only one that has it.
+        """Cluster of a topic that a span names: what the span says, else its sender's, else the only one that has it.
 
         While Weir knows a single cluster it is that one: the topic may be too young for the sampler to have seen it.
         """
         if kafka_id:
             return self._cluster_named(kafka_id)
-        if (found := self._token_clusters.get(source)) is not None:
+        if (found := self._of_senders.get(source)) is not None:
             return found
-        if len(self._clusters) == 1:
-            return self._clusters[0]
+        if len(self._clusters.candidates) == 1:
+            return self._clusters.candidates[0]
         if topic not in self._only_cluster:
             self._only_cluster |= {topic: clusters.UNKNOWN, **clusters.that_have([topic])}
         return self._only_cluster[topic]
@@ -198,14 +197,16 @@ class Names:
         return self._of[kind].ids(owners, fold=_folded, refused=self.refused)
 
     def _cluster_named(self, kafka_id: str) -> int:
-        if kafka_id not in self._cluster_ids:
-            # The observed cluster learns its id from its broker first, or spans would make a second row for it.
-            if len(self._cluster_ids) == len(self._clusters) and self.guard.admits(Kind.CLUSTER, 0):
-                self._cluster_ids[kafka_id] = clusters.named_by_spans(kafka_id)
-                self._clusters = tuple({*self._clusters, self._cluster_ids[kafka_id]})
-            else:
-                return self._clusters[0] if len(self._clusters) == 1 else clusters.UNKNOWN
-        return self._cluster_ids[kafka_id]
+        """An observed cluster learns its id from its broker first, or spans would make a second row for it."""
+        found = self._clusters.by_kafka_id.get(kafka_id)
+        if found is not None:
+            return found
+        if self._clusters.all_named and self.guard.admits(Kind.CLUSTER, 0):
+            clusters.named_by_spans(kafka_id)
+            self._clusters = clusters.known()
+            return self._clusters.by_kafka_id.get(kafka_id, clusters.UNKNOWN)
+        candidates = self._clusters.candidates
+        return candidates[0] if len(candidates) == 1 else clusters.UNKNOWN
 
 
 def digest(body: bytes) -> UUID:

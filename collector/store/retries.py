@@ -22,7 +22,7 @@ from collector.domain.positions import Position
 from collector.domain.records import Headers
 from collector.store.letter_states import move
 
-OPERATIONS_AT_ONCE = 3  # per install: the rest waits in its order
+CLUSTER_AT_ONCE, OPERATIONS_AT_ONCE = 3, 6  # of a cluster, of all: the rest waits in its order
 _LOCK_CLASS = 0x57454952  # "WEIR": one sender per operation, by an advisory lock of the session
 _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
@@ -79,16 +79,27 @@ def sole_sender(operation_id: int) -> Iterator[bool]:
                 cursor.execute("select pg_advisory_unlock(%s, %s)", key)
 
 
-def unfinished() -> list[int]:
-    """The operations that have something to send, or to look for after a crash: the oldest first, few at once."""
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An operation with something to send, or to look for after a crash, and the shown name of its cluster."""
+
+    id: int
+    cluster: str
+
+
+def unfinished() -> list[Unfinished]:
+    """The oldest operations of each cluster, few at once; no cluster's come all before another's."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id from retry_operation o where (status = any(%s) and exists (select 1 from retry_item i"
-            "  where i.operation_id = o.id and i.status = 0 and i.ordinal < o.released))"
-            " or id in (select operation_id from retry_item where status = 1) order by id limit %s",
-            [list(UNFINISHED), OPERATIONS_AT_ONCE],
+            "select w.id, c.name from (select id, cluster_id,"
+            "   row_number() over (partition by cluster_id order by id) turn from retry_operation o"
+            "  where (status = any(%s) and exists (select 1 from retry_item i"
+            "   where i.operation_id = o.id and i.status = 0 and i.ordinal < o.released))"
+            "  or id in (select operation_id from retry_item where status = 1)) w join cluster c on c.id = w.cluster_id"
+            " where turn <= %s order by turn, w.id limit %s",
+            [list(UNFINISHED), CLUSTER_AT_ONCE, OPERATIONS_AT_ONCE],
         )
-        return [number for (number,) in cursor.fetchall()]
+        return [Unfinished(*row) for row in cursor.fetchall()]
 
 
 def waiting(operation_id: int, *, limit: int, now: datetime) -> list[Item]:

@@ -35,6 +35,15 @@ def read_health(request: HttpRequest) -> dict[str, Any]:
             }
             for part in found.parts
         ],
+        "clusters": [
+            {
+                "name": each.name,
+                "state": each.state,
+                "last_ok_at": wire.iso(each.last_ok_at),
+                "last_failure": each.last_failure,
+            }
+            for each in found.clusters
+        ],
         "database_bytes": found.database_bytes,
         "n_waiting_batches": found.n_waiting_batches,
         "n_undecodable_hour": found.n_undecodable_hour,

@@ -26,6 +26,15 @@ class DiskAnswer(Schema):
     problem: str
 
 
+class HealthCluster(Schema):
+    """One observed cluster. `silent`: it does not answer; `late`: the sampler does not ask; `new`: not scanned yet."""
+
+    name: str
+    state: Literal["ok", "silent", "late", "new"]
+    last_ok_at: str | None
+    last_failure: str
+
+
 class HealthAnswer(Schema):
     """Whether Weir keeps up."""
 
@@ -34,6 +43,7 @@ class HealthAnswer(Schema):
     folded_at: str | None
     scanned_at: str | None
     parts: list[HealthPart]
+    clusters: list[HealthCluster]
     database_bytes: int
     n_waiting_batches: int
     n_undecodable_hour: int

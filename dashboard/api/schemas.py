@@ -19,7 +19,10 @@ class Problem(Schema):
 
 
 class GraphNode(Schema):
-    """A service, a topic, or a group that no service explains. Rates are per second over the last minute."""
+    """A service, a topic, or a group that no service explains. Rates are per second over the last minute.
+
+    `shown_name`: with the cluster where another one has the same name.
+    """
 
     id: str
     kind: Literal["service", "topic", "group"]
@@ -35,6 +38,7 @@ class GraphNode(Schema):
     lag: int | None
     lag_seconds: float | None
     guessed: bool
+    shown_name: str
     x: float | None
     y: float | None
     estimated: bool

@@ -10,7 +10,7 @@ from collector import clock
 from dashboard.access import Action, needs
 from dashboard.api import service_schemas as schemas
 from dashboard.api.problems import NotFound
-from dashboard.api.topology import After, From, Limit, To, paged
+from dashboard.api.topology import After, Clusters, From, Limit, To, paged
 from dashboard.queries import service as one_service
 from dashboard.queries import services as service_queries
 from dashboard.queries import wire
@@ -31,10 +31,11 @@ def read_services(
     to: To = None,
     after: After = "",
     limit: Limit = 100,
+    clusters: Clusters = None,
 ) -> dict[str, Any]:
     """Every service that sends traces, and every consumer group that no service explains, by id."""
     now = clock.now()
-    found = service_queries.services(parse(from_, to, now=now), now=now, after=after)
+    found = service_queries.services(parse(from_, to, now=now), now=now, after=after, clusters=clusters)
     page, more = paged(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.as_of),

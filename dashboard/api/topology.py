@@ -29,6 +29,8 @@ From = Annotated[str | None, Query(alias="from", max_length=40)]
 To = Annotated[str | None, Query(max_length=40)]
 After = Annotated[str, Query(max_length=8000)]  # an id of any name, percent-encoded
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Clusters = Annotated[list[str] | None, Query(alias="cluster", max_length=50)]
+"""Names; none is all."""
 
 
 class _Named(Protocol):
@@ -46,10 +48,11 @@ def read_graph(
     from_: From = None,
     to: To = None,
     idle: bool = False,  # noqa: FBT001, FBT002
+    clusters: Clusters = None,
 ) -> dict[str, Any]:
     """The service graph of a window: who writes to which topic, who reads it, how much, and how we know."""
     now = clock.now()
-    return wire.graph(graph(parse(from_, to, now=now), now=now, idle=idle))
+    return wire.graph(graph(parse(from_, to, now=now), now=now, idle=idle, clusters=clusters))
 
 
 @router.get("topics", response=schemas.TopicList)
@@ -60,10 +63,11 @@ def read_topics(
     to: To = None,
     after: After = "",
     limit: Limit = 100,
+    clusters: Clusters = None,
 ) -> dict[str, Any]:
     """Every living topic that is not internal, by id."""
     now = clock.now()
-    found = topic_queries.topics(parse(from_, to, now=now), now=now, after=after)
+    found = topic_queries.topics(parse(from_, to, now=now), now=now, after=after, clusters=clusters)
     page, more = paged(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.scanned_at),
@@ -121,9 +125,10 @@ def read_groups(
     to: To = None,
     after: After = "",
     limit: Limit = 100,
+    clusters: Clusters = None,
 ) -> dict[str, Any]:
     """Every consumer group that reads a living topic, and those whose offsets cannot be read, by id."""
-    found = group_queries.groups(_window(from_, to), now=clock.now(), after=after)
+    found = group_queries.groups(_window(from_, to), now=clock.now(), after=after, clusters=clusters)
     page, more = paged(found.items, limit, truncated=found.truncated)
     return {
         "as_of": wire.iso(found.freshness.scanned_at),

@@ -24,6 +24,8 @@ LONGEST_SECONDS = 5.0
 """Without a hint a stream is looked at all the same: hints may be lost."""
 BELL_SECONDS = 1.0
 _THREADS = 2
+MOST_STREAMS = 64
+"""Of this process: who chooses clusters makes streams of their own."""
 
 
 class Reader(Protocol):
@@ -93,9 +95,14 @@ class Hub:
         """The reader gets bells from now on."""
         self._readers.add(reader)
 
-    def want(self, reader: Reader, names: Iterable[str]) -> None:
-        """The reader looks at these streams and no others; it gets the state of each as soon as there is one."""
+    def want(self, reader: Reader, names: Iterable[str]) -> bool:
+        """The reader looks at these streams and no others; it gets the state of each as soon as there is one.
+
+        False, and nothing changes, where that would be more streams than are kept.
+        """
         wanted = set(names)
+        if len(self._streams.keys() | wanted) > MOST_STREAMS:
+            return False
         for name, stream in list(self._streams.items()):
             if name not in wanted and reader in stream.readers:
                 self._leave_stream(reader, stream)
@@ -106,6 +113,7 @@ class Hub:
                 reader.put(stream)
             if name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(self._keep(stream))
+        return True
 
     def leave(self, reader: Reader) -> None:
         """The reader is gone; a stream without readers is no longer computed, and forgotten."""
@@ -171,8 +179,10 @@ class Hub:
 
 def read(name: str) -> Tick:
     """The state of the stream `name`, read now; for a thread, whose connection goes back afterwards."""
-    kind, _, seconds = name.partition(":")
+    wanted = streams.parse(name)
+    if wanted is None:
+        raise ValueError(name)
     try:
-        return streams.BUILDERS[kind](int(seconds), now=clock.now())
+        return streams.BUILDERS[wanted.kind](wanted.seconds, now=clock.now(), clusters=wanted.clusters)
     finally:
         connections.close_all()

@@ -169,7 +169,8 @@ class Socket:
 
     def _want(self, names: set[str]) -> None:
         self._outbox.keep_only(names)
-        self._hub.want(self, names)
+        if not self._hub.want(self, names):
+            raise Closed(TOO_BUSY)
 
     async def _write(self) -> None:
         while True:

@@ -1,8 +1,9 @@
 """What ticks: the streams by name, who builds each, and over which windows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
+from urllib.parse import unquote
 
 from dashboard.queries.ticks import Tick, graph_tick, groups_tick, topics_tick
 
@@ -13,7 +14,15 @@ WINDOWS = frozenset({300, 900, 3600, 21600, 86400})
 class Builder(Protocol):
     """Reads the newest state of a stream; called in a thread with a database connection of its own."""
 
-    def __call__(self, window_seconds: int, *, now: datetime) -> Tick: ...
+    def __call__(self, window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick: ...
+
+
+class Name(NamedTuple):
+    """What a stream's name says: "graph:900", or of some clusters alone "graph:900:prod,prod-2"."""
+
+    kind: str
+    seconds: int
+    clusters: frozenset[str] | None
 
 
 BUILDERS: dict[str, Builder] = {"graph": graph_tick, "groups": groups_tick, "topics": topics_tick}
@@ -29,9 +38,19 @@ BELLS = {"letters": "letters", "retries": "retries", "layout": "layout", "health
 Build = Callable[[str], Tick]
 
 
+def parse(name: object) -> Name | None:
+    """The parts of a stream's name; None where there is no such stream."""
+    if not isinstance(name, str) or name.count(":") > 2:
+        return None
+    kind, _, rest = name.partition(":")
+    seconds, colon, clusters = rest.partition(":")
+    if kind not in BUILDERS or not (seconds.isascii() and seconds.isdigit()) or len(seconds) > 5:
+        return None
+    if int(seconds) not in WINDOWS or bool(colon) != bool(clusters):
+        return None
+    return Name(kind, int(seconds), frozenset(map(unquote, clusters.split(","))) if colon else None)
+
+
 def is_known(name: object) -> bool:
-    """Whether `name` is a stream such as "graph:900"."""
-    if not isinstance(name, str):
-        return False
-    kind, _, seconds = name.partition(":")
-    return kind in BUILDERS and seconds.isascii() and seconds.isdigit() and len(seconds) < 6 and int(seconds) in WINDOWS
+    """Whether there is such a stream."""
+    return parse(name) is not None

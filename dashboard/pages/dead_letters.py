@@ -1,6 +1,7 @@
 """Dead letters: what failed, where, why; groups of failures and the list, and what people do with them."""
 
 import secrets
+from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,7 +22,7 @@ from dashboard.queries.failure_facts import backfills, expiring, failure_facts
 from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
 from dashboard.queries.failure_groups import failure_group as one_group
 from dashboard.queries.hiding import masked_topics
-from dashboard.queries.letter_filter import BadFilter, Condition, condition
+from dashboard.queries.letter_filter import BadFilter, Condition, condition, of_clusters
 from dashboard.queries.letter_selection import n_matching, selection
 from dashboard.templatetags.states import LETTER
 
@@ -81,6 +82,9 @@ def _asker(request: HttpRequest) -> Asker:
 def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
     query = request.GET.get("q", "").strip()
     view = "list" if group or query or request.GET.get("view") == "list" else "groups"
+    within = shell.scope(request)
+    if view == "list" and not group and within.chosen and "cluster:" not in query:
+        return HttpResponseRedirect(_narrowed(request, query, within.chosen))
     status = request.GET.get("status", "open")
     status = status if status in STATUSES else "open"
     wanted = None if group and "status" not in request.GET else status
@@ -99,7 +103,7 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "most_letters": MOST_LETTERS,
         "expiring": expiring(now=now()),
         "backfills": backfills(),
-        **(_groups(group) if view == "groups" or group else {}),
+        **(_groups(group, within.chosen) if view == "groups" or group else {}),
         **(_letters(request, query, wanted, group) if view == "list" else {}),
     }
     counts = state_counts()
@@ -108,12 +112,25 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
     if group:
         crumbs.append(shell.Crumb(group.title))
     return shell.page(
-        request, "dead_letters/dead_letters.html", facts, section="dead_letters", crumbs=crumbs, streams=" "
+        request,
+        "dead_letters/dead_letters.html",
+        facts,
+        section="dead_letters",
+        crumbs=crumbs,
+        streams=" ",
+        within=within,
     )
 
 
-def _groups(group: FailureGroup | None) -> dict[str, object]:
-    found = (group,) if group else failure_groups()
+def _narrowed(request: HttpRequest, query: str, clusters: Collection[str]) -> str:
+    """This page with the chosen clusters in its filter: what is acted on below must be what the filter says."""
+    asked = request.GET.copy()
+    asked["q"] = of_clusters(query, clusters)
+    return f"{request.path}?{asked.urlencode()}"
+
+
+def _groups(group: FailureGroup | None, clusters: Collection[str] | None) -> dict[str, object]:
+    found = (group,) if group else failure_groups(clusters)
     known = failure_facts([one.id for one in found], now=now())
     return {"groups": [(one, known.get(one.id)) for one in found]}
 

@@ -80,6 +80,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
     """The newest events; with `q` those that were looked for, by flow; with `view=stuck` those that do not go on."""
     text = request.GET.get("q", "").strip()[:LONGEST]
     view = "stuck" if request.GET.get("view") == "stuck" and not text else ""
+    within = shell.scope(request)
     facts: dict[str, object] = {"query": text, "view": view}
     if text:
         found = _search(request, text)
@@ -89,14 +90,15 @@ def event_list(request: HttpRequest) -> HttpResponse:
         facts |= {**_results(request, found), "leads_to": there}
     elif view:
         known = limits()
-        facts |= {"limits": known, "stuck": stuck_events(known, now=now())}
+        stuck = [each for each in stuck_events(known, now=now()) if within.holds(each.limit.cluster)]
+        facts |= {"limits": [each for each in known if within.holds(each.cluster)], "stuck": stuck}
         facts["may_limit"] = can(request.user, Action.SET_LIMITS)
     else:
-        facts["recent"] = newest_events(limit=N_NEWEST)
+        facts["recent"] = newest_events(limit=N_NEWEST, clusters=within.chosen)
     if shell.wants_part(request, "results"):
-        return render(request, "events/results.html", facts)
+        return render(request, "events/results.html", {**facts, "clusters": within})
     crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(text)] if text else [shell.Crumb("Events")]
-    return shell.page(request, "events/events.html", facts, section="events", crumbs=crumbs, streams=" ")
+    return shell.page(request, "events/events.html", facts, section="events", crumbs=crumbs, streams=" ", within=within)
 
 
 def _search(request: HttpRequest, text: str) -> Found:

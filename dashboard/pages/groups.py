@@ -23,6 +23,7 @@ TABS = (("lag", "Lag"), ("partitions", "Partitions"), ("members", "Members"), ("
 _COLUMNS = {
     "health": lambda row: (badness(row.health.level), row.lag_seconds or 0, row.lag or 0),
     "name": lambda row: row.name,
+    "cluster": lambda row: row.cluster,
     "topics": lambda row: len(row.readings),
     "members": lambda row: row.n_members,
     "lag": lambda row: row.lag_seconds if row.lag_seconds is not None else row.lag,
@@ -36,8 +37,8 @@ _COLUMNS = {
 @needs(Action.VIEW)
 def group_list(request: HttpRequest) -> HttpResponse:
     """All groups of the window, filtered by `q` and sorted by `sort`."""
-    span = shell.window(request)
-    found = groups(span, now=now())
+    span, within = shell.window(request), shell.scope(request)
+    found = groups(span, now=now(), clusters=within.chosen)
     words = request.GET.get("q", "")[:LONGEST].split()
     kept = [row for row in found.items if all(_matches(row, word) for word in words)]
     return shell.page(
@@ -54,20 +55,22 @@ def group_list(request: HttpRequest) -> HttpResponse:
         span=span,
         as_of=found.freshness.scanned_at,
         delayed=found.freshness.scan_delayed,
-        streams=shell.stream("groups", span),
+        streams=shell.stream("groups", span, within.chosen),
         source="scan",
+        within=within,
     )
 
 
 @needs(Action.VIEW)
 def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """One group, by tab; parts: `charts` (JSON), `standing`. `why` opens the samples behind one verdict."""
-    span = shell.window(request)
+    span, within = shell.window(request), shell.scope(request)
     page = group(cluster, name, span, now=now(), why=_asked(request.GET.get("why", "")))
     if page is None:
         raise Http404(f"There is no group {name} on {cluster}.")
     if shell.wants_part(request, "standing"):
-        return render(request, "groups/standing.html", {"group": page, "span": span})
+        about = shell.standing(within, span, [cluster])
+        return render(request, "groups/standing.html", {"group": page, "span": span, **about})
     lines, marks = group_series(cluster, page.number, span), marks_of_group(page.number, span)
     charts = {
         "ages": chart(lines, lines.ages, "s"),
@@ -99,8 +102,10 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         span=span,
         as_of=page.freshness.scanned_at,
         delayed=page.freshness.scan_delayed,
-        streams=shell.stream("groups", span),
+        streams=shell.stream("groups", span, [cluster] if within.are_several else None),
         source="scan",
+        within=within,
+        about=[cluster],
     )
 
 

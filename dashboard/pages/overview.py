@@ -98,8 +98,8 @@ class Asked:
 @needs(Action.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """The graph with its table twin; parts: `graph` (JSON), `panel`, `attention`."""
-    span = shell.window(request)
-    drawn = graph(span, now=now())
+    span, within = shell.window(request), shell.scope(request)
+    drawn = graph(span, now=now(), clusters=within.chosen)
     asked = _asked(request)
     narrow = narrowed(drawn, find=asked.filters[0], hide=asked.filters[1], focus=asked.focus)
     data = {**wire.graph(drawn), "found": narrow.found, "left_out": sorted(narrow.left_out)}
@@ -113,7 +113,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     }
     for part in ("panel", "attention"):
         if shell.wants_part(request, part):
-            return render(request, f"overview/{part}.html", {**facts, "range": shell.time_range(request, span)})
+            facts |= {"range": shell.time_range(request, span), "clusters": within}
+            return render(request, f"overview/{part}.html", facts)
     return shell.page(
         request,
         "overview/overview.html",
@@ -123,7 +124,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         span=span,
         as_of=drawn.as_of,
         delayed=drawn.freshness.delayed,
-        streams=shell.stream("graph", span),
+        streams=shell.stream("graph", span, within.chosen),
+        within=within,
     )
 
 

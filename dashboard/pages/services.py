@@ -43,8 +43,8 @@ _COLUMNS = {
 @needs(Action.VIEW)
 def service_list(request: HttpRequest) -> HttpResponse:
     """All services of the window, filtered by `q` and sorted by `sort`."""
-    span = shell.window(request)
-    found = services(span, now=now())
+    span, within = shell.window(request), shell.scope(request)
+    found = services(span, now=now(), clusters=within.chosen)
     words = request.GET.get("q", "")[:LONGEST].split()
     kept = [row for row in found.items if all(_matches(row, word) for word in words)]
     facts = {
@@ -64,14 +64,15 @@ def service_list(request: HttpRequest) -> HttpResponse:
         span=span,
         as_of=found.freshness.as_of,
         delayed=found.freshness.delayed,
-        streams=shell.stream("graph", span),
+        streams=shell.stream("graph", span, within.chosen),
+        within=within,
     )
 
 
 @needs(Action.VIEW)
 def service_page(request: HttpRequest, name: str) -> HttpResponse:
     """One service, by tab; parts: `charts` (JSON), `live` with the standing and what it reads and writes."""
-    span, moment = shell.window(request), now()
+    span, within, moment = shell.window(request), shell.scope(request), now()
     page = service(name, span, now=moment)
     if page is None:
         raise Http404(f"There is no service {name}.")
@@ -85,7 +86,8 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         fresh = {"as_of": iso(page.freshness.as_of), "delayed": page.freshness.delayed}
         return JsonResponse({**found["charts"], "marks": found["shown_marks"], **fresh})
     if shell.wants_part(request, "live"):
-        return render(request, "services/live.html", {**facts, "span": span, "range": shell.time_range(request, span)})
+        facts |= {"span": span, "range": shell.time_range(request, span)}
+        return render(request, "services/live.html", facts | shell.standing(within, span, page.freshness.scanned))
     return shell.page(
         request,
         "services/service.html",
@@ -95,7 +97,9 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         span=span,
         as_of=page.freshness.as_of,
         delayed=page.freshness.delayed,
-        streams=shell.stream("graph", span),
+        streams=shell.stream("graph", span, sorted(page.freshness.scanned) if within.are_several else None),
+        within=within,
+        about=page.freshness.scanned,
     )
 
 

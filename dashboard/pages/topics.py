@@ -28,6 +28,7 @@ DEFAULT_SORT = "-in"
 _COLUMNS = {
     "health": lambda row: badness(row.health),
     "name": lambda row: row.name,
+    "cluster": lambda row: row.cluster,
     "in": lambda row: row.rate_in,
     "out": lambda row: row.slowest_rate,
     "lag": lambda row: row.lag_seconds if row.lag_seconds is not None else row.lag,
@@ -40,8 +41,8 @@ _COLUMNS = {
 @needs(Action.VIEW)
 def topic_list(request: HttpRequest) -> HttpResponse:
     """All topics of the window, filtered by `q` and sorted by `sort`."""
-    span = shell.window(request)
-    found = topics(span, now=now())
+    span, within = shell.window(request), shell.scope(request)
+    found = topics(span, now=now(), clusters=within.chosen)
     q = request.GET.get("q", "")[:LONGEST].strip()
     wanted, problem = _filter(q)
     kept = [row for row in found.items if wanted.matches(_subject(row))]
@@ -61,22 +62,24 @@ def topic_list(request: HttpRequest) -> HttpResponse:
         span=span,
         as_of=found.freshness.scanned_at,
         delayed=found.freshness.scan_delayed,
-        streams=shell.stream("topics", span),
+        streams=shell.stream("topics", span, within.chosen),
         source="scan",
+        within=within,
     )
 
 
 @needs(Action.VIEW)
 def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """One topic, by tab; parts: `charts` (JSON), `flow` with the standing above it."""
-    span = shell.window(request)
+    span, within = shell.window(request), shell.scope(request)
     number = number_of(cluster, name)
     page = topic(cluster, name, span, now=now()) if number is not None else None
     if number is None or page is None:
         return _absent(request, cluster, name)
     facts: dict[str, Any] = {"topic": page, "unit": "offsets" if page.unlike_events else "events"}
     if shell.wants_part(request, "flow"):
-        return render(request, "topics/fresh.html", {**facts, "span": span, "range": shell.time_range(request, span)})
+        facts |= {"span": span, "range": shell.time_range(request, span), **shell.standing(within, span, [cluster])}
+        return render(request, "topics/fresh.html", facts)
     if shell.wants_part(request, "charts"):
         charts = _charts(cluster, number, span)
         fresh = {"as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed}
@@ -99,8 +102,10 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         span=span,
         as_of=page.freshness.scanned_at,
         delayed=page.freshness.scan_delayed,
-        streams=shell.stream("topics", span),
+        streams=shell.stream("topics", span, [cluster] if within.are_several else None),
         source="scan",
+        within=within,
+        about=[cluster],
     )
 
 

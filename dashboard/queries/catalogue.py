@@ -1,8 +1,8 @@
 """Names, roles and states behind the ids of the observation tables, read once per question."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -46,6 +46,15 @@ class Catalogue:
     standing: Mapping[tuple[int, int], Behind]
     open_letters: Mapping[int, int]
     places: Mapping[str, tuple[float, float]]
+
+    def only(self, clusters: Collection[str] | None) -> "Catalogue":
+        """What is of these clusters; None is all."""
+        if clusters is None:
+            return self
+        topics = {number: topic for number, topic in self.topics.items() if topic.cluster in clusters}
+        groups = {number: group for number, group in self.groups.items() if group.cluster in clusters}
+        standing = {pair: behind for pair, behind in self.standing.items() if pair[0] in topics}
+        return replace(self, topics=topics, groups=groups, standing=standing)
 
     def behind(self, topic_id: int, group_id: int | None) -> Behind | None:
         """How far a group is behind on a topic; None where it never committed there or is not known."""

@@ -1,6 +1,6 @@
 """Lists of events: the newest of a topic, or of all."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,12 +68,18 @@ def recent_events(
         return event_rows(cursor.fetchall())[:limit]
 
 
-def newest_events(*, limit: int = 100) -> tuple[EventRow, ...]:
+def newest_events(*, limit: int = 100, clusters: Collection[str] | None = None) -> tuple[EventRow, ...]:
     """The newest events of all topics that are not internal, newest first: those of the newest batches.
 
-    So many batches that both spans and records suffice, at most 40. Two statements.
+    So many batches that both spans and records suffice, at most 40. Of `clusters` alone where that is not None: then
+    all 40, for most may be of others. Two statements.
     """
-    parameters = {"batches": NEWEST_BATCHES, "all": MOST_READ, "enough": ENOUGH}
+    parameters = {
+        "batches": NEWEST_BATCHES,
+        "all": MOST_READ,
+        "enough": ENOUGH if clusters is None else MOST_READ,
+        "clusters": None if clusters is None else list(clusters),
+    }
     with by_index(), connection.cursor() as cursor:
         cursor.execute(_NEWEST, parameters)
         return event_rows(cursor.fetchall())[:limit]
@@ -112,6 +118,7 @@ from (
     order by s.stored_at desc limit %(all)s)
 ) x
 join topic t on t.id = x.topic_id and t.deleted_at is null and t.role <> 3 join cluster c on c.id = t.cluster_id
+where %(clusters)s::text[] is null or c.name = any(%(clusters)s)
 """
 
 

@@ -34,13 +34,17 @@ class FailureGroup:
     n_keys: int
 
 
-def failure_groups() -> tuple[FailureGroup, ...]:
-    """The groups that wait for somebody first, then by the newest death; at most 500. One statement."""
+def failure_groups(clusters: Collection[str] | None = None) -> tuple[FailureGroup, ...]:
+    """The groups that wait for somebody first, then by the newest death; at most 500. One statement.
+
+    Of `clusters` alone where that is not None.
+    """
+    wanted = None if clusters is None else list(clusters)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{_GROUPS} where g.merged_into is null"
+            f"{_GROUPS} where g.merged_into is null and (%(clusters)s::text[] is null or c.name = any(%(clusters)s))"
             " order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %(limit)s",
-            {"open": list(_OPEN), "limit": MOST_GROUPS},
+            {"open": list(_OPEN), "limit": MOST_GROUPS, "clusters": wanted},
         )
         return tuple(_group(row) for row in cursor.fetchall())
 

@@ -1,6 +1,8 @@
 """How old the numbers are: "as of" per source, and which source is late."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -13,13 +15,18 @@ _FOLD_LEAST_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When spans were last folded and brokers last scanned; None is never."""
+    """When spans were last folded and brokers last scanned; None is never.
+
+    `scanned`: by cluster, of those that are observed. `late`: those whose last scan is. `scanned_at` is the oldest.
+    """
 
     folded_at: datetime | None
     scanned_at: datetime | None
     fold_delayed: bool
     scan_delayed: bool
     seq: int
+    scanned: Mapping[str, datetime] = field(default_factory=dict)
+    late: frozenset[str] = frozenset()
 
     @property
     def as_of(self) -> datetime | None:
@@ -32,22 +39,35 @@ class Freshness:
         """Whether any source is later than 2.5 times its cadence."""
         return self.fold_delayed or self.scan_delayed
 
+    def only(self, clusters: Collection[str] | None) -> "Freshness":
+        """Of what concerns these clusters; None is all."""
+        if clusters is None:
+            return self
+        scanned = {name: at for name, at in self.scanned.items() if name in clusters}
+        late = self.late & scanned.keys()
+        oldest = min(scanned.values(), default=None)
+        return replace(self, scanned_at=oldest, scan_delayed=bool(late), scanned=scanned, late=late)
+
 
 def freshness(*, now: datetime) -> Freshness:
     """One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select as_of, seq, (select min(s.at) from cluster c cross join lateral (select sampled_at at from scan"
-            " where cluster_id = c.id and ok order by sampled_at desc limit 1) s) from fold_state"
+            "select as_of, seq, (select jsonb_object_agg(c.name, s.at)::text from cluster c cross join lateral"
+            " (select sampled_at at from scan where cluster_id = c.id and ok order by sampled_at desc limit 1) s"
+            " where c.is_observed) from fold_state"
         )
-        row = cursor.fetchone()
-    folded_at, seq, scanned_at = row
+        folded_at, seq, text = cursor.fetchone()
+    scanned = {name: datetime.fromisoformat(at) for name, at in json.loads(text or "{}").items()}
+    late = frozenset(name for name, at in scanned.items() if _late(at, settings.WEIR_SAMPLE_SECONDS, now))
     return Freshness(
         folded_at,
-        scanned_at,
+        min(scanned.values(), default=None),
         _late(folded_at, max(settings.WEIR_FOLD_SECONDS, _FOLD_LEAST_SECONDS), now),
-        _late(scanned_at, settings.WEIR_SAMPLE_SECONDS, now),
+        bool(late),
         seq,
+        scanned,
+        late,
     )
 
 

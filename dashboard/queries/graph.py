@@ -1,7 +1,7 @@
 """The service graph: who writes to which topic, who reads it, how fast, how healthy, and how we know."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,6 +32,7 @@ class Node:
     lag: int | None
     lag_seconds: float | None
     guessed: bool
+    shown_name: str = ""  # with the cluster where another one has the same name
     x: float | None = None
     y: float | None = None
     estimated: bool = False  # a rate of it is told from sampled spans
@@ -118,13 +119,24 @@ class Facts:
     rate_seconds: float  # that the spans' rates are taken over; 0 where none is known
     spent: Mapping[EdgeKey, Latency]
 
+    def scanned_at(self, topic_id: int) -> datetime | None:
+        """When the broker that has the topic was last seen."""
+        return self.fresh.scanned.get(self.names.topics[topic_id].cluster)
 
-def facts(window: Window, *, now: datetime) -> Facts:
-    """Ten statements, however large the graph is. Of the past, lags are those of then, and no state is judged."""
-    fresh, names = freshness(now=now), catalogue()
+
+def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = None) -> Facts:
+    """Ten statements, however large the graph is. Of the past, lags are those of then, and no state is judged.
+
+    `clusters`: the names of those whose topics and groups are wanted; None is all.
+    """
+    fresh, names = freshness(now=now).only(clusters), catalogue().only(clusters)
     groups = offsets.group_progress(window)
     if not window.live:
-        then = {pair: progress.behind for pair, progress in groups.items() if progress.behind is not None}
+        then = {
+            pair: progress.behind
+            for pair, progress in groups.items()
+            if progress.behind is not None and pair[0] in names.topics
+        }
         names = replace(names, standing=then)
     step = traced.steps(window, now=now).last
     rate_from, rate_to = traced.rate_span(window, as_of=fresh.folded_at, step=step)
@@ -140,9 +152,9 @@ def facts(window: Window, *, now: datetime) -> Facts:
     )
 
 
-def graph(window: Window, *, now: datetime, idle: bool = False) -> Graph:
-    """The graph of `window`. With `idle`, topics without traffic are in it, too."""
-    return drawn(facts(window, now=now), idle=idle)
+def graph(window: Window, *, now: datetime, idle: bool = False, clusters: Collection[str] | None = None) -> Graph:
+    """The graph of `window`. With `idle`, topics without traffic are in it, too; of `clusters` alone where not None."""
+    return drawn(facts(window, now=now, clusters=clusters), idle=idle)
 
 
 def drawn(known: Facts, *, idle: bool) -> Graph:
@@ -150,7 +162,7 @@ def drawn(known: Facts, *, idle: bool) -> Graph:
     found = [_traced(edge, known) for edge in known.spans if edge.topic_id in known.names.topics]
     explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
     found += [
-        _from_offsets(progress, known.names, known.fresh.scanned_at)
+        _from_offsets(progress, known)
         for pair, progress in known.groups.items()
         if pair not in explained and pair[1] in known.names.groups and _has_life(progress, known.names)
     ]
@@ -175,7 +187,7 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
     produce = edge.kind == traced.PRODUCE
     group = names.groups.get(edge.group_id) if edge.group_id else None
     behind = names.behind(edge.topic_id, edge.group_id)
-    health = of_edge(edge.messages, edge.errors, behind, as_of=known.fresh.scanned_at)
+    health = of_edge(edge.messages, edge.errors, behind, as_of=known.scanned_at(edge.topic_id))
     latency = known.spent.get((edge.kind, edge.service_id, edge.group_id, edge.topic_id))
     progress = known.groups.get((edge.topic_id, edge.group_id)) if edge.group_id else None
     rate, is_estimate = _rate(edge, progress, known)
@@ -217,10 +229,11 @@ def _rate(edge: traced.TracedEdge, progress: offsets.GroupProgress | None, known
     return ((edge.n_rate + edge.n_rate_more) / known.rate_seconds if known.rate_seconds else None), True
 
 
-def _from_offsets(progress: offsets.GroupProgress, names: Catalogue, as_of: datetime | None) -> Edge:
+def _from_offsets(progress: offsets.GroupProgress, known: Facts) -> Edge:
+    names = known.names
     topic, group = names.topics[progress.topic_id].id, names.groups[progress.group_id]
     behind = names.behind(progress.topic_id, progress.group_id)
-    health = of_edge(progress.messages, None, behind, as_of=as_of)
+    health = of_edge(progress.messages, None, behind, as_of=known.scanned_at(progress.topic_id))
     return Edge(
         id=f"{topic}>{group.id}",
         source=topic,
@@ -261,7 +274,13 @@ def _nodes(found: Iterable[Edge], known: Facts, busy: set[str]) -> list[Node]:
     for identity in sorted(busy):
         if not identity.startswith("topic:"):
             nodes.append(_party_node(identity, names, into[identity], out[identity]))
-    return [replace(node, x=spot[0], y=spot[1]) if (spot := names.places.get(node.id)) else node for node in nodes]
+    of_name = Counter((node.kind, node.name) for node in nodes if node.cluster)
+    return [_placed(node, names, is_shared=of_name[node.kind, node.name] > 1) for node in nodes]
+
+
+def _placed(node: Node, names: Catalogue, *, is_shared: bool) -> Node:
+    x, y = names.places.get(node.id, (None, None))
+    return replace(node, x=x, y=y, shown_name=f"{node.name} · {node.cluster}" if is_shared else node.name)
 
 
 def _topic_node(topic_id: int, known: Facts, readers: list[Edge]) -> Node:

@@ -98,7 +98,7 @@ def group(
 
     `why`: the topic, and the partition of it, whose verdict is to be explained.
     """
-    known = facts(window, now=now)
+    known = facts(window, now=now, clusters=[cluster])
     number = next((key for key, g in known.names.groups.items() if (g.cluster, g.name) == (cluster, name)), None)
     if number is None:
         return None

@@ -1,6 +1,6 @@
 """Consumer groups: each with everything it reads, how far behind it is, where that goes, and what it may lose."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
@@ -113,12 +113,12 @@ class Groups:
     freshness: Freshness
 
 
-def groups(window: Window, *, now: datetime, after: str = "") -> Groups:
+def groups(window: Window, *, now: datetime, after: str = "", clusters: Collection[str] | None = None) -> Groups:
     """Every group that reads a living topic, and those that cannot be read, by id, behind `after`; at most 1,000.
 
     Twelve statements, one more where topics have size limits.
     """
-    known = facts(window, now=now)
+    known = facts(window, now=now, clusters=clusters)
     rows = sorted(group_rows(known), key=lambda row: row.id)
     behind = [row for row in rows if row.id > after]
     return Groups(tuple(behind[:LIMIT]), len(rows), len(behind) > LIMIT, known.fresh)
@@ -169,7 +169,7 @@ def _reading(
     topic, progress = known.names.topics[topic_id], known.groups.get((topic_id, group_id))
     written = known.topics.get(topic_id)
     pace = Pace(written.rate if written else None, progress.rate if progress else None)
-    own = of_behind(behind, as_of=known.fresh.scanned_at)
+    own = of_behind(behind, as_of=known.scanned_at(topic_id))
     return Reading(
         topic.id,
         topic.name,

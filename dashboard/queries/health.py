@@ -1,12 +1,14 @@
 """Whether Weir itself keeps up: what each part last said of itself."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
+from dashboard.queries.clusters import scope
 from dashboard.queries.freshness import LATE, Freshness, freshness
 
 MOST_DROPS = 10
@@ -37,9 +39,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ClusterHealth:
-    """What the last scans of a cluster brought."""
+    """What the last scans of a cluster brought. `state` as in queries.clusters."""
 
     name: str
+    state: str
     last_ok_at: datetime | None
     last_failure: str
     n_topics: int | None
@@ -89,7 +92,7 @@ class HealthPage:
 
 
 def health(*, now: datetime) -> HealthPage:
-    """State of all parts. Seven statements."""
+    """State of all parts. Eight statements."""
     fresh = freshness(now=now)
     parts = _parts(now)
     with connection.cursor() as cursor:
@@ -106,14 +109,20 @@ def health(*, now: datetime) -> HealthPage:
             [now - timedelta(minutes=1)],
         )
         newest, n_spans = cursor.fetchone()
-    bad = [part for part in parts if part.state != "ok"]
+    bad, clusters = [part for part in parts if part.state != "ok"], _clusters(now)
+    silent = [each for each in clusters if each.state == "silent"]
+    told = {f"{each.name} does not answer" for each in silent}  # by the sampler, in its own words
+    others = [part for part in bad if part.name != "sample" or part.sentence.partition(":")[0] not in told]
     disk = _disk()
     problem = disk.problem if disk else ""
+    said = (
+        problem if problem and not others else _sentence(others, fresh.only(_answering(clusters)), newest, n_spans, now)
+    )
     return HealthPage(
         not bad and not fresh.delayed and not problem,
-        problem if problem and not bad else _sentence(bad, fresh, newest, n_spans, now),
+        " ".join([*map(_silence, silent), said]),
         parts,
-        _clusters(),
+        clusters,
         size,
         waiting,
         undecodable,
@@ -122,6 +131,15 @@ def health(*, now: datetime) -> HealthPage:
         fresh,
         disk,
     )
+
+
+def _answering(clusters: Iterable[ClusterHealth]) -> set[str]:
+    return {each.name for each in clusters if each.state != "silent"}
+
+
+def _silence(cluster: ClusterHealth) -> str:
+    since = f" not answered since {cluster.last_ok_at:%H:%M:%S} UTC." if cluster.last_ok_at else " never answered."
+    return f"Cluster {cluster.name} has{since}"
 
 
 def _disk() -> Disk | None:
@@ -190,7 +208,8 @@ def _part(
     return Part(name, instance, state, at, sentence, limit, MEANS.get(name, ""), json.loads(value))
 
 
-def _clusters() -> tuple[ClusterHealth, ...]:
+def _clusters(now: datetime) -> tuple[ClusterHealth, ...]:
+    states = {each.name: each.state for each in scope((), now=now).clusters}
     with connection.cursor() as cursor:
         cursor.execute(
             "select c.name, good.sampled_at, coalesce(bad.reason, ''), good.n_topics, good.n_groups, good.wall_ms"
@@ -199,6 +218,6 @@ def _clusters() -> tuple[ClusterHealth, ...]:
             "   and s.ok order by sampled_at desc limit 1) good on true"
             " left join lateral (select reason from scan s where s.cluster_id = c.id and not s.ok"
             "   and s.sampled_at > coalesce(good.sampled_at, '-infinity') order by sampled_at desc limit 1) bad on true"
-            " where c.id > 0 order by 1"
+            " where c.is_observed order by 1"
         )
-        return tuple(ClusterHealth(*row) for row in cursor.fetchall())
+        return tuple(ClusterHealth(name, states.get(name, "new"), *rest) for name, *rest in cursor.fetchall())

@@ -6,7 +6,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.domain.keys import key_hash
@@ -72,6 +72,18 @@ _NOT_MASKED = "t.name <> all(%(masked)s) and coalesce(o.name, '') <> all(%(maske
 def of_topic(cluster: str, name: str) -> str:
     """The text that finds the letters in exactly this dead-letter topic."""
     return f'topic:"{name}" cluster:"{cluster}"'
+
+
+def of_clusters(text: str, clusters: Collection[str]) -> str:
+    """The same text for the letters of these clusters alone."""
+    alternatives: list[list[str]] = [[]]
+    for found in _TOKEN.finditer(text):
+        if found[0] == "or":
+            alternatives.append([])
+        else:
+            alternatives[-1].append(found[0])
+    each = ([*terms, f'cluster:"{name}"'] for terms in alternatives for name in sorted(clusters))
+    return " or ".join(" ".join(terms) for terms in each)
 
 
 def _all(parts: list[str]) -> str:

@@ -143,6 +143,7 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
     sides = _sides(pairs, edges, number, known)
     versions, took = version_rows(number, window, now=now)
     silence = _silence(number, until=window.to_at)
+    fresh = known.fresh.only({side.topic.cluster for _, side in sides} or None)
     return ServicePage(
         number,
         identity,
@@ -160,8 +161,8 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
         failure_groups_of({group for _, _, group in pairs if group}, limit=MOST_FAILURES),
         first_at,
         silence,
-        window.live and not drawn.freshness.fold_delayed and silence.is_odd(now=now),
-        drawn.freshness,
+        window.live and not fresh.fold_delayed and silence.is_odd(now=now),
+        fresh,
     )
 
 

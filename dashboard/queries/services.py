@@ -1,7 +1,7 @@
 """Services: the list. Those that send traces, and those that are only guessed from a consumer group."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,16 +71,19 @@ class _Named:
     versions: tuple[Version, ...]
 
 
-def services(window: Window, *, now: datetime, after: str = "") -> Services:
+def services(window: Window, *, now: datetime, after: str = "", clusters: Collection[str] | None = None) -> Services:
     """Every service, and every group that no service explains, by id, behind the id `after`; at most 1,000.
 
-    Twelve statements.
+    Of those alone that ever touched `clusters`, where that is not None. Twelve statements, one more with `clusters`.
     """
-    known = facts(window, now=now)
+    known = facts(window, now=now, clusters=clusters)
     drawn = graph.drawn(known, idle=True)
     nodes = {node.id: node for node in drawn.nodes if node.kind != "topic"}
     touching = _touching(drawn)
-    named, letters = _named(), _letters()
+    named, letters = _named(), _letters(clusters)
+    if clusters is not None:
+        there = _touching_topics(known.names.topics)
+        named = {number: each for number, each in named.items() if number in there}
     rows = [
         _traced(identities.service_id(each.namespace, each.name), each, nodes, touching, letters.get(number, 0), window)
         for number, each in named.items()
@@ -184,7 +187,14 @@ def _named() -> dict[int, _Named]:
     return found
 
 
-def _letters() -> dict[int, int]:
+def _touching_topics(topics: Iterable[int]) -> set[int]:
+    """Services that ever wrote to or read one of these. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select distinct service_id from edge where topic_id = any(%s)", [list(topics)])
+        return {number for (number,) in cursor.fetchall()}
+
+
+def _letters(clusters: Collection[str] | None) -> dict[int, int]:
     """Open dead letters by the service whose groups they failed in. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -192,6 +202,8 @@ def _letters() -> dict[int, int]:
             "   select service_id, group_id from edge where kind = 2 and service_id is not null"
             "   union select service_id, group_id from group_hint) x"
             " join failure_group g on g.group_id = x.group_id and g.merged_into is null"
-            " join failure_count c on c.failure_group_id = g.id and c.status in (0, 5) and c.n > 0 group by 1"
+            "  and (%s::text[] is null or g.cluster_id in (select id from cluster where name = any(%s)))"
+            " join failure_count c on c.failure_group_id = g.id and c.status in (0, 5) and c.n > 0 group by 1",
+            [None if clusters is None else list(clusters), list(clusters or ())],
         )
         return dict(cursor.fetchall())

@@ -1,5 +1,6 @@
 """What ticks on a page, as one body per stream: names, numbers and states only, fit for every viewer."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,9 +20,9 @@ class Tick:
     body: dict[str, dict[str, Any]]
 
 
-def graph_tick(window_seconds: int, *, now: datetime) -> Tick:
+def graph_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
     """The graph of the last `window_seconds`."""
-    drawn = graph(_live(window_seconds, now), now=now)
+    drawn = graph(_live(window_seconds, now), now=now, clusters=clusters)
     return Tick(
         drawn.as_of,
         {
@@ -32,17 +33,17 @@ def graph_tick(window_seconds: int, *, now: datetime) -> Tick:
     )
 
 
-def topics_tick(window_seconds: int, *, now: datetime) -> Tick:
+def topics_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
     """The list of topics of the last `window_seconds`."""
-    found = topics(_live(window_seconds, now), now=now)
+    found = topics(_live(window_seconds, now), now=now, clusters=clusters)
     rows = {row.id: wire.topic_row(row) for row in found.items}
     about = {"n_all": found.n_all, "truncated": found.truncated, "delayed": found.freshness.scan_delayed}
     return Tick(found.freshness.scanned_at, {"topics": rows, "about": {"topics": about}})
 
 
-def groups_tick(window_seconds: int, *, now: datetime) -> Tick:
+def groups_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
     """The list of groups of the last `window_seconds`."""
-    found = groups(_live(window_seconds, now), now=now)
+    found = groups(_live(window_seconds, now), now=now, clusters=clusters)
     about = {"n_all": found.n_all, "truncated": found.truncated, "delayed": found.freshness.scan_delayed}
     rows = {row.id: wire.group_row(row) for row in found.items}
     return Tick(found.freshness.scanned_at, {"groups": rows, "about": {"groups": about}})

@@ -103,7 +103,7 @@ class TopicPage:
 
 def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPage | None:
     """Facts of the living topic with this name, or None. Fifteen statements, one more with a size limit."""
-    known = facts(window, now=now)
+    known = facts(window, now=now, clusters=[cluster])
     drawn = graph.drawn(known, idle=True)
     number = next((key for key, t in known.names.topics.items() if (t.cluster, t.name) == (cluster, name)), None)
     if number is None:

@@ -1,5 +1,6 @@
 """Topics: the list."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,12 +59,12 @@ class Topics:
     freshness: Freshness
 
 
-def topics(window: Window, *, now: datetime, after: str = "") -> Topics:
+def topics(window: Window, *, now: datetime, after: str = "", clusters: Collection[str] | None = None) -> Topics:
     """Every living topic that is not internal, by id, behind the id `after`; at most 1,000.
 
-    Twelve statements, one more where topics have size limits.
+    Of `clusters` alone where that is not None. Twelve statements, one more where topics have size limits.
     """
-    known = facts(window, now=now)
+    known = facts(window, now=now, clusters=clusters)
     drawn, keeps, kept = graph.drawn(known, idle=True), _retention(), keeping()
     near = around(known, drawn)
     numbers = {name.id: number for number, name in known.names.topics.items()}

@@ -37,7 +37,7 @@ register.filter("percent", formats.percent)
 register.filter("tail", tail)
 
 STATUS_WORDS = {"ok": "OK", "degraded": "Degraded", "failing": "Failing", "idle": "Idle", "unknown": "Unknown"}
-_CARRIED = ("from", "to")
+_CARRIED = ("from", "to", "cluster")
 _STEADY = 0.5  # events per second
 
 
@@ -278,11 +278,11 @@ def _imports() -> dict[str, object]:
 
 
 def _with_range(request: HttpRequest, url: str, query: Mapping[str, object]) -> str:
-    kept = {name: request.GET[name] for name in _CARRIED if request.GET.get(name)}
+    kept: dict[str, object] = {name: request.GET.getlist(name) for name in _CARRIED if request.GET.get(name)}
     kept |= {name.rstrip("_"): str(value) for name, value in query.items() if value not in (None, "")}
     if not kept:
         return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(kept)}"
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(kept, doseq=True)}"
 
 
 def _iso(value: datetime) -> str:

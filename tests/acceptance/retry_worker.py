@@ -76,8 +76,8 @@ class KilledBesideAFrozenBroker:
 
 
 @contextmanager
-def sender(how: list[str]) -> Iterator[Sender]:
-    with wiring.retry_sender() as made:
+def sender(cluster: str, how: list[str]) -> Iterator[Sender]:
+    with wiring.retry_sender(cluster) as made:
         if how[:1] == ["patient"]:
             yield made
             return
@@ -91,4 +91,4 @@ def sender(how: list[str]) -> Iterator[Sender]:
 
 
 if __name__ == "__main__":
-    dispatch(int(sys.argv[1]), lambda: sender(sys.argv[2:]), now=clock.now())
+    dispatch(int(sys.argv[1]), lambda cluster: sender(cluster, sys.argv[2:]), now=clock.now())

@@ -8,11 +8,11 @@ from django.db import connection
 
 
 class World:
-    """Names on demand, samples and rollups at given times. Everything in cluster `demo`."""
+    """Names on demand, samples and rollups at given times. Everything in one cluster."""
 
-    def __init__(self, at: datetime) -> None:
+    def __init__(self, at: datetime, cluster: str = "demo") -> None:
         self.at = at
-        self.cluster = self._one("insert into cluster (name) values ('demo') returning id")
+        self.cluster = self._one("insert into cluster (name) values (%s) returning id", cluster)
         self._run("update fold_state set as_of = %s, ran_at = %s", at, at)
 
     def topic(self, name: str, *, role: int = 0, first_at: datetime | None = None) -> int:

@@ -23,10 +23,10 @@ STACK = (
 
 
 class LetterWorld:
-    """Cluster demo: orders.created (2 partitions), its dead-letter topic, the groups billing and shipping."""
+    """A cluster: orders.created (2 partitions), its dead-letter topic, the groups billing and shipping."""
 
-    def __init__(self) -> None:
-        self.cluster = one("insert into cluster (name) values ('demo') returning id")
+    def __init__(self, cluster: str = "demo") -> None:
+        self.cluster = one("insert into cluster (name) values (%s) returning id", cluster)
         self.orders = self.topic("orders.created")
         self.dlq = self.topic("orders.created.dlq", role=1)
         self.billing = self.group("billing")

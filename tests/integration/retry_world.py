@@ -11,7 +11,8 @@ from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
 from collector.kafka.memory_rights import MemoryRights
 from collector.ports import Lookup, Partition, Publisher
-from collector.retry.dispatch import Sender, dispatch
+from collector.retry.dispatch import NotObserved, Sender, dispatch
+from collector.retry.patience import Patience
 from collector.retry.requests import Requested, retry
 from tests.integration.letter_world import AT, LetterWorld, dead_record, rows
 
@@ -63,11 +64,13 @@ class RetryWorld:
         looked = lookup or MemoryLookup(self.broker)
 
         @contextmanager
-        def sender() -> Iterator[Sender]:
+        def sender(cluster: str) -> Iterator[Sender]:
+            if cluster != self.cluster:
+                raise NotObserved(cluster)
             rights = MemoryRights(self.broker, read_only=read_only)
             yield Sender(looked, used, rights, self.cluster, "1@test", lambda: self.now, quiet_seconds=0)
 
-        dispatch(operation, sender, now=self.now)
+        dispatch(operation, sender, now=self.now, patience=Patience())
 
     def sent(self, topic: str = "orders.created") -> list[Record]:
         """Everything that Weir sent to the topic."""

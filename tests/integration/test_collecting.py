@@ -2,8 +2,9 @@
 
 import shutil
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -21,8 +22,9 @@ from collector.intake.taking import Intake
 from collector.intake.taps import TapReading, TapRules
 from collector.intake.working import Ended, Limits, Worker
 from collector.kafka.memory import MemoryLog
-from collector.ports import Taken
+from collector.ports import Identity, KafkaUnreachable, Taken
 from collector.store import broker_names, budget, members
+from collector.store.clusters import UNKNOWN
 from collector.store.positions import InputKind, input_row
 from collector.store.saving import Store
 from tests.integration.intake_world import NOW, SPOOL, World, rows, sends, stored_ids
@@ -70,7 +72,7 @@ def start(world: World) -> Iterator[Start]:
             limits=Limits(10, 1_000_000),
         )
         sources = [
-            Source(world.input_id, spool_worker, NamedTopics(spool_log, [SPOOL])),
+            Source(world.input_id, spool_worker, NamedTopics(lambda: spool_log, [SPOOL])),
             Source(taps_id, taps_worker, TappedTopics(cluster_id, rules, taps.know)),
         ]
         collector = Collector(sources, now=world.clock, lack=lack)
@@ -183,6 +185,55 @@ def test_a_topic_is_tapped_once_the_broker_has_confirmed_it(world: World, start:
         " join record_key k using (topic_id, kafka_partition, kafka_offset)"
     ) == [("orders.created", 1, 0, "o-1")]
     assert rows("select count(*)::int from record_body") == [(0,)]
+
+
+class Hung(MemoryLog):
+    """A broker that takes every question and answers none."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.broker)
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def identities(self, topics: Collection[str]) -> Mapping[str, Identity]:  # noqa: ARG002
+        self.asked.set()
+        self.let_go.wait(60)
+        raise KafkaUnreachable("no answer")
+
+
+def test_a_broker_that_hangs_keeps_no_other_input_waiting(world: World, start: Start) -> None:
+    """Neither the housekeeping, by whose heartbeat the others share, nor what is read of another cluster."""
+    hung, number = Hung(world), input_row(InputKind.OTLP_TOPIC, cluster_id=UNKNOWN, topic_name="*")
+    worker = Worker(
+        "otlp of west",
+        lambda: Intake(hung, AtOnce(Store()), SpoolReading(), number, world.clock),
+        limits=Limits(10, 1_000_000),
+    )
+    spool_log = MemoryLog(world.broker)
+    spool = Worker(
+        "spool",
+        lambda: Intake(spool_log, AtOnce(Store()), SpoolReading(), world.input_id, world.clock),
+        limits=Limits(10, 1_000_000),
+    )
+    sources = [
+        Source(number, worker, NamedTopics(lambda: hung, ["otlp_spans"]), is_needed=False),
+        Source(world.input_id, spool, NamedTopics(lambda: spool_log, [SPOOL])),
+    ]
+    collector = Collector(sources, now=world.clock)
+    try:
+        collector.start()
+        assert hung.asked.wait(30)
+        world.send(sends(1))
+        collector.step()
+        wait_until(lambda: stored_ids() == [1])
+        collector.step()
+        assert not hung.let_go.is_set()
+        wait_until(lambda: collector.is_ready)
+        assert len(members.live()) == 1
+        hung.let_go.set()
+        wait_until(lambda: collector.trouble == "otlp of west: no answer")
+    finally:
+        hung.let_go.set()
+        collector.stop()
 
 
 class Broken(MemoryLog):

@@ -33,6 +33,17 @@ def _sent(letter: int, world: LetterWorld, *, offset: int | None) -> uuid.UUID:
     return attempt
 
 
+def test_the_same_failure_on_two_clusters_is_two_groups_each_with_its_own_topic(world: LetterWorld) -> None:
+    world.park(dead_record(1), dead_record(2))
+    west = LetterWorld("west")
+    west.park(dead_record(1))
+    assert rows("select cluster_id, topic_id, group_id from failure_group order by 1") == [
+        (world.cluster, world.orders, world.billing),
+        (west.cluster, west.orders, west.billing),
+    ]
+    assert rows("select topic_id, n from failure_count order by 1") == [(world.dlq, 2), (west.dlq, 1)]
+
+
 def test_a_dead_letter_is_stored_with_all_that_its_headers_say(world: LetterWorld) -> None:
     world.park(dead_record(1))
     assert rows(

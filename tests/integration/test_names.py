@@ -124,7 +124,8 @@ def test_with_more_clusters_the_span_then_the_token_then_the_only_topic_decides(
         broker_names.set_cluster_kafka_id(cursor, east, "KAFKA-EAST")
         broker_names.set_cluster_kafka_id(cursor, west, "KAFKA-WEST")
         cursor.execute(
-            "insert into topic (cluster_id, name) values (%s, 'only.west'), (%s, 'both'), (%s, 'both')",
+            "insert into topic (cluster_id, name, kafka_id) select c, t, gen_random_uuid()"
+            " from (values (%s::smallint, 'only.west'), (%s, 'both'), (%s, 'both')) n(c, t)",
             [west, west, east],
         )
         cursor.execute(

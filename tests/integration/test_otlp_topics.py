@@ -1,6 +1,7 @@
 """OTLP that comes by Kafka topics, as an OpenTelemetry Collector writes them."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
@@ -24,15 +25,16 @@ ENCODINGS = {"otlp_spans": "otlp_proto", "spans.json": "otlp_json"}
 class Topics:
     """Both topics, and a collector that reads them."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Mapping[str, str] | None = None) -> None:
         self.broker, self.clock = MemoryBroker(), Clock()
         for name in ENCODINGS:
             self.broker.create(name, n_partitions=2)
         log = MemoryLog(self.broker)
         number = input_row(InputKind.OTLP_TOPIC, cluster_id=UNKNOWN, topic_name="*")
-        self.intake = Intake(log, AtOnce(Store()), OtlpTopicReading(ENCODINGS), number, self.clock)
-        self.topics = NamedTopics(log, [*ENCODINGS, "not.there"])
-        self.intake.assign(self.topics.places())
+        self.intake = Intake(log, AtOnce(Store()), OtlpTopicReading(ENCODINGS, sources=sources), number, self.clock)
+        self.topics = NamedTopics(lambda: log, [*ENCODINGS, "not.there"])
+        self.topics.look()
+        self.intake.assign(self.topics.places() or {})
 
     def put(self, topic: str, value: bytes, *, key: bytes | None = None, headers: Headers = ()) -> None:
         self.broker.append(Record(topic, 1, 0, NOW, 1, key, value, headers))
@@ -117,6 +119,15 @@ def test_a_source_that_a_record_claims_is_not_believed() -> None:
     world.put("otlp_spans", sends(1), headers=(("source", b"foreign"),))
     world.take()
     assert rows("select c.name from topic t join cluster c on c.id = t.cluster_id where t.id > 0") == [("?",)]
+
+
+def test_spans_of_an_input_that_says_whose_they_are_belong_there() -> None:
+    rows("insert into cluster (name) values ('ours'), ('theirs') returning id")
+    rows("insert into declared values ('inputs', 'gateway', '{\"spans_of\": \"theirs\"}') returning name")
+    world = Topics(sources={"otlp_spans": "input:gateway"})
+    world.put("otlp_spans", sends(1))
+    world.take()
+    assert rows("select c.name from topic t join cluster c on c.id = t.cluster_id where t.id > 0") == [("theirs",)]
 
 
 def _alone(span: Span) -> bytes:

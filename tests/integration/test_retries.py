@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,13 +14,16 @@ from collector.domain.positions import Position
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
-from collector.ports import Outgoing
+from collector.ports import KafkaUnreachable, Outgoing
 from collector.retry import drafts, outcomes
+from collector.retry.dispatch import Sender, dispatch
+from collector.retry.patience import Patience
 from collector.retry.plans import plan
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NotAllowed, NothingToSend, TokenReused
+from collector.store import retries
 from collector.store.retries import sole_sender
-from tests.integration.letter_world import AT, dead_record, one, rows
+from tests.integration.letter_world import AT, LetterWorld, dead_record, one, rows
 from tests.integration.retry_world import RetryWorld, click, counts_fit
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -274,7 +278,49 @@ def test_nothing_is_sent_to_another_cluster_than_the_one_it_was_asked_for(world:
     world.cluster = "another"
     world.send(asked.id)
     assert world.sent() == []
-    assert rows("select status, outcome from retry_item") == [(7, "Its cluster demo is not the observed one any more.")]
+    assert rows("select status, outcome from retry_item") == [(7, "Its cluster demo is not observed any more.")]
+
+
+def test_letters_of_two_clusters_are_no_single_retry(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    both = LetterWorld("west").park(dead_record(1))
+    with pytest.raises(NotAllowed, match=r"of the clusters demo, west\. One retry sends to one"):
+        click(*both)
+    assert click(letter).id
+    assert click(*(set(both) - {letter}), token="t2").id
+
+
+def test_a_letter_whose_cluster_was_taken_out_is_not_sent(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    rows("update cluster set is_observed = false where name = 'demo' returning id")
+    with pytest.raises(NothingToSend, match="Their cluster demo is not observed any more"):
+        click(letter)
+
+
+def test_operations_of_a_silent_cluster_leave_the_others_their_turn_and_are_not_asked_about_each_time(
+    world: RetryWorld,
+) -> None:
+    letters = world.letters.park(*(dead_record(n) for n in range(5)))
+    silent = [click(letter, token=f"demo {letter}").id for letter in letters]
+    west = LetterWorld("west").park(dead_record(6))
+    last = click(*(set(west) - set(letters)), token="west").id
+    assert [(each.id, each.cluster) for each in retries.unfinished()] == [
+        (silent[0], "demo"),
+        (last, "west"),
+        (silent[1], "demo"),
+        (silent[2], "demo"),
+    ]
+    asked: list[str] = []
+    patience = Patience()
+
+    def nobody(cluster: str) -> AbstractContextManager[Sender]:
+        asked.append(cluster)
+        raise KafkaUnreachable("nobody there")
+
+    for operation in (*silent, last):
+        dispatch(operation, nobody, now=AT, patience=patience)
+    assert asked == ["demo", "west"]
+    assert rows("select trouble from retry_operation where id = %s", silent[0]) == [("nobody there",)]
 
 
 def test_a_claim_on_another_cluster_is_unknown_because_nobody_can_look_there(world: RetryWorld) -> None:

@@ -64,6 +64,18 @@ def watched(clean_tables: None) -> Watched:
     return found
 
 
+def test_a_second_name_of_the_same_cluster_sees_nothing_and_says_which_it_is(watched: Watched) -> None:
+    watched.scan()
+    with connection.cursor() as cursor:
+        other = broker_names.cluster_row(cursor, "other")
+    sampler = Sampler(watched.broker, records=watched.broker, cluster_id=other, now=lambda: AT + timedelta(seconds=10))
+    said = "It is the same Kafka cluster as demo. Take one of the two out of the settings."
+    assert [sampler.tick() for _ in range(2)] == [said, said]
+    assert rows("select ok, reason from scan where cluster_id = %s", other) == [(False, said)]
+    assert rows("select count(*) from topic where cluster_id = %s", other) == [(0,)]
+    assert watched.scan() is None
+
+
 def test_a_scan_brings_topics_groups_and_the_cluster_id(watched: Watched) -> None:
     watched.broker.create_topic("__consumer_offsets", 4)
     watched.broker.create_topic("weir.spool", 3)

@@ -111,6 +111,19 @@ def test_the_command_makes_a_script_that_cannot_sign_in_and_keeps_a_file_that_wo
     assert tokens.find(file.read_text().strip(), now()) is not None
 
 
+def test_a_senders_token_may_say_which_cluster_its_spans_are_of() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("insert into cluster (name) values ('west') returning id")
+        west = cursor.fetchone()[0]
+    out = StringIO()
+    call_command("create_token", "shop", "--kind", "ingest", "--cluster", "west", stdout=out)
+    found = tokens.find(out.getvalue().strip(), now())
+    assert found is not None
+    assert found.cluster_id == west
+    with pytest.raises(CommandError, match="There is no cluster east"):
+        call_command("create_token", "shop", "--kind", "ingest", "--cluster", "east")
+
+
 def test_the_command_prints_the_token_once_and_refuses_another_role_under_the_same_name() -> None:
     out = StringIO()
     call_command("create_token", "scripts", "--role", "viewer", stdout=out)

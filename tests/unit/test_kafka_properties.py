@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.config.clusters import Cluster
-from collector.kafka.properties import Access, properties, resolved
+from collector.kafka.properties import Access, properties, resolved, sending
 from collector.kafka.secrets import secret
 from collector.ports import KafkaRefused
 
@@ -49,6 +49,20 @@ def test_secrets_are_in_no_text_of_an_access() -> None:
         Access("a:1", ca="s-1", key="s-2", key_password="s-3", password="s-4", token_url="s-5", client_secret="s-6")
     )
     assert "s-" not in shown
+
+
+def test_s46_retries_are_sent_as_the_user_that_the_cluster_names_for_them(tmp_path: Path) -> None:
+    cluster = Cluster(
+        "prod", ("kafka:9093",), tls=True, sasl="plain", username="reads", password="env:WEIR_SECRET_READS",
+        retry_username="writes", retry_password="env:WEIR_SECRET_WRITES",
+    )  # fmt: skip
+    environ = {"WEIR_SECRET_READS": "r", "WEIR_SECRET_WRITES": "w", "WEIR_SECRET_WRITES_FOR": "kafka:9093"}
+    reads = resolved(cluster, folder=tmp_path, environ=environ)
+    assert (reads.username, reads.password) == ("reads", "r")
+    sends = sending(reads, cluster, folder=tmp_path, environ=environ)
+    assert (sends.username, sends.password, sends.sasl, sends.tls) == ("writes", "w", "plain", True)
+    with pytest.raises(KafkaRefused, match="not meant for"):
+        sending(reads, cluster, folder=tmp_path, environ={**environ, "WEIR_SECRET_WRITES_FOR": "other:9093"})
 
 
 def test_s48_a_reference_leads_to_a_variable_its_file_or_a_file_in_the_folder(tmp_path: Path) -> None:

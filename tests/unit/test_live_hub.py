@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from dashboard.live import hub
+from dashboard.live import hub, streams
 from dashboard.live.outbox import Bell, Outbox
 from dashboard.queries.ticks import Tick
 
@@ -52,6 +52,29 @@ class Source:
     def __call__(self, name: str) -> Tick:
         self.n_reads += 1
         return Tick(AT, {"nodes": {"a": {"name": name, "rate": self.rate}}})
+
+
+def test_who_chooses_clusters_gets_a_stream_of_them_and_there_are_not_more_than_are_kept() -> None:
+    async def play() -> None:
+        first, second = Reader(), Reader()
+        live = hub.Hub(Source())
+        names = [f"graph:900:c{n}" for n in range(hub.MOST_STREAMS)]
+        assert live.want(first, names)
+        assert not live.want(second, ["graph:900:one-more"])
+        assert live.want(second, names[:1])
+        live.leave(first)
+        assert live.want(second, ["graph:900:one-more"])
+        assert (await second.next())["stream"].startswith("graph:900:")
+        live.leave(second)
+
+    asyncio.run(play())
+
+
+def test_a_streams_name_says_window_and_clusters() -> None:
+    assert streams.parse("graph:900") == ("graph", 900, None)
+    assert streams.parse("topics:300:prod,a%2Cb%3Ac") == ("topics", 300, frozenset({"prod", "a,b:c"}))
+    for wrong in ("graph:901", "graph:900:", "graph", "x:900", "graph:900:a:b", "graph:٩٠٠", 5, None):
+        assert streams.parse(wrong) is None, wrong
 
 
 def test_readers_share_one_computation_and_a_newcomer_gets_the_whole_state() -> None:

@@ -68,12 +68,30 @@ def test_a_whole_file_is_understood() -> None:
     )
 
 
+def test_several_clusters_stand_side_by_side_with_taps_and_inputs_of_their_own() -> None:
+    text = (
+        "[clusters.home]\nenvironment=true\n[clusters.east]\nbootstrap='east:9093'\ntaps=['orders.*']\npayloads=[]\n"
+        f"[inputs.x]\n{TWO}cluster='east'\nspans_of='home'\n[inputs.y]\n{TWO}cluster='home'\n"
+    )
+    document, found = read(tomllib.loads(text))
+    assert found == ()
+    assert document.clusters == {
+        "home": Cluster("home", environment=True),
+        "east": Cluster("east", ("east:9093",), taps=("orders.*",), payloads=()),
+    }
+    assert document.inputs == {
+        "x": OtlpInput("x", "east", ("a",), "otlp_json", spans_of="home"),
+        "y": OtlpInput("y", "home", ("a",), "otlp_json"),
+    }
+
+
 def test_an_empty_file_declares_nothing() -> None:
     assert read({}) == (Document(), ())
 
 
 KAFKA = "[clusters.prod]\nbootstrap='kafka:9093'\n"
 OAUTH = "tls=true\nsasl='oauthbearer'\nclient_id='c'\nclient_secret='env:WEIR_SECRET_A'\n"
+OTHER = "[clusters.east]\nbootstrap='east:9093'\n"
 TWO = "topics=['a']\nencoding='otlp_json'\n"
 
 
@@ -94,7 +112,27 @@ TWO = "topics=['a']\nencoding='otlp_json'\n"
         (KAFKA + "sasl='plain'", 'clusters.prod.tls must be true: sasl = "plain" would be sent in clear text'),
         (KAFKA + OAUTH + "token_url='file:x'", "clusters.prod.token_url must name a variable of the collector's"),
         ("[clusters.'a b']\nbootstrap='a:1'", "clusters.a b must be named by letters, digits, dots, dashes"),
-        (KAFKA + "[clusters.b]\nbootstrap='b:1'", "clusters holds 2; one is observed by an installation"),
+        (
+            "".join(f"[clusters.c{n}]\nbootstrap='b:1'\n" for n in range(21)),
+            "clusters holds 21; at most 20",
+        ),
+        (KAFKA + "environment=true", "clusters.prod.bootstrap is not known where environment = true; take it out"),
+        (
+            "[clusters.a]\nenvironment=true\n[clusters.b]\nenvironment=true",
+            "clusters.b.environment is what clusters.a is already: there is one environment",
+        ),
+        (
+            KAFKA + "taps=['" + "*a" * 9 + "']",
+            "clusters.prod.taps number 1 must be a pattern of at most",
+        ),
+        (KAFKA + "retry_username='u'", "clusters.prod.retry_password is missing: retry_username and retry_password go"),
+        (
+            KAFKA + "retry_key='file:x'",
+            "clusters.prod.retry_certificate is missing: retry_certificate and",
+        ),
+        (KAFKA + OTHER + f"[inputs.x]\n{TWO}", "inputs.x.cluster is missing: one of east, prod"),
+        (KAFKA + f"[inputs.x]\n{TWO}cluster='east'", "inputs.x.cluster is none of prod"),
+        (KAFKA + f"[inputs.x]\n{TWO}spans_of='east'", "inputs.x.spans_of is none of prod"),
         ("[inputs.x]\ntopics=['a']", "inputs.x.encoding is missing"),
         ("[inputs.x]\ntopics=['a/b']\nencoding='otlp_json'", "inputs.x.topics number 1 must be the name of a topic"),
         (f"[inputs.x]\n{TWO}[inputs.y]\n{TWO}", "inputs.y.topics holds a, which inputs.x reads already"),

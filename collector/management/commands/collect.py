@@ -113,8 +113,9 @@ class _Work:
         if seconds < EVERY_SECONDS and trouble == self._trouble:
             return
         spans, records = (round(self._window[name] / seconds, 1) for name in ("n_spans", "n_records"))
+        sentence = f"Stores {spans:g} spans and {records:g} records a second."
         self._report.say(
-            trouble or f"Stores {spans:g} spans and {records:g} records a second.",
+            sentence if trouble is None else f"{sentence} {trouble}" if collector.is_ready else trouble,
             ok=trouble is None,
             now=now,
             value={

@@ -34,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--kind", choices=("api", "ingest"), default="api", help="ingest: for a sender of spans")
         parser.add_argument("--role", choices=sorted(_SCOPES), default="viewer")
         parser.add_argument("--days", type=int, help="until it ends")
+        parser.add_argument("--cluster", help="ingest: the cluster of spans that name none themselves")
         parser.add_argument("--file", type=Path, help="write the token there, readable by this account only")
         parser.add_argument("--if-missing", action="store_true", help="keep a token in FILE that still works")
 
@@ -45,10 +46,10 @@ class Command(BaseCommand):
         try:
             days = options["days"] if isinstance(options["days"], int) else None
             if options["kind"] == "ingest":
-                text = _made_for_sender(str(options["name"]), days)
+                text = _made_for_sender(str(options["name"]), days, str(options["cluster"] or ""))
             else:
                 text = _made(str(options["name"]), str(options["role"]), days)
-        except tokens.NotAToken as error:
+        except (tokens.NotAToken, tokens.NoSuchCluster) as error:
             raise CommandError(str(error)) from None
         if file:
             _write(file, text)
@@ -70,11 +71,12 @@ def _made(name: str, role: str, days: int | None) -> str:
     return text
 
 
-def _made_for_sender(name: str, days: int | None) -> str:
+def _made_for_sender(name: str, days: int | None, cluster: str) -> str:
     at = now()
     with transaction.atomic():
-        text = tokens.mint("ingest", name, person_id=None, scopes={"ingest"}, now=at, days=days)
-        _record(name, {"kind": "ingest", "days": days, "token": text.split("_")[2]}, at)
+        text = tokens.mint("ingest", name, person_id=None, scopes={"ingest"}, now=at, days=days, cluster=cluster)
+        facts: dict[str, object] = {"kind": "ingest", "days": days, "token": text.split("_")[2]}
+        _record(name, facts | ({"cluster": cluster} if cluster else {}), at)
     return text
 
 

@@ -204,7 +204,7 @@ class ServiceGraph extends HTMLElement {
       const kept = ["crowded", "pointed"].filter((name) => text.classList.contains(name));
       set(text, { class: ["label", edge.health, ...kept].join(" ") });
       put(text, edgeLabel(edge, this.labelChoice));
-      put(group.querySelector("title"), edgeTitle(edge, { source: source.name, target: target.name }));
+      put(group.querySelector("title"), edgeTitle(edge, { source: source.shown_name, target: target.shown_name }));
     }
     this.#drop(this.#edgeGroups, this.#edges);
     this.#drop(this.#texts, this.#edges);

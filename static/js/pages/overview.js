@@ -75,6 +75,8 @@ function take(message) {
   merge(model.edges, edges);
   const about = message.about?.graph ?? message;
   model.nIdle = about.n_idle ?? model.nIdle;
+  if ((about.scan_delayed ?? model.late) !== (model.late ??= about.scan_delayed)) refreshRegions();
+  model.late = about.scan_delayed ?? model.late;
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
   else draw();
@@ -97,10 +99,10 @@ function draw() {
   const news = nodes.filter((node) => !model.seen.has(node.id));
   graph.show(nodes, edges, model.seen.size ? news : []);
   graph.mark(model.found);
-  for (const node of model.seen.size ? news.slice(0, 5) : []) say(`New ${node.kind} ${shown(node.name)}`);
+  for (const node of model.seen.size ? news.slice(0, 5) : []) say(`New ${node.kind} ${shown(node.shown_name)}`);
   for (const id of model.nodes.keys()) model.seen.add(id);
   const changed = nodes.filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
-  for (const node of changed.slice(0, 5)) say(`${shown(node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
+  for (const node of changed.slice(0, 5)) say(`${shown(node.shown_name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
   writeCounts(nodes.length, edges.length);
   graph.hidden = nodes.length === 0;
   const empty = document.getElementById("empty");
@@ -143,7 +145,7 @@ async function refreshRegions() {
   const asked = location.href;
   const fresh = await fetched("table", fetchPage(asked));
   if (!fresh || asked !== location.href) return;
-  for (const id of ["attention", "table"]) replace(fresh, id);
+  for (const id of ["partial", "clusters", "attention", "table"]) replace(fresh, id);
 }
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
@@ -153,7 +155,7 @@ async function visit(url, { push = true } = {}) {
   if (!fresh || url.href !== location.href) return;
   const focus = new URL(location.href).searchParams.get("focus");
   document.title = fresh.title;
-  for (const id of ["crumbs", "times", "tools", "attention", "table", "panel"]) replace(fresh, id);
+  for (const id of ["crumbs", "times", "tools", "partial", "attention", "table", "panel"]) replace(fresh, id);
   graph.select(graphId(selection()));
   const before = [...model.leftOut].join();
   known = null;

@@ -38,7 +38,7 @@ export function fitName(group, nameSize) {
 
 /** Writes name, number, health and label of a node into its group. */
 export function fillNode(group, node, nameSize) {
-  group.dataset.name = shown(node.name);
+  group.dataset.name = shown(node.shown_name);
   group.dataset.kind = node.kind;
   fitName(group, nameSize);
   text(group.querySelector(".number"), nodeNumber(node));
@@ -49,7 +49,7 @@ export function fillNode(group, node, nameSize) {
   }
   const label = nodeLabel(node);
   set(group, { "aria-label": label });
-  text(group.querySelector("title"), `${shown(node.name)}: ${node.sentence}`);
+  text(group.querySelector("title"), `${shown(node.shown_name)}: ${node.sentence}`);
 }
 
 /** The one number on a node. */
@@ -64,7 +64,7 @@ export function nodeNumber(node) {
 /** "topic orders.created, degraded, 420/s in": what a screen reader says. */
 export function nodeLabel(node) {
   const kind = { dead_letter: "dead-letter topic", retry: "retry topic" }[node.role] ?? (node.kind === "group" ? "consumer group" : node.kind);
-  const parts = [`${kind} ${shown(node.name)}`, node.health];
+  const parts = [`${kind} ${shown(node.shown_name)}`, node.health];
   if (node.rate_in !== null && node.rate_in !== undefined) parts.push(`${rate(node.rate_in)} in`);
   if (node.rate_out !== null && node.rate_out !== undefined) parts.push(`${rate(node.rate_out)} out`);
   if (node.n_dead_letters) parts.push(`${node.n_dead_letters} open dead letters`);
