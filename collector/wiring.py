@@ -204,9 +204,9 @@ def collecting() -> Collector:
     Each cluster has clients and threads of its own, made where they are used: one that cannot be reached, or whose
     secret is missing, keeps nobody else waiting.
     """
-    version, document = declared.version(), declared.document()
+    document = declared.document()
     found = observed(document)
-    numbers = clusters.observe([each.name for each in found], version=version, now=clock.now())
+    numbers = clusters.numbers([each.name for each in found])
     sources = [_spool_source(document)]
     for where in found:
         of = f" of {where.name}" if len(found) > 1 else ""

@@ -60,9 +60,9 @@ def rows(lineage: Lineage, letters: Mapping[Address, int], *, may_retry: bool) -
 
 def picture(rows: Sequence[Row], lineage: Lineage, expected: Sequence[Expected]) -> dict[str, object]:
     """What the drawn path and the timeline are made from: the hops nearest to what was asked for."""
-    near = _nearest(lineage)
+    near, clusters = _nearest(lineage), {hop.cluster for hop in lineage.hops if hop.cluster}
     return {
-        "hops": [_drawn(rows[number]) for number in sorted(near)],
+        "hops": [_drawn(rows[number], with_cluster=len(clusters) > 1) for number in sorted(near)],
         "start": list(lineage.start),
         "expected": [
             {
@@ -109,13 +109,13 @@ def _row(hop: Hop, lineage: Lineage, letters: Mapping[Address, int], first: date
     )
 
 
-def _drawn(row: Row) -> dict[str, object]:
+def _drawn(row: Row, *, with_cluster: bool) -> dict[str, object]:
     hop = row.hop
     return {
         "id": hop.id,
         "kind": hop.kind,
         "service": hop.service_name,
-        "topic": hop.topic_name,
+        "topic": f"{hop.cluster}/{hop.topic_name}" if with_cluster and hop.cluster else hop.topic_name,
         "partition": hop.partition,
         "offset": hop.offset,
         "group": hop.group_name,

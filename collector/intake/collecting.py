@@ -69,8 +69,11 @@ class Collector:
     @property
     def trouble(self) -> str | None:
         """What is waited for, as sentences; None when all goes well."""
-        said = [source.trouble for source in self._sources if source.trouble]
-        return " ".join(said) or None
+        said: dict[str, list[str]] = {}
+        for source in self._sources:
+            if source.trouble:
+                said.setdefault(source.trouble, []).append(source.worker.name)
+        return " ".join(f"{', '.join(names)}: {sentence}" for sentence, names in said.items()) or None
 
     @property
     def is_ready(self) -> bool:

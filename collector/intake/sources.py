@@ -44,8 +44,7 @@ class Source:
     @property
     def trouble(self) -> str | None:
         """What is waited for, as a sentence."""
-        said = self.topics.trouble or self.worker.trouble
-        return f"{self.worker.name}: {said}" if said else None
+        return self.topics.trouble or self.worker.trouble
 
     @property
     def is_read(self) -> bool:

@@ -41,14 +41,12 @@ MemberRow = tuple[str, tuple[tuple[str, int], ...]]  # member id, what it was gi
 
 
 def cluster_row(cursor: CursorWrapper, name: str) -> int:
-    """Id of the observed cluster shown as `name`, made by whoever comes first."""
-    cursor.execute("select id, is_observed from cluster where name = %s", [name])
+    """Id of the cluster shown as `name`, made by whoever comes first: then it is observed."""
+    cursor.execute("select id from cluster where name = %s", [name])
     row = cursor.fetchone()
-    if row is None or not row[1]:
-        cursor.execute(
-            "insert into cluster (name) values (%s) on conflict (name) do update set is_observed = true returning id",
-            [name],
-        )
+    if row is None:
+        cursor.execute("insert into cluster (name) values (%s) on conflict (name) do nothing", [name])
+        cursor.execute("select id from cluster where name = %s", [name])
         row = cursor.fetchone()
     return int(row[0])
 

@@ -80,15 +80,24 @@ def that_have(topics: list[str]) -> dict[str, int]:
 def observe(names: Collection[str], *, version: int, now: datetime) -> dict[str, int]:
     """Name -> id of the clusters that are observed as of this version of the declaration: these and no others.
 
-    The topics and groups of one that is observed no more end; what was seen of them stays. A process that read an older
-    declaration ends nothing: it begins anew at once.
+    The sampler's word, which looks at all of them. The topics and groups of one that is observed no more end; what was
+    seen of them stays. A process that read an older declaration changes nothing: it begins anew at once.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        found = {name: broker_names.cluster_row(cursor, name) for name in sorted(names)}
         cursor.execute("select version from declaration for share")
-        if cursor.fetchone()[0] == version:
-            _leave(cursor, keep=list(found.values()), now=now)
+        is_newest = cursor.fetchone()[0] == version
+        found = numbers(names)
+        if is_newest:
+            kept = list(found.values())
+            cursor.execute("update cluster set is_observed = true where id = any(%s) and not is_observed", [kept])
+            _leave(cursor, keep=kept, now=now)
     return found
+
+
+def numbers(names: Collection[str]) -> dict[str, int]:
+    """Name -> id of these clusters, made where missing."""
+    with connection.cursor() as cursor:
+        return {name: broker_names.cluster_row(cursor, name) for name in sorted(names)}
 
 
 def _leave(cursor: CursorWrapper, *, keep: list[int], now: datetime) -> None:

@@ -15,6 +15,7 @@ from collector.domain.identities import parts, tail
 from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.queries import wire
+from dashboard.queries.clusters import Scope
 from dashboard.queries.filters import BadFilter, Filter, parse
 from dashboard.queries.graph import Edge, Graph, Node, graph
 from dashboard.queries.narrowing import FLOWS, HOPS, USUAL_FLOW, USUAL_HOPS, Focus, Narrowed, narrowed
@@ -106,7 +107,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     if shell.wants_part(request, "graph"):
         return JsonResponse(data)
     facts = {
-        **_facts(drawn, narrow, selected=request.GET.get("sel", ""), sort=request.GET.get("sort", "")),
+        **_facts(drawn, narrow, within, selected=request.GET.get("sel", ""), sort=request.GET.get("sort", "")),
         **_toolbar(request, asked, drawn),
         "data": data,
         "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
@@ -129,7 +130,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _facts(drawn: Graph, narrow: Narrowed, *, selected: str, sort: str) -> dict[str, object]:
+def _facts(drawn: Graph, narrow: Narrowed, within: Scope, *, selected: str, sort: str) -> dict[str, object]:
     rows = ordered(_rows(drawn), sort or DEFAULT_SORT, _COLUMNS)
     kept = [row for row in rows if not narrow.left_out & {row.source.id, row.target.id}]
     return {
@@ -141,7 +142,7 @@ def _facts(drawn: Graph, narrow: Narrowed, *, selected: str, sort: str) -> dict[
         "n_nodes": len(drawn.nodes) - len(narrow.left_out),
         "attention": _attention(drawn, rows),
         "panel": _panel(selected, drawn, rows),
-        "state": _state(drawn),
+        "state": _state(drawn, within),
         "n_topics": sum(node.kind == "topic" for node in drawn.nodes),
         "n_groups": sum(node.kind == "group" for node in drawn.nodes),
         "otlp_endpoint": f"http://127.0.0.1:{settings.WEIR_OTLP_HTTP_PORT}",
@@ -266,9 +267,9 @@ def _panel(selected: str, drawn: Graph, rows: list[Row]) -> Panel | None:
     return Panel(selected, node, None, into, out, url)
 
 
-def _state(drawn: Graph) -> str:
+def _state(drawn: Graph, within: Scope) -> str:
     """Which of the page's states it is in: new, empty, untraced or full."""
-    if drawn.freshness.scanned_at is None and not drawn.nodes:
+    if drawn.freshness.scanned_at is None and not drawn.nodes and not within.chosen:
         return "new"
     if not drawn.edges and not any(node.rate_in for node in drawn.nodes):
         return "empty"

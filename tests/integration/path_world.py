@@ -23,16 +23,22 @@ def after(seconds: float) -> datetime:
 
 
 class PathWorld:
-    """Names on demand, in cluster `demo`. Traces and spans are small numbers; times are seconds after AT."""
+    """Names on demand, in one cluster. Traces and spans are small numbers; times are seconds after AT."""
 
-    def __init__(self) -> None:
-        self.cluster = self._one("insert into cluster (name) values ('demo') returning id")
+    def __init__(self, cluster: str = "demo") -> None:
+        self.cluster = self._one("insert into cluster (name) values (%s) returning id", cluster)
         self.input = self._one(
             "insert into input (kind, cluster_id, topic_name) values (1, %s, 's') returning id", self.cluster
         )
         self._ids: dict[tuple[object, ...], int] = {}
         self._topics: dict[str, int] = {}
         self._begin = AT
+
+    def beside(self, cluster: str) -> "PathWorld":
+        """Another cluster, with the same services."""
+        other = PathWorld(cluster)
+        other._ids = self._ids
+        return other
 
     def begin(self, at: datetime) -> None:
         """From now on, times are seconds after `at`."""

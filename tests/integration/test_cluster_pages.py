@@ -219,6 +219,18 @@ def test_a_name_from_elsewhere_is_spelled_and_chosen_like_any_other(pair: Pair, 
     assert "known from traces" in page
 
 
+def test_a_cluster_that_was_never_seen_is_not_called_an_install_without_one(pair: Pair, browser: Client) -> None:
+    World(pair.at, "south")
+    for address, sentence in (
+        ("/?cluster=south", "No events in the last 15 min"),
+        ("/topics/?cluster=south", "No topic is known of <bdi>south</bdi>."),
+        ("/groups/?cluster=south", "No consumer group is known of <bdi>south</bdi>."),
+    ):
+        page = body(browser, address)
+        assert "No Kafka cluster yet" not in page
+        assert sentence in page
+
+
 def test_services_are_those_that_touch_the_chosen_cluster(pair: Pair, browser: Client) -> None:
     idle = pair.east.service("idle-svc")
     pair.east.edge(1, idle, pair.topics[0])

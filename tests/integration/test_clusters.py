@@ -139,6 +139,15 @@ def test_a_cluster_that_is_taken_out_ends_with_its_topics_and_groups_and_comes_b
     assert living() == [("east", "orders", True), ("west", "orders", True)]
 
 
+def test_a_collector_with_other_settings_than_the_sampler_ends_nothing() -> None:
+    described(observe("east")["east"], "orders")
+    clusters.numbers(["local"])
+    assert living() == [("east", "orders", True)]
+    observe("east")
+    clusters.numbers(["east", "local"])
+    assert rows("select name from cluster where is_observed order by 1") == [("east",)]
+
+
 def test_who_read_older_settings_ends_nothing() -> None:
     observe("east", "west")
     clusters.observe(["east"], version=declared.version() - 1, now=AT)

@@ -122,8 +122,7 @@ def test_without_room_nothing_is_stored_and_with_room_everything_is(world: World
     collector = start(lambda: said[0])
     for number in range(1, 11):
         world.send(sends(number), partition=number % N_PARTITIONS)
-    wait_until(lambda: collector.trouble is not None)
-    assert collector.trouble == "spool: The disk is nearly full."
+    wait_until(lambda: collector.trouble == "spool, taps: The disk is nearly full.")
     assert stored_ids() == []
     said[0] = None
     collector.step()

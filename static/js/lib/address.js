@@ -2,9 +2,10 @@
 
 const TIMES = ["from", "to"];
 
-/** Puts the present address into the time range control: its links and its form change `from` and `to` alone. */
+/** Puts the present address into the time range control and the menu of clusters: each changes its own words alone. */
 export function followAddress() {
-  for (const link of document.querySelectorAll("#times a")) link.href = withTimes(new URL(link.href).searchParams);
+  for (const link of document.querySelectorAll("#times a")) link.href = withThese(TIMES, new URL(link.href).searchParams);
+  for (const link of document.querySelectorAll("#clusters a")) link.href = withThese(["cluster"], new URL(link.href).searchParams);
   const form = document.querySelector("#times form");
   if (!form) return;
   for (const field of form.querySelectorAll("input[type=hidden]")) field.remove();
@@ -13,11 +14,11 @@ export function followAddress() {
   }
 }
 
-function withTimes(wanted) {
+function withThese(names, wanted) {
   const url = new URL(location.href);
-  for (const name of TIMES) {
-    if (wanted.has(name)) url.searchParams.set(name, wanted.get(name));
-    else url.searchParams.delete(name);
+  for (const name of names) {
+    url.searchParams.delete(name);
+    for (const value of wanted.getAll(name)) url.searchParams.append(name, value);
   }
   return url.href;
 }

@@ -145,7 +145,7 @@ async function refreshRegions() {
   const asked = location.href;
   const fresh = await fetched("table", fetchPage(asked));
   if (!fresh || asked !== location.href) return;
-  for (const id of ["partial", "clusters", "attention", "table"]) replace(fresh, id);
+  for (const id of ["partial", "cluster-menu", "attention", "table"]) replace(fresh, id);
 }
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
@@ -155,7 +155,7 @@ async function visit(url, { push = true } = {}) {
   if (!fresh || url.href !== location.href) return;
   const focus = new URL(location.href).searchParams.get("focus");
   document.title = fresh.title;
-  for (const id of ["crumbs", "times", "tools", "partial", "attention", "table", "panel"]) replace(fresh, id);
+  for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "panel"]) replace(fresh, id);
   graph.select(graphId(selection()));
   const before = [...model.leftOut].join();
   known = null;
