@@ -42,8 +42,8 @@ def _fill(n_letters: int) -> None:
         )
         cursor.execute("insert into consumer_group (id, cluster_id, name) values (73, 7, 'billing')")
         cursor.execute(
-            "insert into failure_group (version, digest, group_id, topic_id, exception_class, title, first_at, last_at)"
-            " select 1, gen_random_uuid(), 73, 71, 'shop.Failure' || n, 'Failure' || n || ' at Gateway.charge', now(),"
+            "insert into failure_group (group_id, topic_id, exception_class, title, first_at, last_at)"
+            " select 73, 71, 'shop.Failure' || n, 'Failure' || n || ' at Gateway.charge', now(),"
             " now() from generate_series(1, %s) n",
             [GROUPS],
         )

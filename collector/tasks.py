@@ -5,6 +5,8 @@ from datetime import timedelta
 from celery import shared_task
 
 from collector import clock, retention, wiring
+from collector.config import declared
+from collector.intake import rereading
 from collector.retry import outcomes, rights, waking
 from collector.retry.dispatch import dispatch
 from collector.store import (
@@ -123,6 +125,12 @@ def count_letter_keys() -> None:
     letter_bell.count_keys(now=clock.now())
 
 
+@shared_task(name="collector.read_letters_again")
+def read_letters_again() -> None:
+    """Read again what mappings, merges and newer rules ask for, about a second's worth."""
+    rereading.run(wiring.tap_rules(declared.document()), now=clock.now, seconds=rereading.RUN_SECONDS)
+
+
 SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
@@ -139,6 +147,7 @@ SCHEDULE = {
     },
     "ring-letters": {"task": "collector.ring_letters", "schedule": 1.0, "options": {"expires": 1.0}},
     "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},
+    "read-letters-again": {"task": "collector.read_letters_again", "schedule": 2.0, "options": {"expires": 2.0}},
     "learn-usual-hops": {"task": "collector.learn_usual_hops", "schedule": 60.0, "options": {"expires": 60.0}},
     "pack-samples": {"task": "collector.pack_samples", "schedule": 600.0},
 }

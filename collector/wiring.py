@@ -195,7 +195,14 @@ def tap_rules(document: Document, cluster: Cluster | None = None) -> TapRules:
         origins=taps.origins,
         drops=declared_rules.drops(document),
         hidden=declared_rules.hidden(document),
+        mappings=tuple(document.letters.values()),
     )
+
+
+def holds_letters() -> Callable[[str], bool]:
+    """Whether an admin said of a topic that it holds dead letters."""
+    mappings = tuple(declared.document().letters.values())
+    return lambda topic: any(each.is_for(topic) for each in mappings)
 
 
 def collecting() -> Collector:

@@ -27,6 +27,8 @@ class Action(StrEnum):
     KEEP_PATHS = "keep paths"  # beyond what is kept of spans
     TRIAGE = "sort dead letters"  # archive, restore, assign, note
     SET_LIMITS = "set limits"  # after how long an event counts as stuck
+    EXPORT = "export dead letters"  # where the settings file allows it
+    DESCRIBE = "describe dead letters"  # say what the headers of a dead-letter topic mean
     ARRANGE = "arrange the graph"  # the one layout that everybody sees
     SEE_AUDIT = "see the audit log"  # one's own rows
     SEE_ALL_AUDIT = "see everybody's audit log"
@@ -40,13 +42,15 @@ _OPERATOR = _VIEWER | {
     Action.ARRANGE,
     Action.KEEP_PATHS,
     Action.SET_LIMITS,
+    Action.EXPORT,
 }
-_ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT}
+_ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT, Action.DESCRIBE}
 OF_ROLE = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
 """Each role includes the one before (docs/security.md)."""
 
 OF_SCOPE = {
     "read": frozenset({Action.VIEW, Action.SEE_AUDIT}),
+    "export": frozenset({Action.EXPORT}),
     "payload": frozenset({Action.SEE_PAYLOADS, Action.KEEP_PATHS}),
     "retry": frozenset({Action.RETRY, Action.TRIAGE}),
     "admin": frozenset({Action.SEE_ALL_AUDIT}),
@@ -60,6 +64,8 @@ _SENTENCES = {
     Action.KEEP_PATHS: "Keeping a path needs the operator role.",
     Action.TRIAGE: "Sorting dead letters needs the operator role.",
     Action.SET_LIMITS: "Setting limits needs the operator role.",
+    Action.EXPORT: "Exports need the operator role, and a settings file that allows them.",
+    Action.DESCRIBE: "Saying where dead letters came from needs the admin role.",
     Action.ARRANGE: "Arranging the graph needs the operator role.",
     Action.SEE_AUDIT: "The audit log needs the viewer role.",
     Action.SEE_ALL_AUDIT: "Everybody's audit log needs the admin role.",

@@ -1,7 +1,7 @@
 """The declaration that stands, in Postgres: read, compared with another one, replaced by it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,12 @@ from django.db import connection, transaction
 
 from collector.changes import announce
 from collector.config.document import Document, read
+from collector.domain.globs import matches
+from collector.store import rereadings
 
 Body = Mapping[str, Any]
-_UNNAMED = "taps"  # the one kind of table that has no name below it
+KIND_OF_LETTERS = "dead_letters"
+_UNNAMED = ("taps", "permissions")  # kinds of table that have no name below them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def body() -> Body:
         cursor.execute("select kind, name, body::text from declared order by kind, name")
         found: dict[str, Any] = {}
         for kind, name, text in cursor.fetchall():
-            if kind == _UNNAMED:
+            if kind in _UNNAMED:
                 found[kind] = json.loads(text)
             else:
                 found.setdefault(kind, {})[name] = json.loads(text)
@@ -87,7 +90,8 @@ def replace(after: Body, *, by: str, now: datetime) -> tuple[Change, ...]:
         raise transaction.TransactionManagementError("the change and its audit row are one transaction")
     with connection.cursor() as cursor:
         cursor.execute("select version from declaration for update")
-        changes = difference(body(), after)
+        before = body()
+        changes = difference(before, after)
         if not changes:
             return ()
         cursor.execute("delete from declared")
@@ -98,14 +102,28 @@ def replace(after: Body, *, by: str, now: datetime) -> tuple[Change, ...]:
             [by, now],
         )
         number = cursor.fetchone()[0]
+    _describe_again(before, after, changes, by=by, now=now)
     announce("settings", number)
     return changes
+
+
+def _describe_again(before: Body, after: Body, changes: Sequence[Change], *, by: str, now: datetime) -> None:
+    """Stored letters of topics whose description changed are read again."""
+    names = [each.table.partition(".")[2] for each in changes if each.table.startswith(f"{KIND_OF_LETTERS}.")]
+    tables = [side.get(KIND_OF_LETTERS, {}).get(name) for side in (before, after) for name in names]
+    described = [[topics] if isinstance(topics := table["topics"], str) else topics for table in tables if table]
+    if not described:
+        return
+    with connection.cursor() as cursor:
+        for number, topic in rereadings.topics_with_letters(cursor):
+            if any(matches(topic, globs) for globs in described):
+                rereadings.ask(cursor, why="mapping", topic_id=number, by=by, now=now)
 
 
 def _items(whole: Body) -> dict[tuple[str, str], Mapping[str, Any]]:
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for kind, held in whole.items():
-        if kind == _UNNAMED:
+        if kind in _UNNAMED:
             found[kind, ""] = held
         else:
             found |= {(kind, name): fields for name, fields in held.items()}

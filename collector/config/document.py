@@ -1,4 +1,6 @@
-"""Everything that people declare in one settings file: clusters, inputs, taps, drop and mask rules."""
+"""Everything that people declare in one settings file: clusters, inputs, taps, drop and mask rules, dead letters,
+what may be done with them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,14 +10,17 @@ from typing import Any
 from collector.config.clusters import Cluster, cluster
 from collector.config.tables import Problem, Table, glob_problem
 from collector.domain import json_paths
+from collector.domain.dialects import mapped
+from collector.domain.dialects.mapped import LetterMapping
 
 ENCODINGS = ("otlp_proto", "otlp_json")
 MOST_RULES = 100
 MOST_CLUSTERS = 20  # each takes a process of the sampler, and clients and threads of every collector
+MOST_LETTERS = 100_000  # in one retry
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
-_KINDS = ("clusters", "inputs", "drop", "mask")
+_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Permissions:
+    """What may be done with dead letters beyond the roles; all is off unless it is declared.
+
+    `approve_above`: a retry of more letters than this needs a second person; None: none does.
+    """
+
+    export: bool = False
+    approve_edits: bool = False
+    approve_above: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One whole declaration. Empty where nothing was declared: then the environment alone counts."""
 
@@ -69,6 +86,8 @@ class Document:
     taps: Taps = Taps()
     drops: Mapping[str, Rule] = field(default_factory=dict)
     masks: Mapping[str, Rule] = field(default_factory=dict)
+    letters: Mapping[str, LetterMapping] = field(default_factory=dict)
+    permissions: Permissions = Permissions()
 
 
 def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
@@ -82,6 +101,8 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
         taps=_taps(Table(("taps",), body.get("taps", {}), problems)),
         drops={name: _rule(name, table, _DROPPED) for name, table in tables.get("drop", {}).items()},
         masks={name: _rule(name, table, _MASKED) for name, table in tables.get("mask", {}).items()},
+        letters={name: _letters(table) for name, table in tables.get("dead_letters", {}).items()},
+        permissions=_permissions(Table(("permissions",), body.get("permissions", {}), problems)),
     )
     _refuse_unknown(body, problems)
     if len(clusters) > MOST_CLUSTERS:
@@ -153,6 +174,33 @@ def _rule(name: str, table: Table, parts: str) -> Rule:
     return found
 
 
+def _permissions(table: Table) -> Permissions:
+    found = Permissions(
+        export=table.switch("export", default=False),
+        approve_edits=table.switch("approve_edits", default=False),
+        approve_above=table.number("approve_above", least=0, most=MOST_LETTERS),
+    )
+    table.expect("approve_above")
+    table.done()
+    return found
+
+
+def _letters(table: Table) -> LetterMapping:
+    """Topics alone are enough: then they are dead-letter topics, whatever they are called."""
+    topics = table.texts("topics", check=glob_problem)
+    if not topics:
+        table.blame("topics", "is missing: name the topics that hold these dead letters")
+    sources = {}
+    for name in mapped.FIELDS:
+        if text := table.text(name):
+            try:
+                sources[name] = mapped.source(text)
+            except mapped.NotASource as error:
+                table.blame(name, f"is not understood. {error}")
+    table.done()
+    return LetterMapping(topics, sources)
+
+
 def _is_topic(text: str) -> str | None:
     return None if _TOPIC.fullmatch(text) else "must be the name of a topic"
 
@@ -171,7 +219,7 @@ def _is_key(text: str) -> str | None:
 
 def _refuse_unknown(body: Mapping[str, Any], problems: list[Problem]) -> None:
     table = Table((), body, problems)
-    table.expect(*_KINDS, "taps")
+    table.expect(*_KINDS, "taps", "permissions")
     table.done()
 
 

@@ -93,6 +93,16 @@ class Table:
             return default
         return value
 
+    def number(self, name: str, *, least: int, most: int) -> int | None:
+        """A whole number between the two; None where it is not there."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            self.blame(name, f"must be a whole number from {least:,} to {most:,}")
+            return None
+        return value
+
     def reference(self, name: str, *, env_only: bool = False) -> str:
         """Where a secret lies; "" where the field is not there. The value is never repeated: it may be the secret."""
         value = self._value(name)

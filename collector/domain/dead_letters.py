@@ -45,6 +45,7 @@ class OperationStatus(IntEnum):
     CANCELLED = 4
     PAUSED = 5
     DRAFT = 6  # a plan that nobody confirmed yet: nothing is frozen for others, nothing is sent
+    ASKED = 7  # a plan that waits for a second person's approval
 
 
 LETTER_OF_ITEM: Mapping[ItemStatus, LetterStatus] = {

@@ -6,6 +6,7 @@ with every release; the message only where there are no such frames; the dead-le
 
 import hashlib
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -37,11 +38,27 @@ _SUBSTITUTES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Equal digests are one failure group. `title` is for people: "CardDeclined at Gateway.charge:88"."""
+    """Equal digests are one failure group, as long as no person split it: then `detail`, of the message, tells.
+
+    `title` is for people: "CardDeclined at Gateway.charge:88".
+    """
 
     version: int
     digest: UUID
+    detail: UUID
     title: str
+
+
+Rule = Callable[[DeadLetter, str], Fingerprint]
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprinting:
+    """One version of the rules: a letter and the topic it lies on -> its fingerprint; and the version before."""
+
+    version: int
+    of: Rule
+    before: "Fingerprinting | None" = None
 
 
 def fingerprint(letter: DeadLetter, *, dead_letter_topic: str) -> Fingerprint:
@@ -55,9 +72,21 @@ def fingerprint(letter: DeadLetter, *, dead_letter_topic: str) -> Fingerprint:
         parts.append(said)
     if not letter.exception_class:
         parts.append(dead_letter_topic)
+    return Fingerprint(VERSION, digest_of(parts), detail_of(said), _title(letter, frames, said, dead_letter_topic))
+
+
+CURRENT = Fingerprinting(VERSION, lambda letter, topic: fingerprint(letter, dead_letter_topic=topic))
+
+
+def digest_of(parts: Iterable[str]) -> UUID:
+    """Of texts, each with its length, so that no two lists have one digest."""
     body = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode("utf-8", "replace") for part in parts))
-    digest = UUID(bytes=hashlib.blake2b(body, digest_size=16).digest())
-    return Fingerprint(VERSION, digest, _title(letter, frames, said, dead_letter_topic))
+    return UUID(bytes=hashlib.blake2b(body, digest_size=16).digest())
+
+
+def detail_of(said: str) -> UUID:
+    """Of a normalised message: by it a group is split."""
+    return digest_of([said])
 
 
 def own_frames(letter: DeadLetter) -> tuple[stacks.Frame, ...]:

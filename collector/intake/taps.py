@@ -1,19 +1,19 @@
 """Records of observed topics -> what is kept of them: place, size, key, context; more only where that is wanted."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from collector.domain import dialects, json_paths, json_values, masking
 from collector.domain.contexts import writer
-from collector.domain.dead_letters import DeadLetter
+from collector.domain.dialects import LetterMapping
 from collector.domain.globs import matches
 from collector.domain.json_paths import Path
 from collector.domain.json_values import Json, NotJson
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import ids_of
 from collector.domain.records import Record
+from collector.intake.letters import fit_to_see, letter_of, origins
 from collector.intake.reading import Rows, undecodable
 from collector.ports import Partition
 from collector.store.feeds import Feed
@@ -23,8 +23,6 @@ from collector.store.records import FLOW_NAME, KEY_NAME, Tapped, Undecodable, si
 if TYPE_CHECKING:
     from uuid import UUID
 
-log = logging.getLogger(__name__)
-
 MAX_KEY = 200  # characters that a key is searched by
 MOST_VALUES = 20  # of one path in one record
 
@@ -33,8 +31,9 @@ MOST_VALUES = 20  # of one path in one record
 class TapRules:
     """What is tapped, and of what more than headers' names is kept: globs, "-" before those that are excluded.
 
-    `origins`: topics that dead letters came from are tapped in any case. `drops` are applied before anything is stored,
-    save to dead letters; `hidden` is what nobody gets to see, and so is not made searchable.
+    `origins`: topics that dead letters came from are tapped in any case; so are those that `mappings` describe. `drops`
+    are applied before anything is stored, save to dead letters; `hidden` is what nobody gets to see, and so is not made
+    searchable.
     """
 
     topics: Sequence[str]
@@ -43,10 +42,16 @@ class TapRules:
     origins: bool = True
     drops: Rules = field(default_factory=Rules)
     hidden: Rules = field(default_factory=Rules)
+    mappings: Sequence[LetterMapping] = ()
+
+    def mapping_of(self, topic: str) -> LetterMapping | None:
+        """What an admin said of a topic that holds dead letters; of its name before what was said of a pattern."""
+        fitting = [each for each in self.mappings if each.is_for(topic)]
+        return next((each for each in fitting if topic in each.topics), fitting[0] if fitting else None)
 
     def wants(self, feed: Feed) -> bool:
         """Whether this topic is tapped."""
-        if matches(feed.name, self.topics):
+        if matches(feed.name, self.topics) or self.mapping_of(feed.name):
             return True
         is_excluded = not matches(feed.name, ("*", *(glob for glob in self.topics if glob.startswith("-"))))
         return self.origins and feed.had_dead_letters and not is_excluded
@@ -62,6 +67,7 @@ class _Course:
     keeps_body: bool
     drops: Aim
     hidden: Aim
+    mapping: LetterMapping | None
 
 
 class TapReading:
@@ -94,7 +100,8 @@ class TapReading:
         return undecodable(replace(record, value=None), places, reason)
 
     def _course(self, feed: Feed) -> _Course:
-        holds_letters = feed.holds_dead_letters or dialects.role(feed.name) == "dead_letter"
+        mapping = self._rules.mapping_of(feed.name)
+        holds_letters = feed.holds_dead_letters or mapping is not None or dialects.role(feed.name) == "dead_letter"
         return _Course(
             topic_id=feed.topic_id,
             name=feed.name,
@@ -102,12 +109,13 @@ class TapReading:
             keeps_body=holds_letters or matches(feed.name, self._rules.payloads),
             drops=NOTHING if holds_letters else self._rules.drops.of(feed.name),
             hidden=self._rules.hidden.of(feed.name),
+            mapping=mapping,
         )
 
     def _tapped(self, whole: Record, course: _Course) -> Tapped:
-        letter = _letter(whole) if course.holds_letters else None
+        letter = letter_of(whole, course.mapping) if course.holds_letters else None
         record, is_readable = masking.dropped(whole, course.drops) if course.drops else (whole, True)
-        aim = self._rules.hidden.of(course.name, *_origins(letter)) if letter else course.hidden
+        aim = self._rules.hidden.of(course.name, *origins(letter)) if letter else course.hidden
         seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers) if aim else None
         ids = ids_of(record)
         return Tapped(
@@ -119,7 +127,7 @@ class TapReading:
             event_id=ids.own,
             cause_id=ids.cause,
             keys=tuple(self._keys(record, ids.flow, seen, aim)),
-            letter=_fit_to_see(letter, seen) if letter else None,
+            letter=fit_to_see(letter, seen) if letter else None,
         )
 
     def _keys(self, record: Record, flow: str | None, seen: Concealed | None, aim: Aim) -> list[tuple[int, str]]:
@@ -155,27 +163,6 @@ class TapReading:
 
 def _texts(tree: Json, path: Path) -> list[str]:
     return [text for each in json_paths.found(tree, path) for text in json_values.leaves(each)]
-
-
-def _origins(letter: DeadLetter | None) -> tuple[str | None, ...]:
-    return (letter.origin.topic, letter.latest.topic) if letter else ()
-
-
-def _letter(record: Record) -> DeadLetter | None:
-    try:
-        return dialects.read(record)
-    except Exception:
-        # A fault in a dialect must not stop the intake at this record for ever, nor hide that there is a dead letter.
-        log.exception("cannot read the dead letter %s/%d/%d", record.topic, record.partition, record.offset)
-        return dialects.unknown(record) if dialects.role(record.topic) == "dead_letter" else None
-
-
-def _fit_to_see(letter: DeadLetter, seen: Concealed | None) -> DeadLetter:
-    """Its reason as lists, titles and searches show it. The record's own bytes are kept as they are."""
-    message, stack = masking.without_shapes(letter.message), masking.without_shapes(letter.stack)
-    if seen is not None:
-        message, stack = seen.said(message), seen.said(stack)
-    return replace(letter, message=message, stack=stack)
 
 
 def searchable(raw: bytes | None) -> str | None:

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.canary import CAREFUL, Sending
 from collector.domain.dead_letters import OperationStatus
-from collector.retry import records, requests, rights
+from collector.retry import consent, records, requests, rights
 from collector.retry.blast import Blast, blast
 from collector.retry.choices import Choice, choices
 from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
@@ -117,7 +117,7 @@ def draft(number: int, by: Asker, *, now: datetime, looks_at_blast: bool = False
         if looks_at_blast and found.looked_at is None:
             operations.describe(cursor, number, looked_at=now)
             found = replace(found, looked_at=now)
-        return _draft(cursor, found, now=now)
+        return drafted(cursor, found, now=now)
 
 
 def targets(number: int, by: Asker, *, now: datetime) -> tuple[Choice, ...]:
@@ -138,7 +138,8 @@ def _own(cursor: CursorWrapper, number: int, by: Asker, *, now: datetime, lock: 
     return found
 
 
-def _draft(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
+def drafted(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
+    """What the plan would do now."""
     target, error = found.target, ""
     try:
         result = sorted_out(cursor, found.letters, target=target)
@@ -151,7 +152,7 @@ def _draft(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
         left_out[NEWER] += len(later)
     n = len(result.letters) - len(later)
     seen = blast(cursor, result, left_out=later, now=now)
-    order = _order(found, n)
+    order = order_of(found, n)
     return Draft(
         operation=found,
         n=n,
@@ -165,7 +166,8 @@ def _draft(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
     )
 
 
-def _order(found: Operation, n: int) -> Order:
+def order_of(found: Operation, n: int) -> Order:
+    """What the plan asks for."""
     return Order(
         letters=found.letters,
         target=found.target,
@@ -208,16 +210,26 @@ def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, n
         _look_again(number, by, now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             found = _own(cursor, number, by, now=now, lock=True)
-            made = _draft(cursor, found, now=now)
+            made = drafted(cursor, found, now=now)
             _agreed(made, digest=digest, typed=typed)
-            order = replace(_order(found, made.n), name=name.strip()[:MOST_NAME])
-            requests.start(cursor, number, order, by, now=now)
+            order = replace(order_of(found, made.n), name=name.strip()[:MOST_NAME])
+            if consent.needed(made.n, edited=False):
+                _ask(cursor, number, order, by, now=now)
+            else:
+                requests.start(cursor, number, order, by, now=now)
         return Requested(number, repeated=False)
     except AlreadySent:
         raise
     except Refusal as error:
         records.refused(by, now, subject=f"retry {number}", reason=str(error))
         raise
+
+
+def _ask(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: datetime) -> None:
+    """Let it wait for a second person."""
+    n = order.expect or 0
+    operations.describe(cursor, number, status=int(OperationStatus.ASKED), name=order.name, n_items=n)
+    records.asked(cursor, number, n, by, now=now)
 
 
 def discard(number: int, by: Asker, *, now: datetime) -> None:

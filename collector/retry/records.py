@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.backends.utils import CursorWrapper
+
 from collector import audit, changes
+from collector.store import operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ def stopped(now: datetime, number: int, reason: str) -> None:
         at=now, person_id=None, person_name="Weir", action="stop retry", object=f"retry {number}", result="done",
         reason=reason,
     )  # fmt: skip
+
+
+def asked(cursor: CursorWrapper, number: int, n: int, by: Asker, *, now: datetime, reason: str = "") -> None:
+    """A plan waits for a second person."""
+    operations.note(cursor, number, f"asks for approval: {n:,} to send", now=now, by=by.person_name)
+    done(by, now, "ask for approval", number, reason=reason, letters=n)
+    announce(number)
 
 
 def announce(number: int) -> None:

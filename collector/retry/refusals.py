@@ -20,6 +20,10 @@ class NotAllowed(Refusal):
     """The target may not be sent to."""
 
 
+class NeedsApproval(Refusal):
+    """A second person must approve this: select the letters in the list, choose Retry, and ask in step 4."""
+
+
 class TooMany(Refusal):
     """More letters than one operation takes."""
 

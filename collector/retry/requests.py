@@ -11,12 +11,12 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.canary import AT_ONCE, Sending, bounds
 from collector.domain.dead_letters import LetterStatus, OperationStatus
-from collector.domain.records import Headers
-from collector.retry import records, rights
+from collector.retry import consent, records, rights
 from collector.retry.destinations import NEWER, TO_ORIGIN, sorted_out
+from collector.retry.edits import Edit
 from collector.retry.plans import Plan, plan
 from collector.retry.records import Asker
-from collector.retry.refusals import Changed, NotAllowed, NothingToSend, Refusal, TokenReused, TooMany
+from collector.retry.refusals import Changed, NeedsApproval, NotAllowed, NothingToSend, Refusal, TokenReused, TooMany
 from collector.retry.waking import wake
 from collector.store import freezing, operations
 from collector.store.letter_states import move
@@ -34,15 +34,6 @@ class Requested:
 
     id: int
     repeated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What is sent instead of the letter's own value and headers, and why."""
-
-    value: bytes
-    headers: Headers
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +97,9 @@ def _requested(order: Order, by: Asker, *, token: str, now: datetime) -> Request
             if found != digest:
                 raise TokenReused(f"This token was used for operation #{number}, which asks for something else.")
             return Requested(number, repeated=True)
-        start(cursor, number, order, by, now=now)
+        n = start(cursor, number, order, by, now=now)
+        if consent.needed(n, edited=order.edit is not None):
+            raise NeedsApproval(NeedsApproval.__doc__)
     return Requested(number, repeated=False)
 
 

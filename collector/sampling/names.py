@@ -1,6 +1,6 @@
 """What appeared, changed or went away among topics, groups and members: compared, then stored."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
@@ -40,10 +40,19 @@ def _differs(row: Group | None, group: GroupListed) -> bool:
     return row is None or (row.state, row.protocol) != (group.state, group.protocol)
 
 
-def store(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) -> bool:
-    """Bring rows and memory up to what was seen. True when a name means another row than before. Raises SameCluster."""
+def store(
+    cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow, *, holds_letters: Callable[[str], bool]
+) -> bool:
+    """Bring rows and memory up to what was seen. True when a name means another row than before. Raises SameCluster.
+
+    `holds_letters`: whether an admin said so of a topic, whatever its name says.
+    """
     came_along = broker_names.set_cluster_kafka_id(cursor, known.cluster_id, fast.overview.cluster_id)
-    renamed = [_store_topic(cursor, known, name, seen, fast.at) for name, seen in sorted(slow.topics.items())]
+    renamed = []
+    for name, seen in sorted(slow.topics.items()):
+        role = _ROLES["dead_letter"] if holds_letters(name) else _ROLES[role_by_name(name)]
+        role = INTERNAL if seen.is_internal or is_internal(name) else role
+        renamed.append(_store_topic(cursor, known, name, seen, role, fast.at))
     known.undescribed = {name for name in unknown_topics(known, fast) if name not in slow.topics}
     _store_configs(cursor, known, slow, fast.at)
     ended = _end_topics(cursor, known, fast)
@@ -51,8 +60,9 @@ def store(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) -> bool:
     return any(renamed) or ended or came_along
 
 
-def _store_topic(cursor: CursorWrapper, known: Memory, name: str, seen: TopicDescribed, at: datetime) -> bool:
-    role = INTERNAL if seen.is_internal or is_internal(name) else _ROLES[role_by_name(name)]
+def _store_topic(
+    cursor: CursorWrapper, known: Memory, name: str, seen: TopicDescribed, role: int, at: datetime
+) -> bool:
     row = known.topics.get(name)
     if row and (row.kafka_id, row.role, row.n_partitions) == (seen.kafka_id, role, seen.n_partitions):
         return False

@@ -32,12 +32,14 @@ class Sampler:
         cluster_id: int,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        holds_letters: Callable[[str], bool] = lambda _topic: False,
     ) -> None:
         self._broker = broker
         self._records = records
         self._cluster_id = cluster_id
         self._now = now
         self._monotonic = monotonic
+        self._holds_letters = holds_letters
         self._clocks: tuple[float, float] | None = None  # wall and monotonic time of the last scan
         self._memory: Memory | None = None
 
@@ -121,7 +123,7 @@ class Sampler:
 
     def _store(self, known: Memory, fast: Fast, slow: Slow, clock: float) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
-            renamed = names.store(cursor, known, fast, slow)
+            renamed = names.store(cursor, known, fast, slow, holds_letters=self._holds_letters)
             points.store_topics(cursor, known, fast)
             points.store_groups(cursor, known, fast)
             renamed |= names.store_hints(cursor, known, fast.at)

@@ -11,17 +11,20 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain import contexts
 from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.dialects import own_key
-from collector.domain.fingerprints import Fingerprint, fingerprint
+from collector.domain.fingerprints import CURRENT, Fingerprinting
 from collector.domain.frames import framed
 from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
 from collector.domain.resending import attempt_number
-from collector.store import later_deaths, letter_counts, letter_names
+from collector.store import failure_groups, later_deaths, letter_counts, letter_names
+from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
 
 
-def park(cursor: CursorWrapper, found: Sequence[Found], *, now: datetime) -> None:
+def park(
+    cursor: CursorWrapper, found: Sequence[Found], *, now: datetime, fingerprinting: Fingerprinting = CURRENT
+) -> None:
     """Store new dead letters; a record that is there already changes nothing, so a batch may be read again.
 
     A letter that Weir sent back and that died again is no new one: it becomes a row of dead_letter_again. Its proof is
@@ -35,12 +38,9 @@ def park(cursor: CursorWrapper, found: Sequence[Found], *, now: datetime) -> Non
     places = letter_names.places(cursor, [(topic_id, letter) for _, topic_id, letter in fresh])
     again = later_deaths.matched(cursor, fresh, places)
     later_deaths.write(cursor, [(each, again[position(each)]) for each in fresh if position(each) in again], now=now)
-    new = [_parking(each, places, now) for each in fresh if position(each) not in again]
+    new = [_parking(each, places, fingerprinting, now) for each in fresh if position(each) not in again]
     if new:
         _write_new(cursor, new, now)
-
-
-Failure = tuple[UUID, int]  # digest of the fingerprint, cluster id
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,11 @@ class _Parking:
     at: At
     record: Record
     letter: DeadLetter
-    fingerprint: Fingerprint
+    failure: Failure
     failed_at: datetime
     expires_at: datetime | None
-    cluster_id: int
     group_id: int | None
     origin_topic_id: int | None
-
-    @property
-    def failure(self) -> Failure:
-        """What tells failure groups apart."""
-        return self.fingerprint.digest, self.cluster_id
 
 
 def _dated(found: Found, now: datetime) -> Found:
@@ -85,17 +79,32 @@ def _known(cursor: CursorWrapper, wanted: Sequence[At]) -> set[At]:
     return {(row[0], row[1], row[2]) for row in cursor.fetchall()}
 
 
-def _parking(found: Found, places: Places, now: datetime) -> _Parking:
+def failure_of(found: Found, places: Places, fingerprinting: Fingerprinting, *, failed_at: datetime) -> Failure:
+    """What the letter's failure group is found by."""
+    record, topic_id, letter = found
+    before = fingerprinting.before
+    return Failure(
+        fingerprint=fingerprinting.of(letter, record.topic),
+        before=before.of(letter, record.topic) if before else None,
+        cluster_id=places.clusters.get(topic_id, 0),
+        group_id=places.group(topic_id, letter.group),
+        topic_id=places.topic(topic_id, letter.origin.topic) or topic_id,
+        exception_class=letter.exception_class,
+        failed_at=failed_at,
+    )
+
+
+def _parking(found: Found, places: Places, fingerprinting: Fingerprinting, now: datetime) -> _Parking:
     record, topic_id, letter = found
     kept_for = places.kept_for(topic_id)
+    failed_at = letter.failed_at or now
     return _Parking(
         at=position(found),
         record=record,
         letter=letter,
-        fingerprint=fingerprint(letter, dead_letter_topic=record.topic),
-        failed_at=letter.failed_at or now,
+        failure=failure_of(found, places, fingerprinting, failed_at=failed_at),
+        failed_at=failed_at,
         expires_at=_expiry(record.produced_at or now, kept_for),
-        cluster_id=places.clusters.get(topic_id, 0),
         group_id=places.group(topic_id, letter.group),
         origin_topic_id=places.topic(topic_id, letter.origin.topic),
     )
@@ -111,7 +120,8 @@ def _expiry(since: datetime, kept_for: timedelta | None) -> datetime | None:
 
 def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> None:
     """Groups first and sorted, so that two collectors wait for each other in one order; counts last, as sorted."""
-    groups = _groups(cursor, new)
+    numbers = failure_groups.groups_of(cursor, [each.failure for each in new])
+    groups = {each.at: number for each, number in zip(new, numbers, strict=True)}
     ids = _insert_letters(cursor, new, now)
     parked = [(ids[each.at], each) for each in new if each.at in ids]
     if not parked:
@@ -132,39 +142,11 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
         [
             LetterStatus.OPEN,
             now,
-            *columns([(n, groups[one.failure], attempt_number(one.record) + 1) for n, one in parked]),
+            *columns([(n, groups[one.at], attempt_number(one.record) + 1) for n, one in parked]),
         ],
     )
-    stand = ((groups[one.failure], one.at[0], int(LetterStatus.OPEN)) for _, one in parked)
+    stand = ((groups[one.at], one.at[0], int(LetterStatus.OPEN)) for _, one in parked)
     letter_counts.adjust(cursor, Counter(stand))
-
-
-def _groups(cursor: CursorWrapper, new: Sequence[_Parking]) -> dict[Failure, int]:
-    """Id of the failure group of each failure, made if missing; a merged one stands for the one it was merged into."""
-    rows: dict[Failure, tuple[object, ...]] = {}
-    for each in sorted(new, key=lambda one: (one.failure, one.failed_at)):
-        first = rows.get(each.failure)
-        rows[each.failure] = (
-            each.fingerprint.version,
-            *each.failure,
-            each.group_id,
-            each.origin_topic_id or each.at[0],
-            each.letter.exception_class,
-            each.fingerprint.title,
-            first[7] if first else each.failed_at,
-            each.failed_at,
-        )
-    cursor.execute(
-        "insert into failure_group as g"
-        " (version, digest, cluster_id, group_id, topic_id, exception_class, title, first_at, last_at)"
-        " select * from unnest(%s::smallint[], %s::uuid[], %s::smallint[], %s::int[], %s::int[], %s::text[],"
-        "  %s::text[], %s::timestamptz[], %s::timestamptz[])"
-        " on conflict (version, digest, cluster_id) do update set first_at = least(g.first_at, excluded.first_at),"
-        "  last_at = greatest(g.last_at, excluded.last_at) returning g.digest, g.cluster_id,"
-        "  coalesce(g.merged_into, g.id)",
-        columns(list(rows.values())),
-    )
-    return {(digest, cluster_id): number for digest, cluster_id, number in cursor.fetchall()}
 
 
 def _insert_letters(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> dict[At, int]:

@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import LetterStatus
 from collector.domain.dialects.names import retry_topics
-from collector.domain.frames import framed
+from collector.domain.frames import framed, unframed
 from collector.domain.records import Headers
 from collector.domain.retry_targets import Rules
 
@@ -176,6 +176,26 @@ def write_edit(cursor: CursorWrapper, operation_id: int, *, value: bytes, header
         "update retry_item set edited_value = %s, edited_headers = %s, edit_reason = %s where operation_id = %s",
         [value, framed(headers), reason, operation_id],
     )
+
+
+def keep_edit(cursor: CursorWrapper, operation_id: int, *, value: bytes, headers: Headers, reason: str) -> None:
+    """Keep an edited copy with what waits for approval."""
+    cursor.execute(
+        "insert into asked_edit (operation_id, value, headers, reason) values (%s, %s, %s, %s)",
+        [operation_id, value, framed(headers), reason],
+    )
+
+
+def kept_edit(cursor: CursorWrapper, operation_id: int) -> tuple[bytes, Headers, str] | None:
+    """Value, headers and reason of the edited copy, or None."""
+    cursor.execute("select value, headers, reason from asked_edit where operation_id = %s", [operation_id])
+    row = cursor.fetchone()
+    return (row[0], unframed(row[1]), row[2]) if row else None
+
+
+def forget_edit(cursor: CursorWrapper, operation_id: int) -> None:
+    """It was decided about."""
+    cursor.execute("delete from asked_edit where operation_id = %s", [operation_id])
 
 
 def failure_groups(cursor: CursorWrapper, letters: Collection[int]) -> list[int]:

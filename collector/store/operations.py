@@ -143,7 +143,8 @@ def forget_drafts(*, before: datetime) -> int:
     """Delete drafts that expired; how many."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "delete from retry_operation where status = %s and created_at < %s", [int(OperationStatus.DRAFT), before]
+            "delete from retry_operation where status = any(%s) and created_at < %s",
+            [[int(OperationStatus.DRAFT), int(OperationStatus.ASKED)], before],
         )
         return int(cursor.rowcount)
 

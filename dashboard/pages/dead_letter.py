@@ -15,7 +15,8 @@ from dashboard import shell
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import address_of, recorded
 from dashboard.payloads import readable, readable_headers
-from dashboard.queries.dead_letter import Letter, letter, letter_body
+from dashboard.queries.dead_letter import Letter, letter
+from dashboard.queries.letter_bodies import letter_body
 
 if TYPE_CHECKING:
     from dashboard.models import Person

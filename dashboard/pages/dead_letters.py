@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
+from collector.config import declared
 from collector.retry import decisions, notes
 from collector.retry.records import Asker
 from collector.retry.refusals import Refusal
@@ -18,11 +19,14 @@ from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.audit import address_of
 from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
-from dashboard.queries.failure_facts import backfills, expiring, failure_facts
+from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts
 from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
 from dashboard.queries.failure_groups import failure_group as one_group
+from dashboard.queries.failure_parts import merged, rereadings, stands_for
 from dashboard.queries.hiding import masked_topics
+from dashboard.queries.letter_export import MOST_LETTERS as MOST_EXPORTED
 from dashboard.queries.letter_filter import BadFilter, Condition, condition, of_clusters
+from dashboard.queries.letter_mappings import unexplained
 from dashboard.queries.letter_selection import n_matching, selection
 from dashboard.templatetags.states import LETTER
 
@@ -46,9 +50,11 @@ def dead_letter_list(request: HttpRequest) -> HttpResponse:
 @needs(Action.VIEW, post=Action.TRIAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def failure_group(request: HttpRequest, number: int) -> HttpResponse:
-    """The letters of one failure. POST assigns the group to somebody, or notes something."""
+    """The letters of one failure; one that was merged leads to the other. POST assigns it, or notes something."""
     found = one_group(number)
     if found is None:
+        if other := stands_for(number):
+            return HttpResponseRedirect(reverse("failure_group", args=[other]))
         raise Http404(f"There is no failure group {number}.")
     if request.method == "POST":
         by = _asker(request)
@@ -103,8 +109,12 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "most_letters": MOST_LETTERS,
         "expiring": expiring(now=now()),
         "backfills": backfills(),
+        "rereadings": rereadings(),
+        "unexplained": unexplained(),
+        "may_describe": can(request.user, Action.DESCRIBE),
         **(_groups(group, within.chosen) if view == "groups" or group else {}),
         **(_letters(request, query, wanted, group) if view == "list" else {}),
+        **({"merged": merged(group.id), "failed_in": failed_in(group.id)} if group else {}),
     }
     counts = state_counts()
     facts["states"] = [(name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES]
@@ -146,6 +156,17 @@ def _letters(request: HttpRequest, query: str, status: str | None, group: Failur
         "letters": parked_letters(status=status, failure_group=number, filtered=filtered, after=cursor),
         "n_matching": n_matching(filtered, status=status or "open", group=number, most=COUNTED),
         "counted": COUNTED,
+        **_export(request, query, status, number),
+    }
+
+
+def _export(request: HttpRequest, query: str, status: str | None, group: int | None) -> dict[str, object]:
+    """The address of a file with what the list shows, for who may have it."""
+    asked = {"q": query, "status": status, "group": group}
+    return {
+        "may_export": can(request.user, Action.EXPORT) and declared.document().permissions.export,
+        "most_exported": MOST_EXPORTED,
+        "export_query": urlencode({name: value for name, value in asked.items() if value}),
     }
 
 

@@ -10,17 +10,17 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
-from collector.domain import editing
 from collector.domain.editing import NotEditable
-from collector.domain.records import Headers
+from collector.retry import approvals, consent, edits
+from collector.retry.edits import Edit, Made, Offer
 from collector.retry.plans import plan
+from collector.retry.records import Asker
 from collector.retry.refusals import Refusal
-from collector.retry.requests import Edit, retry
+from collector.retry.requests import retry
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.audit import address_of, recorded
-from dashboard.queries.dead_letter import Body, Letter, letter, letter_body
-from dashboard.queries.hiding import aim_for
+from dashboard.queries.dead_letter import Letter, letter
 
 if TYPE_CHECKING:
     from dashboard.models import Person
@@ -45,25 +45,31 @@ def letter_edit(request: HttpRequest, number: int) -> HttpResponse:
     found = letter(number)
     if found is None:
         raise Http404(f"There is no dead letter {number}.")
-    with recorded("see payload", request, object=f"dead letter {number}"):
-        body = letter_body(number)
-    if body is None:
-        raise Http404(f"There is no dead letter {number}.")
-    if request.method != "POST":
-        return _page(request, found, body, typed=None)
-    typed = _typed(request, body.headers or ())
+    offer, refusal = _offer(request, number)
+    if offer is None or request.method != "POST":
+        return _page(request, found, offer, refusal=refusal, status=409 if request.method == "POST" else 200)
+    typed = _typed(request, offer)
     try:
-        edit = _edit(found, body, typed)
+        made = edits.made(number, value=typed.value, headers=typed.headers, reason=typed.reason)
         if request.POST.get("do") != "send":
-            return _page(request, found, body, typed=typed, edit=edit)
-        return _sent(request, number, edit)
+            return _page(request, found, offer, typed=typed, made=made)
+        return _sent(request, number, made.edit)
     except (NotEditable, Refusal) as problem:
-        return _page(request, found, body, typed=typed, error=str(problem), status=409)
+        return _page(request, found, offer, typed=typed, error=str(problem), status=409)
 
 
-def _typed(request: HttpRequest, headers: Headers) -> Typed:
+def _offer(request: HttpRequest, number: int) -> tuple[Offer | None, str]:
+    """What can be edited, or why nothing can; looking at it is written down."""
+    with recorded("see payload", request, object=f"dead letter {number}"):
+        try:
+            return edits.offer(number), ""
+        except NotEditable as problem:
+            return None, str(problem)
+
+
+def _typed(request: HttpRequest, offer: Offer) -> Typed:
     changes: dict[int, str | None] = {}
-    for header in editing.editable_headers(headers):
+    for header in offer.headers:
         if f"remove-{header.index}" in request.POST:
             changes[header.index] = None
         elif f"header-{header.index}" in request.POST:
@@ -71,42 +77,23 @@ def _typed(request: HttpRequest, headers: Headers) -> Typed:
     return Typed(request.POST.get("value", ""), changes, request.POST.get("reason", "").strip()[:MOST_REASON])
 
 
-def _edit(found: Letter, body: Body, typed: Typed) -> Edit:
-    """What would be sent. Raises NotEditable."""
-    _masks(found)
-    value = editing.edited_value(body.value or b"", typed.value)
-    headers = editing.edited_headers(_headers(body), typed.headers)
-    if (value, headers) == (body.value, body.headers):
-        raise NotEditable("Nothing is changed. Use Retry to send the original.")
-    if not typed.reason:
-        raise NotEditable("Give a reason.")
-    return Edit(value, headers, typed.reason)
-
-
-def _headers(body: Body) -> Headers:
-    """Raises NotEditable where what was stored of them cannot be read."""
-    if body.headers is None:
-        raise NotEditable("Cannot be edited: its stored headers cannot be read.")
-    return body.headers
-
-
-def _masks(found: Letter) -> None:
-    """Raises NotEditable where a person does not see all of what they would send."""
-    if aim_for(found.topic, found.origin_topic):
-        raise NotEditable("Cannot be edited: parts of it are masked. Retry sends the original bytes.")
-
-
 def _sent(request: HttpRequest, number: int, edit: Edit) -> HttpResponse:
+    """Send the copy, or let it wait for a second person."""
     person = cast("Person", request.user)  # as `needs` made sure
+    by = Asker(person.pk, str(person), address_of(request))
+    token = request.POST.get("token", "")
+    if consent.needed(1, edited=True):
+        asked = approvals.ask_for_edit(number, edit, by, token=token, now=now())
+        return HttpResponseRedirect(reverse("retry", args=[asked.id]))
     made = retry(
         [number],
-        person_id=person.pk,
-        person_name=str(person),
-        token=request.POST.get("token", ""),
+        person_id=by.person_id,
+        person_name=by.person_name,
+        token=token,
         target=None,
         expect=1,
         now=now(),
-        address=address_of(request),
+        address=by.address,
         name="edited copy",
         edit=edit,
     )
@@ -116,40 +103,33 @@ def _sent(request: HttpRequest, number: int, edit: Edit) -> HttpResponse:
 def _page(
     request: HttpRequest,
     found: Letter,
-    body: Body,
+    offer: Offer | None,
     *,
-    typed: Typed | None,
-    edit: Edit | None = None,
+    refusal: str = "",
+    typed: Typed | None = None,
+    made: Made | None = None,
     error: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    facts: dict[str, object] = {"letter": found, "error": error, "edit": edit, "token": secrets.token_urlsafe(24)}
-    try:
-        _masks(found)
-        facts["original"] = editing.editable_text(body.value)
-        facts["value"] = typed.value if typed else facts["original"]
+    facts: dict[str, object] = {
+        "letter": found, "error": error, "refusal": refusal, "made": made, "token": secrets.token_urlsafe(24)
+    }  # fmt: skip
+    if offer is not None:
+        facts["original"] = offer.text
+        facts["n_hidden"] = offer.n_hidden
+        facts["value"] = typed.value if typed else offer.text
         facts["headers"] = [
-            (header, typed.headers.get(header.index, header.text) if typed else header.text)
-            for header in editing.editable_headers(_headers(body))
+            (header, typed.headers.get(header.index, header.text) if typed else header.text) for header in offer.headers
         ]
         facts["reason"] = typed.reason if typed else ""
         facts["plan"] = plan(found.id, now=now())
-        if edit is not None:
-            facts["lines"] = editing.difference(body.value or b"", edit.value)
-            facts["n_headers"] = _n_changed(_headers(body), edit.headers)
-    except NotEditable as problem:
-        facts["refusal"] = str(problem)
+        facts["asks"] = consent.needed(1, edited=True)
     crumbs = [
         shell.Crumb("Dead letters", reverse("dead_letters")),
         shell.Crumb(found.address, reverse("dead_letter", args=[found.id])),
         shell.Crumb("Edit"),
     ]
     return shell.page(request, "dead_letters/edit.html", facts, section="dead_letters", crumbs=crumbs, status=status)
-
-
-def _n_changed(before: Headers, after: Headers) -> int:
-    """How many headers are other than before, or gone."""
-    return sum(pair not in after for pair in before)
 
 
 urlpatterns = [

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
 from collector.domain.canary import MOST_PER_SECOND
-from collector.retry import drafts
+from collector.retry import consent, drafts
 from collector.retry.drafts import Draft
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, NoSuchPlan, NotAllowed, Refusal
@@ -126,6 +126,7 @@ def _page(
         "most_per_second": MOST_PER_SECOND,
         "seconds": made.n / made.operation.sending.rate_per_second,
         "first": _first(made),
+        "asks": step == "4" and consent.needed(made.n, edited=False),
     }
     crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"Plan #{number}")]
     return shell.page(request, "retry_plans/draft.html", facts, section="retries", crumbs=crumbs, status=status)

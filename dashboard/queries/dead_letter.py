@@ -1,4 +1,4 @@
-"""One dead letter: what its headers say, its bytes, and what became of it."""
+"""One dead letter: what its headers say, and what became of it."""
 
 from dataclasses import dataclass, fields
 
@@ -42,20 +42,6 @@ class Letter(LetterRow):
         return f'key:"{self.key}"' if self.key and not {'"', "*", MASK} & {*self.key, self.key} else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The letter's own bytes: only for those who may see payloads. `n_bytes`: of the whole value.
-
-    `headers` is None where what was stored of them cannot be read: `raw_headers` is what is there.
-    """
-
-    key: bytes | None
-    value: bytes | None
-    headers: Headers | None
-    n_bytes: int
-    raw_headers: bytes | None = None
-
-
 def letter(number: int) -> Letter | None:
     """One letter, or None. Four statements."""
     if not 0 < number < 2**63:
@@ -93,31 +79,6 @@ def letter(number: int) -> Letter | None:
             undecided=undecided,
             attempts=attempts(cursor, number, first_died_at=row.failed_at, died_of=row.exception_class),
         )
-
-
-def letter_body(number: int) -> Body | None:
-    """The bytes of one letter without what rules mask, or None. The caller has asked whether they may be seen.
-
-    One statement.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select b.key, b.value, b.headers, t.name, o.name from dead_letter_body b"
-            " join dead_letter d on d.id = b.dead_letter_id join topic t on t.id = d.topic_id"
-            " left join topic o on o.id = d.origin_topic_id where d.id = %s",
-            [number],
-        )
-        found = cursor.fetchone()
-    if found is None:
-        return None
-    key, value, headers, topic, origin = found
-    veil = hiding.veil(hiding.aim_for(topic, origin), key=key, value=value, headers=headers)
-    if not veil.aim:
-        found_headers = readable(headers)
-        raw = bytes(headers) if found_headers is None else None
-        return Body(key, value, found_headers, len(value or b""), raw)
-    seen = veil.seen or hiding.ALL_HIDDEN
-    return Body(seen.key, seen.value, seen.headers, len(value or b""))
 
 
 def _own_frames(stack: str, exception_class: str) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def parked_letters(
     limit = max(1, min(limit, MOST_LETTERS))
     wanted = {
         "s.status = %(status)s": None if status is None else int(STATUSES[status]),
-        "s.failure_group_id = %(group)s": failure_group,
+        f"s.failure_group_id = {STANDS_FOR}": failure_group,
         "s.dead_letter_id < %(after)s": after,
     }
     # Only what is asked for stands in the statement: each shape has an index of its own.
@@ -132,6 +132,8 @@ def veiled(row: LetterRow, veil: Veil) -> LetterRow:
     return replace(row, key=key, message=veil.text(row.message) or "", failure_title=veil.text(row.failure_title) or "")
 
 
+STANDS_FOR = "(select coalesce(merged_into, emptied_into, id) from failure_group where id = %(group)s)"
+"""The group that a merged one leads to."""
 LETTERS = (
     "letter_state s join dead_letter d on d.id = s.dead_letter_id"
     " join failure_group g on g.id = s.failure_group_id join topic t on t.id = d.topic_id"

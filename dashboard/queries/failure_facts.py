@@ -9,6 +9,7 @@ from django.db import connection
 BEFORE = timedelta(hours=1)  # a change longer ago is not named
 LATELY_SECONDS = 900
 SOON = timedelta(hours=3)
+MOST_ASKED = 50  # letters whose spans are looked for
 _KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "rewind"}
 
 
@@ -79,6 +80,54 @@ def _said(kind: int, after: str | None, name: str | None) -> str:
     if kind == 1:
         return f"{name or '?'} {after or ''}".strip()
     return f"{word} of {name or '?'}"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedIn:
+    """A version of a service that failed letters of a group, by its spans: how many of those asked about."""
+
+    service: str
+    version: str
+    n_letters: int
+    n_instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Where the newest `n_read` letters of a group failed. What left no failed span is in none."""
+
+    items: tuple[FailedIn, ...]
+    n_read: int
+
+
+def failed_in(group: int) -> Failing:
+    """The versions and instances that the newest 50 letters of a group failed in. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FAILED_IN, {"group": group, "most": MOST_ASKED})
+        rows = cursor.fetchall()
+    items = tuple(FailedIn(*row[1:]) for row in rows if row[1] is not None)
+    return Failing(items, rows[0][0] if rows else 0)
+
+
+_FAILED_IN = """
+with asked as materialized (select d.origin_topic_id, d.origin_partition, d.origin_offset, d.group_id
+  from letter_state s join dead_letter d on d.id = s.dead_letter_id
+  where s.failure_group_id = %(group)s and d.origin_offset is not null and d.origin_topic_id is not null
+  order by s.dead_letter_id desc limit %(most)s),
+found as (select f.* from asked a cross join lateral (select o.service_version_id, o.instance, p.kafka_offset,
+    p.kafka_partition, p.topic_id from span p join edge e on e.id = p.edge_id join source o on o.id = p.source_id
+    left join group_hint h on h.service_id = e.service_id and h.topic_id = e.topic_id
+    where p.topic_id = a.origin_topic_id and p.kafka_partition = a.origin_partition
+      and p.kafka_offset = a.origin_offset and p.op = 3 and p.status = 2
+      and coalesce(e.group_id, h.group_id) = a.group_id) f),
+told as (select v.service_id, v.version, count(distinct (f.topic_id, f.kafka_partition, f.kafka_offset)) n,
+    count(distinct f.instance) filter (where f.instance <> '') n_instances
+  from found f join service_version v on v.id = f.service_version_id group by 1, 2)
+select (select count(*) from asked), case when w.namespace = '' then w.name else w.namespace || '/' || w.name end,
+  t.version, t.n, t.n_instances
+from (select 1) one left join told t on true left join service w on w.id = t.service_id order by t.n desc nulls last
+limit 10
+"""
 
 
 @dataclass(frozen=True, slots=True)

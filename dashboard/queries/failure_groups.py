@@ -42,7 +42,8 @@ def failure_groups(clusters: Collection[str] | None = None) -> tuple[FailureGrou
     wanted = None if clusters is None else list(clusters)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{_GROUPS} where g.merged_into is null and (%(clusters)s::text[] is null or c.name = any(%(clusters)s))"
+            f"{_GROUPS} where g.merged_into is null and g.emptied_into is null"
+            " and (%(clusters)s::text[] is null or c.name = any(%(clusters)s))"
             " order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %(limit)s",
             {"open": list(_OPEN), "limit": MOST_GROUPS, "clusters": wanted},
         )
@@ -51,7 +52,7 @@ def failure_groups(clusters: Collection[str] | None = None) -> tuple[FailureGrou
 
 def failure_groups_of(groups: Collection[int], *, limit: int) -> tuple[FailureGroup, ...]:
     """What failed in some consumer groups, what waits for somebody first, then the newest. One statement."""
-    where = " where g.merged_into is null and g.group_id = any(%(groups)s)"
+    where = " where g.merged_into is null and g.emptied_into is null and g.group_id = any(%(groups)s)"
     order = " order by coalesce(n.open, 0) > 0 desc, g.last_at desc, g.id desc limit %(limit)s"
     with connection.cursor() as cursor:
         cursor.execute(_GROUPS + where + order, {"open": list(_OPEN), "groups": list(groups), "limit": limit})
@@ -63,7 +64,10 @@ def failure_group(number: int) -> FailureGroup | None:
     if not 0 < number < 2**63:
         return None
     with connection.cursor() as cursor:
-        cursor.execute(f"{_GROUPS} where g.merged_into is null and g.id = %(id)s", {"open": list(_OPEN), "id": number})
+        cursor.execute(
+            f"{_GROUPS} where g.merged_into is null and g.emptied_into is null and g.id = %(id)s",
+            {"open": list(_OPEN), "id": number},
+        )
         row = cursor.fetchone()
     return _group(row) if row else None
 

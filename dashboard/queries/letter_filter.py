@@ -93,6 +93,8 @@ def _all(parts: list[str]) -> str:
 def _term(term: str, field: str, sign: str, value: str, name: str) -> tuple[str, str | int]:
     if not field:
         return f"d.message ilike %({name})s", f"%{_literal(value)}%"
+    if sign == ":" and field == "class":
+        return _OF_CLASS.format(name=name), _pattern(value)
     if sign == ":" and field in _NAMES:
         if field == "key" and "*" not in value:
             return f"d.key_hash = %({name})s", key_hash(value.encode()) or 0
@@ -120,11 +122,16 @@ _NAMES = {
     "origin": "o.name",
     "cluster": "c.name",
     "group": "cg.name",
-    "class": "g.exception_class",  # a group is of one class: there are few groups and many letters
+    "class": "d.exception_class",
     "key": "d.key_text",
     "dialect": "d.dialect",
     "title": "g.title",
 }
+# There are few groups and many letters: the groups come first, also those that merged ones lead to.
+_OF_CLASS = (
+    "(s.failure_group_id in (select coalesce(x.merged_into, x.emptied_into, x.id) from failure_group x"
+    "  where x.exception_class ilike %({name})s) and d.exception_class ilike %({name})s)"
+)
 _WHOLE = frozenset({"topic", "origin", "cluster", "group"})  # fields whose value in quotes is the whole name
 _MEASURES: Mapping[str, tuple[str, Callable[[str], int | None], str]] = {
     "attempt": ("s.attempt {sign} %({name})s", _count, "a number, as in `attempt>=2`"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from collector.domain.dead_letters import LetterStatus
-from dashboard.queries.dead_letters import LETTERS, STATUSES
+from dashboard.queries.dead_letters import LETTERS, STANDS_FOR, STATUSES
 from dashboard.queries.failure_groups import failure_group
 from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_filter import MOST_TEXT, Condition, condition
@@ -69,7 +69,7 @@ def _where(
         parts.append("s.status = %(status)s")
         parameters["status"] = int(STATUSES[status])
     if group:
-        parts.append("s.failure_group_id = %(group)s")
+        parts.append(f"s.failure_group_id = {STANDS_FOR}")
         parameters["group"] = group
     return " and ".join(parts), parameters
 

@@ -107,7 +107,7 @@ def retries(*, now: datetime, limit: int = PAGE) -> tuple[OperationRow, ...]:
     """Unfinished operations first, then the newest; drafts are not among them. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{_OPERATIONS.format(_NEWEST)} order by o.status in (0, 1, 3, 5) desc, o.id desc",
+            f"{_OPERATIONS.format(_NEWEST)} order by o.status in (0, 1, 3, 5, 7) desc, o.id desc",
             {"now": now, "limit": min(limit, MOST)},
         )
         return tuple(_operation(row) for row in cursor.fetchall())
@@ -178,7 +178,7 @@ def retry(number: int, *, now: datetime, after: int | None = None, limit: int = 
 
 
 _NEWEST = (
-    "select * from retry_operation where status <> 6 order by status in (0, 1, 3, 5) desc, id desc limit %(limit)s"
+    "select * from retry_operation where status <> 6 order by status in (0, 1, 3, 5, 7) desc, id desc limit %(limit)s"
 )
 _ONE = "select * from retry_operation where status <> 6 and id = %(id)s"
 _OPERATIONS = (

@@ -28,4 +28,5 @@ OPERATION = {
     "stopped": ("failing", "Stopped"),
     "cancelled": ("idle", "Cancelled"),
     "paused": ("paused", "Paused"),
+    "asked": ("waiting", "Waits for approval"),
 }

@@ -9,9 +9,10 @@ from pytest_django import DjangoAssertNumQueries
 from collector.retry import outcomes
 from collector.retry.plans import plan
 from collector.store import letter_bell
-from dashboard.queries.dead_letter import letter, letter_body
+from dashboard.queries.dead_letter import letter
 from dashboard.queries.dead_letters import BadStatus, parked_letters, state_counts
 from dashboard.queries.failure_groups import failure_groups
+from dashboard.queries.letter_bodies import letter_body
 from dashboard.queries.retries import retries, retry
 from tests.integration.letter_world import AT, dead_record, rows
 from tests.integration.people import person, signed_in

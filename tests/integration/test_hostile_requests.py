@@ -202,8 +202,8 @@ def hostile_world() -> World:
         " timestamp_type, key, event_id) values (%(at)s, %(at)s, 7, %(created)s, 0, 1, 1, 0, %(raw)s, %(text)s)",
         "insert into record_body values (%(at)s, %(created)s, 0, 7, %(headers)s, %(raw)s)",
         "insert into record_key values (%(at)s, 1, %(text)s, %(created)s, 0, 7)",
-        "insert into failure_group (version, digest, group_id, topic_id, exception_class, title, first_at, last_at)"
-        " values (1, gen_random_uuid(), %(group)s, %(created)s, %(text)s, %(text)s, %(at)s, %(at)s)",
+        "insert into failure_group (group_id, topic_id, exception_class, title, first_at, last_at)"
+        " values (%(group)s, %(created)s, %(text)s, %(text)s, %(at)s, %(at)s)",
         "insert into dead_letter (topic_id, kafka_partition, kafka_offset, dialect, seen_at, failed_at, group_id,"
         " origin_topic_id, origin_partition, origin_offset, exception_class, message, key_text, size_bytes)"
         " values (%(dlq)s, 0, 1, %(text)s, %(at)s, %(at)s, %(group)s, %(created)s, 0, 7,"

@@ -7,7 +7,11 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
+from collector.config.rules import standing
+from collector.domain import json_paths
+from collector.domain.masking import Aim, Rule, Rules
 from collector.retry import outcomes
 from tests.integration.letter_world import AT, dead_record, one, rows
 from tests.integration.people import audit_rows, person, signed_in
@@ -102,3 +106,34 @@ def test_each_look_at_the_bytes_is_noted(world: RetryWorld, olga: Client) -> Non
     (letter,) = world.letters.park(dead_record(1))
     olga.get(f"/dead-letters/{letter}/edit/")
     assert audit_rows("action", "object", actions={"see payload"}) == [("see payload", f"dead letter {letter}")]
+
+
+def test_masked_parts_are_marked_and_travel_untouched(world: RetryWorld, olga: Client) -> None:
+    value = b'{"card": {"number": "4111-2222"}, "amount": 12.50, "note": "paid with 4111-2222"}'
+    headers = (("secret", b"hush-hush"), *dead_record(1).headers)
+    (letter,) = world.letters.park(replace(dead_record(1), value=value, headers=headers))
+    world.broker.topics["orders.created"].records[0][1] = replace(
+        world.broker.topics["orders.created"].records[0][1], value=value
+    )
+    aim = Aim((json_paths.parse("$.card"),), frozenset({"secret"}))
+    standing.pin(Rules((Rule(("*",), aim),)), seconds=60)
+    there = f"/dead-letters/{letter}/edit/"
+    page = olga.get(there).content.decode()
+    for hidden in ("4111-2222", "hush-hush"):
+        assert hidden not in page
+    marked = '{"card": "••• 1", "amount": 12.50, "note": "••• 2"}'
+    assert escape(marked) in page
+    form = {**_form(page), "value": marked.replace("12.50", "13.00"), "header-1": "order-1"}
+    del form["header-0"]
+    checked = olga.post(there, {**form, "do": "check"}).content.decode()
+    assert "4111-2222" not in checked
+    assert "13.0" in checked
+    moved = olga.post(there, {**form, "value": marked.replace('"note": "••• 2"', '"note": "••• 1"'), "do": "send"})
+    assert moved.status_code == 409
+    assert "stands where it did not before" in moved.content.decode()
+    assert olga.post(there, {**form, "header-0": "mine", "do": "send"}).status_code == 409, "a masked header is locked"
+    assert olga.post(there, {**form, "do": "send"}).status_code == 302
+    world.send(one("select max(id) from retry_operation"))
+    (copy,) = world.sent()
+    assert copy.value == value.replace(b"12.50", b"13.00")
+    assert copy.first("secret") == b"hush-hush"

@@ -18,6 +18,7 @@ OPERATOR = VIEWER | {
     Action.ARRANGE,
     Action.KEEP_PATHS,
     Action.SET_LIMITS,
+    Action.EXPORT,
 }
 NO_TOKEN = {Action.ARRANGE, Action.SET_LIMITS}  # only people do these, on pages
 
@@ -47,7 +48,7 @@ def allowed(actor: object) -> set[Action]:
         (Somebody("owner"), {Action.ENTER}),
         (Bearer(Somebody("admin"), frozenset(), "a"), {Action.ENTER}),
         (Bearer(Somebody("admin"), frozenset({"read"}), "a"), VIEWER),
-        (Bearer(Somebody("admin"), frozenset({"read", "retry", "payload"}), "a"), OPERATOR - NO_TOKEN),
+        (Bearer(Somebody("admin"), frozenset({"read", "retry", "payload", "export"}), "a"), OPERATOR - NO_TOKEN),
         (Bearer(Somebody("viewer"), frozenset({"read", "retry", "payload", "admin"}), "a"), VIEWER),
         (Bearer(Somebody("operator"), frozenset({"retry"}), "a"), {Action.ENTER, Action.RETRY, Action.TRIAGE}),
         (Bearer(Somebody("admin", is_active=False), frozenset({"read"}), "a"), {Action.ENTER}),

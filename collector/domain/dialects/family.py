@@ -13,7 +13,7 @@ from collector.domain.records import Record
 Names = tuple[str, ...]
 
 _LOG_APPEND_TIME = 2
-_MOST_PARTITION, _MOST_OFFSET, _MOST_ATTEMPTS = 2**31 - 1, 2**63 - 1, 10_000
+MOST_PARTITION, MOST_OFFSET, MOST_ATTEMPTS = 2**31 - 1, 2**63 - 1, 10_000
 
 # What frameworks wrap around the application's exception.
 WRAPPERS = (
@@ -118,8 +118,8 @@ def _value(headers: Grouped, names: Names, which: int) -> bytes | None:
 def _place(family: Family, headers: Grouped, which: int) -> Place:
     return Place(
         topic=family.place(_value(headers, family.topic, which)),
-        partition=_number(family, _value(headers, family.partition, which), _MOST_PARTITION),
-        offset=_number(family, _value(headers, family.offset, which), _MOST_OFFSET),
+        partition=_number(family, _value(headers, family.partition, which), MOST_PARTITION),
+        offset=_number(family, _value(headers, family.offset, which), MOST_OFFSET),
     )
 
 
@@ -129,7 +129,7 @@ def _number(family: Family, value: bytes | None, most: int) -> int | None:
 
 
 def _attempts(family: Family, headers: Grouped, which: int) -> int | None:
-    found = _number(family, _value(headers, family.attempts, which), _MOST_ATTEMPTS)
+    found = _number(family, _value(headers, family.attempts, which), MOST_ATTEMPTS)
     return None if found is None else max(1, found - family.attempts_over)
 
 

@@ -12,6 +12,7 @@ from collector.domain.dialects import (
     karafka,
     knative,
     ksqldb,
+    mapped,
     masstransit,
     nservicebus,
     redpanda_connect,
@@ -24,6 +25,7 @@ from collector.domain.dialects import (
     values,
     watermill,
 )
+from collector.domain.dialects.mapped import LetterMapping
 from collector.domain.dialects.names import role
 from collector.domain.dialects.values import Grouped
 from collector.domain.records import Record
@@ -73,14 +75,18 @@ FAMILIES = (
 )
 
 
-def read(record: Record) -> DeadLetter | None:
+def read(record: Record, mapping: LetterMapping | None = None) -> DeadLetter | None:
     """What the record says of a failure, or None when it is no dead letter.
+
+    Every record of a topic with a `mapping` is one, and what an admin described counts more than any header.
 
     Headers are better evidence than the topic's name. A record on a retry topic is still on its way, and one that
     lies on the very topic its headers name as the origin was sent back with them: neither is a dead letter. A record
     without any known header on a topic named for dead letters is one, of the unknown dialect. What the first framework
     does not say, another one on the same record may; hand-written names are too common for that.
     """
+    if mapping is not None:
+        return _described(record, mapping)
     is_named = (named := role(record.topic)) == "dead_letter"
     if named in {"retry", "internal"} or not (record.headers or is_named):
         return None
@@ -93,6 +99,14 @@ def read(record: Record) -> DeadLetter | None:
     if not is_named and record.topic in {found.origin.topic, found.latest.topic}:
         return None
     return found
+
+
+def _described(record: Record, mapping: LetterMapping) -> DeadLetter:
+    described = mapped.read(mapping, record)
+    headers = values.grouped(record.headers)
+    others = _all((*READERS, *HAND_WRITTEN, *ONLY_ON_DEAD_LETTER_TOPICS), record, headers)
+    says_nothing = replace(described, dialect=UNKNOWN_DIALECT) == unknown(record)
+    return _completed(others[0], others[1:]) if others and says_nothing else _completed(described, others)
 
 
 def own_key(letter: DeadLetter, record: Record) -> bytes | None:

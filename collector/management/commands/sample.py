@@ -110,7 +110,9 @@ class _OneCluster:
         self.has_begun = True
         numbers = clusters.observe([each.name for each in found], version=version, now=clock.now())
         cluster_id = numbers[where.name]
-        sampler = Sampler(broker, records=records, cluster_id=cluster_id, now=clock.now)
+        sampler = Sampler(
+            broker, records=records, cluster_id=cluster_id, now=clock.now, holds_letters=wiring.holds_letters()
+        )
         return _Watch(where.name, version, sampler, Leadership(Lead.SAMPLER, cluster_id))
 
     def _scan(self, watch: "_Watch") -> None:

@@ -1,0 +1,36 @@
+"""A record of a dead-letter topic -> the letter as it is stored: read by its dialect, without what nobody may see."""
+
+import logging
+from dataclasses import replace
+
+from collector.domain import dialects, masking
+from collector.domain.dead_letters import DeadLetter
+from collector.domain.dialects import LetterMapping
+from collector.domain.masking import Concealed
+from collector.domain.records import Record
+
+log = logging.getLogger(__name__)
+
+
+def letter_of(record: Record, mapping: LetterMapping | None) -> DeadLetter | None:
+    """What the record says of a failure, or None when it is no dead letter."""
+    try:
+        return dialects.read(record, mapping)
+    except Exception:
+        # A fault in a dialect must not stop the intake at this record for ever, nor hide that there is a dead letter.
+        log.exception("cannot read the dead letter %s/%d/%d", record.topic, record.partition, record.offset)
+        is_letter = mapping is not None or dialects.role(record.topic) == "dead_letter"
+        return dialects.unknown(record) if is_letter else None
+
+
+def origins(letter: DeadLetter | None) -> tuple[str | None, ...]:
+    """The topics whose mask rules count for it, besides its own."""
+    return (letter.origin.topic, letter.latest.topic) if letter else ()
+
+
+def fit_to_see(letter: DeadLetter, seen: Concealed | None) -> DeadLetter:
+    """Its reason as lists, titles and searches show it. The record's own bytes are kept as they are."""
+    message, stack = masking.without_shapes(letter.message), masking.without_shapes(letter.stack)
+    if seen is not None:
+        message, stack = seen.said(message), seen.said(stack)
+    return replace(letter, message=message, stack=stack)

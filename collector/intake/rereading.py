@@ -1,0 +1,95 @@
+"""Letters that were stored before, read again: by another mapping, by newer rules, or into another failure group."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector.changes import announce
+from collector.domain import masking
+from collector.domain.dead_letters import DeadLetter
+from collector.domain.dialects import own_key
+from collector.domain.fingerprints import CURRENT, Fingerprinting
+from collector.domain.records import Record
+from collector.intake.letters import fit_to_see, letter_of, origins
+from collector.intake.taps import TapRules
+from collector.store import failure_groups, letter_names, rereadings
+from collector.store.dead_letters import failure_of
+from collector.store.rereadings import Read, Rereading, Stored
+
+SLICE = 500  # letters in one transaction: others wait for their rows at most so long
+RUN_SECONDS = 1.5  # of every two
+
+
+def run(rules: TapRules, *, now: Callable[[], datetime], seconds: float) -> None:
+    """Go on with what was asked for, at most so long."""
+    until = time.monotonic() + seconds
+    while step(rules, now=now()) and time.monotonic() < until:
+        pass
+
+
+def step(rules: TapRules, *, now: datetime, fingerprinting: Fingerprinting = CURRENT, limit: int = SLICE) -> bool:
+    """Read the next slice of the oldest job; whether there was one. Two at once do not hinder each other."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        rereadings.catch_up(cursor, version=fingerprinting.version, now=now)
+        job = rereadings.oldest(cursor)
+        if job is None:
+            return False
+        letters = rereadings.next_letters(cursor, job, limit=limit)
+        if not letters:
+            rereadings.end(cursor, job, now=now)
+            announce("letters")
+            return True
+        n_changed = _again(cursor, job, letters, rules, fingerprinting)
+        rereadings.advance(cursor, job, [each.id for each in letters], n_changed)
+        announce("letters")
+        return True
+
+
+def _again(
+    cursor: CursorWrapper,
+    job: Rereading,
+    letters: Sequence[Stored],
+    rules: TapRules,
+    fingerprinting: Fingerprinting,
+) -> int:
+    """How many changed."""
+    if job.into_id is not None:
+        return len(rereadings.move(cursor, {each.id: job.into_id for each in letters}))
+    found = [(each, each.record, read) for each in letters if each.record and (read := _read(each.record, rules))]
+    if not found:
+        return 0
+    places = letter_names.places(cursor, [(each.topic_id, letter) for each, _, letter in found])
+    failed = [letter.failed_at or each.failed_at for each, _, letter in found]
+    failures = [
+        failure_of((record, each.topic_id, letter), places, fingerprinting, failed_at=at)
+        for (each, record, letter), at in zip(found, failed, strict=True)
+    ]
+    groups = failure_groups.groups_of(cursor, failures)
+    return rereadings.write(
+        cursor,
+        [
+            Read(
+                id=each.id,
+                letter=letter,
+                failed_at=at,
+                failure_group_id=group,
+                group_id=failure.group_id,
+                origin_topic_id=places.topic(each.topic_id, letter.origin.topic),
+                own_key=own_key(letter, record),
+            )
+            for (each, record, letter), at, group, failure in zip(found, failed, groups, failures, strict=True)
+        ],
+    )
+
+
+def _read(record: Record, rules: TapRules) -> DeadLetter | None:
+    """As the intake would; a letter stays one, whatever its topic is called now."""
+    letter = letter_of(record, rules.mapping_of(record.topic))
+    if letter is None:
+        return None
+    aim = rules.hidden.of(record.topic, *origins(letter))
+    seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers) if aim else None
+    return fit_to_see(letter, seen)

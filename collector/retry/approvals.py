@@ -1,0 +1,123 @@
+"""What waits for a second person: a plan of many letters, or an edited copy. Who asked cannot approve."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector.domain.canary import AT_ONCE
+from collector.domain.dead_letters import OperationStatus
+from collector.domain.editing import Line
+from collector.retry import drafts, edits, records, requests
+from collector.retry.drafts import Draft
+from collector.retry.edits import Edit
+from collector.retry.records import Asker
+from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed, Refusal
+from collector.retry.requests import Order, Requested
+from collector.store import freezing, operations
+from collector.store.operations import DRAFT_HOURS, Operation
+
+MOST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for, as it stands now. `lines`: what an edit changes, as it may be seen."""
+
+    draft: Draft
+    digest: str
+    edit_reason: str
+    lines: tuple[Line, ...]
+
+
+def ask_for_edit(letter: int, edit: Edit, by: Asker, *, token: str, now: datetime) -> Requested:
+    """Keep an edited copy until a second person decides; once per click. Raises a Refusal."""
+    order = Order((letter,), None, 1, AT_ONCE, name="edited copy", selection=records.in_words((letter,)), edit=edit)
+    requests.check(order, token=token)
+    digest = requests.digest_of(order)
+    with transaction.atomic(), connection.cursor() as cursor:
+        number, is_new, _ = operations.begin(
+            cursor,
+            token=f"{token} {digest.hex}",
+            plan=digest,
+            person_id=by.person_id,
+            person_name=by.person_name,
+            status=OperationStatus.ASKED,
+            now=now,
+        )
+        if is_new:
+            operations.describe(
+                cursor, number, letters=[letter], selection=order.selection, name=order.name, n_items=1, sending=AT_ONCE
+            )
+            freezing.keep_edit(cursor, number, value=edit.value, headers=edit.headers, reason=edit.reason)
+            records.asked(cursor, number, 1, by, now=now, reason=edit.reason)
+    return Requested(number, repeated=not is_new)
+
+
+def asked(number: int, *, now: datetime) -> Asked:
+    """What a second person decides about. Raises NoSuchPlan."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = _asked(cursor, number, now=now)
+        edit = _edit(cursor, number)
+        made = drafts.drafted(cursor, found, now=now)
+    order = _order(made, edit)
+    lines = edits.difference(found.letters[0], edit) if edit else ()
+    return Asked(made, requests.digest_of(order).hex, edit.reason if edit else "", lines)
+
+
+def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
+    """Send what was asked for. Raises NoSuchPlan, NotAllowed, Changed, NothingToSend; a refusal is audited."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            found = _asked(cursor, number, now=now, lock=True)
+            if found.person_id == by.person_id:
+                raise NotAllowed("Who asked cannot approve. Ask somebody else with the operator role.")
+            made, edit = drafts.drafted(cursor, found, now=now), _edit(cursor, number)
+            if made.target_error:
+                raise NotAllowed(made.target_error)
+            order = _order(made, edit)
+            if requests.digest_of(order).hex != digest:
+                raise Changed("What would be sent changed since this page was made. Look again, then decide.")
+            freezing.forget_edit(cursor, number)
+            said = f"asked for by {found.person_name}"
+            records.done(by, now, "approve retry", number, reason=said, letters=made.n)
+            requests.start(cursor, number, order, by, now=now)
+        return Requested(number, repeated=False)
+    except Refusal as error:
+        records.refused(by, now, subject=f"retry {number}", reason=str(error), action="approve retry")
+        raise
+
+
+def refuse(number: int, by: Asker, *, reason: str, now: datetime) -> None:
+    """Send nothing: a second person says no, or who asked takes it back. Raises NoSuchPlan."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = _asked(cursor, number, now=now, lock=True)
+        is_own = found.person_id == by.person_id
+        said = reason.strip()[:MOST_REASON]
+        sentence = f"{'Taken back' if is_own else 'Refused'} by {by.person_name}{f': {said}' if said else '.'}"
+        operations.move(
+            cursor, number, OperationStatus.CANCELLED, out_of=[OperationStatus.ASKED], now=now, reason=sentence
+        )
+        freezing.forget_edit(cursor, number)
+        operations.note(cursor, number, sentence, now=now, by=by.person_name)
+        records.done(by, now, "take back retry" if is_own else "refuse retry", number, reason=said)
+        records.announce(number)
+
+
+def _asked(cursor: CursorWrapper, number: int, *, now: datetime, lock: bool = False) -> Operation:
+    found = operations.operation(cursor, number, lock=lock) if 0 < number < 2**63 else None
+    if found is None or found.status is not OperationStatus.ASKED:
+        raise NoSuchPlan("Nothing waits for approval here: it was decided, or taken back.")
+    if now - found.created_at > timedelta(hours=DRAFT_HOURS):
+        raise NoSuchPlan(f"Expired after {DRAFT_HOURS} h. Ask again.")
+    return found
+
+
+def _edit(cursor: CursorWrapper, number: int) -> Edit | None:
+    kept = freezing.kept_edit(cursor, number)
+    return Edit(*kept) if kept else None
+
+
+def _order(made: Draft, edit: Edit | None) -> Order:
+    return replace(drafts.order_of(made.operation, made.n), edit=edit)

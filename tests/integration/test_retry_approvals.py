@@ -1,0 +1,131 @@
+"""A second person's approval: of many letters and of edited copies, where the settings file asks for it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from collector.retry.refusals import NeedsApproval
+from tests.integration.letter_world import dead_record, one, rows
+from tests.integration.people import audit_rows, bearer, person, signed_in, token_of
+from tests.integration.retry_world import RetryWorld, click
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> RetryWorld:
+    """Three letters; more than two, and every edit, need a second person."""
+    file = tmp_path / "weir.toml"
+    file.write_text("[permissions]\napprove_edits = true\napprove_above = 2\n")
+    call_command("apply", str(file))
+    found = RetryWorld()
+    found.letters.park(*[dead_record(n) for n in range(3)])
+    return found
+
+
+@pytest.fixture
+def olga() -> Client:
+    return signed_in(person("olga", "operator"))
+
+
+@pytest.fixture
+def otto() -> Client:
+    return signed_in(person("otto", "operator"))
+
+
+def frozen(client: Client) -> str:
+    """A plan of all three, seen to its last step; its address."""
+    ids = ",".join(str(number) for (number,) in rows("select id from dead_letter order by id"))
+    there = str(client.post("/retries/", {"letters": ids, "token": "t1"})["Location"])
+    client.get(f"{there}?step=2")
+    return there
+
+
+def digest(page: str) -> str:
+    found = re.search(r'name="digest" value="([0-9a-f]+)"', page)
+    assert found
+    return found[1]
+
+
+def asked(client: Client) -> int:
+    there = frozen(client)
+    page = client.get(f"{there}?step=4").content.decode()
+    assert ">Ask for approval</button>" in page
+    done = client.post(there, {"do": "confirm", "digest": digest(page), "typed": "3", "name": "after fix"})
+    assert done.status_code == 302, done.content.decode()
+    return one("select max(id) from retry_operation")
+
+
+def test_many_letters_wait_for_another_operator(world: RetryWorld, olga: Client, otto: Client) -> None:
+    number = asked(olga)
+    there = f"/retries/{number}/approval/"
+    assert "Waits for approval" in olga.get("/retries/").content.decode()
+    assert (one("select count(*) from retry_item"), world.sent()) == (0, [])
+    own = olga.get(there).content.decode()
+    assert "Approve and send" not in own
+    assert olga.post(there, {"do": "approve", "digest": digest(own)}).status_code == 409
+    assert otto.post(there, {"do": "approve", "digest": "0" * 32}).status_code == 409
+    seen = otto.get(there).content.decode()
+    assert "Approve and send 3" in seen
+    assert otto.post(there, {"do": "approve", "digest": digest(seen)})["Location"] == f"/retries/{number}/"
+    assert otto.post(there, {"do": "approve", "digest": digest(seen)}).status_code == 404, "once"
+    world.send(number)
+    assert [copy.key for copy in world.sent()] == [b"order-0"], "the first step of its plan"
+    assert rows("select person_name, name from retry_operation") == [("olga", "after fix")]
+    deeds = audit_rows("action", "person_name", "result")
+    assert [deed for deed in deeds if "approv" in str(deed[0])] == [
+        ("ask for approval", "olga", "done"),
+        ("approve retry", "olga", "refused"),
+        ("approve retry", "otto", "refused"),
+        ("approve retry", "otto", "done"),
+        ("approve retry", "otto", "refused"),
+    ]
+
+
+def test_what_is_refused_or_taken_back_is_never_sent(world: RetryWorld, olga: Client, otto: Client) -> None:
+    number = asked(olga)
+    there = f"/retries/{number}/approval/"
+    assert otto.post(there, {"do": "refuse", "reason": "wait for 2.8.1"}).status_code == 302
+    assert "Refused by otto: wait for 2.8.1" in olga.get(f"/retries/{number}/").content.decode()
+    assert otto.get(there).status_code == 404
+    assert rows("select distinct status from letter_state") == [(0,)]
+    ids = [int(str(number)) for (number,) in rows("select id from dead_letter order by id")]
+    assert click(*ids[:2], token="t2").id > number, "they are open for others"
+
+
+def test_no_other_way_leads_around_it(world: RetryWorld) -> None:
+    letters = [int(str(number)) for (number,) in rows("select id from dead_letter order by id")]
+    with pytest.raises(NeedsApproval):
+        click(*letters)
+    token = token_of(person("script", "operator"), "read", "retry")
+    answer = Client().post(
+        "/api/v1/retries", {"dead_letters": letters}, content_type="application/json",
+        headers={**bearer(token), "idempotency-key": "k1"},
+    )  # fmt: skip
+    assert answer.status_code == 409
+    assert "second person" in answer.json()["detail"]
+    assert (one("select count(*) from retry_item"), one("select count(*) from retry_operation")) == (0, 0)
+
+
+def test_an_edited_copy_waits_with_its_difference(world: RetryWorld, olga: Client, otto: Client) -> None:
+    letter = one("select min(id) from dead_letter")
+    there = f"/dead-letters/{letter}/edit/"
+    token = re.search(r'name="token" value="([^"]*)"', olga.get(there).content.decode())
+    assert token
+    form = {"token": token[1], "value": '{"amount": 13}', "header-0": "order-0", "reason": "PAY-311"}
+    assert ">Ask for approval</button>" in olga.post(there, {**form, "do": "check"}).content.decode()
+    sent = olga.post(there, {**form, "do": "send"})
+    assert olga.post(there, {**form, "do": "send"})["Location"] == sent["Location"]
+    number = one("select max(id) from retry_operation")
+    approval = f"/retries/{number}/approval/"
+    page = otto.get(approval).content.decode()
+    for said in ("PAY-311", "&quot;amount&quot;: 12.5", "&quot;amount&quot;: 13", "Approve and send 1"):
+        assert said in page
+    assert otto.post(approval, {"do": "approve", "digest": digest(page)}).status_code == 302
+    world.send(number)
+    (copy,) = world.sent()
+    assert (copy.key, copy.value) == (b"order-0", b'{"amount": 13}')
+    assert one("select count(*) from asked_edit") == 0
