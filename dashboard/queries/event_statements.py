@@ -43,79 +43,96 @@ near as materialized (
   union select x.topic_id, x.kafka_partition, x.kafka_offset from n join retry_item i on {_SENT.format("n", "i")}
     join dead_letter x on x.id = i.dead_letter_id
 ),
+tapped as materialized (select r.* from near join record r on {_HERE.format("r", "near")}),
 start as materialized (
   select * from (
     select trace_id, null::text event_id, null::text cause_id from near join span s on {_HERE.format("s", "near")}
     union select trace_id, null, null from near join span_link l on {_HERE.format("l", "near")}
-    union select trace_id, event_id, cause_id from near join record r on {_HERE.format("r", "near")}
-      where r.trace_id is not null or r.event_id is not null or r.cause_id is not null
+    union select trace_id, event_id, cause_id from tapped
+      where trace_id is not null or event_id is not null or cause_id is not null
     union select unnest(%(traces)s::uuid[]), null, null
   ) s limit %(most)s
 )
 """  # noqa: S608
 
 # Down from the start and up from the start, never down and then up: a batch reader would drag in all its other flows.
-# Each step reads every table once for a trace; what hangs on a row is looked up beside it.
+#
+# One walks from traces to events and ids, and from those to traces; `side` says how the trace came to the event: who
+# sent it (1) leads down to its readers, who read it (2) up to its sender, and down only to its dead letter (a reader
+# beside it is another branch). Each step reads every table once: a plan with less in it starts much sooner, for every
+# table has many leaves.
 _CLOSURE = f"""
-down(trace_id, event_id) as (
+down(trace_id, side, topic_id, kafka_partition, kafka_offset, id) as (
   select * from (
-    select trace_id, null::text from start where trace_id is not null
-    union all select null, event_id from start where event_id is not null
+    select trace_id, 0, null::int, null::int, null::bigint, null::text from start where trace_id is not null
+    union all select null, 0, null, null, null, event_id from start where event_id is not null
   ) s where %(down)s::bool
-  union select found.trace_id, found.event_id from down d cross join lateral (
-    select l.trace_id, null::text event_id from span_link l where l.linked_trace_id = d.trace_id
-    union all select y.trace_id, null from span p cross join lateral (
-        select c.trace_id from span c where p.op = 1 and {_HERE.format("c", "p")} and c.op in (2, 3)
-        union all select z.trace_id from dead_letter x cross join lateral (
-            select x.trace_id
-            union all select c.trace_id from span c where {_HERE.format("c", "x")}
-            union all select c.trace_id from retry_item i join span c on {_SENT.format("c", "i")}
-              where i.dead_letter_id = x.id
-          ) z where p.op in (2, 3) and {_ORIGIN.format("p", "x")}
-      ) y where p.trace_id = d.trace_id and p.op <> 0
-    union all select y.trace_id, y.event_id from record r cross join lateral (
-        select c.trace_id, null::text event_id from span c where {_HERE.format("c", "r")} and c.op in (2, 3)
-        union all select c.trace_id, null from span_link c where {_HERE.format("c", "r")}
-        union all select null, r.event_id
+  union select f.* from down d cross join lateral (
+    select l.trace_id, 0, null::int, null::int, null::bigint, null::text from span_link l
+      where l.linked_trace_id = d.trace_id
+    union all select null, case s.op when 1 then 1 else 2 end, s.topic_id, s.kafka_partition, s.kafka_offset, null
+      from span s where s.trace_id = d.trace_id and s.op <> 0 and s.kafka_offset is not null
+    union all select y.* from record r cross join lateral (
+        select null::uuid, 1, r.topic_id, r.kafka_partition, r.kafka_offset, null::text
+        union all select null, 0, null, null, null, r.event_id where r.event_id is not null
       ) y where r.trace_id = d.trace_id
-    union all select y.trace_id, y.event_id from record r cross join lateral (
-        select r.trace_id, null::text event_id union all select null, r.event_id
-        union all select c.trace_id, null from span c where {_HERE.format("c", "r")} and c.op in (2, 3)
-      ) y where r.cause_id = d.event_id
-    union all select c.trace_id, null from dead_letter x join retry_item i on i.dead_letter_id = x.id
-      join span c on {_SENT.format("c", "i")} where x.trace_id = d.trace_id
-  ) found where found.trace_id is not null or found.event_id is not null
+    union all select s.trace_id, 0, null, null, null, null from span s
+      where {_HERE.format("s", "d")} and (d.side = 3 or (d.side = 1 and s.op in (2, 3)))
+    union all select l.trace_id, 0, null, null, null, null from span_link l
+      where {_HERE.format("l", "d")} and d.side = 1
+    union all select y.* from record r cross join lateral (
+        select r.trace_id, 0, null::int, null::int, null::bigint, null::text where r.trace_id is not null
+        union all select null, 0, null, null, null, r.event_id where r.event_id is not null
+        union all select null, 1, r.topic_id, r.kafka_partition, r.kafka_offset, null
+      ) y where r.cause_id = d.id
+    union all select y.* from dead_letter x cross join lateral (
+        select x.trace_id, 0, null::int, null::int, null::bigint, null::text where x.trace_id is not null
+        union all select null, 3, x.topic_id, x.kafka_partition, x.kafka_offset, null
+        union all select null, 3, i.target_topic_id, i.sent_partition, i.sent_offset, null from retry_item i
+          where i.dead_letter_id = x.id and i.sent_offset is not null
+      ) y where {_ORIGIN.format("d", "x")} and d.side = 2
+    union all select null, 3, i.target_topic_id, i.sent_partition, i.sent_offset, null
+      from dead_letter x join retry_item i on i.dead_letter_id = x.id
+      where x.trace_id = d.trace_id and i.sent_offset is not null
+  ) f
 ),
-up(trace_id, cause_id) as (
+up(trace_id, side, topic_id, kafka_partition, kafka_offset, id) as (
   select * from (
-    select trace_id, null::text from start where trace_id is not null
-    union all select null, cause_id from start where cause_id is not null
+    select trace_id, 0, null::int, null::int, null::bigint, null::text from start where trace_id is not null
+    union all select null, 0, null, null, null, cause_id from start where cause_id is not null
   ) s where %(up)s::bool
-  union select found.trace_id, found.cause_id from up u cross join lateral (
-    (select y.trace_id, null::text cause_id from span_link l cross join lateral (
-        select l.linked_trace_id trace_id
-        union all select r.trace_id from record r where {_HERE.format("r", "l")}
+  union select f.* from up u cross join lateral (
+    (select y.* from span_link l cross join lateral (
+        select l.linked_trace_id, 0, null::int, null::int, null::bigint, null::text
+        union all select null, 4, l.topic_id, l.kafka_partition, l.kafka_offset, null where l.kafka_offset is not null
       ) y where l.trace_id = u.trace_id limit {2 * MOST_CAUSES})
-    union all select y.trace_id, y.cause_id from span c cross join lateral (
-        select p.trace_id, null::text cause_id from span p where {_HERE.format("p", "c")} and p.op = 1
-        union all select z.trace_id, z.cause_id from record r
-          cross join lateral (select r.trace_id, null::text cause_id union all select null, r.cause_id) z
-          where {_HERE.format("r", "c")}
-        union all select z.trace_id, null from dead_letter x cross join lateral (
-            select x.trace_id union all select s.trace_id from span s where {_ORIGIN.format("s", "x")}
-          ) z where {_HERE.format("x", "c")}
-        union all select z.trace_id, null from retry_item i join dead_letter x on x.id = i.dead_letter_id
-          cross join lateral (
-            select x.trace_id union all select s.trace_id from span s where {_ORIGIN.format("s", "x")}
-          ) z where {_SENT.format("c", "i")}
-      ) y where c.trace_id = u.trace_id and c.op in (2, 3)
-    union all select null, r.cause_id from record r where r.trace_id = u.trace_id and r.cause_id is not null
-    union all select y.trace_id, y.cause_id from record r
-      cross join lateral (select r.trace_id, null::text cause_id union all select null, r.cause_id) y
-      where r.event_id = u.cause_id
-    union all select s.trace_id, null from dead_letter x join span s on {_ORIGIN.format("s", "x")}
-      where x.trace_id = u.trace_id
-  ) found where found.trace_id is not null or found.cause_id is not null
+    union all select null, 2, s.topic_id, s.kafka_partition, s.kafka_offset, null
+      from span s where s.trace_id = u.trace_id and s.op in (2, 3) and s.kafka_offset is not null
+    union all select null, 0, null, null, null, r.cause_id
+      from record r where r.trace_id = u.trace_id and r.cause_id is not null
+    union all select s.trace_id, 0, null, null, null, null from span s
+      where {_HERE.format("s", "u")} and (u.side = 3 or (u.side = 2 and s.op = 1))
+    union all select y.* from record r cross join lateral (
+        select r.trace_id, 0, null::int, null::int, null::bigint, null::text where r.trace_id is not null
+        union all select null, 0, null, null, null, r.cause_id where r.cause_id is not null and u.side = 2
+      ) y where {_HERE.format("r", "u")} and u.side in (2, 4)
+    union all select y.* from record r cross join lateral (
+        select r.trace_id, 0, null::int, null::int, null::bigint, null::text where r.trace_id is not null
+        union all select null, 0, null, null, null, r.cause_id where r.cause_id is not null
+      ) y where r.event_id = u.id
+    union all select y.* from dead_letter x cross join lateral (
+        select x.trace_id, 0, null::int, null::int, null::bigint, null::text where x.trace_id is not null
+        union all select null, 3, x.origin_topic_id, x.origin_partition, x.origin_offset, null
+          where x.origin_offset is not null
+      ) y where {_HERE.format("x", "u")} and u.side = 2
+    union all select y.* from retry_item i join dead_letter x on x.id = i.dead_letter_id cross join lateral (
+        select x.trace_id, 0, null::int, null::int, null::bigint, null::text where x.trace_id is not null
+        union all select null, 3, x.origin_topic_id, x.origin_partition, x.origin_offset, null
+          where x.origin_offset is not null
+      ) y where {_SENT.format("u", "i")} and u.side = 2
+    union all select null, 3, x.origin_topic_id, x.origin_partition, x.origin_offset, null
+      from dead_letter x where x.trace_id = u.trace_id and x.origin_offset is not null
+  ) f
 )
 """  # noqa: S608
 
@@ -139,8 +156,8 @@ AROUND = f"""
 with recursive {_START},
 {_CLOSURE},
 reached as materialized (
-  select trace_id, event_id from (select trace_id, event_id from down limit %(most)s) d
-  union select trace_id, cause_id from (select trace_id, cause_id from up limit %(most)s) u
+  select trace_id, id event_id from (select trace_id, id from down where topic_id is null limit %(most)s) d
+  union select trace_id, id from (select trace_id, id from up where topic_id is null limit %(most)s) u
   union select trace_id, null from start where trace_id is not null
 ),
 traces as materialized (
@@ -152,7 +169,7 @@ select {EVENT}, null::uuid, null::bigint, null::uuid, null::bigint, null::int, n
     'trace_id', r.trace_id, 'event_id', r.event_id, 'has_payload',
     exists (select from record_body b where {_HERE.format("b", "n")}), 'dead_letter', x.id)::text,
   null::text, null::text, null::timestamptz, null::real, null::bool, null::int, null::text, null::text
-from n left join lateral (select * from record r where {_HERE.format("r", "n")} limit 1) r on true
+from n left join lateral (select * from tapped r where {_HERE.format("r", "n")} limit 1) r on true
 left join dead_letter x on {_HERE.format("x", "n")}
 union all select {REACHED}, trace_id, null, null, null, null, null, null, null, null, null, event_id, null, null, null,
   null, null, null, null, null from reached

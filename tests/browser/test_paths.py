@@ -88,7 +88,8 @@ def order(world: PathWorld) -> None:
     world.span((9, 2), SEND, "orders.created.dlq", "billing-svc", at=-709.8, parent=1)
     world.record("orders.created.dlq", (7, 12), by=(9, 2), at=-709.8, key="order-123")
     world.letter("orders.created.dlq", (7, 12), ("orders.created", 7, 88123), "billing")
-    world.body("orders.created", (7, 88123), b'{"order_id":"order-123","card":{"number":"4111111111111111"}}')
+    for place in (("orders.created", (7, 88123)), ("orders.created.dlq", (7, 12))):
+        world.body(*place, b'{"order_id":"order-123","card":{"number":"4111111111111111"}}')
     world.usually("billing-svc", "orders.created", "payments.captured", within=4.0)
     world.committed("orders.created", "audit", [None] * 7 + [88124], at=-880)
     world.committed("shipments.planned", "warehouse", [None, None, 400], at=-890)
