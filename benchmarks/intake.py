@@ -151,8 +151,8 @@ def collected(servers: World, number: int, *, native: bool) -> Run:
     return Run((servers.n_records - began) * SPANS_PER_RECORD, reading)
 
 
-def stored_bytes() -> tuple[float, float]:
-    """Bytes per span of the slim row with its links and all their indexes, and the share of links."""
+def stored_bytes() -> tuple[float, float, float]:
+    """Bytes per span of the slim row with its links and all their indexes, the share of links, and bytes in full."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -163,7 +163,12 @@ def stored_bytes() -> tuple[float, float]:
         n_bytes = int(cursor.fetchone()[0])
         cursor.execute("select count(*), (select count(*) from span_link) from span")
         n_spans, n_links = cursor.fetchone()
-    return n_bytes / n_spans, n_links / n_spans
+        cursor.execute(
+            "select sum(pg_total_relation_size(inhrelid)) from pg_inherits"
+            " where inhparent = any(array['span_detail', 'span_detail_kept']::regclass[])"
+        )
+        n_in_full = int(cursor.fetchone()[0])
+    return n_bytes / n_spans, n_links / n_spans, n_in_full / n_spans
 
 
 def line(name: str, run: Run) -> str:
@@ -172,7 +177,7 @@ def line(name: str, run: Run) -> str:
     return f"{name:14}{run.per_second:10,.0f}{cpu}{run.reading.foreign_cores:9.2f}"
 
 
-def report(runs: dict[str, list[Run]], row_bytes: tuple[float, float]) -> int:
+def report(runs: dict[str, list[Run]], row_bytes: tuple[float, float, float]) -> int:
     """Medians and ratios; the gates."""
     print(f"\n{'':24}   CPU us per span in    foreign  / decode  / COPY")
     print("median of runs   spans/s collector postgres kafka  cores      only    only")
@@ -189,6 +194,7 @@ def report(runs: dict[str, list[Run]], row_bytes: tuple[float, float]) -> int:
         if mine > CPU_US.get(name, mine):
             missed.append(f"{name}: {mine:.1f} us in the collector, wanted {CPU_US[name]}")
     print(f"bytes per span with links ({row_bytes[1]:.2f} a span) and indexes: {row_bytes[0]:.0f} (target 180)")
+    print(f"bytes per span kept in full for a day, failures longer: {row_bytes[2]:.0f}")
     for each in missed:
         print(f"MISSED {each}")
     return 1 if missed else 0

@@ -21,7 +21,10 @@ from stack.testing import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 N_PARTITIONS = 12
-TABLES = "span, span_link, span_error, batch, seen_request, record, record_body, record_key"
+TABLES = (
+    "span, span_link, span_error, span_detail, span_detail_kept, batch, batch_weight, seen_request, record,"
+    " record_body, record_key"
+)
 WATCH_SECONDS = 0.05
 LONGEST_SECONDS = 600.0
 

@@ -18,6 +18,7 @@ DEFAULT_DAYS = {"api": 90, "ingest": 366}
 MOST_DAYS = 366
 _FORM = re.compile(r"weir_(api|ingest)_([a-z2-7]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _LAST_USE_EVERY = timedelta(minutes=1)
+_BOTH_VALID = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,40 @@ def _cluster_id(cursor: CursorWrapper, name: str) -> int:
     if row := cursor.fetchone():
         return int(row[0])
     raise NoSuchCluster(f"There is no cluster {name}. It is known as soon as collector or sampler observe it.")
+
+
+def revoke(public_id: str, *, now: datetime) -> bool:
+    """End a token now; False where there is none that is valid."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update token set revoked_at = %(now)s where public_id = %(id)s and expires_at > %(now)s"
+            " and (revoked_at is null or revoked_at > %(now)s)",
+            {"id": public_id, "now": now},
+        )
+        return bool(cursor.rowcount)
+
+
+def rotate(public_id: str, *, now: datetime) -> str | None:
+    """A new token with the same rights and as long a life; the old one goes on for a day. None where none is valid."""
+    new_id, secret = _public_id(), secrets.token_urlsafe(32)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with old as (update token set revoked_at = least(coalesce(revoked_at, 'infinity'), %(ends)s)"
+            "   where public_id = %(id)s and expires_at > %(now)s and (revoked_at is null or revoked_at > %(now)s)"
+            "   returning *)"
+            " insert into token (public_id, digest, kind, name, person_id, scopes, cluster_id, created_at, expires_at)"
+            " select %(new)s, %(digest)s, kind, name, person_id, scopes, cluster_id, %(now)s,"
+            "  %(now)s + (expires_at - created_at) from old returning kind",
+            {
+                "id": public_id,
+                "new": new_id,
+                "digest": _digest(secret),
+                "now": now,
+                "ends": now + _BOTH_VALID,
+            },
+        )
+        row = cursor.fetchone()
+    return f"weir_{row[0]}_{new_id}_{secret}" if row else None
 
 
 def _public_id() -> str:

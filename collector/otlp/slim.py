@@ -3,7 +3,7 @@
 A message that may stand once is declared as repeated bytes: its pieces, joined, are the message (protobuf's own rule).
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -88,12 +88,15 @@ def longest_span(body: bytes) -> int:
     return max((max(map(len, scoped.spans[:]), default=0) for scoped in scopes), default=0)
 
 
-def singles(body: bytes, wanted: Container[tuple[bytes, bytes]]) -> Iterator[tuple[tuple[bytes, bytes], bytes]]:
+def singles(body: bytes, wanted: Collection[tuple[bytes, bytes]]) -> Iterator[tuple[tuple[bytes, bytes], bytes]]:
     """The spans with these ids (trace, span) of a request that can be parsed, each as a request of its own."""
+    span_ids = {span_id for _, span_id in wanted}
     frames: Any = _Frames.FromString(body)
     for resource_spans in frames.resource_spans:
         for scoped in resource_spans.scope_spans:
             for raw in scoped.spans:
+                if not any(span_id in raw for span_id in span_ids):
+                    continue
                 ids: Any = _SpanIds.FromString(raw)
                 if (ids.trace_id, ids.span_id) in wanted:
                     scope = b"".join(framed(_SCOPE, piece) for piece in scoped.scope) + framed(_SPANS, raw)

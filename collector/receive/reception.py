@@ -12,6 +12,7 @@ from collector.domain.positions import Position
 from collector.otlp import Malformed, Parts, parts_of_json, parts_of_protobuf
 from collector.otlp.limits import MAX_BODY_BYTES
 from collector.ports import NotDelivered, Outgoing, Publisher, QueueFull
+from collector.receive.allowances import Allowances
 from collector.receive.answers import Form, Refused, busy, malformed
 
 MOST_IN_FLIGHT_BYTES = 64 * 1024 * 1024
@@ -51,6 +52,7 @@ class Reception:
     topic: str
     now: Callable[[], datetime]
     open: bool = False
+    allowances: Allowances | None = None
     counters: Counters = field(default_factory=Counters)
     _in_flight_bytes: int = 0
     _failing: bool = False
@@ -74,10 +76,13 @@ class Reception:
     def accept(self, body: bytes, form: Form, source: str) -> Accepted:
         """Parse one unpacked body and hand its records to Kafka. Blocks while another large one is parsed.
 
-        Raises Refused: 400 for what is not OTLP, 503 while there is no spool or its queue is full.
+        Raises Refused: 400 for what is not OTLP, 429 for a source that sends more than it may, 503 while there is no
+        spool or its queue is full.
         """
         if not self.open:
             raise self.refusal("The spool is not ready yet. Try again in a moment.")
+        if self.allowances:
+            self.allowances.check(source)
         try:
             if len(body) > LARGE_BYTES:
                 with self._large:
@@ -87,6 +92,8 @@ class Reception:
         except Malformed as error:
             raise malformed(str(error)) from None
         acknowledged = self._publish(parts, body, source)
+        if self.allowances:
+            self.allowances.spend(source, n_spans=parts.n_spans, n_bytes=len(body))
         with self._lock:
             self.counters.n_requests += 1
             self.counters.n_bytes += len(body)

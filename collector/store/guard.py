@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum
 
 
@@ -36,6 +36,7 @@ LIMITS: Mapping[Kind, int] = {
     Kind.CLIENT: 500,
     Kind.CLUSTER: 20,
 }
+NEW_AN_HOUR = 10_000  # names of one source, whatever they name
 FOLDED_SHARE = 10  # of a limit, one part in ten more for names that are folded already
 
 _IDS = re.compile(
@@ -56,16 +57,22 @@ class Guard:
 
     counts: Counter[tuple[Kind, int]]
     limits: Mapping[Kind, int] = field(default_factory=lambda: LIMITS)
+    most_an_hour: int = NEW_AN_HOUR
+    source: str = ""  # who brings the names that come now
     _day: date | None = None
+    _hour: datetime | None = None
+    _new: Counter[str] = field(default_factory=Counter)  # of this hour, by source
 
     def admits(self, kind: Kind, owner: int, *, is_folded: bool = False) -> bool:
         """True, and counted, when one more new name fits."""
-        limit = self.limits[kind]
+        limit, most_new = self.limits[kind], self.most_an_hour
         if is_folded:
             limit += max(limit // FOLDED_SHARE, 1)
-        if self.counts[kind, owner] >= limit:
+            most_new += max(most_new // FOLDED_SHARE, 1)
+        if self.counts[kind, owner] >= limit or self._new[self.source] >= most_new:
             return False
         self.counts[kind, owner] += 1
+        self._new[self.source] += 1
         return True
 
     def begins_day(self, today: date) -> bool:
@@ -73,6 +80,13 @@ class Guard:
         is_another = self._day not in (None, today)
         self._day = today
         return is_another
+
+    def begin_hour(self, now: datetime) -> None:
+        """Let every source bring new names again when the hour has changed."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        if hour != self._hour:
+            self._hour = hour
+            self._new.clear()
 
     def count_anew(self, counts: Counter[tuple[Kind, int]]) -> None:
         """Start from what the tables hold now: names may have been forgotten."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from collector.domain.dialects.names import role
@@ -45,7 +46,7 @@ class Names:
     """Every dictionary's cache, and the guard over all of them."""
 
     def __init__(self, guard: Guard | None = None) -> None:
-        self.guard = guard or Guard(counted())
+        self.guard = guard or Guard(counted(), most_an_hour=settings.WEIR_NEW_NAMES_PER_HOUR)
         self.refused = Refused()
         self._of: dict[Kind, Dictionary] = {kind: Dictionary(shape, self.guard) for kind, shape in SHAPES.items()}
         self._versions: dict[Key, int] = {}
@@ -67,6 +68,7 @@ class Names:
 
         True when names may stand for something else than before.
         """
+        self.guard.begin_hour(now)
         if self.guard.begins_day(now.date()):
             self.guard.count_anew(counted())
             for kind in (Kind.SOURCE, Kind.GROUP):

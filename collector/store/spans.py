@@ -1,7 +1,7 @@
 """Spans as they are stored: what many of them share becomes ids once, and the rest is copied as it was packed."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -130,13 +130,24 @@ class Ids:
         if self._n_bytes > MOST_KEPT_BYTES:
             self.forget()
             new = list(sketches)
-        made = {sketch: (its, _tail(sketch, its)) for sketch, its in zip(new, named(new, names, now=now), strict=True)}
+        made = {sketch: (its, _tail(sketch, its)) for sketch, its in _named_by_source(new, names, now)}
         lasting = {sketch: found for sketch, found in made.items() if not found[0].is_folded}
         self._kept |= lasting
         self._n_bytes += sum(SKETCH_BYTES + len(sketch.attributes) for sketch in lasting)
         found = {sketch: self._kept.get(sketch) or made[sketch] for sketch in sketches}
         names.note_versions({its.version_id for its, _ in found.values()}, now)
         return found
+
+
+def _named_by_source(sketches: Iterable[Sketch], names: Names, now: datetime) -> Iterator[tuple[Sketch, Named]]:
+    """Ids for every sketch; new names are charged to the source that brings them."""
+    by_source: dict[str, list[Sketch]] = {}
+    for sketch in sketches:
+        by_source.setdefault(sketch.source, []).append(sketch)
+    for source, its in by_source.items():
+        names.guard.source = source
+        yield from zip(its, named(its, names, now=now), strict=True)
+    names.guard.source = ""
 
 
 def named(sketches: Sequence[Sketch], names: Names, *, now: datetime) -> list[Named]:

@@ -12,6 +12,20 @@ from dashboard.queries.clusters import scope
 from dashboard.queries.freshness import LATE, Freshness, freshness
 
 MOST_DROPS = 10
+MOST_FOLDED = 20
+ENDS_SOON = timedelta(days=14)
+FOLDED_KINDS = {  # as collector.store.guard numbers them
+    1: "services",
+    2: "versions",
+    3: "instances",
+    4: "topics",
+    5: "groups",
+    6: "span names",
+    7: "attribute sets",
+    8: "edges",
+    9: "client ids",
+    10: "clusters",
+}
 PARTS = ("receive", "collect", "fold", "sample", "worker", "web")
 MEANS = {
     "receive": "Traces are refused while it is down; services keep and resend them for a while.",
@@ -75,6 +89,28 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Folded:
+    """Names that were not kept apart in the last day, because one owner brought too many. `n` since `first_at`."""
+
+    kind: str
+    owner: str
+    example: str
+    n: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndingToken:
+    """A token that is used, and ends within two weeks."""
+
+    public_id: str
+    kind: str
+    name: str
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HealthPage:
     """Everything on the Health page; `sentence` is the answer to "does Weir keep up?"."""
 
@@ -89,10 +125,12 @@ class HealthPage:
     n_repeated: int
     freshness: Freshness
     disk: Disk | None
+    folded: tuple[Folded, ...]
+    ending: tuple[EndingToken, ...]
 
 
 def health(*, now: datetime) -> HealthPage:
-    """State of all parts. Eight statements."""
+    """State of all parts. Ten statements."""
     fresh = freshness(now=now)
     parts = _parts(now)
     with connection.cursor() as cursor:
@@ -130,6 +168,8 @@ def health(*, now: datetime) -> HealthPage:
         repeated,
         fresh,
         disk,
+        _folded(now),
+        _ending(now),
     )
 
 
@@ -159,6 +199,30 @@ def _disk() -> Disk | None:
         drops = tuple(Drop(*drop) for drop in cursor.fetchall())
         checked_at, budget_bytes, used_bytes, kept_bytes, problem = row
         return Disk(checked_at, budget_bytes, used_bytes, kept_bytes, problem, drops)
+
+
+def _folded(now: datetime) -> tuple[Folded, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select f.kind,"
+            " coalesce(case when f.kind = 3 then vs.name when f.kind = 5 then c.name else s.name end, ''),"
+            " f.example, f.n, f.first_at, f.last_at from folded_name f"
+            " left join service s on s.id = f.owner_id and f.owner_id > 0"
+            " left join service_version v on v.id = f.owner_id left join service vs on vs.id = v.service_id"
+            " left join cluster c on c.id = f.owner_id where f.last_at > %s order by f.n desc limit %s",
+            [now - timedelta(days=1), MOST_FOLDED],
+        )
+        return tuple(Folded(FOLDED_KINDS.get(kind, "names"), *rest) for kind, *rest in cursor.fetchall())
+
+
+def _ending(now: datetime) -> tuple[EndingToken, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select public_id, kind, name, expires_at from token where expires_at > %(now)s and expires_at <= %(soon)s"
+            " and revoked_at is null and last_used_at > %(now)s - interval '30 days' order by expires_at limit 20",
+            {"now": now, "soon": now + ENDS_SOON},
+        )
+        return tuple(EndingToken(*row) for row in cursor.fetchall())
 
 
 def _sentence(bad: list[Part], fresh: Freshness, newest: datetime | None, n_spans: int, now: datetime) -> str:

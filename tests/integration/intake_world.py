@@ -47,9 +47,11 @@ class World:
         self.input_id = input_row(InputKind.SPOOL, cluster_id=UNKNOWN, topic_name=SPOOL)
         self.broker.create(SPOOL, n_partitions=self.n_partitions)
 
-    def send(self, body: bytes, *, partition: int = 0, part: bytes = b"0/1", key: bytes | None = None) -> int:
+    def send(
+        self, body: bytes, *, partition: int = 0, part: bytes = b"0/1", key: bytes | None = None, source: str = "open"
+    ) -> int:
         digest = hashlib.blake2b(body, digest_size=16).digest() if key is None else key
-        headers = (("source", b"open"), ("part", part))
+        headers = (("source", source.encode()), ("part", part))
         return self.broker.append(Record(SPOOL, partition, 0, self.clock(), 1, digest, body, headers))
 
     def places(self) -> dict[Partition, Place]:

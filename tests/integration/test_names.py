@@ -8,9 +8,15 @@ import pytest
 from django.db import connection, connections
 
 from collector.changes import announce
+from collector.intake.saving import AtOnce
+from collector.intake.spool import SpoolReading
+from collector.intake.taking import Intake
+from collector.kafka.memory import MemoryLog
 from collector.store import broker_names
 from collector.store.guard import LIMITS, Guard, Kind
 from collector.store.names import Names
+from collector.store.saving import Store
+from dashboard.queries.health import health
 from tests.integration.intake_world import NOW, World, rows, sends
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -213,3 +219,27 @@ def test_names_that_were_forgotten_free_their_places_the_next_day() -> None:
     names.begin(NOW + timedelta(days=1))
     names.groups([(0, "console-3")])
     assert rows("select name from consumer_group where id > 0") == [("console-3",)]
+
+
+def test_s60_one_source_that_brings_names_without_end_harms_no_other() -> None:
+    guard = Guard(Counter(), most_an_hour=20)
+    store = Store(names=Names(guard))
+    world = World()
+    intake = Intake(MemoryLog(world.broker), AtOnce(store), SpoolReading(), world.input_id, world.clock)
+    intake.assign(world.places())
+    for number in range(1, 61):
+        world.send(sends(number, service=f"svc-{number}x"), source="flood")
+    world.take(intake)
+    world.send(sends(100, service="honest"), source="other")
+    world.take(intake)
+    names = [name for (name,) in rows("select name from service where id > 0")]
+    assert "honest" in names
+    assert len(names) <= 22, "twenty, the folded one, and the other source's"
+    (n_folded,) = rows("select sum(n)::int from folded_name where kind = 1")[0]
+    assert int(str(n_folded)) >= 40
+    page = health(now=world.clock())
+    assert {each.kind for each in page.folded} >= {"services"}
+    world.clock.advance(hours=1)
+    world.send(sends(200, service="late"), source="flood")
+    world.take(intake)
+    assert rows("select count(*)::int from service where name = 'late'") == [(1,)]

@@ -14,6 +14,7 @@ from django.test import Client
 from collector.clock import now
 from collector.config import tokens
 from dashboard.models import Person
+from dashboard.queries.health import health
 from tests.integration.people import bearer, person, token_of
 
 pytestmark = pytest.mark.django_db
@@ -130,3 +131,44 @@ def test_the_command_prints_the_token_once_and_refuses_another_role_under_the_sa
     assert tokens.find(out.getvalue().strip(), now()) is not None
     with pytest.raises(CommandError, match="viewer"):
         call_command("create_token", "scripts", "--role", "admin")
+
+
+def test_s25_a_rotated_token_and_the_new_one_are_both_valid_for_a_day() -> None:
+    old = token_of(None, "ingest", kind="ingest")
+    out = StringIO()
+    call_command("rotate_token", old.split("_")[2], stdout=out)
+    new = out.getvalue().strip()
+    at = now()
+    one, other = tokens.find(old, at), tokens.find(new, at)
+    assert one
+    assert other
+    assert (one.kind, one.name, one.scopes) == (other.kind, other.name, other.scopes)
+    assert tokens.find(old, at + timedelta(hours=23)) is not None
+    assert tokens.find(old, at + timedelta(hours=25)) is None
+    assert tokens.find(new, at + timedelta(hours=25)) is not None
+    with pytest.raises(CommandError):
+        call_command("rotate_token", "nobody")
+
+
+def test_s25_a_revoked_token_ends_at_once() -> None:
+    text = token_of(person("ada"), "read")
+    call_command("revoke_token", text.split("_")[2])
+    assert tokens.find(text, now()) is None
+    assert Client().get("/api/v1/graph", headers=bearer(text)).status_code == 401
+    with pytest.raises(CommandError):
+        call_command("revoke_token", text.split("_")[2])
+    with pytest.raises(CommandError):
+        call_command("rotate_token", text.split("_")[2])
+
+
+def test_s25_health_names_the_tokens_in_use_that_end_soon() -> None:
+    used, unused, far = (token_of(None, "ingest", kind="ingest") for _ in range(3))
+    at = now()
+    for text in (used, far):
+        assert tokens.find(text, at)
+    with connection.cursor() as cursor:
+        for text, days in ((used, 13), (unused, 13), (far, 15)):
+            cursor.execute(
+                "update token set expires_at = %s where public_id = %s", [at + timedelta(days=days), text.split("_")[2]]
+            )
+    assert [each.public_id for each in health(now=at).ending] == [used.split("_")[2]]

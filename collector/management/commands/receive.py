@@ -15,6 +15,7 @@ from collector.config import tokens
 from collector.management.health import PartReport
 from collector.ports import KafkaRefused
 from collector.ready import announce_ready
+from collector.receive.allowances import Allowance, Allowances
 from collector.receive.grpc_service import GrpcReceiver
 from collector.receive.http import HttpReceiver
 from collector.receive.origins import Origins
@@ -52,7 +53,10 @@ class Command(BaseCommand):
 
 async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> None:
     required = settings.WEIR_OTLP_TOKENS == "required"
-    reception = Reception(wiring.spool_publisher(), wiring.SPOOL_TOPIC, clock.now)
+    allowance = Allowance(settings.WEIR_SOURCE_SPANS_PER_SECOND, settings.WEIR_SOURCE_BYTES_PER_DAY)
+    reception = Reception(
+        wiring.spool_publisher(), wiring.SPOOL_TOPIC, clock.now, allowances=Allowances(allowance, clock.now)
+    )
     senders = Senders(_find, required=required, away=(StoreAway,), executor=database, now=clock.now)
     origins = Origins(settings.WEIR_OTLP_HOSTS, settings.WEIR_OTLP_ORIGINS, any_host=required)
     places = Places(settings.WEIR_OTLP_BIND, settings.WEIR_OTLP_HTTP_PORT, settings.WEIR_OTLP_GRPC_PORT)
@@ -147,6 +151,7 @@ class _Reporter:
             "n_spans": counters.n_spans,
             "n_rejected": counters.n_rejected,
             "n_refused": counters.n_refused,
+            "n_above_allowance": self._reception.allowances.n_refused if self._reception.allowances else 0,
             "received_bytes": counters.n_bytes,
             "in_flight_bytes": self._reception.in_flight_bytes,
             "last_taken_at": counters.last_taken_at.isoformat() if counters.last_taken_at else None,
