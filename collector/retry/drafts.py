@@ -17,7 +17,7 @@ from collector.retry.blast import Blast, blast
 from collector.retry.choices import Choice, choices
 from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
 from collector.retry.records import Asker
-from collector.retry.refusals import AlreadySent, Changed, NoSuchPlan, NotAllowed, NothingToSend, Refusal
+from collector.retry.refusals import AlreadySent, Changed, Expired, NoSuchPlan, NotAllowed, NothingToSend, Refusal
 from collector.retry.requests import MOST_LETTERS, Order, Requested
 from collector.store import key_order, operations
 from collector.store.operations import DRAFT_HOURS, Operation
@@ -134,7 +134,7 @@ def _own(cursor: CursorWrapper, number: int, by: Asker, *, now: datetime, lock: 
     if found.status is not OperationStatus.DRAFT:
         raise AlreadySent(number)
     if now - found.created_at > timedelta(hours=DRAFT_HOURS):
-        raise NoSuchPlan(f"Expired after {DRAFT_HOURS} h. Freeze again.")
+        raise Expired(f"Expired after {DRAFT_HOURS} h: what it froze has changed since. Freeze again.")
     return found
 
 

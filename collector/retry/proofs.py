@@ -3,7 +3,8 @@ what it claims to be, byte for byte (security: S40).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from collector.domain.positions import Position
 from collector.domain.records import Record
@@ -43,23 +44,40 @@ def _unproven(items: Sequence[tuple[Item, Position]], lookup: Lookup) -> Iterato
 
 
 def _originals(wanted: Sequence[Position], lookup: Lookup) -> dict[Position, Record | Unreadable | None]:
-    """The records there; None for those that are gone."""
-    places: dict[tuple[str, int], list[int]] = defaultdict(list)
+    """The records there; None for those that are gone. One stretch of each partition of a topic is read at a time."""
+    places: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for at in sorted(set(wanted), key=lambda at: (at.topic, at.partition, at.offset)):
-        places[at.topic, at.partition].append(at.offset)
-    ends = {topic: lookup.ends(topic) for topic in sorted({topic for topic, _ in places})}
+        places[at.topic][at.partition].append(at.offset)
+    found: dict[Position, Record | Unreadable | None] = dict.fromkeys(wanted)
+    for topic, offsets in places.items():
+        ends = lookup.ends(topic)
+        stretches = [
+            [(number, run) for run in _runs([each for each in its if low <= each < high])]
+            for number, its in offsets.items()
+            for low, high in [ends.get(number, (0, 0))]
+        ]
+        for some in zip_longest(*stretches):
+            found |= _read(topic, dict(each for each in some if each), found.keys(), lookup)
+    return found
+
+
+def _read(
+    topic: str, spans: Mapping[int, tuple[int, int]], wanted: Collection[Position], lookup: Lookup
+) -> dict[Position, Record | Unreadable | None]:
+    """What is wanted of these stretches (partition -> first and last offset)."""
     found: dict[Position, Record | Unreadable | None] = {}
-    for (topic, number), offsets in places.items():
-        low, high = ends[topic].get(number, (0, 0))
-        found |= {Position(topic, number, offset): None for offset in offsets}
-        for first, last in _runs([offset for offset in offsets if low <= offset < high]):
-            asked = {offset for offset in offsets if first <= offset <= last}
-            try:
-                for record in lookup.between(topic, {number: (first, last + 1)}):
-                    if record.offset in asked:
-                        found[Position(topic, number, record.offset)] = record
-            except Unreadable as error:
-                found |= {Position(topic, number, offset): error for offset in asked}
+    try:
+        for record in lookup.between(topic, {number: (first, last + 1) for number, (first, last) in spans.items()}):
+            at = Position(record.topic, record.partition, record.offset)
+            if at in wanted:
+                found[at] = record
+    except Unreadable as error:
+        if len(spans) > 1:  # one partition's trouble is none of the others'
+            alone = [_read(topic, {number: span}, wanted, lookup) for number, span in spans.items()]
+            return {at: record for each in alone for at, record in each.items()}
+        ((number, (first, last)),) = spans.items()
+        asked = [at for at in wanted if (at.topic, at.partition) == (topic, number) and first <= at.offset <= last]
+        found |= dict.fromkeys(asked, error)
     return found
 
 

@@ -40,6 +40,10 @@ class NoSuchPlan(Refusal):
     """There is no such plan of yours: it was discarded, or expired after 24 h. Freeze again."""
 
 
+class Expired(NoSuchPlan):
+    """The plan is yours, and a day old: what it froze has changed since. Freeze again."""
+
+
 class AlreadySent(Refusal):
     """The plan was confirmed before; `operation` is what came of it."""
 

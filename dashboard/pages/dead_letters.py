@@ -25,7 +25,7 @@ from dashboard.queries.failure_groups import failure_group as one_group
 from dashboard.queries.failure_parts import merged, rereadings, stands_for
 from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_export import MOST_LETTERS as MOST_EXPORTED
-from dashboard.queries.letter_filter import BadFilter, Condition, condition, of_clusters
+from dashboard.queries.letter_filter import MOST_READ, BadFilter, Condition, condition, of_clusters
 from dashboard.queries.letter_mappings import unexplained
 from dashboard.queries.letter_selection import n_matching, selection
 from dashboard.templatetags.states import LETTER
@@ -117,6 +117,7 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         **({"merged": merged(group.id), "failed_in": failed_in(group.id)} if group else {}),
     }
     counts = state_counts()
+    facts["n_unfiltered"] = counts.get(wanted or "") if not group else group.n_all if wanted is None else None
     facts["states"] = [(name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES]
     crumbs = [shell.Crumb("Dead letters", reverse("dead_letters") if group else "")]
     if group:
@@ -156,6 +157,7 @@ def _letters(request: HttpRequest, query: str, status: str | None, group: Failur
         "letters": parked_letters(status=status, failure_group=number, filtered=filtered, after=cursor),
         "n_matching": n_matching(filtered, status=status or "open", group=number, most=COUNTED),
         "counted": COUNTED,
+        "most_read": MOST_READ,
         **_export(request, query, status, number),
     }
 

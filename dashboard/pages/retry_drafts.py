@@ -13,7 +13,7 @@ from collector.domain.canary import MOST_PER_SECOND
 from collector.retry import consent, drafts
 from collector.retry.drafts import Draft
 from collector.retry.records import Asker
-from collector.retry.refusals import AlreadySent, NoSuchPlan, NotAllowed, Refusal
+from collector.retry.refusals import AlreadySent, Expired, NoSuchPlan, NotAllowed, Refusal
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.audit import address_of
@@ -36,6 +36,10 @@ def retry_draft(request: HttpRequest, number: int) -> HttpResponse:
         return _page(request, number, by, step=request.GET.get("step", "1"))
     except AlreadySent as sent:
         return HttpResponseRedirect(f"{reverse('retry', args=[sent.operation])}?already=1")
+    except Expired as expired:
+        facts = {"heading": f"Plan #{number}", "error": str(expired)}
+        crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"Plan #{number}")]
+        return shell.page(request, "retries/refused.html", facts, section="retries", crumbs=crumbs, status=410)
     except NoSuchPlan as gone:
         raise Http404(str(gone)) from gone
 

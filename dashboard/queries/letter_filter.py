@@ -13,6 +13,7 @@ from collector.domain.keys import key_hash
 from collector.domain.texts import storable
 
 MOST_TERMS, MOST_TEXT = 20, 400
+MOST_READ = 100_000  # letters that are looked through for what no index knows
 _TOKEN = re.compile(r'(-?)(?:([a-z]+)(:|>=|<=|>|<))?(?:"([^"]*)"|(\S+))')
 _DURATION = re.compile(r"(\d{1,5})(s|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -24,11 +25,15 @@ class BadFilter(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """SQL over the letters' rows (d, t, c, cg, o, g, s), its parameters, and the terms as people typed them."""
+    """SQL over the letters' rows (d, t, c, cg, o, g, s), its parameters, and the terms as people typed them.
+
+    `is_bounded`: one of the terms has no index, so only the newest MOST_READ letters are looked through.
+    """
 
     sql: str
     parameters: Mapping[str, str | int | list[str]]
     terms: tuple[str, ...]
+    is_bounded: bool = False
 
 
 def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
@@ -41,6 +46,7 @@ def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
     parts: list[str] = []
     parameters: dict[str, str | int | list[str]] = {}
     terms: list[str] = []
+    is_bounded = False
     for found in _TOKEN.finditer(text):
         term = found[0]
         if term == "or":
@@ -60,9 +66,21 @@ def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
         if masked and (not field or field in _HIDEABLE):
             parameters["masked"] = list(masked)
             sql = f"({sql} and {_NOT_MASKED})"
+        if not negated and not _has_index(field or "", str(value)):
+            is_bounded = True
+            sql = f"({sql} and {_NEWEST})"
         parts.append(f"not coalesce({sql}, false)" if negated else sql)
     alternatives.append(_all(parts))
-    return Condition(" or ".join(f"({each})" for each in alternatives), parameters, tuple(terms))
+    return Condition(" or ".join(f"({each})" for each in alternatives), parameters, tuple(terms), is_bounded)
+
+
+_NEWEST = f"s.dead_letter_id > (select max(id) - {MOST_READ} from dead_letter)"  # noqa: S608  of a constant
+_TRIGRAM = re.compile(r"[^\W_]{3}|^[^\W_%]", re.UNICODE)  # a run of three, or the beginning of the text
+
+
+def _has_index(field: str, value: str) -> bool:
+    """Whether a pattern holds what the index of trigrams is asked by; the other fields are of few rows, or numbers."""
+    return field not in {"", "key"} or bool(_TRIGRAM.search(value)) or "%" not in value
 
 
 _HIDEABLE = frozenset({"key", "title"})
@@ -98,7 +116,8 @@ def _term(term: str, field: str, sign: str, value: str, name: str) -> tuple[str,
     if sign == ":" and field in _NAMES:
         if field == "key" and "*" not in value:
             return f"d.key_hash = %({name})s", key_hash(value.encode()) or 0
-        return f"coalesce({_NAMES[field]}, '') ilike %({name})s", _pattern(value)
+        held = "d.key_text" if field == "key" else f"coalesce({_NAMES[field]}, '')"
+        return f"{held} ilike %({name})s", _pattern(value)
     if sign != ":" and field in _MEASURES:
         measure, read, example = _MEASURES[field]
         number = read(value)

@@ -127,7 +127,8 @@ def _fill(addresses: dict[str, str], n_letters: int) -> list[int]:
     from tests.integration.letter_world import AT, LetterWorld, dead_record, rows
 
     bootstrap: dict[str, str | int | float | bool] = {"bootstrap.servers": addresses["WEIR_KAFKA_BOOTSTRAP"]}
-    AdminClient(bootstrap).create_topics([NewTopic(TOPIC, N_PARTITIONS, 1)])[TOPIC].result(20)
+    admin = AdminClient(bootstrap)
+    admin.create_topics([NewTopic(TOPIC, N_PARTITIONS, 1)])[TOPIC].result(20)
     world = LetterWorld()
     rows("update topic set name = %s where id = %s returning id", TOPIC, world.orders)
     producer, records = Producer({**bootstrap, "enable.idempotence": True}), []
@@ -163,18 +164,17 @@ def _ask(letters: list[int], per_second: int) -> int:
 
 
 def _fight(supervisor: Supervisor, operation: int, asked: argparse.Namespace) -> None:
-    """Kill at random until nothing waits any more. The kills are drawn over the time that sending takes."""
+    """Kill at random until nothing waits any more: when so many are left, each victim about as often as the others."""
     dice = random.Random(asked.seed)
     began = time.monotonic()
-    length = asked.letters / asked.rate
     deeds = [*VICTIMS, FROZEN] * (asked.kills // (len(VICTIMS) + 1) + 1)
-    plan = sorted((dice.uniform(1, 1.5 * length), deeds[at]) for at in range(asked.kills))
+    plan = sorted(((dice.uniform(0.02, 0.98) * asked.letters, deeds[at]) for at in range(asked.kills)), reverse=True)
     thaws: list[tuple[float, int]] = []
     while (left := _left()) != 0 or plan:
         since = time.monotonic() - began
         if since > MOST_SECONDS:
             raise SystemExit(f"{left} are not settled after {MOST_SECONDS} s")
-        if plan and since >= plan[0][0]:
+        if plan and left is not None and left <= plan[0][0]:
             thaws += _strike(supervisor, plan.pop(0)[1], since, left, dice)
         for at, pid in [each for each in thaws if since >= each[0]]:
             thaws.remove((at, pid))
@@ -239,6 +239,8 @@ def _judge(addresses: dict[str, str], n_letters: int) -> int:
             wrong.append((attempt, status, letter, outcome, held, (partition, offset)))
     states = Counter(SETTLED.get(int(str(item[1])), f"status {item[1]}") for item in items)
     _say(", ".join(f"{n:,} {word}" for word, n in states.most_common()))
+    ((again,),) = rows("select count(*) from retry_item where n_claims > 1")
+    _say(f"{again} were claimed more than once")
     counted = rows("select status::int, sum(n)::int from failure_count group by 1 having sum(n) <> 0 order by 1")
     of_letters = rows("select status::int, count(*)::int from letter_state group by 1 order by 1")
     problems = [

@@ -238,3 +238,18 @@ def test_no_answer_is_settled_by_a_person_only_after_its_wait(world: RetryWorld)
         decisions.decide(letter, OLGA, what="open", reason="r", now=AT + timedelta(seconds=60))
     decisions.decide(letter, OLGA, what="open", reason="r", now=AT + timedelta(seconds=121))
     assert rows("select status from letter_state") == [(0,)]
+
+
+def test_a_filter_that_finds_none_says_how_many_there_are_and_a_wrong_one_offers_nothing_to_act_on(
+    world: RetryWorld, olga: Client
+) -> None:
+    world.letters.park(dead_record(1), dead_record(2))
+    page = olga.get("/dead-letters/?q=nowhere").content.decode()
+    assert "No dead letters match" in page
+    assert "2 without this filter." in page
+    assert "No dead letters waiting" not in page
+    page = olga.get("/dead-letters/?q=age%3E30").content.decode()
+    assert "needs a unit" in page
+    assert "The list without a filter" in page
+    assert 'name="matching"' not in page
+    assert "newest 100,000 dead letters only" in olga.get("/dead-letters/?q=zq").content.decode()

@@ -139,3 +139,12 @@ def test_the_api_filters_and_sends_what_matches(world: RetryWorld) -> None:
     )
     assert asked.status_code == 202, asked.content
     assert one("select count(*) from retry_item") == 3
+
+
+def test_a_plan_that_expired_says_so_and_is_changed_by_nothing(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = olga.post("/retries/", {"letter": letter, "token": "t"})
+    rows("update retry_operation set created_at = created_at - interval '25 hours' returning 1")
+    for answer in (olga.get(asked["Location"]), olga.post(asked["Location"], {"do": "discard"})):
+        assert answer.status_code == 410
+        assert "Expired after 24 h: what it froze has changed since. Freeze again." in answer.content.decode()
