@@ -64,7 +64,8 @@ class Fingerprinting:
 def fingerprint(letter: DeadLetter, *, dead_letter_topic: str) -> Fingerprint:
     """The fingerprint of a failure, by this version of the rules."""
     frames = own_frames(letter)
-    said = normalised(letter.message)
+    # Most failures are told by class and frames alone.
+    said = "" if frames and short_class(letter.exception_class) else normalised(letter.message)
     parts = [letter.group or "", letter.origin.topic or "", letter.exception_class]
     if frames:
         parts += [f"{frame.owner}.{frame.function}" for frame in frames]

@@ -7,6 +7,7 @@ and that cannot be read as JSON goes or hides as a whole: what cannot be looked 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from collector.domain import json_paths, json_values
 from collector.domain.globs import matches
@@ -19,11 +20,12 @@ SHORTEST_COPY = 4  # characters of a masked text that is looked for elsewhere: s
 MOST_CHANGES = 100_000  # topics whose rules are remembered
 
 # Secrets by their shape, in texts that people wrote for people: exceptions, stacks.
-_SHAPES = (
-    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
-    (re.compile(r"(\w{1,20}://)[^\s/:@]{1,100}:[^\s/@]{1,200}@"), rf"\1{MASK}@"),
+_SHAPES = (  # what a text must hold to have it ("" any), its shape, and what is shown
+    ("eyJ", re.compile(r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
+    ("", re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
+    ("://", re.compile(r"(\w{1,20}://)[^\s/:@]{1,100}:[^\s/@]{1,200}@"), rf"\1{MASK}@"),
 )
+MOST_KNOWN = 300  # characters of a line that is worth remembering
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
 
 
@@ -198,9 +200,20 @@ def masked_texts(aim: Aim, *, key: bytes | None, value: bytes | None, headers: H
 
 def without_shapes(text: str) -> str:
     """A text without what is a secret by its shape: tokens, passwords in addresses, numbers of cards."""
-    for pattern, word in _SHAPES:
-        text = pattern.sub(word, text)
+    folded = text.lower() if text.isascii() else text.casefold()
+    if "bearer" in folded or "basic" in folded:  # the one shape that may run over lines
+        return _without_shapes(text)
+    return "\n".join(_known(line) if len(line) <= MOST_KNOWN else _without_shapes(line) for line in text.split("\n"))
+
+
+def _without_shapes(text: str) -> str:
+    for held, pattern, word in _SHAPES:
+        if held in text:
+            text = pattern.sub(word, text)
     return _CARD.sub(lambda found: MASK if _is_card(found.group()) else found.group(), text)
+
+
+_known = lru_cache(maxsize=4_096)(_without_shapes)  # lines of stacks come again and again
 
 
 def _changed(

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 MOST_LINES = 2_000
+MOST_KNOWN = 300  # characters of a line that is worth remembering
 
 _JAVA_FRAME = re.compile(r"\s+at (?:[\w.@-]*/+)*([\w$.<>-]+)\.([\w$<>-]+)\((?:([^():]{1,200})(?::(\d{1,9}))?)?\)?.*")
 _JAVA_HEADING = re.compile(
@@ -85,7 +87,7 @@ class Section:
 def sections(stack: str) -> tuple[Section, ...]:
     """The exceptions of a trace, from the one that reached the top to the cause behind all. () for anything else."""
     lines = stack.splitlines()[:MOST_LINES]
-    if any(line.strip() == _PYTHON_START for line in lines):
+    if _PYTHON_START in stack and any(line.strip() == _PYTHON_START for line in lines):
         return tuple(reversed(_python(lines)))
     return tuple(_java(lines))
 
@@ -113,8 +115,8 @@ def _java(lines: Sequence[str]) -> list[Section]:
     heading: tuple[str, str] | None = None
     frames: list[Frame] = []
     for line in lines:
-        if frame := _JAVA_FRAME.fullmatch(line):
-            frames.append(_java_frame(line, frame))
+        if (frame := _known_frame(line) if len(line) <= MOST_KNOWN else _java_frame(line)) is not None:
+            frames.append(frame)
         elif (named := _java_heading(line, is_first=heading is None)) is not None:
             if heading is not None:
                 found.append(Section(*heading, tuple(frames)))
@@ -132,10 +134,16 @@ def _java_heading(line: str, *, is_first: bool) -> tuple[str, str] | None:
     return (found[1], (found[2] or "").strip()) if found else None
 
 
-def _java_frame(line: str, found: re.Match[str]) -> Frame:
+def _java_frame(line: str) -> Frame | None:
+    found = _JAVA_FRAME.fullmatch(line)
+    if found is None:
+        return None
     owner, function = found[1], _LAMBDA.sub(r"\1", found[2])
     is_own = not owner.startswith(_JAVA_FRAMEWORKS) and not any(made in owner for made in _JAVA_MADE)
     return Frame(owner, function, int(found[4]) if found[4] else None, is_own, line.strip())
+
+
+_known_frame = lru_cache(maxsize=4_096)(_java_frame)  # letters of one failure died in the same lines
 
 
 def _python(lines: Sequence[str]) -> list[Section]:

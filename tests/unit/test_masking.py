@@ -145,3 +145,18 @@ def test_what_stood_at_a_path_stands_nowhere_there_any_more(tree: Any, path: str
 @given(st.text(max_size=4_000))
 def test_every_text_is_looked_through_in_time(text: str) -> None:
     masking.without_shapes(text * 20)
+
+
+_PIECES = [
+    "eyJabcdefgh.abcd", "bearer", "Bearer ", "basic ", "BA\u017fIC ", "abcdefgh12", "4111 1111 1111 1111", "4111", "1",
+    "https://u:p@h", "://", ":p@", "\n", "\r\n", "\u2028", " ", ".", "-", "\tat shop.Gateway.charge(Gateway.java:88)",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=25).map("".join))
+def test_a_text_of_many_lines_is_cleaned_as_it_would_be_in_one_go(text: str) -> None:
+    whole = text
+    for _, pattern, word in masking._SHAPES:
+        whole = pattern.sub(word, whole)
+    whole = masking._CARD.sub(lambda found: MASK if masking._is_card(found.group()) else found.group(), whole)
+    assert without_shapes(text) == whole

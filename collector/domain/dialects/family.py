@@ -83,8 +83,10 @@ def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter 
 
 
 def _is_of(family: Family, headers: Grouped) -> bool:
-    marked = any(name in headers for name in family.marks) and all(name in headers for name in family.needs)
-    return marked and not any(name in headers for name in family.unless)
+    names = headers.keys()
+    if names.isdisjoint(family.marks):
+        return False
+    return names >= set(family.needs) and names.isdisjoint(family.unless)
 
 
 def application_class(named: Sequence[str], sections: Sequence[stacks.Section]) -> str:
