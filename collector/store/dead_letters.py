@@ -17,6 +17,7 @@ from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
 from collector.domain.resending import attempt_number
 from collector.store import failure_groups, later_deaths, letter_counts, letter_names
+from collector.store.copying import copy
 from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
@@ -41,6 +42,9 @@ def park(
     new = [_parking(each, places, fingerprinting, now) for each in fresh if position(each) not in again]
     if new:
         _write_new(cursor, new, now)
+
+
+_BODY = ("dead_letter_body (dead_letter_id, key, value, headers, stack)", "int8 bytea bytea bytea text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +130,11 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
     parked = [(ids[each.at], each) for each in new if each.at in ids]
     if not parked:
         return
-    cursor.execute(
-        "insert into dead_letter_body (dead_letter_id, key, value, headers, stack)"
-        " select * from unnest(%s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::text[])",
-        columns(
-            [
-                (number, one.record.key, one.record.value, framed(one.record.headers), one.letter.stack)
-                for number, one in parked
-            ]
-        ),
+    bodies = (
+        (number, one.record.key, one.record.value, framed(one.record.headers), one.letter.stack)
+        for number, one in parked
     )
+    copy(cursor, _BODY, bodies)
     cursor.execute(
         "insert into letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)"
         " select n, g, %s, attempt, %s from unnest(%s::bigint[], %s::bigint[], %s::smallint[]) r(n, g, attempt)",
