@@ -12,7 +12,7 @@ PART ?=
 ALL ?=
 PYTEST ?=
 
-.PHONY: help demo up test check clean lock bench fetch browser
+.PHONY: help demo up test check clean lock bench bench-sampling fetch browser
 .PHONY: demo-break demo-fix demo-deploy demo-stop demo-start
 
 help:
@@ -22,7 +22,7 @@ help:
 	@echo "make demo-deploy  a new, slower version of billing"
 	@echo "make demo-stop PART=mailer, make demo-start PART=mailer: a service or a part of Weir"
 	@echo "make test         all checks and tests           make check     the checks alone"
-	@echo "make bench        the benchmarks"
+	@echo "make bench        the benchmarks                 make bench-sampling  those of the sampler and its pages"
 	@echo "make lock         requirements*.txt anew from requirements*.in"
 	@echo "make clean        stop what runs, remove its data; ALL=1: the cache and $(VENV) too"
 
@@ -92,6 +92,10 @@ bench: $(DEV_INSTALLED)
 	  if [ "$$file" != benchmarks/__init__.py ] && [ -e "$$file" ]; then \
 	    module="$${file%.py}"; echo "== $$module"; $(PY) -m "$$(echo "$$module" | tr / .)" || missed="$$missed $$module"; \
 	  fi; done; [ -z "$$missed" ] || { echo "Failed or missed a target:$$missed"; exit 1; }
+
+bench-sampling: $(DEV_INSTALLED)
+	$(PY) -m benchmarks.sampling
+	$(PY) -m benchmarks.sample_pages
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

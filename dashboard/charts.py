@@ -1,12 +1,12 @@
 """Series as charts: data for <time-chart>, and the sentence under each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from dashboard.queries.group_series import GroupSeries
+from dashboard.queries.lines import GroupSeries, Line, Series
 from dashboard.queries.marks import Marks
-from dashboard.queries.series import Line, Series
 from dashboard.queries.service_series import ServiceSeries
 from dashboard.queries.wire import iso
 from dashboard.templatetags import formats
@@ -23,21 +23,40 @@ class Steps(Protocol):
     def step_seconds(self) -> float: ...
 
 
-def chart(lines: Steps, drawn: Sequence[Line], unit: str) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A labelled line across a chart."""
+
+    value: float
+    words: str
+
+
+def chart(lines: Steps, drawn: Sequence[Line], unit: str, *, limit: Limit | None = None) -> dict[str, object]:
     """What one chart draws: times in seconds since 1970, a value or null per line and step."""
     return {
         "at": [moment.timestamp() for moment in lines.at],
         "step": lines.step_seconds,
         "unit": unit,
         "lines": [{"name": line.name, "values": [_rounded(value) for value in line.values]} for line in drawn],
+        "limit": {"value": limit.value, "words": limit.words} if limit else None,
         "table": _table(lines, drawn),
     }
+
+
+def retention_limit(kept: Mapping[str, float | None]) -> Limit | None:
+    """Where unread events begin to be deleted by age: the shortest of what topics keep, by name; None is for ever."""
+    limits = {name: seconds for name, seconds in kept.items() if seconds is not None}
+    if not limits:
+        return None
+    name = min(limits, key=lambda each: limits[each])
+    of = f" of {name}" if len(kept) > 1 else ""
+    return Limit(limits[name], f"retention limit{of} {formats.duration(limits[name])}")
 
 
 def marks_on(marks: Marks) -> list[dict[str, object]]:
     """The marks of a page's charts, oldest first."""
     return [
-        {"at": mark.at.timestamp(), "kind": mark.kind, "text": f"{mark.at:%H:%M:%S} {mark.sentence}"}
+        {"at": mark.at.timestamp(), "kind": mark.kind, "text": f"{mark.at.day} {mark.at:%b %H:%M:%S} {mark.sentence}"}
         for mark in reversed(marks.items)
     ]
 
@@ -51,14 +70,14 @@ def lag_caption(lines: Series) -> str:
     """The sentence under the lag chart: the group furthest behind."""
     if not lines.lags:
         return "No group reads this topic."
-    return _caption(f"Lag of {lines.lags[0].name}", lines.lags[0], lines, _offsets)
+    return _caption(f"Lag of {lines.lags[0].name}", lines.lags[0], lines, _offsets) + _each_step(lines)
 
 
 def age_caption(lines: Series | GroupSeries) -> str:
     """The sentence under the chart of lag in seconds: the line furthest behind."""
     if not lines.ages:
         return "Nobody has committed here."
-    return _caption(f"Lag of {lines.ages[0].name}", lines.ages[0], lines, formats.duration)
+    return _caption(f"Lag of {lines.ages[0].name}", lines.ages[0], lines, formats.duration) + _each_step(lines)
 
 
 def pace_caption(lines: GroupSeries) -> str:
@@ -72,7 +91,7 @@ def offsets_caption(lines: GroupSeries) -> str:
     """The sentence under a group's chart of lag in offsets."""
     if not lines.lags:
         return "It has not committed in this window."
-    return _caption(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets)
+    return _caption(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets) + _each_step(lines)
 
 
 def spans_caption(lines: ServiceSeries) -> str:
@@ -96,6 +115,10 @@ def failed_caption(lines: ServiceSeries) -> str:
     return _caption(
         "Failed of what it reads" if told is reads else "Failed of what it writes", told, lines, formats.percent
     )
+
+
+def _each_step(lines: Series | GroupSeries) -> str:
+    return f" Each point is the highest of its {formats.duration(lines.step_seconds)}." if lines.by_sums else ""
 
 
 def _offsets(value: float) -> str:

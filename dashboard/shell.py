@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,6 +17,7 @@ from dashboard.queries.clusters import scope as scope_of
 from dashboard.queries.counts import counts
 from dashboard.queries.freshness import limit_seconds
 from dashboard.queries.window import BadWindow, Window, parse
+from dashboard.templatetags import formats
 
 RANGES = (
     ("now-5m", "Last 5 min", 300),
@@ -23,7 +25,10 @@ RANGES = (
     ("now-1h", "Last 1 h", 3_600),
     ("now-6h", "Last 6 h", 21_600),
     ("now-24h", "Last 24 h", 86_400),
+    ("now-7d", "Last 7 d", 604_800),
+    ("now-30d", "Last 30 d", 2_592_000),
 )
+LONGEST_STREAM = 86_400  # seconds; what is longer moves too little for a socket: those pages poll
 PART_HEADER = "X-Weir-Part"
 MOST_CHOSEN = 50  # clusters in an address
 
@@ -40,7 +45,8 @@ class Crumb:
 class Range:
     """The time range control: what is chosen, and where its buttons lead. Addresses are query strings.
 
-    `phrase`: the label inside a sentence, "in the last 15 min".
+    `phrase`: the label inside a sentence, "in the last 15 min". `keeps`: for how long the page's numbers are kept,
+    where that leaves a range out. `kept`: what else is asked of the page.
     """
 
     label: str
@@ -48,6 +54,7 @@ class Range:
     live: bool
     seconds: float
     choices: Sequence[tuple[str, str, bool]]
+    keeps: str
     earlier: str
     later: str
     pause: str
@@ -84,11 +91,12 @@ def page(
     source: Literal["scan", "all"] = "all",
     within: Scope | None = None,
     about: Collection[str] | None = None,
+    keeps: timedelta | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """A whole page in the frame. `span` brings the time range, `streams` names what the live socket shall send,
     `source` what the page's numbers come from, `within` the clusters that it chooses from; `about` names those that it
-    speaks of, where that is not what was chosen.
+    speaks of, where that is not what was chosen. `keeps`: for how long its numbers are kept (None: as counts by hour).
     """
     return render(
         request,
@@ -99,7 +107,7 @@ def page(
             "crumbs": crumbs,
             "title": " · ".join([*(crumb.title for crumb in reversed(crumbs)), "Weir"]),
             "span": span,
-            "range": time_range(request, span) if span else None,
+            "range": time_range(request, span, keeps=keeps) if span else None,
             "as_of": as_of,
             "delayed": delayed,
             "streams": streams,
@@ -121,8 +129,9 @@ def wants_part(request: HttpRequest, part: str) -> bool:
     return request.headers.get(PART_HEADER) == part
 
 
-def time_range(request: HttpRequest, span: Window) -> Range:
-    """The time range control of a page that speaks of `span`."""
+def time_range(request: HttpRequest, span: Window, *, keeps: timedelta | None = None) -> Range:
+    """The time range control of a page that speaks of `span`. What is longer than `keeps` is not offered."""
+    kept_seconds = (keeps or settings.WEIR_KEEP_1H).total_seconds()
     chosen = next((label for text, label, _ in RANGES if span.live and text == span.from_text), "")
     length = span.to_at - span.from_at
     return Range(
@@ -134,7 +143,12 @@ def time_range(request: HttpRequest, span: Window) -> Range:
         else f"in {_past(span)}",
         live=span.live,
         seconds=span.seconds,
-        choices=[(_query(request, text, "now"), label, label == chosen) for text, label, _ in RANGES],
+        choices=[
+            (_query(request, text, "now"), label, label == chosen)
+            for text, label, seconds in RANGES
+            if seconds <= kept_seconds
+        ],
+        keeps="" if kept_seconds >= RANGES[-1][2] else formats.duration(kept_seconds),
         earlier=_absolute(request, span.from_at - length, span.from_at),
         later="" if span.live else _absolute(request, span.to_at, span.to_at + length),
         pause=_absolute(request, span.from_at, span.to_at),
@@ -151,7 +165,7 @@ def stream(name: str, span: Window, clusters: Collection[str] | None = None) -> 
         return ""
     seconds = {text: seconds for text, _, seconds in RANGES}.get(span.from_text)
     of = "" if not clusters else ":" + ",".join(quote(each, safe="") for each in sorted(clusters))
-    return f"{name}:{seconds}{of}" if seconds else " "
+    return f"{name}:{seconds}{of}" if seconds and seconds <= LONGEST_STREAM else " "
 
 
 def _past(span: Window) -> str:

@@ -10,6 +10,19 @@ if TYPE_CHECKING:
 MOST_POINTS = 720
 
 
+def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: int | None) -> int:
+    """How far `end` is past `start`, summed over partitions that have both; never negative.
+
+    `missing` stands for a partition that was not there at the start (new partitions begin at 0); None leaves it out.
+    """
+    total = 0
+    for partition, offset in enumerate(end):
+        before = start[partition] if partition < len(start) else missing
+        if offset is not None and before is not None:
+            total += max(0, offset - before)
+    return total
+
+
 class Ring:
     """Points (time, ends) ordered by time, as `collector.domain.lag.age` reads them: 8 bytes an end.
 
@@ -32,6 +45,10 @@ class Ring:
         if len(self.points) > MOST_POINTS:
             half = MOST_POINTS // 2
             self.points = self.points[:half:2] + self.points[half:]
+
+    def lasts(self) -> Sequence[int]:
+        """The newest ends that are known; one that was not answered is as it was before."""
+        return [end if end >= 0 else ~end for end in self.points[-1][1]] if self.points else ()
 
     def firsts(self) -> Sequence[int]:
         """The oldest ends still known: no age reaches before them."""

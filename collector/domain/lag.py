@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
+NEAR = 6  # points
+
 # (time in seconds, end offset of each partition). An end that was not answered is written ~e: e is the end before it.
 Point = tuple[float, Sequence[int]]
 
@@ -58,7 +60,7 @@ def age(position: int, *, partition: int, history: Sequence[Point], now: float) 
     It was written between the last point whose end is at or before the position and the first whose end is behind
     it; in between the rate is taken as steady. `history` is ordered by time and its ends never fall.
     """
-    after = bisect_right(history, position, key=lambda point: _end(point, partition))
+    after = _first_behind(history, position, partition)
     if after == len(history):
         return None
     before = after - 1
@@ -71,6 +73,17 @@ def age(position: int, *, partition: int, history: Sequence[Point], now: float) 
     share = (position - low + 0.5) / (high - low)
     written_at = from_at + share * (to_at - from_at)
     return Age(max(0.0, now - written_at), max(share, 1 - share) * (to_at - from_at))
+
+
+def _first_behind(history: Sequence[Point], position: int, partition: int) -> int:
+    """Index of the first point whose end is behind the position. Most lags are young: the newest points first."""
+    after = len(history)
+    newest = max(0, after - NEAR)
+    while after > newest:
+        if _end(history[after - 1], partition) <= position:
+            return after
+        after -= 1
+    return bisect_right(history, position, hi=after, key=lambda point: _end(point, partition))
 
 
 def _end(point: Point, partition: int) -> int:
@@ -122,24 +135,25 @@ def behind(
     The age is that of the oldest unread record: 0 without lag, None as soon as one lagging partition has none. Where
     `history` does not reach back to it, `records` (by partition) says what was found there.
     """
-    unread = lags(committed, low=low, high=high)
-    known = [partition for partition, offset in enumerate(committed[: len(high)]) if offset is not None]
-    n_lost = sum(lost(committed[partition], low=low[partition]) for partition in known)
+    total, n_lost, n_uncommitted, n_known = 0, 0, 0, 0
+    is_unknown, lagging = False, []
     padded = (*committed, *(None,) * (len(high) - len(committed)))
-    n_uncommitted = sum(
-        offset is None and first != end for offset, first, end in zip(padded[: len(high)], low, high, strict=True)
-    )
-    total = 0
-    for partition in known:
-        own = unread[partition]
-        if own is None:
-            return Behind(None, n_lost, n_uncommitted, None)
-        total += own
-    if not known:
+    for partition, (offset, first, end) in enumerate(zip(padded[: len(high)], low, high, strict=True)):
+        if offset is None:
+            n_uncommitted += first != end
+            continue
+        n_known += 1
+        n_lost += lost(offset, low=first)
+        if first is None or end is None:
+            is_unknown = True
+        elif end > offset and end > first:
+            total += end - (offset if offset > first else first)
+            lagging.append(partition)
+    if is_unknown or not n_known:
         return Behind(None, n_lost, n_uncommitted, None)
     oldest: Age | None = Age(0.0, 0.0)
-    for partition in known:
-        if unread[partition] and oldest is not None:
+    for partition in lagging:
+        if oldest is not None:
             position = max(committed[partition] or 0, low[partition] or 0)
             own_age = age_of(
                 position, partition=partition, history=history, now=now, high=high[partition],

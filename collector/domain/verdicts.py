@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 PATIENCE_SECONDS = 30  # clients commit every few seconds only: a shorter window cannot tell rules 5 to 7
 
@@ -98,12 +98,20 @@ def judgement(window: Sequence[Standing], *, patience_seconds: float = PATIENCE_
 def _found(
     window: Sequence[Standing], committed: Sequence[int], patience_seconds: float
 ) -> dict[Verdict | None, list[int]]:
-    """Partitions by their verdicts, of_partition's; all at once where nothing was committed: most groups, mostly."""
+    """Partitions by their verdicts, of_partition's, but that OK stands for rule 7, too, which is about the sum.
+
+    All at once where nothing was committed: most groups, mostly.
+    """
     found: dict[Verdict | None, list[int]] = {}
     newest = window[-1]
     if any(standing.committed != newest.committed for standing in window):
+        commits = list(zip_longest(*[standing.committed for standing in window]))
+        lags = list(zip_longest(*[standing.lags for standing in window]))
+        patient = newest.at - window[0].at >= patience_seconds
+        waiting = (Verdict.STALLED if newest.n_members else Verdict.STOPPED) if patient else None
         for partition in committed:
-            word = of_partition(window, partition, patience_seconds=patience_seconds)
+            of_lag = lags[partition] if partition < len(lags) else (None,)
+            word = _moving(commits[partition], of_lag, waiting=waiting, patient=patient)
             found.setdefault(word, []).append(partition)
         return found
     at_end = {number for standing in window if 0 in standing.lags for number in _zeros(standing.lags)}
@@ -114,6 +122,22 @@ def _found(
         word = None if unread is None else Verdict.OK if partition in at_end else waiting
         found.setdefault(word, []).append(partition)
     return found
+
+
+def _moving(
+    offsets: Sequence[int | None], lags: Sequence[int | None], *, waiting: Verdict | None, patient: bool
+) -> Verdict | None:
+    """Rules 3 to 6 for one partition, whose newest offset is known, by its offsets and lags over the window."""
+    newest = offsets[-1]
+    if newest is not None and newest < max(offset for offset in offsets if offset is not None):
+        return Verdict.REWOUND
+    if lags[-1] is None:
+        return None
+    if 0 in lags:
+        return Verdict.OK
+    if not patient:
+        return None
+    return waiting if offsets.count(newest) == len(offsets) else Verdict.OK
 
 
 def _zeros(lags: Sequence[int | None]) -> list[int]:
@@ -164,6 +188,8 @@ def _of_sum(window: Sequence[Standing], committed: Sequence[int], patience_secon
 
 
 def _sum(standing: Standing, partitions: Sequence[int]) -> int | None:
+    if len(partitions) == len(standing.lags) and None not in standing.lags:
+        return sum(standing.lags)  # type: ignore[arg-type]  # none is None
     lags = [_at(standing.lags, partition) for partition in partitions]
     known = [lag for lag in lags if lag is not None]
     return sum(known) if len(known) == len(lags) else None

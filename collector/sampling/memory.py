@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from django.db import connection
 
@@ -11,7 +12,8 @@ from collector.domain.lag import Behind, FirstUnread
 from collector.domain.verdicts import Standing, Verdict
 from collector.store import broker_names, samples
 from collector.store.broker_names import MemberRow, TopicRow
-from collector.store.samples import Offsets
+from collector.store.sample_sums import GroupSum, bucket
+from collector.store.samples import Kept, Offsets
 
 REMEMBERED = timedelta(hours=6)  # as long as samples are kept as rows
 INTERNAL = 3  # topic.role
@@ -19,12 +21,44 @@ INTERNAL = 3  # topic.role
 
 @dataclass(slots=True)
 class Ends:
-    """The newest ends of a topic, and who leads. `written_at` None: unknown, written by an earlier run."""
+    """The newest ends of a topic, and who leads. `written_at` None: unknown, written by an earlier run.
+
+    `n_total`: offsets written since Weir first looked; `summed` is what its last row of sums holds.
+    """
 
     low: Offsets
     high: Offsets
     leaders: Offsets
     written_at: datetime | None
+    n_total: int = 0
+    summed: tuple[date, int] | None = None
+
+
+@dataclass(slots=True)
+class Sums:
+    """A pair over the ten minutes that are open. `n_total`: offsets committed since Weir first looked.
+
+    `written` is what its last row of sums holds, and of which day.
+    """
+
+    n_total: int = 0
+    lag: int | None = None
+    worst_lag: int | None = None
+    worst_seconds: float | None = None
+    written: tuple[date, GroupSum] | None = None
+
+    def take_in(self, behind: Behind) -> None:
+        """One more scan. An unknown age of a known lag is no highest one."""
+        self.lag = behind.lag
+        self.worst_lag = _highest(self.worst_lag, behind.lag)
+        self.worst_seconds = _highest(self.worst_seconds, behind.age.seconds if behind.age else None)
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _highest(one: Number | None, other: Number | None) -> Number | None:
+    return one if other is None else other if one is None else max(one, other)
 
 
 @dataclass(slots=True)
@@ -43,6 +77,7 @@ class Pair:
     same_since: float = 0.0  # since when nothing that a verdict is made from has changed, seconds
     told: "Told | None" = None
     shown: object = None
+    sums: Sums = field(default_factory=Sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +195,31 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
         groups = broker_names.known_groups(cursor, cluster_id)
         members = broker_names.known_members(cursor, cluster_id)
     if scanned_at is not None:
-        for topic_id, (_, high, _) in ends.items():  # unchanged until the last scan, or it would have been written
+        for topic_id, (_, high, _, _) in ends.items():  # unchanged until the last scan, or it would have been written
             rings[topic_id].add(scanned_at.timestamp(), high)
     return Memory(
         cluster_id=cluster_id,
         topics=topics,
         groups={name: Group(*row, members=members.get(row[0], frozenset())) for name, row in groups.items()},
-        ends={topic_id: Ends(low, high, leaders, None) for topic_id, (low, high, leaders) in ends.items()},
-        pairs={
-            pair: Pair(kept.committed, None, kept.moved_at, now.timestamp(), kept.verdict, kept.verdict_at, kept.lost)
-            for pair, kept in pairs.items()
-        },
+        ends={topic_id: Ends(*found[:3], None, found[3]) for topic_id, found in ends.items()},
+        pairs={pair: _pair(kept, scanned_at, now) for pair, kept in pairs.items()},
         rings=rings,
         scanned_at=scanned_at,
+    )
+
+
+def _pair(kept: Kept, scanned_at: datetime | None, now: datetime) -> Pair:
+    """A pair as an earlier sampler left it. What it did not write again in the open ten minutes stayed the same."""
+    sums = Sums(kept.n_total, kept.lag, kept.lag, kept.lag_seconds)
+    if scanned_at is not None and bucket(kept.sampled_at) == bucket(scanned_at):
+        sums.worst_lag, sums.worst_seconds = kept.worst_lag, kept.worst_seconds
+    return Pair(
+        kept.committed,
+        None,
+        kept.moved_at,
+        now.timestamp(),
+        kept.verdict,
+        kept.verdict_at,
+        kept.lost,
+        sums=sums,
     )

@@ -7,9 +7,10 @@ from datetime import datetime
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.brokers import Offsets as Committed
-from collector.domain.ends import Ring
+from collector.domain.ends import Ring, moved
 from collector.domain.lag import behind, is_blocked, lags, nothing_left
 from collector.domain.verdicts import PATIENCE_SECONDS, Standing, judgement
+from collector.sampling import sums
 from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair, Told
 from collector.sampling.scan import Fast
 from collector.store import broker_names, samples
@@ -40,16 +41,19 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
         row = known.topics.get(name)
         if row is None or known.is_internal(name) or not marks.high:
             continue
-        ends = known.ends.get(row.id)
-        known.rings.setdefault(row.id, Ring()).add(fast.at.timestamp(), marks.high)
+        ends, ring = known.ends.get(row.id), known.rings.setdefault(row.id, Ring())
         leaders = fast.overview.leaders[name]
         if ends is not None and (ends.low, ends.high, ends.leaders) == (marks.low, marks.high, leaders):
+            ring.add(fast.at.timestamp(), marks.high)
             continue
+        n_written = moved(ring.lasts(), marks.high, missing=0) if ends is not None and ring.points else 0
+        ring.add(fast.at.timestamp(), marks.high)
         if ends is not None and (flat_until := _flat_until(ends.written_at, known.scanned_at)):
             added.append(TopicPoint(flat_until, row.id, ends.low, ends.high))
         added.append(TopicPoint(fast.at, row.id, marks.low, marks.high))
-        now.append(TopicNow(row.id, marks.low, marks.high, leaders))
-        known.ends[row.id] = Ends(marks.low, marks.high, leaders, fast.at)
+        n_total, summed = (ends.n_total + n_written, ends.summed) if ends is not None else (0, None)
+        now.append(TopicNow(row.id, marks.low, marks.high, leaders, n_total))
+        known.ends[row.id] = Ends(marks.low, marks.high, leaders, fast.at, n_total, summed)
     samples.add_topic_points(cursor, added)
     samples.set_topics_now(cursor, fast.at, now)
 
@@ -83,6 +87,7 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     samples.add_group_points(cursor, added)
     samples.set_groups_now(cursor, fast.at, now)
     gone = _gone_pairs(known, fast, seen)
+    sums.end(cursor, known, gone, fast.at)
     samples.forget_groups_now(cursor, gone)
     for key in gone:
         del known.pairs[key]
@@ -95,6 +100,7 @@ def _moved(
     if flat_until := _flat_until(pair.written_at, scanned_at):
         yield GroupPoint(flat_until, *key, pair.committed)
     yield GroupPoint(at, *key, committed)
+    pair.sums.n_total += moved(pair.committed, committed, missing=None)
     pair.committed, pair.written_at, pair.moved_at, pair.still_since = committed, at, at, at.timestamp()
 
 
@@ -105,7 +111,7 @@ def _by_topic(known: Memory, fast: Fast, group: Group, offsets: Committed) -> It
         if row is None or topic not in fast.ends or row.id not in known.ends or known.is_internal(topic):
             continue
         of_topic = offsets.get(topic, {})
-        yield topic, tuple(of_topic.get(partition) for partition in range(len(known.ends[row.id].high)))
+        yield topic, tuple(map(of_topic.get, range(len(known.ends[row.id].high))))
 
 
 class _Looks:
@@ -120,6 +126,8 @@ class _Looks:
     def at(self, topic: str, pair: Pair, topic_id: int) -> dict[int, Looked]:
         """By partition. Wanted is a look where a group has stood still for a while, and where no history reaches."""
         ends, firsts, found = self._known.ends[topic_id], self._known.firsts, dict[int, Looked]()
+        if pair.committed == ends.high:
+            return found
         is_still = self._now - pair.still_since >= STILL_SECONDS
         oldest_known = self._known.rings[topic_id].firsts()
         for partition, (offset, low, high) in enumerate(zip(pair.committed, ends.low, ends.high, strict=False)):
@@ -175,6 +183,7 @@ def _shown(
         elif is_blocked(record, high=ends.high[partition]):
             notes.append((partition, OPEN_TRANSACTION))
     _judge(pair, Standing(now, group.state, group.n_members, pair.committed, tuple(unread)), at)
+    pair.sums.take_in(found)
     return GroupNow(
         topic_id,
         group_id,
@@ -185,6 +194,9 @@ def _shown(
         pair.verdict_at,
         pair.n_judged,
         tuple(notes),
+        pair.sums.n_total,
+        pair.sums.worst_lag,
+        pair.sums.worst_seconds,
     )
 
 

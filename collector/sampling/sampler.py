@@ -9,11 +9,12 @@ from django.db import connection, transaction
 from collector.changes import announce
 from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, KafkaUnreachable, Partition
 from collector.sampling import memory as memories
-from collector.sampling import names, points
+from collector.sampling import names, points, sums
 from collector.sampling.memory import FirstKey, Looked, Memory
 from collector.sampling.scan import Fast, Slow, fast_scan, slow_scan
-from collector.store import samples
+from collector.store import sample_sums, samples
 from collector.store.broker_names import SameCluster
+from collector.store.partitions import Leaves
 
 SLOW_SECONDS = 60
 MOST_LOOKS = 50  # positions a scan at which a record is read
@@ -42,6 +43,7 @@ class Sampler:
         self._holds_letters = holds_letters
         self._clocks: tuple[float, float] | None = None  # wall and monotonic time of the last scan
         self._memory: Memory | None = None
+        self._leaves = Leaves()
 
     def tick(self) -> str | None:
         """Scan once and store it. Returns why nothing was seen, or None when it was.
@@ -122,7 +124,13 @@ class Sampler:
                 known.firsts[key] = Looked(fast.at.timestamp(), high, first)
 
     def _store(self, known: Memory, fast: Fast, slow: Slow, clock: float) -> None:
+        over = sums.closing(known, fast.at)
+        for table in sample_sums.TABLES:
+            for at in (over or fast.at, fast.at):  # what goes away in this scan is summed up at once
+                self._leaves.ensure(table, at)
         with transaction.atomic(), connection.cursor() as cursor:
+            if over:
+                sums.close(cursor, known, over)
             renamed = names.store(cursor, known, fast, slow, holds_letters=self._holds_letters)
             points.store_topics(cursor, known, fast)
             points.store_groups(cursor, known, fast)

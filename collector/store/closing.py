@@ -75,6 +75,8 @@ KINDS = {
     "raw spans": ("span", "span_link", "span_error", "span_detail_kept", "undecodable"),
     "taps": ("record_body", "record", "record_key"),
     "samples": ("sample_chunk",),
+    "sums of samples by ten minutes": ("topic_10m", "group_10m"),
+    "sums of samples by hour": ("topic_1h", "group_1h"),
     "counts by ten seconds": ("edge_10s",),
     "counts by minute": ("edge_1m",),
     "counts by hour": ("edge_1h",),

@@ -69,6 +69,10 @@ TABLES: dict[str, Partitioned] = {
         Partitioned("edge_1m", "bucket_at", "WEIR_KEEP_1M", DAY, _UPSERTED),
         Partitioned("edge_1h", "bucket_at", "WEIR_KEEP_1H", 32 * DAY, _UPSERTED),
         Partitioned("sample_chunk", "from_at", "WEIR_KEEP_CHUNKS", DAY, "fillfactor = 100"),
+        Partitioned("topic_10m", "bucket_at", "WEIR_KEEP_1M", DAY, "fillfactor = 100"),
+        Partitioned("group_10m", "bucket_at", "WEIR_KEEP_1M", DAY, "fillfactor = 100"),
+        Partitioned("topic_1h", "bucket_at", "WEIR_KEEP_CHUNKS", 2 * DAY, _UPSERTED),
+        Partitioned("group_1h", "bucket_at", "WEIR_KEEP_CHUNKS", 2 * DAY, _UPSERTED),
     )
 }
 RAW_TABLES = tuple(name for name, each in TABLES.items() if each.length is None)

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.sample_chunks import Point, packed, unpacked
-from collector.store.partitions import Leaves
+from collector.store.partitions import TABLES, Leaves
 
 KEPT_AS_ROWS = timedelta(hours=25)  # the longest window of a page is a day, and is read from rows
 KEPT_SCANS = timedelta(days=30)
@@ -36,6 +36,7 @@ def pack_old(leaves: Leaves, *, now: datetime) -> int:
             _add(cursor, Kind.COMMITTED, hour, _taken(cursor, _GROUPS, hour, end))
     with connection.cursor() as cursor:
         cursor.execute("delete from scan where sampled_at < %s", [now - KEPT_SCANS])
+        cursor.execute("delete from scan_10m where bucket_at < %s", [now - TABLES["topic_1h"].kept])
     return len(hours)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
@@ -46,6 +47,9 @@ class GroupNow:
     verdict_at: datetime | None
     n_judged: int  # partitions that the verdict was found on
     notes: tuple[tuple[int, str], ...]  # (partition, a word of NOTES)
+    n_total: int  # offsets committed since Weir first looked
+    worst_lag: int | None  # the highest of the ten minutes that are open
+    worst_seconds: float | None
 
 
 MARKERS, OPEN_TRANSACTION = "markers", "open transaction"
@@ -54,12 +58,13 @@ MARKERS, OPEN_TRANSACTION = "markers", "open transaction"
 
 @dataclass(frozen=True, slots=True)
 class TopicNow:
-    """The newest ends of a topic, and the broker that leads each partition."""
+    """The newest ends of a topic, and the broker that leads each partition. `n_total`: written since Weir looks."""
 
     topic_id: int
     low: Offsets
     high: Offsets
     leaders: Offsets
+    n_total: int
 
 
 def add_topic_points(cursor: CursorWrapper, points: Sequence[TopicPoint]) -> None:
@@ -68,12 +73,13 @@ def add_topic_points(cursor: CursorWrapper, points: Sequence[TopicPoint]) -> Non
         cursor.execute(
             "insert into topic_sample (sampled_at, topic_id, high, low)"
             " select at, topic_id, high::bigint[], low::bigint[]"
-            " from unnest(%s::timestamptz[], %s::int[], %s::text[], %s::text[]) n (at, topic_id, high, low)",
+            " from unnest(%s::timestamptz[], %s::int[], string_to_array(%s, '|'), string_to_array(%s, '|'))"
+            " n (at, topic_id, high, low)",
             [
                 [point.at for point in points],
                 [point.topic_id for point in points],
-                [_array(point.high) for point in points],
-                [_array(point.low) for point in points],
+                _texts(_array(point.high) for point in points),
+                _texts(_array(point.low) for point in points),
             ],
         )
 
@@ -84,12 +90,13 @@ def add_group_points(cursor: CursorWrapper, points: Sequence[GroupPoint]) -> Non
         cursor.execute(
             "insert into group_sample (sampled_at, topic_id, group_id, committed)"
             " select at, topic_id, group_id, committed::bigint[]"
-            " from unnest(%s::timestamptz[], %s::int[], %s::int[], %s::text[]) n (at, topic_id, group_id, committed)",
+            " from unnest(%s::timestamptz[], %s::int[], %s::int[], string_to_array(%s, '|'))"
+            " n (at, topic_id, group_id, committed)",
             [
                 [point.at for point in points],
                 [point.topic_id for point in points],
                 [point.group_id for point in points],
-                [_array(point.committed) for point in points],
+                _texts(_array(point.committed) for point in points),
             ],
         )
 
@@ -98,17 +105,20 @@ def set_topics_now(cursor: CursorWrapper, at: datetime, ends: Sequence[TopicNow]
     """Replace topic_now for these."""
     if ends:
         cursor.execute(
-            "insert into topic_now (topic_id, sampled_at, low, high, leaders)"
-            " select topic_id, %s, low::bigint[], high::bigint[], leaders::integer[]"
-            " from unnest(%s::int[], %s::text[], %s::text[], %s::text[]) n (topic_id, low, high, leaders)"
-            " order by topic_id on conflict (topic_id) do update set"
-            " sampled_at = excluded.sampled_at, low = excluded.low, high = excluded.high, leaders = excluded.leaders",
+            "insert into topic_now (topic_id, sampled_at, low, high, leaders, n_total)"
+            " select topic_id, %s, low::bigint[], high::bigint[], leaders::integer[], n_total"
+            " from unnest(%s::int[], string_to_array(%s, '|'), string_to_array(%s, '|'), string_to_array(%s, '|'),"
+            " %s::bigint[]) n (topic_id, low, high, leaders, n_total) order by topic_id"
+            " on conflict (topic_id) do update set"
+            " sampled_at = excluded.sampled_at, low = excluded.low, high = excluded.high, leaders = excluded.leaders,"
+            " n_total = excluded.n_total",
             [
                 at,
                 [each.topic_id for each in ends],
-                [_array(each.low) for each in ends],
-                [_array(each.high) for each in ends],
-                [_array(each.leaders) for each in ends],
+                _texts(_array(each.low) for each in ends),
+                _texts(_array(each.high) for each in ends),
+                _texts(_array(each.leaders) for each in ends),
+                [each.n_total for each in ends],
             ],
         )
 
@@ -117,10 +127,10 @@ def set_groups_now(cursor: CursorWrapper, at: datetime, groups: Sequence[GroupNo
     """Replace group_now for these."""
     if not groups:
         return
-    columns = (
+    columns: tuple[tuple[str, str, list[Any] | str], ...] = (
         ("topic_id", "int", [group.topic_id for group in groups]),
         ("group_id", "int", [group.group_id for group in groups]),
-        ("committed", "bigint[]", [_array(group.committed) for group in groups]),
+        ("committed", "bigint[]", _texts(_array(group.committed) for group in groups)),
         ("lag", "bigint", [group.behind.lag for group in groups]),
         ("lost", "bigint", [group.behind.lost for group in groups]),
         ("n_uncommitted", "int", [group.behind.n_uncommitted for group in groups]),
@@ -139,11 +149,14 @@ def set_groups_now(cursor: CursorWrapper, at: datetime, groups: Sequence[GroupNo
         ("verdict", "text", [group.verdict.value if group.verdict else "" for group in groups]),
         ("verdict_at", "timestamptz", [group.verdict_at for group in groups]),
         ("n_judged", "int", [group.n_judged for group in groups]),
-        ("notes", "jsonb", [json.dumps(dict(group.notes)) for group in groups]),
+        ("notes", "jsonb", _texts(json.dumps(dict(group.notes)) for group in groups)),
+        ("n_total", "bigint", [group.n_total for group in groups]),
+        ("worst_lag", "bigint", [group.worst_lag for group in groups]),
+        ("worst_seconds", "real", [group.worst_seconds for group in groups]),
     )
     names = [name for name, _, _ in columns]
-    texts = {"bigint[]", "jsonb"}  # arrays of several lengths cannot be one parameter; their texts can
-    holders = [f"%s::{'text' if kind in texts else kind}[]" for _, kind, _ in columns]
+    texts = {"bigint[]", "jsonb"}
+    holders = ["string_to_array(%s, '|')" if kind in texts else f"%s::{kind}[]" for _, kind, _ in columns]
     cursor.execute(
         f"insert into group_now (sampled_at, {', '.join(names)})"  # noqa: S608 our own names
         f" select %s, {', '.join(f'{name}::{kind}' for name, kind, _ in columns)}"
@@ -197,33 +210,44 @@ def last_scan_at(cursor: CursorWrapper, cluster_id: int) -> datetime | None:
     return found
 
 
-def topics_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> dict[int, tuple[Offsets, Offsets, Offsets]]:
-    """topic id -> (low, high, leaders)."""
-    cursor.execute("select topic_id, low, high, leaders from topic_now where topic_id = any(%s)", [list(topic_ids)])
-    return {topic_id: (tuple(low), tuple(high), tuple(leaders)) for topic_id, low, high, leaders in cursor.fetchall()}
+def topics_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> dict[int, tuple[Offsets, Offsets, Offsets, int]]:
+    """topic id -> (low, high, leaders, n_total)."""
+    cursor.execute(
+        "select topic_id, low, high, leaders, n_total from topic_now where topic_id = any(%s)", [list(topic_ids)]
+    )
+    return {
+        topic_id: (tuple(low), tuple(high), tuple(leaders), n_total)
+        for topic_id, low, high, leaders, n_total in cursor.fetchall()
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What group_now remembers of a group on a topic from an earlier run."""
 
+    sampled_at: datetime
     committed: Offsets
     moved_at: datetime | None
     verdict: Verdict | None
     verdict_at: datetime | None
     lost: int
+    lag: int | None
+    lag_seconds: float | None
+    n_total: int
+    worst_lag: int | None
+    worst_seconds: float | None
 
 
 def groups_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> dict[tuple[int, int], Kept]:
     """By (topic id, group id)."""
     cursor.execute(
-        "select topic_id, group_id, committed, moved_at, verdict, verdict_at, lost from group_now"
-        " where topic_id = any(%s)",
+        "select topic_id, group_id, sampled_at, committed, moved_at, verdict, verdict_at, lost, lag, lag_seconds,"
+        " n_total, worst_lag, worst_seconds from group_now where topic_id = any(%s)",
         [list(topic_ids)],
     )
     return {
-        (topic_id, group_id): Kept(tuple(committed), moved_at, Verdict(verdict) if verdict else None, verdict_at, lost)
-        for topic_id, group_id, committed, moved_at, verdict, verdict_at, lost in cursor.fetchall()
+        (topic_id, group_id): Kept(at, tuple(committed), moved_at, Verdict(verdict) if verdict else None, *more)
+        for topic_id, group_id, at, committed, moved_at, verdict, *more in cursor.fetchall()
     }
 
 
@@ -237,6 +261,11 @@ def recent_ends(
         [list(topic_ids), since],
     )
     return ((topic_id, at, tuple(high)) for topic_id, at, high in cursor.fetchall())
+
+
+def _texts(texts: Iterable[str]) -> str:
+    """Texts as one parameter, which costs the driver a tenth of a list of them; none holds a bar."""
+    return "|".join(texts)
 
 
 def _array(offsets: Offsets) -> str:

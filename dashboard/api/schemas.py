@@ -218,7 +218,10 @@ class SeriesLine(Schema):
 
 
 class SeriesAnswer(Schema):
-    """Rates in and out (per second), lag in offsets and in seconds: a value per step; `at` are their ends."""
+    """Rates in and out (per second), lag in offsets and in seconds: a value per step; `at` are their ends.
+
+    `by_sums`, in windows of more than a day: lags are the highest of each step, else those at its end.
+    """
 
     at: list[str]
     step_seconds: float
@@ -227,6 +230,7 @@ class SeriesAnswer(Schema):
     lags: list[SeriesLine]
     ages: list[SeriesLine]
     n_more_groups: int
+    by_sums: bool
 
 
 class Reading(Schema):
@@ -312,7 +316,10 @@ class GroupPartition(Schema):
 
 
 class GroupSeries(Schema):
-    """Lag in seconds and in offsets, and commits per second, one line a topic; `at` are the ends of the steps."""
+    """Lag in seconds and in offsets, and commits per second, one line a topic; `at` are the ends of the steps.
+
+    `by_sums`, in windows of more than a day: lags are the highest of each step, else those at its end.
+    """
 
     at: list[str]
     step_seconds: float
@@ -320,6 +327,7 @@ class GroupSeries(Schema):
     lags: list[SeriesLine]
     rates: list[SeriesLine]
     n_more_topics: int
+    by_sums: bool
 
 
 class GroupAnswer(GroupItem):

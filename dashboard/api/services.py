@@ -9,8 +9,8 @@ from ninja import Router
 from collector import clock
 from dashboard.access import Action, needs
 from dashboard.api import service_schemas as schemas
+from dashboard.api.listing import After, Clusters, From, Limit, To, listing
 from dashboard.api.problems import NotFound
-from dashboard.api.topology import After, Clusters, From, Limit, To, paged
 from dashboard.queries import service as one_service
 from dashboard.queries import services as service_queries
 from dashboard.queries import wire
@@ -36,13 +36,8 @@ def read_services(
     """Every service that sends traces, and every consumer group that no service explains, by id."""
     now = clock.now()
     found = service_queries.services(parse(from_, to, now=now), now=now, after=after, clusters=clusters)
-    page, more = paged(found.items, limit, truncated=found.truncated)
-    return {
-        "as_of": wire.iso(found.freshness.as_of),
-        "items": [wire.service_row(row) for row in page],
-        "next": more,
-        "truncated": more is not None,
-    }
+    as_of = found.freshness.as_of
+    return listing(found.items, limit, truncated=found.truncated, as_of=as_of, row=wire.service_row)
 
 
 @router.get("services/{rest:service}", response=schemas.ServiceAnswer)

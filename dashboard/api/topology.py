@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Any
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Router
 
 from collector import clock
 from dashboard.access import Action, needs
 from dashboard.api import schemas
+from dashboard.api.listing import After, Clusters, From, Limit, To, listing
 from dashboard.api.problems import NotFound
 from dashboard.queries import group as one_group
 from dashboard.queries import group_series as group_lines
@@ -25,20 +26,6 @@ from dashboard.queries.series import series
 from dashboard.queries.window import Window, parse
 
 router = Router(tags=["topology"])
-From = Annotated[str | None, Query(alias="from", max_length=40)]
-To = Annotated[str | None, Query(max_length=40)]
-After = Annotated[str, Query(max_length=8000)]  # an id of any name, percent-encoded
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Clusters = Annotated[list[str] | None, Query(alias="cluster", max_length=50)]
-"""Names; none is all."""
-
-
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-Row = TypeVar("Row", bound=_Named)
 
 
 @router.get("graph", response=schemas.GraphAnswer, by_alias=True)
@@ -68,13 +55,8 @@ def read_topics(
     """Every living topic that is not internal, by id."""
     now = clock.now()
     found = topic_queries.topics(parse(from_, to, now=now), now=now, after=after, clusters=clusters)
-    page, more = paged(found.items, limit, truncated=found.truncated)
-    return {
-        "as_of": wire.iso(found.freshness.scanned_at),
-        "items": [wire.topic_row(row) for row in page],
-        "next": more,
-        "truncated": more is not None,
-    }
+    as_of = found.freshness.scanned_at
+    return listing(found.items, limit, truncated=found.truncated, as_of=as_of, row=wire.topic_row)
 
 
 @router.get("topics/{segment:cluster}/{segment:topic}/series", response=schemas.SeriesAnswer)
@@ -84,7 +66,7 @@ def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = No
     number = topic_queries.number_of(cluster, topic)
     if number is None:
         raise NotFound("No such topic.")
-    found = series(cluster, number, _window(from_, to))
+    found = series(cluster, number, _window(from_, to), now=clock.now())
     return {**asdict(found), "at": [wire.iso(at) for at in found.at]}
 
 
@@ -129,13 +111,8 @@ def read_groups(
 ) -> dict[str, Any]:
     """Every consumer group that reads a living topic, and those whose offsets cannot be read, by id."""
     found = group_queries.groups(_window(from_, to), now=clock.now(), after=after, clusters=clusters)
-    page, more = paged(found.items, limit, truncated=found.truncated)
-    return {
-        "as_of": wire.iso(found.freshness.scanned_at),
-        "items": [_group(row) for row in page],
-        "next": more,
-        "truncated": more is not None,
-    }
+    as_of = found.freshness.scanned_at
+    return listing(found.items, limit, truncated=found.truncated, as_of=as_of, row=_group)
 
 
 @router.get("groups/{segment:cluster}/{rest:group}", response=schemas.GroupAnswer)
@@ -146,7 +123,7 @@ def read_group(request: HttpRequest, cluster: str, group: str, from_: From = Non
     found = one_group.group(cluster, group, window, now=clock.now())
     if found is None:
         raise NotFound("No such group.")
-    lines = asdict(group_lines.group_series(cluster, found.number, window))
+    lines = asdict(group_lines.group_series(cluster, found.number, window, now=clock.now()))
     return {
         **_group(found.row),
         "as_of": wire.iso(found.freshness.scanned_at),
@@ -160,12 +137,6 @@ def read_group(request: HttpRequest, cluster: str, group: str, from_: From = Non
 
 def _window(from_text: str | None, to_text: str | None) -> Window:
     return parse(from_text, to_text, now=clock.now())
-
-
-def paged(rows: Sequence[Row], limit: int, *, truncated: bool) -> tuple[Sequence[Row], str | None]:
-    """The first `limit` rows, and the cursor of those behind them. `truncated`: there are more than these rows."""
-    page = rows[:limit]
-    return page, page[-1].id if len(rows) > limit or (truncated and page) else None
 
 
 def _group_on_topic(group: GroupOnTopic) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Consumer groups, and one group: which fall behind, since when, and when will they be done?"""
 
-from fnmatch import fnmatchcase
+from math import inf
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -9,16 +10,25 @@ from django.urls import path, reverse
 from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import age_caption, chart, marks_on, offsets_caption, pace_caption
-from dashboard.queries.group import group
+from dashboard.charts import Limit, age_caption, chart, marks_on, offsets_caption, pace_caption, retention_limit
+from dashboard.lists import listed
+from dashboard.queries.filters import Subject
+from dashboard.queries.group import GroupPage, group
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
+from dashboard.queries.lines import GroupSeries
 from dashboard.queries.marks import marks_of_group
 from dashboard.queries.wire import iso
-from dashboard.templatetags.sorting import badness, ordered
+from dashboard.templatetags.sorting import badness
 
 DEFAULT_SORT = "-health"
-LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
+_PRESETS = (
+    ("Failing or slow", "health:bad"),
+    ("Lag above 30 s", "lag>30s"),
+    ("Stalled", "verdict:stalled"),
+    ("Retention risk", "is:at-risk"),
+    ("Never committed", "verdict:no-commits"),
+)
 TABS = (("lag", "Lag"), ("partitions", "Partitions"), ("members", "Members"), ("history", "History"))
 _COLUMNS = {
     "health": lambda row: (badness(row.health.level), row.lag_seconds or 0, row.lag or 0),
@@ -39,17 +49,11 @@ def group_list(request: HttpRequest) -> HttpResponse:
     """All groups of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = groups(span, now=now(), clusters=within.chosen)
-    words = request.GET.get("q", "")[:LONGEST].split()
-    kept = [row for row in found.items if all(_matches(row, word) for word in words)]
+    rows = listed(request, found.items, subject=_subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     return shell.page(
         request,
         "groups/groups.html",
-        {
-            "groups": found,
-            "rows": ordered(kept, request.GET.get("sort") or DEFAULT_SORT, _COLUMNS),
-            "default_sort": DEFAULT_SORT,
-            "q": " ".join(words),
-        },
+        {"groups": found, **rows},
         section="groups",
         crumbs=[shell.Crumb("Groups")],
         span=span,
@@ -58,6 +62,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
         streams=shell.stream("groups", span, within.chosen),
         source="scan",
         within=within,
+        keeps=settings.WEIR_KEEP_CHUNKS,
     )
 
 
@@ -71,9 +76,9 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if shell.wants_part(request, "standing"):
         about = shell.standing(within, span, [cluster])
         return render(request, "groups/standing.html", {"group": page, "span": span, **about})
-    lines, marks = group_series(cluster, page.number, span), marks_of_group(page.number, span)
+    lines, marks = group_series(cluster, page.number, span, now=now()), marks_of_group(page.number, span)
     charts = {
-        "ages": chart(lines, lines.ages, "s"),
+        "ages": chart(lines, lines.ages, "s", limit=_limit(page, lines)),
         "lags": chart(lines, lines.lags, "offsets"),
         "rates": chart(lines, lines.rates, "commits/s"),
     }
@@ -106,7 +111,13 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         source="scan",
         within=within,
         about=[cluster],
+        keeps=settings.WEIR_KEEP_CHUNKS,
     )
+
+
+def _limit(page: GroupPage, lines: GroupSeries) -> Limit | None:
+    kept = {each.topic_name: each.keeps_seconds for each in page.row.readings}
+    return retention_limit({line.name: kept.get(line.name) for line in lines.ages})
 
 
 def _asked(text: str) -> tuple[str, int | None] | None:
@@ -117,20 +128,20 @@ def _asked(text: str) -> tuple[str, int | None] | None:
     return (topic, int(partition)) if partition.isascii() and partition.isdigit() and len(partition) < 8 else None
 
 
-def _matches(row: GroupRow, word: str) -> bool:
-    wanted, hit = word.removeprefix("-").lower(), False
-    field, colon, value = wanted.partition(":")
-    if not colon:
-        hit = wanted in row.name.lower()
-    elif field == "group":
-        hit = fnmatchcase(row.name.lower(), value)
-    elif field == "topic":
-        hit = any(fnmatchcase(reading.topic_name.lower(), value) for reading in row.readings)
-    elif field == "health":
-        hit = row.health.level in {"failing", "degraded"} if value == "bad" else row.health.level == value
-    elif field == "verdict":
-        hit = any(reading.behind.verdict.lower().replace(" ", "-") == value for reading in row.readings)
-    return hit is not word.startswith("-")
+def _subject(row: GroupRow) -> Subject:
+    services = {service.removeprefix("service:") for reading in row.readings for service in reading.services}
+    return Subject(
+        "group",
+        row.name,
+        row.health.level,
+        frozenset({"offsets", *({"traced"} if services else ())}),
+        row.lag,
+        row.lag_seconds,
+        sum(rates) if (rates := [each.rate for each in row.readings if each.rate is not None]) else None,
+        at_risk=row.loses_in_seconds is not None and row.loses_in_seconds < inf,
+        verdicts=frozenset(reading.behind.verdict for reading in row.readings),
+        tied=frozenset(("topic", reading.topic_name) for reading in row.readings),
+    )
 
 
 urlpatterns = [

@@ -1,6 +1,5 @@
 """Services, and one service: what does it take in, send out, get wrong?"""
 
-from fnmatch import fnmatchcase
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +11,9 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import chart, failed_caption, marks_on, processing_caption, spans_caption
+from dashboard.lists import listed
 from dashboard.queries.failure_facts import failure_facts
+from dashboard.queries.filters import Subject
 from dashboard.queries.latencies import told_from
 from dashboard.queries.marks import marks_of_service
 from dashboard.queries.service import ServicePage, service
@@ -21,10 +22,15 @@ from dashboard.queries.service_series import service_series
 from dashboard.queries.services import ServiceRow, services
 from dashboard.queries.window import Window
 from dashboard.queries.wire import iso
-from dashboard.templatetags.sorting import badness, ordered
+from dashboard.templatetags.sorting import badness
 
 DEFAULT_SORT = "-health"
-LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
+_PRESETS = (
+    ("Failing or slow", "health:bad"),
+    ("With dead letters", "has:dead-letters"),
+    ("Idle", "is:idle"),
+    ("Not traced", "is:guessed"),
+)
 TABS = (("flow", "Flow"), ("versions", "Versions and instances"), ("events", "Events"))
 _COLUMNS = {
     "health": lambda row: (badness(row.health), row.rate_in or 0),
@@ -45,14 +51,11 @@ def service_list(request: HttpRequest) -> HttpResponse:
     """All services of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = services(span, now=now(), clusters=within.chosen)
-    words = request.GET.get("q", "")[:LONGEST].split()
-    kept = [row for row in found.items if all(_matches(row, word) for word in words)]
+    rows = listed(request, found.items, subject=_subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     facts = {
         "services": found,
-        "rows": ordered(kept, request.GET.get("sort") or DEFAULT_SORT, _COLUMNS),
+        **rows,
         "has_domains": any(row.namespace for row in found.items),
-        "default_sort": DEFAULT_SORT,
-        "q": " ".join(words),
         "otlp_endpoint": f"http://127.0.0.1:{settings.WEIR_OTLP_HTTP_PORT}",
     }
     return shell.page(
@@ -133,21 +136,21 @@ def _charts(page: ServicePage, span: Window) -> dict[str, Any]:
     }
 
 
-def _matches(row: ServiceRow, word: str) -> bool:
-    wanted, hit = word.removeprefix("-").lower(), False
-    field, colon, value = wanted.partition(":")
-    if not colon:
-        hit = wanted in f"{row.namespace}/{row.name}".lower()
-    elif field in {"service", "version", "domain"}:
-        text = {"service": row.name, "version": row.version, "domain": row.namespace}[field]
-        hit = fnmatchcase(text.lower(), value)
-    elif field == "health":
-        hit = row.health in {"failing", "degraded"} if value == "bad" else row.health == value
-    elif field == "is":
-        hit = {"idle": row.health == "idle", "guessed": row.guessed}.get(value, False)
-    elif (field, value) == ("has", "dead-letters"):
-        hit = row.n_dead_letters > 0
-    return hit is not word.startswith("-")
+def _subject(row: ServiceRow) -> Subject:
+    tied = {("service", row.name), ("version", row.version), ("domain", row.namespace)}
+    return Subject(
+        "group" if row.guessed else "service",
+        f"{row.namespace}/{row.name}" if row.namespace else row.name,
+        row.health,
+        frozenset(row.evidence),
+        row.lag,
+        row.lag_seconds,
+        row.rate_in if row.rate_in is not None else row.rate_out,
+        row.failed,
+        row.n_dead_letters,
+        row.guessed,
+        tied=frozenset(each for each in tied if each[1]),
+    )
 
 
 urlpatterns = [

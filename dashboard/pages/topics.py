@@ -3,28 +3,40 @@
 from math import inf
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
 from collector.clock import now
+from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption
+from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption, retention_limit
+from dashboard.lists import listed
 from dashboard.queries.events import recent_events
-from dashboard.queries.filters import BadFilter, Filter, Subject, parse
+from dashboard.queries.filters import Subject
+from dashboard.queries.graph import Node
 from dashboard.queries.marks import config_history, marks_of_topic
+from dashboard.queries.neighbourhood import Neighbourhood
 from dashboard.queries.series import series
-from dashboard.queries.topic import topic
+from dashboard.queries.topic import TopicPage, topic
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
-from dashboard.queries.wire import iso
-from dashboard.templatetags.sorting import badness, ordered
+from dashboard.queries.wire import edge, iso, node
+from dashboard.templatetags.sorting import badness
 
 N_RECENT = 100
 TABS = (("flow", "Flow"), ("partitions", "Partitions"), ("events", "Events"), ("config", "Config"))
-LONGEST = 400  # characters of a filter: each word is a pattern that every row is held against
 DEFAULT_SORT = "-in"
+_PRESETS = (
+    ("Failing or slow", "health:bad"),
+    ("Lag above 30 s", "lag>30s"),
+    ("With dead letters", "has:dead-letters"),
+    ("Retention risk", "is:at-risk"),
+    ("Not traced", "-known:traced"),
+    ("Idle", "is:idle"),
+)
 _COLUMNS = {
     "health": lambda row: badness(row.health),
     "name": lambda row: row.name,
@@ -43,20 +55,11 @@ def topic_list(request: HttpRequest) -> HttpResponse:
     """All topics of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = topics(span, now=now(), clusters=within.chosen)
-    q = request.GET.get("q", "")[:LONGEST].strip()
-    wanted, problem = _filter(q)
-    kept = [row for row in found.items if wanted.matches(_subject(row))]
-    facts = {
-        "topics": found,
-        "problem": problem,
-        "rows": ordered(kept, request.GET.get("sort") or DEFAULT_SORT, _COLUMNS),
-        "default_sort": DEFAULT_SORT,
-        "q": q,
-    }
+    rows = listed(request, found.items, subject=_subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     return shell.page(
         request,
         "topics/topics.html",
-        facts,
+        {"topics": found, **rows},
         section="topics",
         crumbs=[shell.Crumb("Topics")],
         span=span,
@@ -65,6 +68,7 @@ def topic_list(request: HttpRequest) -> HttpResponse:
         streams=shell.stream("topics", span, within.chosen),
         source="scan",
         within=within,
+        keeps=settings.WEIR_KEEP_CHUNKS,
     )
 
 
@@ -76,19 +80,23 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     page = topic(cluster, name, span, now=now()) if number is not None else None
     if number is None or page is None:
         return _absent(request, cluster, name)
-    facts: dict[str, Any] = {"topic": page, "unit": "offsets" if page.unlike_events else "events"}
+    facts: dict[str, Any] = {
+        "topic": page,
+        "unit": "offsets" if page.unlike_events else "events",
+        "around": _around(page.around),
+    }
     if shell.wants_part(request, "flow"):
         facts |= {"span": span, "range": shell.time_range(request, span), **shell.standing(within, span, [cluster])}
         return render(request, "topics/fresh.html", facts)
     if shell.wants_part(request, "charts"):
-        charts = _charts(cluster, number, span)
+        charts = _charts(page, number, span)
         fresh = {"as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed}
         return JsonResponse({**charts["charts"], "marks": charts["shown_marks"], **fresh})
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else TABS[0][0]
     match tab:
         case "flow":
-            facts |= _charts(cluster, number, span)
+            facts |= _charts(page, number, span)
         case "events":
             facts["recent"] = recent_events(cluster, name, since=span.from_at, until=span.to_at, limit=N_RECENT)
         case "config":
@@ -106,15 +114,17 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         source="scan",
         within=within,
         about=[cluster],
+        keeps=settings.WEIR_KEEP_CHUNKS,
     )
 
 
-def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
-    lines, marks = series(cluster, number, span), marks_of_topic(number, span)
+def _charts(page: TopicPage, number: int, span: Window) -> dict[str, Any]:
+    cluster, keeps = page.name.cluster, page.keeping.keeps.seconds if page.keeping else None
+    lines, marks = series(cluster, number, span, now=now()), marks_of_topic(number, span)
     return {
         "charts": {
             "rates": chart(lines, [lines.rate_in, *lines.rates_out], "/s"),
-            "ages": chart(lines, lines.ages, "s"),
+            "ages": chart(lines, lines.ages, "s", limit=retention_limit({page.name.name: keeps})),
             "lags": chart(lines, lines.lags, "offsets"),
         },
         "captions": {"rates": rate_caption(lines), "ages": age_caption(lines), "lags": lag_caption(lines)},
@@ -122,6 +132,20 @@ def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
         "marks": marks,
         "shown_marks": marks_on(marks),
     }
+
+
+def _around(found: Neighbourhood) -> dict[str, Any]:
+    """The graph of the flow tab: nodes with the addresses of their pages."""
+    return {
+        "nodes": [{**node(each), "url": _address(each)} for each in found.nodes],
+        "edges": [edge(each) for each in found.edges],
+    }
+
+
+def _address(found: Node) -> str:
+    if found.kind == "service":
+        return reverse("service", args=[tail(found.id)])
+    return reverse(found.kind, args=[found.cluster, found.name])
 
 
 def _absent(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
@@ -137,14 +161,6 @@ def _absent(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         crumbs=[shell.Crumb("Topics", reverse("topics")), shell.Crumb(name)],
         status=404,
     )
-
-
-def _filter(text: str) -> tuple[Filter, str]:
-    """What `q` asks for, or nothing and the sentence that says what is wrong with it."""
-    try:
-        return parse(text), ""
-    except BadFilter as error:
-        return Filter(), str(error)
 
 
 def _subject(row: TopicRow) -> Subject:

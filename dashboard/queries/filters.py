@@ -21,8 +21,9 @@ _VALUES = {
     "known": ("traced", "offsets", "membership", "declared"),
     "is": ("idle", "guessed", "at-risk"),
     "has": ("dead-letters",),
+    "verdict": ("ok", "slow", "stalled", "stopped", "rewound", "rebalancing", "no-commits"),
 }
-_NAMES = ("topic", "service", "group")
+_NAMES = ("topic", "service", "group", "version", "domain")
 
 
 class BadFilter(ValueError):
@@ -31,7 +32,10 @@ class BadFilter(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a filter is asked about. None is unknown: no comparison holds for it."""
+    """What a filter is asked about. None is unknown: no comparison holds for it.
+
+    `tied`: names of what belongs to it, by field (the topics of a group, the version of a service).
+    """
 
     kind: str
     name: str
@@ -44,6 +48,8 @@ class Subject:
     n_dead_letters: int = 0
     guessed: bool = False
     at_risk: bool = False
+    verdicts: frozenset[str] = frozenset()
+    tied: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,14 @@ def parse(text: str) -> Filter:
             row.append(term)
     rows.append(tuple(row))
     return Filter(tuple(row for row in rows if row))
+
+
+def parsed(text: str) -> tuple[Filter, str]:
+    """What `text` asks for; or a filter that holds for everything, and the sentence that says what is wrong with it."""
+    try:
+        return parse(text), ""
+    except BadFilter as error:
+        return Filter(), str(error)
 
 
 def _check(term: str) -> None:
@@ -111,13 +125,17 @@ def _hit(term: str, subject: Subject) -> bool:
     if not colon or term.startswith('"'):
         return term.replace('"', "") in subject.name.lower()
     if field in _NAMES:
-        return subject.kind == field and fnmatchcase(subject.name.lower(), value.replace('"', ""))
+        names = {subject.name} if subject.kind == field else set()
+        names |= {name for tie, name in subject.tied if tie == field}
+        return any(fnmatchcase(name.lower(), value.replace('"', "")) for name in names)
     return _facts(subject)[field, value]
 
 
 def _facts(subject: Subject) -> Mapping[tuple[str, str], bool]:
     facts = {("health", level): subject.health == level for level in _VALUES["health"]}
     facts |= {("known", word): word in subject.evidence for word in _VALUES["known"]}
+    verdicts = {verdict.lower().replace(" ", "-") for verdict in subject.verdicts}
+    facts |= {("verdict", word): word in verdicts for word in _VALUES["verdict"]}
     return facts | {
         ("health", "bad"): subject.health in {"failing", "degraded"},
         ("is", "idle"): subject.health == "idle",

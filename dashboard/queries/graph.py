@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dashboard.queries import edges as traced
-from dashboard.queries import offsets
+from dashboard.queries import long_ago, offsets
 from dashboard.queries.catalogue import Catalogue, catalogue
 from dashboard.queries.conditions import Health, of_edge, worst
 from dashboard.queries.freshness import Freshness, freshness
@@ -124,13 +124,16 @@ class Facts:
         return self.fresh.scanned.get(self.names.topics[topic_id].cluster)
 
 
-def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = None) -> Facts:
-    """Ten statements, however large the graph is. Of the past, lags are those of then, and no state is judged.
+def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = None, timed: bool = True) -> Facts:
+    """Ten statements, however large the graph is, four more where samples are no rows any more.
 
-    `clusters`: the names of those whose topics and groups are wanted; None is all.
+    Of the past, lags are those of then, and no state is judged. `clusters`: the names of those whose topics and groups
+    are wanted; None is all. `timed`: with waits and processing times.
     """
     fresh, names = freshness(now=now).only(clusters), catalogue().only(clusters)
-    groups = offsets.group_progress(window)
+    topics, groups = offsets.topic_progress(window), offsets.group_progress(window)
+    if long_ago.reaches_back(window, now=now):
+        topics, groups = long_ago.topics(topics, window), long_ago.groups(groups, window)
     if not window.live:
         then = {
             pair: progress.behind
@@ -144,11 +147,11 @@ def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = N
         window,
         fresh,
         names,
-        offsets.topic_progress(window),
+        topics,
         groups,
         traced.traced_edges(window, as_of=fresh.folded_at, now=now),
         max(0.0, (rate_to - rate_from).total_seconds()),
-        latencies(window),
+        latencies(window) if timed else {},
     )
 
 

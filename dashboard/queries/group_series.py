@@ -1,34 +1,24 @@
 """Series over time of one consumer group: lag in seconds and offsets, and how fast it commits, by topic."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from dashboard.queries import histories
+from dashboard.queries import histories, sums
 from dashboard.queries.catalogue import catalogue
-from dashboard.queries.series import MOST_GROUPS, Line, ages, lags, rates
+from dashboard.queries.lines import MOST_LINES, GroupSeries, Line
+from dashboard.queries.series import ages, lags, rates
 from dashboard.queries.window import Window
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSeries:
-    """Lines on one time axis, one a topic. `n_more_topics` were left out, smallest lag first."""
-
-    at: tuple[datetime, ...]
-    step_seconds: float
-    ages: tuple[Line, ...]
-    lags: tuple[Line, ...]
-    rates: tuple[Line, ...]
-    n_more_topics: int
-
-
-def group_series(cluster: str, group_id: int, window: Window) -> GroupSeries:
-    """Lag and pace of a group over the window in at most 180 steps. Seven statements, and one for each topic drawn."""
+def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) -> GroupSeries:
+    """Lag and pace of a group over the window in at most 180 steps. Eight statements, and one for each topic drawn."""
+    if sums.is_long(window):
+        return _by_sums(cluster, group_id, window, now)
     steps = histories.steps_of(cluster, window)
     commits = histories.commits_of(group_id, window=window, step=steps.step)
     names = catalogue()
     known = [key for key in commits if key in names.topics]
     worst = sorted(known, key=lambda key: -((behind.lag or 0) if (behind := names.behind(key, group_id)) else 0))
-    shown, seconds, offsets, paces = worst[:MOST_GROUPS], [], [], []
+    shown, seconds, offsets, paces = worst[:MOST_LINES], [], [], []
     for topic_id in shown:
         name = names.topics[topic_id].name
         ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
@@ -42,4 +32,23 @@ def group_series(cluster: str, group_id: int, window: Window) -> GroupSeries:
         tuple(offsets),
         tuple(paces),
         len(known) - len(shown),
+        by_sums=False,
+    )
+
+
+def _by_sums(cluster: str, group_id: int, window: Window, now: datetime) -> GroupSeries:
+    """The same of more than a day."""
+    read, names = sums.plan(cluster, window, now=now), catalogue().topics
+    behind = {key: lag or 0 for key, lag in sums.topics_of(group_id, window).items() if key in names}
+    shown = sorted(behind, key=lambda key: (-behind[key], names[key].name))[:MOST_LINES]
+    found = sums.of_pairs([(key, group_id) for key in shown], window, read)
+    own = [(names[key].name, found.get((key, group_id), sums.Counted())) for key in shown]
+    return GroupSeries(
+        read.ends,
+        read.step.total_seconds(),
+        tuple(Line(name, "s", each.highest_ages(read)) for name, each in own),
+        tuple(Line(name, "offsets", each.highest_lags(read)) for name, each in own),
+        tuple(Line(name, "/s", each.rates(read)) for name, each in own),
+        len(behind) - len(shown),
+        by_sums=True,
     )

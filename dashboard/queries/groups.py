@@ -23,7 +23,7 @@ NOT_READABLE = "lag not readable: share, Connect or Streams group"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A group on one of its topics."""
+    """A group on one of its topics. `keeps_seconds`: how old its events become; None is unknown, or for ever."""
 
     topic: str
     topic_name: str
@@ -36,6 +36,7 @@ class Reading:
     services: tuple[str, ...]
     pace: Pace
     risk: Risk | None
+    keeps_seconds: float | None
 
     @property
     def trend(self) -> float | None:
@@ -116,9 +117,9 @@ class Groups:
 def groups(window: Window, *, now: datetime, after: str = "", clusters: Collection[str] | None = None) -> Groups:
     """Every group that reads a living topic, and those that cannot be read, by id, behind `after`; at most 1,000.
 
-    Twelve statements, one more where topics have size limits.
+    Eleven statements, one more where topics have size limits.
     """
-    known = facts(window, now=now, clusters=clusters)
+    known = facts(window, now=now, clusters=clusters, timed=False)
     rows = sorted(group_rows(known), key=lambda row: row.id)
     behind = [row for row in rows if row.id > after]
     return Groups(tuple(behind[:LIMIT]), len(rows), len(behind) > LIMIT, known.fresh)
@@ -182,6 +183,7 @@ def _reading(
         tuple(edge.target for edge in edges if edge.target.startswith("service:")),
         pace,
         risk(behind, pace, kept.get(topic_id)),
+        own_keeping.keeps.seconds if (own_keeping := kept.get(topic_id)) else None,
     )
 
 

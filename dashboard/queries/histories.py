@@ -1,4 +1,4 @@
-"""Samples over a window, thinned to its steps: what topics ended at, what groups had committed, when anybody looked."""
+"""Samples over at most a day, thinned to steps: what topics ended at, what groups committed, when anybody looked."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -139,10 +139,7 @@ def _reaches_packed(since: datetime, window: Window) -> bool:
 def _packed(
     kind: int, fixed: str, number: int, since: datetime, window: Window, step: timedelta
 ) -> dict[int, list[tuple[datetime, tuple[Offsets, ...]]]]:
-    """Packed samples by topic (watermarks) or by what `fixed` leaves open (commits): the last hour of each step.
-
-    Steps are longer than an hour only where the window is longer than a week: what is left out between is not drawn.
-    """
+    """Packed samples by topic (watermarks) or by what `fixed` leaves open (commits)."""
     by = "group_id" if fixed == "topic_id" else "topic_id"
     found: dict[int, list[tuple[datetime, tuple[Offsets, ...]]]] = {}
     with connection.cursor() as cursor:
@@ -156,10 +153,8 @@ def _packed(
 
 
 _CHUNKS = """
-    select distinct on ({by}, floor(extract(epoch from from_at) / greatest(%(step)s, 3600))) {by}, body
-      from sample_chunk where kind = %(kind)s and {fixed} = %(number)s
-      and from_at > %(from)s - interval '1 hour' and from_at < %(to)s
-      order by {by}, floor(extract(epoch from from_at) / greatest(%(step)s, 3600)), from_at desc
+    select {by}, body from sample_chunk where kind = %(kind)s and {fixed} = %(number)s
+      and from_at > %(from)s - interval '1 hour' and from_at < %(to)s order by {by}, from_at
 """
 
 

@@ -46,12 +46,12 @@ def keeping(topic_ids: Collection[int] | None = None) -> dict[int, Keeping]:
             configs = {"cleanup.policy": policy, "retention.ms": milliseconds, "retention.bytes": size}
             if (kept := keeps(configs)) is not None:
                 found[number] = (kept, n_partitions)
-    sizes = _record_bytes([number for number, (kept, _) in found.items() if kept.size_bytes is not None])
+    sizes = record_bytes([number for number, (kept, _) in found.items() if kept.size_bytes is not None])
     return {number: Keeping(kept, sizes.get(number), n) for number, (kept, n) in found.items()}
 
 
-def _record_bytes(topic_ids: Collection[int]) -> dict[int, float]:
-    """Mean size of up to a hundred new records of the first partition that has any."""
+def record_bytes(topic_ids: Collection[int]) -> dict[int, float]:
+    """Mean size of the newest tapped records, up to a hundred of the first partition. One statement."""
     if not topic_ids:
         return {}
     with connection.cursor() as cursor:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connection
 
 from collector.domain import lag as lags
+from collector.domain.ends import moved
 from dashboard.queries.conditions import PAST, Behind
 from dashboard.queries.window import RATE_SECONDS, Window
 
@@ -187,19 +188,6 @@ def _behind(committed: Offsets, high: Offsets | None, low: Offsets | None) -> Be
     lows = low if low is not None else [None] * len(high)
     known = lags.behind(committed, low=lows, high=high, history=(), now=0, records={})
     return Behind(known.lag, None, None, known.lost, known.n_uncommitted, PAST)
-
-
-def moved(start: Offsets, end: Offsets, *, missing: int | None) -> int:
-    """How far `end` is past `start`, summed over partitions that have both; never negative.
-
-    `missing` stands for a partition that was not there at the start (new partitions begin at 0); None leaves it out.
-    """
-    total = 0
-    for partition, offset in enumerate(end):
-        before = start[partition] if partition < len(start) else missing
-        if offset is not None and before is not None:
-            total += max(0, offset - before)
-    return total
 
 
 def _empty_at(high: Offsets | None, low: Offsets | None) -> Offsets | None:

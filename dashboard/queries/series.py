@@ -1,56 +1,35 @@
 """Series over time of one topic: rates in and out, and lag in offsets and seconds, from the broker's own numbers."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from collector.domain.ends import Ring
+from collector.domain.ends import Ring, moved
 from collector.domain.lag import age, lag
-from dashboard.queries import histories
+from dashboard.queries import histories, sums
 from dashboard.queries.catalogue import catalogue
 from dashboard.queries.histories import Ends, History, Steps
-from dashboard.queries.offsets import Offsets, moved
+from dashboard.queries.lines import MOST_LINES, Line, Series
+from dashboard.queries.offsets import Offsets
 from dashboard.queries.window import Window
 
-MOST_GROUPS = 5
 MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them is looked up at each step
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line: a value per step, None where there was no sample (the chart breaks there)."""
-
-    name: str
-    unit: str
-    values: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Lines on one time axis. `at` are the ends of the steps; `n_more_groups` were left out, smallest lag first."""
-
-    at: tuple[datetime, ...]
-    step_seconds: float
-    rate_in: Line
-    rates_out: tuple[Line, ...]
-    lags: tuple[Line, ...]
-    ages: tuple[Line, ...]
-    n_more_groups: int
-
-
-def series(cluster: str, topic_id: int, window: Window) -> Series:
-    """Rates and lag of a topic over the window in at most 180 steps. Eight statements.
+def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Series:
+    """Rates and lag of a topic over the window in at most 180 steps. Nine statements at most.
 
     A value is carried forward only over scans that were made: a step without one is None.
     """
+    if sums.is_long(window):
+        return _by_sums(cluster, topic_id, window, now)
     steps = histories.steps_of(cluster, window)
     ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
     groups = histories.commits_on(topic_id, window=window, step=steps.step)
     names = catalogue().groups
     last = steps.ends[-1] if steps.ends else window.to_at
     busiest = sorted((key for key in groups if key in names), key=lambda key: -(_lag(ends, groups[key], last) or 0))
-    shown = busiest[:MOST_GROUPS]
+    shown = busiest[:MOST_LINES]
     return Series(
         tuple(steps.ends),
         steps.step.total_seconds(),
@@ -59,6 +38,27 @@ def series(cluster: str, topic_id: int, window: Window) -> Series:
         tuple(Line(names[key].name, "offsets", lags(ends, groups[key], steps)) for key in shown),
         tuple(Line(names[key].name, "s", ages(ends, groups[key], steps)) for key in shown),
         len(busiest) - len(shown),
+        by_sums=False,
+    )
+
+
+def _by_sums(cluster: str, topic_id: int, window: Window, now: datetime) -> Series:
+    """The same of more than a day."""
+    read, names = sums.plan(cluster, window, now=now), catalogue().groups
+    behind = {key: lag or 0 for key, lag in sums.groups_on(topic_id, window).items() if key in names}
+    shown = sorted(behind, key=lambda key: (-behind[key], names[key].name))[:MOST_LINES]
+    counted = sums.of_topics([topic_id], window, read).get(topic_id, sums.Counted())
+    found = sums.of_pairs([(topic_id, key) for key in shown], window, read)
+    own = [(names[key].name, found.get((topic_id, key), sums.Counted())) for key in shown]
+    return Series(
+        read.ends,
+        read.step.total_seconds(),
+        Line("in", "/s", counted.rates(read)),
+        tuple(Line(name, "/s", each.rates(read)) for name, each in own),
+        tuple(Line(name, "offsets", each.highest_lags(read)) for name, each in own),
+        tuple(Line(name, "s", each.highest_ages(read)) for name, each in own),
+        len(behind) - len(shown),
+        by_sums=True,
     )
 
 

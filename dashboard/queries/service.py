@@ -1,6 +1,6 @@
 """One service: what it takes in, sends out and gets wrong, how long that takes, and under which version."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from dashboard.queries.edges import BUCKET, CONSUME, PRODUCE, floor
 from dashboard.queries.failure_groups import FailureGroup, failure_groups_of
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Facts, facts
+from dashboard.queries.keeping import record_bytes
 from dashboard.queries.latencies import Latency
 from dashboard.queries.service_versions import Comparison, Took, VersionRow, comparison, version_rows
 from dashboard.queries.services import IDLE, failed_share
@@ -37,6 +38,12 @@ class Side:
     behind: Behind | None
     latency: Latency
     n_dead_letters: int
+    record_bytes: float | None
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        """About: the rate, times the mean size of the topic's newest tapped records."""
+        return None if self.rate is None or self.record_bytes is None else self.rate * self.record_bytes
 
     @property
     def rate(self) -> float | None:
@@ -129,7 +136,7 @@ def number_of(name: str) -> tuple[int, datetime, str, str] | None:
 
 
 def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
-    """Facts of the service that an address names, or None. Sixteen statements."""
+    """Facts of the service that an address names, or None. Sixteen statements, one more for who writes."""
     found = number_of(name)
     if found is None:
         return None
@@ -178,10 +185,11 @@ def _pairs(service_id: int) -> tuple[tuple[int, int, int | None], ...]:
 
 
 def _sides(
-    pairs: Iterable[tuple[int, int, int | None]], edges: Sequence[Edge], number: int, known: Facts
+    pairs: Sequence[tuple[int, int, int | None]], edges: Sequence[Edge], number: int, known: Facts
 ) -> list[tuple[int, Side]]:
-    """The busiest first. Topics that are gone, and Weir's own, are left out."""
+    """The busiest first. Topics that are gone, and Weir's own, are left out. One statement, none for who only reads."""
     names, found = known.names, []
+    sizes = record_bytes({topic_id for kind, topic_id, _ in pairs if kind == PRODUCE})
     by_ends = {_ends(edge): edge for edge in edges}
     for kind, topic_id, group_id in pairs:
         topic = names.topics.get(topic_id)
@@ -197,6 +205,7 @@ def _sides(
             names.behind(topic_id, group_id),
             known.spent.get((kind, number, group_id, topic_id), _UNTIMED),
             names.open_letters.get(topic_id, 0),
+            sizes.get(topic_id),
         )
         found.append((kind, side))
     return sorted(found, key=lambda each: (-(each[1].edge.messages or 0) if each[1].edge else 1, each[1].topic.id))

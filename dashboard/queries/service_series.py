@@ -10,7 +10,8 @@ from django.db import connection
 
 from collector.domain import histograms
 from dashboard.queries.edges import BUCKET, CONSUME, HOUR, LONGEST_MINUTES, MINUTE, PRODUCE, SETTLING, floor
-from dashboard.queries.series import Line
+from dashboard.queries.freshness import LATE
+from dashboard.queries.lines import Line
 from dashboard.queries.window import Window
 
 MOST_STEPS = 180
@@ -24,7 +25,8 @@ _STEPS = tuple(timedelta(minutes=n) for n in (1, 2, 5, 10, 15, 30, 60, 120, 240,
 class ServiceSeries:
     """Lines on one time axis; `at` are the ends of the steps. Rates are per second, times in seconds, `failed` shares.
 
-    A step without events is 0 in the rates and None elsewhere; None is also what was not folded or not seen yet.
+    A step without events is 0 in the rates and None elsewhere; None is also what was not folded or not seen yet, and
+    the time in which Weir itself was down.
     """
 
     at: tuple[datetime, ...]
@@ -61,12 +63,13 @@ def plan(window: Window, *, now: datetime) -> Plan:
 def service_series(
     service_id: int, window: Window, *, first_at: datetime, as_of: datetime | None, now: datetime
 ) -> ServiceSeries:
-    """Of a service that was first seen at `first_at`, as far as spans are folded. Two statements."""
+    """Of a service that was first seen at `first_at`, as far as spans are folded. Three statements."""
     read = plan(window, now=now)
     begun, step = floor(window.from_at, read.step), read.step
     ends = [begun + step * number for number in range(1, int((window.to_at - begun) / step) + 1)]
     until = min(window.to_at, as_of - SETTLING) if as_of else begun
-    told = [end > first_at and end <= until for end in ends]
+    awake = _awake(begun, len(ends), read)
+    told = [end > first_at and end <= until and number in awake for number, end in enumerate(ends)]
     counts = _counts(service_id, window, read, begun)
     works = _works(service_id, window, read)
     return ServiceSeries(
@@ -108,6 +111,30 @@ def _percentiles(
         milliseconds = histograms.percentile(histograms.merged(parts), share)
         values.append(None if milliseconds is None else milliseconds / 1000)
     return tuple(values)
+
+
+def _awake(begun: datetime, n_steps: int, read: Plan) -> set[int]:
+    """The steps in which Weir ran: it looked at a cluster (and be it in vain), or counted spans of anybody."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _AWAKE.format(table=read.table or "edge_10s"),
+            {
+                "begun": begun,
+                "n": n_steps,
+                "step": f"{read.step.total_seconds()} s",
+                "patience": f"{LATE * settings.WEIR_SAMPLE_SECONDS} s",
+            },
+        )
+        return {number for (number,) in cursor.fetchall()}
+
+
+_AWAKE = """
+    select number from generate_series(0, %(n)s - 1) number
+    cross join lateral (select %(begun)s::timestamptz + number * %(step)s::interval as starts_at) step
+    where exists (select from cluster c join scan s on s.cluster_id = c.id
+        and s.sampled_at >= starts_at - %(patience)s::interval and s.sampled_at < starts_at + %(step)s::interval)
+      or exists (select from {table} r where r.bucket_at >= starts_at and r.bucket_at < starts_at + %(step)s::interval)
+"""
 
 
 def _counts(service_id: int, window: Window, read: Plan, begun: datetime) -> Mapping[int, _Counts]:

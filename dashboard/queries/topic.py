@@ -13,7 +13,8 @@ from dashboard.queries import graph
 from dashboard.queries.catalogue import TopicName
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Facts, Node, facts
-from dashboard.queries.keeping import Keeping, keeping
+from dashboard.queries.keeping import Keeping, keeping, record_bytes
+from dashboard.queries.neighbourhood import Neighbourhood, neighbourhood
 from dashboard.queries.readers import GroupOnTopic, Share, around, readers
 from dashboard.queries.window import RATE_SECONDS, Window
 
@@ -62,7 +63,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class TopicPage:
-    """All facts of one topic. `unlike_events`: why offsets and events differ in number, or empty."""
+    """All facts of one topic. `unlike_events`: why offsets and events differ in number, or empty.
+
+    `record_bytes`: the mean size of its newest tapped records.
+    """
 
     name: TopicName
     node: Node
@@ -74,12 +78,20 @@ class TopicPage:
     available: int | None
     partitions: PartitionTable
     keeping: Keeping | None
+    record_bytes: float | None
     unlike_events: str
     configs: dict[str, Any]
     settings: tuple[Setting, ...]
     configs_at: datetime | None
     first_at: datetime
+    around: Neighbourhood
     freshness: Freshness
+
+    @property
+    def bytes_in(self) -> float | None:
+        """About how many bytes come in each second: the rate, times the mean size of its newest tapped records."""
+        rate = self.node.rate_in
+        return None if rate is None or self.record_bytes is None else rate * self.record_bytes
 
     @property
     def unknown_rate(self) -> float | None:
@@ -102,7 +114,7 @@ class TopicPage:
 
 
 def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPage | None:
-    """Facts of the living topic with this name, or None. Fifteen statements, one more with a size limit."""
+    """Facts of the living topic with this name, or None. Sixteen statements, one more with a size limit."""
     known = facts(window, now=now, clusters=[cluster])
     drawn = graph.drawn(known, idle=True)
     number = next((key for key, t in known.names.topics.items() if (t.cluster, t.name) == (cluster, name)), None)
@@ -129,11 +141,13 @@ def topic(cluster: str, name: str, window: Window, *, now: datetime) -> TopicPag
         progress.available if progress else None,
         _partitions(number, known),
         kept,
+        record_bytes([number]).get(number),
         _unlike_events(number, configs),
         configs,
         _settings(configs, frozenset(own_names)),
         configs_at,
         first_at,
+        neighbourhood(drawn, own.id),
         drawn.freshness,
     )
 

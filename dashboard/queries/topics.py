@@ -62,9 +62,9 @@ class Topics:
 def topics(window: Window, *, now: datetime, after: str = "", clusters: Collection[str] | None = None) -> Topics:
     """Every living topic that is not internal, by id, behind the id `after`; at most 1,000.
 
-    Of `clusters` alone where that is not None. Twelve statements, one more where topics have size limits.
+    Of `clusters` alone where that is not None. Eleven statements, one more where topics have size limits.
     """
-    known = facts(window, now=now, clusters=clusters)
+    known = facts(window, now=now, clusters=clusters, timed=False)
     drawn, keeps, kept = graph.drawn(known, idle=True), _retention(), keeping()
     near = around(known, drawn)
     numbers = {name.id: number for number, name in known.names.topics.items()}

@@ -1,15 +1,15 @@
-"""The sampler as a process of its own, while its broker is killed or frozen under it."""
+"""The sampler as a process of its own, while its broker is killed under it (frozen: test_lag_hazards)."""
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # not in its stubs
 
-from tests.acceptance.observed_broker import EVERY_SECONDS, Observed, observed_broker
+from tests.acceptance.observed_broker import Observed, observed_broker
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.kafka]
 
@@ -18,20 +18,11 @@ LIBRARY_DEATHS = {-signal.SIGABRT, -signal.SIGSEGV}  # librdkafka, when an answe
 N_RECORDS, N_COMMITTED = 500, 200
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     with observed_broker(tmp_path_factory.mktemp("survives")) as world:
+        fill(world)
         yield world
-
-
-def freeze(observed: Observed) -> None:
-    """The broker hangs with its connections open, longer than the sampler's probe waits."""
-    os.kill(observed.broker_pid, signal.SIGSTOP)
-    try:
-        observed.until(lambda: failed_scans(observed) >= 1, seconds=60)
-        time.sleep(EVERY_SECONDS)
-    finally:
-        os.kill(observed.broker_pid, signal.SIGCONT)
 
 
 def kill(observed: Observed) -> None:
@@ -46,30 +37,7 @@ def failed_scans(observed: Observed) -> int:
     return int(observed.rows("select count(*) from scan where not ok and reason <> ''")[0][0])
 
 
-@pytest.mark.parametrize("hurt", [freeze, kill])
-def test_the_sampler_is_back_and_stored_nothing_false(observed: Observed, hurt: Callable[[Observed], None]) -> None:
-    fill(observed)
-    observed.start_sampler()
-    observed.until(lambda: observed.rows("select lag from group_now") == [(N_RECORDS - N_COMMITTED,)], seconds=30)
-    for _ in range(2):
-        hurt(observed)
-        back_at = time.time()
-        observed.until(lambda at=back_at: scanned_since(observed, at), seconds=BACK_SECONDS)  # type: ignore[misc]
-        observed.rows("delete from scan where not ok returning 1")
-    assert set(observed.exits) <= LIBRARY_DEATHS
-    produce(observed, 50)
-    observed.until(lambda: observed.rows("select lag from group_now") == [(N_RECORDS + 50 - N_COMMITTED,)], seconds=30)
-    assert observed.rows("select distinct high, low from topic_sample order by 1") == [
-        ([N_RECORDS], [0]),
-        ([N_RECORDS + 50], [0]),
-    ]
-    assert observed.rows("select distinct committed from group_sample") == [([N_COMMITTED],)]
-    assert observed.rows("select count(*) from topic where name = 'orders'") == [(1,)]
-    assert observed.stop_sampler() == 0
-
-
 def test_another_process_takes_over_when_the_sampler_is_killed(observed: Observed) -> None:
-    fill(observed)
     observed.start_sampler()
     observed.until(lambda: scanned_since(observed, 0), seconds=30)
     first = observed.sampler
@@ -84,6 +52,26 @@ def test_another_process_takes_over_when_the_sampler_is_killed(observed: Observe
     observed.until(lambda: scanned_since(observed, killed_at), seconds=BACK_SECONDS)
     assert observed.stop_sampler() == 0
     assert observed.rows("select distinct high from topic_sample") == [([N_RECORDS],)]
+
+
+def test_the_sampler_is_back_and_stored_nothing_false(observed: Observed) -> None:
+    observed.start_sampler()
+    observed.until(lambda: observed.rows("select lag from group_now") == [(N_RECORDS - N_COMMITTED,)], seconds=30)
+    for _ in range(2):
+        kill(observed)
+        back_at = time.time()
+        observed.until(lambda at=back_at: scanned_since(observed, at), seconds=BACK_SECONDS)  # type: ignore[misc]
+        observed.rows("delete from scan where not ok returning 1")
+    assert set(observed.exits) <= LIBRARY_DEATHS
+    produce(observed, 50)
+    observed.until(lambda: observed.rows("select lag from group_now") == [(N_RECORDS + 50 - N_COMMITTED,)], seconds=30)
+    assert observed.rows("select distinct high, low from topic_sample order by 1") == [
+        ([N_RECORDS], [0]),
+        ([N_RECORDS + 50], [0]),
+    ]
+    assert observed.rows("select distinct committed from group_sample") == [([N_COMMITTED],)]
+    assert observed.rows("select count(*) from topic where name = 'orders'") == [(1,)]
+    assert observed.stop_sampler() == 0
 
 
 def fill(observed: Observed) -> None:

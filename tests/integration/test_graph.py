@@ -165,7 +165,7 @@ def test_the_past_is_drawn_from_the_past() -> None:
 
 def test_the_list_and_the_page_of_topics_say_the_same(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     shop()
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(11):
         row = topics(LAST_15_MIN, now=AT).items[0]
     page = topic("demo", "orders.created", LAST_15_MIN, now=AT)
     assert page is not None

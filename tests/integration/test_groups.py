@@ -63,7 +63,7 @@ def test_the_list_has_every_group_and_names_those_that_cannot_be_read(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     Shop()
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(11):
         found = groups(window(), now=AT)
     billing, sink = found.items
     assert (billing.name, billing.health.level, billing.n_members, billing.lag, billing.lag_seconds) == (
@@ -130,7 +130,7 @@ def test_a_verdict_opens_the_samples_that_led_to_it() -> None:
 def test_lag_in_seconds_over_time_rises_a_second_a_second(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     shop = Shop()
     with django_assert_num_queries(8):
-        lines = group_series("demo", shop.group, window())
+        lines = group_series("demo", shop.group, window(), now=AT)
     known = [value for value in lines.ages[0].values if value is not None]
     assert known[-1] == pytest.approx(180, abs=6)
     assert known[-13] == pytest.approx(120, abs=6)

@@ -16,6 +16,8 @@ from dashboard.queries.narrowing import Focus, narrowed
 from dashboard.queries.window import parse as window
 
 BILLING = Subject("service", "billing-svc", "failing", frozenset({"traced", "offsets"}), 900, 190.0, 0.4, 0.03)
+READER = Subject("group", "billing", "failing", verdicts=frozenset({"NO COMMITS", "STALLED"}),
+                 tied=frozenset({("topic", "orders.created"), ("topic", "refunds")}))  # fmt: skip
 AUDIT = Subject("group", "audit", "ok", frozenset({"offsets"}), 0, 0.2, 420.0, None, guessed=True)
 LETTERS = Subject("topic", "orders.created.dlq", "degraded", frozenset({"traced"}), None, None, 0.0, None, 12)
 
@@ -45,6 +47,23 @@ LETTERS = Subject("topic", "orders.created.dlq", "degraded", frozenset({"traced"
 def test_a_filter_holds_for_what_it_says(text: str, names: str) -> None:
     found = [subject.name for subject in (BILLING, AUDIT, LETTERS) if parse(text).matches(subject)]
     assert " ".join(found) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("verdict:stalled", True),
+        ("verdict:no-commits", True),
+        ("verdict:ok", False),
+        ("topic:orders.*", True),
+        ("topic:payments", False),
+        ("topic:refunds -verdict:slow", True),
+        ("group:bill*", True),
+        ("version:2.8.0", False),
+    ],
+)
+def test_a_group_is_found_by_its_verdicts_and_by_what_it_reads(text: str, holds: bool) -> None:
+    assert parse(text).matches(READER) is holds
 
 
 def test_what_is_unknown_is_neither_above_nor_below() -> None:

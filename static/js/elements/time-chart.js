@@ -5,7 +5,8 @@ import uPlot from "uplot";
 import { count, duration, percent, rate } from "../lib/format.js";
 import { svg } from "../lib/svg.js";
 import { shown } from "../lib/text.js";
-import { colour, drawMarks, hatchGaps } from "./chart/gaps.js";
+import { colour, drawMarks, hatchGaps, lonely } from "./chart/gaps.js";
+import { drawLimit } from "./chart/limit.js";
 import { clusters, drawRail } from "./chart/rail.js";
 import { Steps } from "./chart/steps.js";
 
@@ -14,6 +15,8 @@ const DASHES = [[], [], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
 const FORMATS = { rate, count, duration, percent };
 const GROUP = uPlot.sync("page");
 const LEAST_PX = 8; // a shorter drag is a click
+const DAY = 86400;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 class TimeChart extends HTMLElement {
   #chart = null;
@@ -89,11 +92,11 @@ class TimeChart extends HTMLElement {
         { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
         { ...axis, values: (_chart, ticks) => ticks.map(say), size: 72 },
       ],
-      series: [{}, ...lines.map((_line, index) => ({ stroke: colour(`--series-${(index % 5) + 1}`), width: 1.75, dash: DASHES[index % DASHES.length], points: { show: false }, spanGaps: false }))],
+      series: [{}, ...lines.map((_line, index) => ({ stroke: colour(`--series-${(index % 5) + 1}`), width: 1.75, dash: DASHES[index % DASHES.length], points: { show: true, size: 5, filter: lonely }, spanGaps: false }))],
       hooks: {
         setCursor: [(chart) => this.#writeLegend(chart.cursor.idx)],
         setSelect: [(chart) => this.#select(chart)],
-        draw: [(chart) => hatchGaps(chart), (chart) => drawMarks(chart, this.#marks), (chart) => this.#drawRail(chart)],
+        draw: [(chart) => hatchGaps(chart), (chart) => drawMarks(chart, this.#marks), (chart) => drawLimit(chart, this.#data.limit), (chart) => this.#drawRail(chart)],
       },
     };
   }
@@ -129,7 +132,14 @@ class TimeChart extends HTMLElement {
       const value = points ? line.values[index] : line.values.findLast((one) => one !== null);
       if (this.outputs?.[number]) this.outputs[number][1].textContent = say(value);
     });
-    if (this.when) this.when.textContent = points ? `${new Date(this.#data.at[index] * 1000).toISOString().slice(11, 19)} UTC` : "";
+    if (this.when) this.when.textContent = points ? this.#moment(this.#data.at[index]) : "";
+  }
+
+  /** A time of day, with the day where the chart shows several. */
+  #moment(second) {
+    const { at } = this.#data;
+    const text = new Date(second * 1000).toISOString();
+    return at.at(-1) - at[0] > DAY ? `${day(text)} ${text.slice(11, 16)} UTC` : `${text.slice(11, 19)} UTC`;
   }
 
   /** A dragged stretch becomes the page's window. */
@@ -144,11 +154,17 @@ class TimeChart extends HTMLElement {
   }
 }
 
-/** Writes ticks as times of day (UTC), with the day where they are of several. */
+/** Writes ticks as times of day (UTC); where they are of several days, the day at each midnight. */
 function stamps(ticks) {
-  const days = ticks.at(-1) - ticks[0] > 86400 ? 5 : 11;
-  return (tick) => new Date(tick * 1000).toISOString().slice(days, 16).replace("T", " ");
+  const severalDays = ticks.at(-1) - ticks[0] > DAY;
+  return (tick) => {
+    const text = new Date(tick * 1000).toISOString();
+    return severalDays && tick % DAY === 0 ? day(text) : text.slice(11, 16);
+  };
 }
+
+/** 5 Nov, of an ISO text. */
+const day = (text) => `${Number(text.slice(8, 10))} ${MONTHS[Number(text.slice(5, 7)) - 1]}`;
 
 const names = (data) => data.lines.map((line) => line.name).join("\n");
 const columns = (data) => [data.at, ...data.lines.map((line) => line.values)];

@@ -1,6 +1,23 @@
-// One topic: the charts and the tables of producers and groups follow the samples.
+// One topic: the charts, the graph around it and the tables of producers and groups follow the samples.
 
+import "../elements/service-graph.js";
 import "../elements/time-chart.js";
 import { follow } from "../lib/following.js";
+
+const graph = document.getElementById("around");
+const urls = new Map();
+
+function draw() {
+  const { nodes, edges } = JSON.parse(document.getElementById("around-data").textContent);
+  for (const { id, url } of nodes) urls.set(id, url);
+  graph.show(nodes, edges);
+}
+
+if (graph) {
+  draw();
+  const flow = document.getElementById("flow");
+  new MutationObserver(draw).observe(flow.parentElement, { childList: true }); // it takes another's place
+  graph.addEventListener("choose", ({ detail }) => urls.has(detail.id) && location.assign(urls.get(detail.id) + location.search));
+}
 
 follow("topics", "flow", ["standing", "flow"]);

@@ -12,6 +12,13 @@ export function gaps(at, lines) {
   return found;
 }
 
+/** Indices of values with none beside them: a line alone would not show them. */
+export function lonely(chart, series) {
+  const values = chart.data[series];
+  const isNone = (value) => value === null || value === undefined;
+  return values.flatMap((value, index) => (!isNone(value) && isNone(values[index - 1]) && isNone(values[index + 1]) ? [index] : []));
+}
+
 export function hatchGaps(chart) {
   const { ctx, bbox } = chart;
   const [at, ...lines] = chart.data;

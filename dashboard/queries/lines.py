@@ -1,0 +1,45 @@
+"""What charts draw: lines on one time axis."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+MOST_LINES = 5  # of groups, or of topics, in one chart
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: a value per step, None where there was no sample (the chart breaks there)."""
+
+    name: str
+    unit: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Lines of a topic. `at` are the ends of the steps; `n_more_groups` were left out, smallest lag first.
+
+    `by_sums`: lags are the highest of each step, from sums by ten minutes or hour; else those at its end.
+    """
+
+    at: tuple[datetime, ...]
+    step_seconds: float
+    rate_in: Line
+    rates_out: tuple[Line, ...]
+    lags: tuple[Line, ...]
+    ages: tuple[Line, ...]
+    n_more_groups: int
+    by_sums: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSeries:
+    """Lines of a group, one a topic. `n_more_topics` were left out, smallest lag first; `by_sums` as in Series."""
+
+    at: tuple[datetime, ...]
+    step_seconds: float
+    ages: tuple[Line, ...]
+    lags: tuple[Line, ...]
+    rates: tuple[Line, ...]
+    n_more_topics: int
+    by_sums: bool

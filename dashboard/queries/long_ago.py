@@ -1,0 +1,89 @@
+"""What was written and committed in windows that begin before the samples that are rows: differences of counters."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import connection
+
+from dashboard.queries.offsets import GroupProgress, TopicProgress
+from dashboard.queries.sums import LONGEST_FINE
+from dashboard.queries.window import Window
+
+Pair = tuple[int, int]
+
+
+def reaches_back(window: Window, *, now: datetime) -> bool:
+    """Whether the window begins before the samples that are rows."""
+    return window.from_at < now - LONGEST_FINE
+
+
+def topics(found: Mapping[int, TopicProgress], window: Window) -> dict[int, TopicProgress]:
+    """The same with what was written in the window, to ten minutes. Two statements.
+
+    What samples tell stays: of a topic that nobody wrote to since, or that is new in the window.
+    """
+    then, ends = _at(_TOPICS, window.from_at, begins=True), _now(_TOPICS_NOW, _TOPICS, window)
+    return {
+        number: each if each.messages is not None else replace(each, messages=_between(then, ends, (number,)))
+        for number, each in found.items()
+    }
+
+
+def groups(found: Mapping[Pair, GroupProgress], window: Window) -> dict[Pair, GroupProgress]:
+    """The same with what was committed in the window, to ten minutes. Two statements."""
+    then, ends = _at(_GROUPS, window.from_at, begins=True), _now(_GROUPS_NOW, _GROUPS, window)
+    return {pair: replace(each, messages=_between(then, ends, pair)) for pair, each in found.items()}
+
+
+_Totals = Mapping[tuple[int, ...], int]
+
+
+def _between(then: _Totals, ends: _Totals, key: tuple[int, ...]) -> int | None:
+    return ends[key] - then[key] if key in then and key in ends else None
+
+
+def _now(statement: str, past: str, window: Window) -> _Totals:
+    if not window.live:
+        return _at(past, window.to_at, begins=False)
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return {tuple(key): n_total for *key, n_total in cursor.fetchall()}
+
+
+def _at(statement: str, moment: datetime, *, begins: bool) -> _Totals:
+    """Counters at a moment. With `begins`, 0 where Weir did not look yet: what it counted since is the window's."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"at": moment, "begins": begins})
+        return {tuple(key): n_total for *key, n_total in cursor.fetchall()}
+
+
+_TOPICS_NOW = "select topic_id, n_total from topic_now"
+_GROUPS_NOW = "select topic_id, group_id, n_total from group_now"
+
+# A scan within 26 h before: its day began with a row of everything, at most 50 h before. Who has none came later: 0.
+_KNOWN = """
+    with known as (
+      select c.id from cluster c where exists (select from scan_10m s where s.cluster_id = c.id
+          and s.bucket_at > %(at)s - interval '26 h' and s.bucket_at <= %(at)s)
+        or %(begins)s and (select min(sampled_at) from scan s where s.cluster_id = c.id and s.ok) > %(at)s
+    )
+"""
+_SAID = """
+    select {keys}, n_total from {kind}_1h
+      where bucket_at > %(at)s - interval '50 h' and bucket_at <= %(at)s - interval '1 h'
+    union all select {keys}, n_total from {kind}_10m
+      where bucket_at > %(at)s - interval '70 min' and bucket_at <= %(at)s - interval '10 min'
+"""
+_TOPICS = f"""{_KNOWN}
+    select t.id, coalesce(s.n_total, 0) from topic t join known on known.id = t.cluster_id left join (
+      select topic_id, max(n_total) n_total from ({_SAID.format(keys="topic_id", kind="topic")}) u group by 1
+    ) s on s.topic_id = t.id where t.deleted_at is null
+"""  # noqa: S608
+_GROUPS = f"""{_KNOWN}
+    select n.topic_id, n.group_id, coalesce(s.n_total, 0) from group_now n
+    join topic t on t.id = n.topic_id join known on known.id = t.cluster_id left join (
+      select topic_id, group_id, max(n_total) n_total
+      from ({_SAID.format(keys="topic_id, group_id", kind="group")}) u group by 1, 2
+    ) s using (topic_id, group_id)
+"""  # noqa: S608

@@ -1,0 +1,217 @@
+"""Sums of samples over windows of more than a day: counters and highest lags, by ten minutes or by the hour."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from django.conf import settings
+from django.db import connection
+
+from dashboard.queries.edges import floor
+from dashboard.queries.window import Window
+
+LONGEST_FINE = timedelta(hours=24)  # samples are rows for an hour more (collector/store/sample_chunks.py)
+TEN_MINUTES, HOUR = timedelta(minutes=10), timedelta(hours=1)
+HOLDS = timedelta(hours=26)  # every day begins with a row of everything
+MOST_STEPS = 180
+_STEPS = tuple(timedelta(minutes=n) for n in (10, 20, 30, 60, 120, 240, 480, 720, 1440, 2880, 5760))
+
+
+def is_long(window: Window) -> bool:
+    """Whether a window is longer than samples are read one by one for."""
+    return window.to_at - window.from_at > LONGEST_FINE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which sums a window is read from ("10m" or "1h"), and its steps. `looked`: in which of them somebody did.
+
+    `edges` has one more element than `looked`: the beginning of the first step, and the end of each. The last step of
+    a live window ends now; that of another one with the last whole sums. `counted`: at which edges the counters are
+    known, somebody having looked in the ten minutes before.
+    """
+
+    table: str
+    width: timedelta
+    step: timedelta
+    edges: tuple[datetime, ...]
+    looked: tuple[bool, ...]
+    counted: tuple[bool, ...]
+
+    @property
+    def ends(self) -> tuple[datetime, ...]:
+        """The ends of the steps."""
+        return self.edges[1:]
+
+
+@dataclass(slots=True)
+class Counted:
+    """One topic, or a group on one, in order of time. Of topics all but `at` and `totals` is empty."""
+
+    at: list[datetime] = field(default_factory=list)
+    totals: list[int] = field(default_factory=list)
+    lags: list[int | None] = field(default_factory=list)
+    worst_lags: list[int | None] = field(default_factory=list)
+    worst_seconds: list[float | None] = field(default_factory=list)
+
+    def rates(self, read: Plan) -> tuple[float | None, ...]:
+        """Offsets per second by step; None where the counter is not known at both its ends."""
+        totals = [self._total(edge) if known else None for edge, known in zip(read.edges, read.counted, strict=True)]
+        return tuple(
+            None if before is None or after is None else (after - before) / (end - start).total_seconds()
+            for (start, end), (before, after) in zip(pairwise(read.edges), pairwise(totals), strict=True)
+        )
+
+    def highest_lags(self, read: Plan) -> tuple[float | None, ...]:
+        """The highest lag in offsets by step; None where nobody looked, or where it is not known."""
+        return self._highest(read, self.worst_lags, held=self.lags)
+
+    def highest_ages(self, read: Plan) -> tuple[float | None, ...]:
+        """The highest lag in seconds by step; None as above."""
+        return self._highest(read, self.worst_seconds, held=[0.0 if lag == 0 else None for lag in self.lags])
+
+    def _highest(
+        self, read: Plan, worst: Sequence[float | None], *, held: Sequence[float | None]
+    ) -> tuple[float | None, ...]:
+        """By step; `held` where nothing changed in it."""
+        values: list[float | None] = []
+        for (start, end), looked in zip(pairwise(read.edges), read.looked, strict=True):
+            first, last = bisect_right(self.at, start), bisect_right(self.at, end)
+            if not looked or not last:
+                values.append(None)
+            elif last > first:
+                values.append(max((value for value in worst[first:last] if value is not None), default=None))
+            else:
+                values.append(held[last - 1])
+        return tuple(values)
+
+    def _total(self, moment: datetime) -> int | None:
+        index = bisect_right(self.at, moment)
+        return self.totals[index - 1] if index else None
+
+
+def plan(cluster: str, window: Window, *, now: datetime) -> Plan:
+    """Steps of whole sums, at most 180. One statement."""
+    length, fine = window.to_at - window.from_at, window.from_at >= now - settings.WEIR_KEEP_1M
+    step = next((each for each in _STEPS if length / each <= MOST_STEPS and (fine or each >= HOUR)), _STEPS[-1])
+    table, width = ("10m", TEN_MINUTES) if step < HOUR else ("1h", HOUR)
+    starts, to = floor(window.from_at, step), window.to_at if window.live else floor(window.to_at, width)
+    n_steps = max(0, -((starts - to) // step))
+    edges = (*(starts + number * step for number in range(n_steps)), to)
+    with connection.cursor() as cursor:
+        cursor.execute(_SEEN, {"cluster": cluster, "from": starts - TEN_MINUTES, "to": to})
+        seen = [moment for (moment,) in cursor.fetchall()]
+    return Plan(
+        table,
+        width,
+        step,
+        edges,
+        tuple(_any(seen, start, end) for start, end in pairwise(edges)),
+        tuple(_any(seen, edge - TEN_MINUTES, edge) for edge in edges),
+    )
+
+
+def _any(moments: Sequence[datetime], start: datetime, end: datetime) -> bool:
+    index = bisect_left(moments, start)
+    return index < len(moments) and moments[index] < end
+
+
+_SEEN = """
+    with own as (select id from cluster where name = %(cluster)s)
+    select moment from (
+      select s.bucket_at as moment from scan_10m s join own on own.id = s.cluster_id where s.n_scans > 0
+      union all select max(s.sampled_at) from scan s join own on own.id = s.cluster_id where s.ok
+    ) seen where moment >= %(from)s and moment < %(to)s order by 1
+"""
+
+
+def of_topics(topic_ids: Collection[int], window: Window, read: Plan) -> Mapping[int, Counted]:
+    """Counters of topics, with those that held before. One statement."""
+    found: dict[int, Counted] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_TOPICS.format(table=read.table), {**_parameters(window, read), "topics": list(topic_ids)})
+        for topic_id, at, n_total in cursor.fetchall():
+            own = found.setdefault(topic_id, Counted())
+            own.at.append(at)
+            own.totals.append(n_total)
+    return found
+
+
+def of_pairs(pairs: Sequence[tuple[int, int]], window: Window, read: Plan) -> Mapping[tuple[int, int], Counted]:
+    """Counters and lags by (topic id, group id), with those that held before. One statement."""
+    found: dict[tuple[int, int], Counted] = {}
+    topics, groups = [topic for topic, _ in pairs], [group for _, group in pairs]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _GROUPS.format(table=read.table), {**_parameters(window, read), "topics": topics, "groups": groups}
+        )
+        for topic_id, group_id, at, n_total, lag, worst_lag, worst_seconds in cursor.fetchall():
+            own = found.setdefault((topic_id, group_id), Counted())
+            own.at.append(at)
+            own.totals.append(n_total)
+            own.lags.append(lag)
+            own.worst_lags.append(worst_lag)
+            own.worst_seconds.append(worst_seconds)
+    return found
+
+
+def groups_on(topic_id: int, window: Window) -> Mapping[int, int | None]:
+    """The lag of every group on a topic at the end of a window, to the hour. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ON, {"topic": topic_id, "to": window.to_at, "holds": f"{HOLDS.total_seconds()} s", "live": window.live}
+        )
+        return dict(cursor.fetchall())
+
+
+def topics_of(group_id: int, window: Window) -> Mapping[int, int | None]:
+    """The lag of a group on every topic that it reads now, at the end of a window, to the hour. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _OF, {"group": group_id, "to": window.to_at, "holds": f"{HOLDS.total_seconds()} s", "live": window.live}
+        )
+        return dict(cursor.fetchall())
+
+
+def _end(window: Window) -> dict[str, int | str | bool | datetime]:
+    return {"to": window.to_at, "holds": f"{HOLDS.total_seconds()} s", "live": window.live}
+
+
+def _parameters(window: Window, read: Plan) -> dict[str, datetime | str | bool | list[int]]:
+    return {
+        "from": read.edges[0] - HOLDS,
+        "to": read.edges[-1],
+        "width": f"{read.width.total_seconds()} s",
+        "live": window.live,
+    }
+
+
+_TOPICS = """
+    select topic_id, bucket_at + %(width)s::interval, n_total from topic_{table}
+      where topic_id = any(%(topics)s) and bucket_at >= %(from)s and bucket_at <= %(to)s - %(width)s::interval
+    union all select topic_id, %(to)s, n_total from topic_now where topic_id = any(%(topics)s) and %(live)s
+    order by 1, 2
+"""
+_GROUPS = """
+    with own as (select * from unnest(%(topics)s::int[], %(groups)s::int[]) n (topic_id, group_id))
+    select topic_id, group_id, bucket_at + %(width)s::interval, n_total, lag, worst_lag, worst_seconds::float8
+      from own join group_{table} using (topic_id, group_id)
+      where bucket_at >= %(from)s and bucket_at <= %(to)s - %(width)s::interval
+    union all select topic_id, group_id, %(to)s, n_total, lag, worst_lag, worst_seconds::float8
+      from own join group_now using (topic_id, group_id) where %(live)s
+    order by 1, 2, 3
+"""
+_ON = """
+    select group_id, lag from group_now where topic_id = %(topic)s and %(live)s
+    union all (select distinct on (group_id) group_id, lag from group_1h where topic_id = %(topic)s and not %(live)s
+      and bucket_at > %(to)s - %(holds)s::interval and bucket_at <= %(to)s order by group_id, bucket_at desc)
+"""
+_OF = """
+    select n.topic_id, case when %(live)s then n.lag else b.lag end from group_now n
+    left join lateral (select lag from group_1h h where not %(live)s and h.topic_id = n.topic_id
+      and h.group_id = n.group_id and h.bucket_at > %(to)s - %(holds)s::interval and h.bucket_at <= %(to)s
+      order by h.bucket_at desc limit 1) b on true
+    where n.group_id = %(group)s
+"""

@@ -1,0 +1,220 @@
+"""Sums of samples: closed once, true across restarts, and what charts and lists of more than a day are drawn from."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError
+from pytest_django import DjangoAssertNumQueries
+
+from collector.sampling import names
+from dashboard.queries.graph import facts
+from dashboard.queries.group_series import group_series
+from dashboard.queries.series import series
+from dashboard.queries.window import parse
+from tests.integration.span_world import rows
+from tests.integration.test_sampling import AT, Watched
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+TOPIC_SUMS = (
+    "select extract(epoch from bucket_at - '2026-03-01 12:00Z')::int / 60, n_total from topic_10m s"
+    " join topic t on t.id = s.topic_id where t.name = 'orders' order by 1"
+)
+GROUP_SUMS = (
+    "select extract(epoch from bucket_at - '2026-03-01 12:00Z')::int / 60, n_total, lag, worst_lag from group_10m"
+    " order by 1"
+)
+
+
+@pytest.fixture
+def watched(clean_tables: None) -> Watched:
+    found = Watched()
+    found.broker.create_topic("orders", 2)
+    return found
+
+
+def minutes(watched: Watched, n: int, *, every: int = 1) -> None:
+    """So many minutes with a scan `every` so many."""
+    for _ in range(n // every):
+        watched.second += 60 * every - 2
+        assert watched.scan() is None
+
+
+def test_ten_minutes_are_closed_once_with_what_was_counted_and_the_highest_lag(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    broker.produce("orders", 0, 700)
+    minutes(watched, 5)
+    broker.commit("billing", "orders", {0: 600, 1: 0})
+    minutes(watched, 10)
+    assert rows(TOPIC_SUMS) == [(0, 700)]
+    assert rows(GROUP_SUMS) == [(0, 600, 100, 700)]
+    broker.produce("orders", 1, 50)
+    minutes(watched, 10)
+    assert rows(TOPIC_SUMS) == [(0, 700), (10, 750)]
+    assert rows(GROUP_SUMS) == [(0, 600, 100, 700), (10, 600, 150, 150)]
+    assert rows("select n_scans from scan_10m order by bucket_at") == [(10,), (10,)]
+
+
+def test_a_sampler_that_starts_again_within_ten_minutes_sums_up_the_same(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    for step in range(9):
+        broker.produce("orders", 0, 100)
+        minutes(watched, 1)
+        broker.commit("billing", "orders", {0: 100 * step, 1: 0})
+        minutes(watched, 1)
+        watched.sampler = watched.started()
+    assert rows(TOPIC_SUMS) == [(0, 500)]
+    assert rows(GROUP_SUMS) == [(0, 300, 200, 200)]
+
+
+def test_a_close_that_was_not_stored_is_done_again_and_counts_once(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.scan()
+    watched.broker.produce("orders", 0, 70)
+    minutes(watched, 9)
+
+    def broken(*_: object) -> bool:
+        raise DatabaseError("the database went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(names, "store_hints", broken)
+        watched.second += 60
+        with pytest.raises(DatabaseError):
+            watched.sampler.tick()
+        assert rows(TOPIC_SUMS) == []
+    minutes(watched, 1)
+    assert rows(TOPIC_SUMS) == [(0, 70)]
+    assert rows("select n_total from topic_now") == [(70,)]
+
+
+def test_what_did_not_change_is_not_written_again_but_as_a_day_begins(watched: Watched) -> None:
+    watched.broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    minutes(watched, 12 * 60 + 15, every=5)
+    assert rows(TOPIC_SUMS) == [(0, 0), (720, 0)]
+    assert rows(GROUP_SUMS) == [(0, 0, 0, 0), (720, 0, 0, 0)]
+    hours = rows("select bucket_at, n_total from topic_1h order by bucket_at")
+    assert hours == [(AT, 0), (AT + timedelta(hours=12), 0)]
+
+
+def test_a_rewind_and_a_cut_log_never_let_a_counter_fall(watched: Watched) -> None:
+    broker = watched.broker
+    broker.produce("orders", 0, 500)
+    broker.commit("billing", "orders", {0: 400, 1: 0})
+    watched.scan()
+    broker.commit("billing", "orders", {0: 10, 1: 0})
+    minutes(watched, 1)
+    broker.topics["orders"].high[0] = 450  # a broker lost its newest records
+    minutes(watched, 1)
+    broker.commit("billing", "orders", {0: 450, 1: 0})
+    broker.topics["orders"].high[1] = None  # does not answer, and had not lost anything
+    minutes(watched, 1)
+    broker.topics["orders"].high[1] = 5
+    minutes(watched, 8)
+    assert rows(TOPIC_SUMS) == [(0, 5)]
+    assert rows(GROUP_SUMS)[0][1] == 440
+
+
+def test_a_group_that_reads_a_topic_no_more_has_no_lag_from_then_on(watched: Watched) -> None:
+    broker = watched.broker
+    broker.produce("orders", 0, 30)
+    broker.commit("billing", "orders", {0: 10, 1: 0})
+    watched.scan()
+    minutes(watched, 2)
+    del broker.known_groups["billing"].committed["orders"]
+    minutes(watched, 20)
+    assert rows(GROUP_SUMS) == [(0, 0, None, 20)]
+
+
+def test_an_hour_is_the_sum_of_its_ten_minutes(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    for step in range(7):
+        broker.produce("orders", 0, 100 * (3 if step == 2 else 1))
+        minutes(watched, 1)
+        broker.commit("billing", "orders", {0: int(broker.topics["orders"].high[0] or 0), 1: 0})
+        minutes(watched, 9)
+    minutes(watched, 1)
+    assert rows("select n_total, lag, worst_lag from group_1h order by bucket_at limit 1") == [(800, 0, 300)]
+    ((seconds,),) = rows("select worst_seconds from group_1h order by bucket_at limit 1")
+    assert 0 < seconds <= 60
+
+
+def weeks(watched: Watched, *, hours: int, down: range = range(0)) -> None:
+    """A scan at the end of every ten minutes, 600 records and commits before each; Weir is down in the hours `down`."""
+    broker = watched.broker
+    watched.second = 590
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    for number in range(6 * hours):
+        broker.produce("orders", 0, 600)
+        broker.commit("billing", "orders", {0: (number + 1) * 600 - 60, 1: 0})
+        watched.second += 598
+        if number // 6 in down:
+            watched.second += 2
+            watched.sampler.forget()
+        else:
+            assert watched.scan() is None
+
+
+def test_a_chart_of_days_is_drawn_from_sums_with_the_time_in_which_weir_was_down_as_a_gap(
+    watched: Watched, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    weeks(watched, hours=60, down=range(20, 26))
+    moment = AT + timedelta(seconds=watched.second + 1)
+    topic_id, group_id = rows("select topic_id, group_id from group_now")[0]
+    window = parse("now-60h", "now", now=moment)
+    with django_assert_num_queries(9):
+        lines = series("demo", topic_id, window, now=moment)
+    assert lines.by_sums
+    assert lines.step_seconds == 1200
+    assert len(lines.at) <= 182
+    known = [value for value in lines.rate_in.values if value is not None]
+    assert known == pytest.approx([1.0] * len(known), rel=0.03)
+    gap = [at for at, value in zip(lines.at, lines.rate_in.values, strict=True) if value is None]
+    down = AT + timedelta(hours=20), AT + timedelta(hours=26, minutes=40)
+    assert 17 <= len([at for at in gap if down[0] < at <= down[1]]) <= 20
+    assert len([at for at in gap if not down[0] < at <= down[1]]) <= 3  # before the first scan
+    assert {value for value in lines.lags[0].values if value is not None} == {60.0}
+    assert all(value is None for at, value in zip(lines.at, lines.lags[0].values, strict=True)
+               if down[0] + timedelta(minutes=20) < at <= down[1] - timedelta(hours=1))  # fmt: skip
+    with django_assert_num_queries(8):
+        own = group_series("demo", group_id, window, now=moment)
+    assert [line.values for line in own.lags] == [line.values for line in lines.lags]
+    assert own.rates[0].values[-30:] == pytest.approx([1.0] * 30, rel=0.03)
+
+
+def test_a_chart_of_thirty_days_has_hours_and_at_most_180_steps(watched: Watched) -> None:
+    weeks(watched, hours=30)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    topic_id = rows("select id from topic where name = 'orders'")[0][0]
+    lines = series("demo", topic_id, parse("now-30d", "now", now=moment), now=moment)
+    assert lines.step_seconds == 4 * 3600
+    assert len(lines.at) <= 181
+    known = [value for value in lines.rate_in.values if value is not None]
+    assert known == pytest.approx([1.0] * 7, rel=0.05)
+    assert lines.at[-1] == moment
+
+
+def test_lists_of_days_count_what_was_written_and_committed_in_them(watched: Watched) -> None:
+    weeks(watched, hours=60)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    known = facts(parse("now-48h", "now", now=moment), now=moment)
+    ((topic, progress),) = known.topics.items()
+    assert progress.messages == pytest.approx(48 * 3600, abs=600)
+    (group,) = known.groups.values()
+    assert group.messages == pytest.approx(48 * 3600, abs=600)
+    earlier = parse(
+        f"{moment - timedelta(hours=56):%Y-%m-%dT%H:%M:%SZ}", f"{moment - timedelta(hours=30):%Y-%m-%dT%H:%M:%SZ}",
+        now=moment,
+    )  # fmt: skip
+    (then,) = facts(earlier, now=moment).groups.values()
+    assert then.messages == pytest.approx(26 * 3600, abs=1200)
+    since = facts(parse("now-30d", "now", now=moment), now=moment)
+    assert since.topics[topic].messages == 60 * 3600  # all that it wrote since Weir looks
