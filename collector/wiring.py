@@ -250,7 +250,9 @@ def _tap_source(about: _About, rules: TapRules) -> Source:
     number = input_row(InputKind.TAP, cluster_id=about.cluster_id, topic_name="*")
     reading, name = TapReading(rules, key_names(rules.business_keys)), f"taps{about.of}"
     worker = Worker(name, lambda: _intake(name, about.log(), reading, number), limits=RECORDS)
-    return Source(number, worker, TappedTopics(about.cluster_id, rules, reading.know), about.is_needed)
+    return Source(
+        number, worker, TappedTopics(about.cluster_id, rules, reading.know), about.is_needed, about.where.name
+    )
 
 
 def _otlp_source(about: _About, inputs: Sequence[OtlpInput], drops: Rules) -> Source:
@@ -263,7 +265,7 @@ def _otlp_source(about: _About, inputs: Sequence[OtlpInput], drops: Rules) -> So
         return _intake(name, log(), OtlpTopicReading(encodings, _compiled(), drops, sources=sources), number)
 
     worker = Worker(name, built, limits=REQUESTS)
-    return Source(number, worker, NamedTopics(log, sorted(encodings)), about.is_needed)
+    return Source(number, worker, NamedTopics(log, sorted(encodings)), about.is_needed, about.where.name)
 
 
 def _once(make: Callable[[], T]) -> Callable[[], T]:

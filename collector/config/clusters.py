@@ -23,6 +23,7 @@ class Cluster:
     name: str
     bootstrap: tuple[str, ...] = ()
     environment: bool = False
+    default: bool = False  # spans that nobody can say a cluster of are taken for its own
     tls: bool = False
     ca: str = ""
     certificate: str = ""
@@ -53,13 +54,17 @@ class Cluster:
 
 def cluster(name: str, table: Table) -> Cluster:
     """The cluster that a table declares; what is wrong is noted in the table."""
+    default = table.switch("default", default=False)
     if table.switch("environment", default=False):
-        found = Cluster(name, environment=True, taps=_globs(table, "taps"), payloads=_globs(table, "payloads"))
+        found = Cluster(
+            name, environment=True, default=default, taps=_globs(table, "taps"), payloads=_globs(table, "payloads")
+        )
         table.done("where environment = true")
         return found
     found = Cluster(
         name=name,
         bootstrap=_addresses(table),
+        default=default,
         tls=table.switch("tls", default=False),
         ca=table.reference("ca"),
         certificate=table.reference("certificate"),

@@ -107,7 +107,7 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
     _refuse_unknown(body, problems)
     if len(clusters) > MOST_CLUSTERS:
         problems.append(Problem(("clusters",), f"holds {len(clusters)}; at most {MOST_CLUSTERS} are observed"))
-    _refuse_second_environment(clusters, problems)
+    _refuse_second(clusters, problems)
     _refuse_shared_topics(found, problems)
     return found, tuple(problems)
 
@@ -223,12 +223,14 @@ def _refuse_unknown(body: Mapping[str, Any], problems: list[Problem]) -> None:
     table.done()
 
 
-def _refuse_second_environment(clusters: Mapping[str, Cluster], problems: list[Problem]) -> None:
-    named = sorted(name for name, each in clusters.items() if each.environment)
-    problems.extend(
-        Problem(("clusters", name, "environment"), f"is what clusters.{named[0]} is already: there is one environment")
-        for name in named[1:]
-    )
+def _refuse_second(clusters: Mapping[str, Cluster], problems: list[Problem]) -> None:
+    """There is one environment, and one default."""
+    for key in ("environment", "default"):
+        named = sorted(name for name, each in clusters.items() if getattr(each, key))
+        problems.extend(
+            Problem(("clusters", name, key), f"is what clusters.{named[0]} is already: there is one")
+            for name in named[1:]
+        )
 
 
 def _refuse_shared_topics(found: Document, problems: list[Problem]) -> None:

@@ -76,6 +76,11 @@ class Collector:
         return " ".join(f"{', '.join(names)}: {sentence}" for sentence, names in said.items()) or None
 
     @property
+    def trouble_of(self) -> list[str]:
+        """The clusters that are waited for; "" for the spool."""
+        return sorted({source.cluster for source in self._sources if source.trouble})
+
+    @property
     def is_ready(self) -> bool:
         """True once every source that is needed is read, and the broker that was asked for its topics has answered."""
         return all(source.is_read for source in self._sources if source.is_needed)

@@ -34,12 +34,16 @@ class Topics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input: its row, its worker, its topics. `is_needed`: without it the collector is not ready."""
+    """One input: its row, its worker, its topics. `is_needed`: without it the collector is not ready.
+
+    `cluster`: its shown name; "" for the spool.
+    """
 
     input_id: int
     worker: Worker
     topics: Topics
     is_needed: bool = True
+    cluster: str = ""
 
     @property
     def trouble(self) -> str | None:

@@ -18,11 +18,13 @@ class Known:
     """Kafka's id -> our id, and the ids of the clusters that a topic without one may be of.
 
     `all_named`: whether the broker of each of these has said its id; while one has not, an unknown id may be its.
+    `default`: the one that people declared for what nobody can say.
     """
 
     by_kafka_id: Mapping[str, int] = field(default_factory=dict)
     candidates: tuple[int, ...] = ()
     all_named: bool = True
+    default: int = UNKNOWN
 
 
 def known() -> Known:
@@ -30,13 +32,15 @@ def known() -> Known:
     with connection.cursor() as cursor:
         cursor.execute(
             "select id, kafka_cluster_id, is_observed or exists (select from topic t where t.cluster_id = c.id"
-            " and t.deleted_at is null) from cluster c where id <> 0 order by id"
+            " and t.deleted_at is null), is_observed and exists (select from declared d where d.kind = 'clusters'"
+            " and d.name = c.name and d.body @> '{\"default\": true}') from cluster c where id <> 0 order by id"
         )
         rows = cursor.fetchall()
     return Known(
-        {kafka_id: number for number, kafka_id, _ in rows if kafka_id},
-        tuple(number for number, _, counts in rows if counts),
-        all(kafka_id for _, kafka_id, counts in rows if counts),
+        {kafka_id: number for number, kafka_id, _, _ in rows if kafka_id},
+        tuple(number for number, _, counts, _ in rows if counts),
+        all(kafka_id for _, kafka_id, counts, _ in rows if counts),
+        next((number for number, _, _, is_default in rows if is_default), UNKNOWN),
     )
 
 

@@ -129,7 +129,8 @@ class Names:
         return {body: found[(key,)] for key, body in by_digest.items()}
 
     def cluster(self, *, kafka_id: str | None, topic: str, source: str) -> int:
-        """Cluster of a topic that a span names: what the span says, else its sender's, else the only one that has it.
+        """Cluster of a topic that a span names: what the span says, else its sender's, else the only one that has it,
+        else the one declared for what nobody can say.
 
         While Weir knows a single cluster it is that one: the topic may be too young for the sampler to have seen it.
         """
@@ -140,7 +141,7 @@ class Names:
         if len(self._clusters.candidates) == 1:
             return self._clusters.candidates[0]
         if topic not in self._only_cluster:
-            self._only_cluster |= {topic: clusters.UNKNOWN, **clusters.that_have([topic])}
+            self._only_cluster |= {topic: self._clusters.default, **clusters.that_have([topic])}
         return self._only_cluster[topic]
 
     def versions(self, wanted: Iterable[tuple[int, str]], now: datetime) -> dict[Key, int]:

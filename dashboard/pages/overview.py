@@ -219,9 +219,9 @@ def _attention(drawn: Graph, rows: list[Row]) -> Mapping[str, object]:
     found = [
         Attention(
             row.edge.health,
-            f"{row.edge.group_name or row.target.name} on {row.source.name}"
+            f"{row.edge.group_name or row.target.name} on {row.source.shown_name}"
             if row.edge.kind == "consume"
-            else f"{row.source.name} to {row.target.name}",
+            else f"{row.source.name} to {row.target.shown_name}",
             _behind(row.edge),
             _address(row),
             "" if row.edge.group else f"edge:{row.edge.id}",
@@ -231,7 +231,7 @@ def _attention(drawn: Graph, rows: list[Row]) -> Mapping[str, object]:
         if row.edge.health in _LEVELS
     ]
     found += [
-        Attention("degraded", node.name, f"{node.n_dead_letters:,} open dead letters", reverse("dead_letters"))
+        Attention("degraded", node.shown_name, f"{node.n_dead_letters:,} open dead letters", reverse("dead_letters"))
         for node in drawn.nodes
         if node.n_dead_letters
     ]

@@ -149,8 +149,7 @@ def health(*, now: datetime) -> HealthPage:
         newest, n_spans = cursor.fetchone()
     bad, clusters = [part for part in parts if part.state != "ok"], _clusters(now)
     silent = [each for each in clusters if each.state == "silent"]
-    told = {f"{each.name} does not answer" for each in silent}  # by the sampler, in its own words
-    others = [part for part in bad if part.name != "sample" or part.sentence.partition(":")[0] not in told]
+    others = [part for part in bad if not _waits_for(part, {each.name for each in silent})]
     disk = _disk()
     problem = disk.problem if disk else ""
     said = (
@@ -171,6 +170,12 @@ def health(*, now: datetime) -> HealthPage:
         _folded(now),
         _ending(now),
     )
+
+
+def _waits_for(part: Part, silent: set[str]) -> bool:
+    """Whether nothing is wrong with a part but that clusters do not answer."""
+    waits_for = part.numbers.get("waits_for")
+    return part.state == "failing" and isinstance(waits_for, list) and bool(waits_for) and silent.issuperset(waits_for)
 
 
 def _answering(clusters: Iterable[ClusterHealth]) -> set[str]:
@@ -234,7 +239,7 @@ def _sentence(bad: list[Part], fresh: Freshness, newest: datetime | None, n_span
         return f"Weir does not keep up: {names}."
     if newest is None:
         return "Weir keeps up: nothing came in during the last minute."
-    pace, age = n_spans / 60, (now - newest).total_seconds()
+    pace, age = n_spans / 60, max(0.0, (now - newest).total_seconds())
     return f"Weir keeps up: {pace:,.{0 if pace >= 10 else 1}f} spans/s in (last 60 s), newest stored {age:.1f} s ago."
 
 

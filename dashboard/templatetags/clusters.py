@@ -1,13 +1,16 @@
 """What the templates say of clusters: the menu that chooses them, and what is only the last known value."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from django import template
 from django.template import Context
 from django.utils.encoding import escape_uri_path
 from django.utils.html import format_html
 
+from collector.clock import now
 from dashboard.queries.clusters import Scope
+from dashboard.templatetags.weir import moment as shown_moment
 from dashboard.templatetags.weir import short
 
 register = template.Library()
@@ -30,6 +33,14 @@ def chosen_words(scope: Scope) -> str:
         return "All clusters"
     n = len(scope.chosen)
     return short(next(iter(scope.chosen))) if n == 1 else f"{n} of {len(scope.clusters)} clusters"
+
+
+@register.filter
+def since(moment: datetime) -> str:
+    """When the silence began: the time of day, with the day where that was another."""
+    if now() - moment > timedelta(hours=12):
+        return shown_moment(moment)
+    return format_html('<time datetime="{}">{} UTC</time>', moment.isoformat(), f"{moment:%H:%M:%S}")
 
 
 @register.inclusion_tag("parts/stale.html")

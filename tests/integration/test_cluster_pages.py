@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from collector.clock import now
+from collector.store.reports import report
 from dashboard.queries.clusters import Scope, scope
 from dashboard.queries.freshness import freshness
 from dashboard.queries.graph import graph
@@ -262,9 +263,16 @@ def test_a_filter_is_narrowed_in_each_of_its_alternatives() -> None:
 
 
 def test_health_says_which_cluster_and_since_when(pair: Pair, browser: Client) -> None:
+    for part, waits_for in (("receive", None), ("fold", None), ("web", None), ("worker", None), ("collect", ["west"])):
+        value = {"waits_for": waits_for} if waits_for else {}
+        report(part, instance="1@x", now=pair.at, ok=not waits_for, sentence="It waits.", value=value)
+    report("sample", instance="2@x", now=pair.at, ok=True, sentence="Scanned east.", value={})
+    report("sample", instance="3@x", now=pair.at, ok=False, sentence="No.", value={"waits_for": ["west"]})
     page = body(browser, "/health/")
-    assert "Cluster west has not answered since" in page
+    assert re.search(r"Cluster west has not answered since [0-9:]{8} UTC\. Weir keeps up", page)
     assert "No broker answers." in page
+    report("collect", instance="1@x", now=pair.at, ok=False, sentence="Both.", value={"waits_for": ["", "west"]})
+    assert "UTC. Weir does not keep up: collect." in body(browser, "/health/")
     found: dict[str, Any] = Client().get("/api/v1/health", headers=bearer(token_of(person("bo"), "read"))).json()
     assert not found["ok"]
     assert [(each["name"], each["state"], each["last_failure"]) for each in found["clusters"]] == [

@@ -14,6 +14,7 @@ from collector.intake.taking import Intake
 from collector.kafka.memory import MemoryLog
 from collector.store import broker_names, clusters
 from collector.store.broker_names import SameCluster
+from collector.store.names import Names
 from collector.store.saving import Store
 from tests.integration.intake_world import NOW, World, rows, sends
 
@@ -159,6 +160,19 @@ def test_with_one_observed_cluster_left_every_topic_is_its_again() -> None:
     observe("east")
     traced(World(), topic="brand.new")
     assert living() == [("east", "brand.new", False)]
+
+
+def test_what_nobody_can_say_is_of_the_cluster_that_people_declared_for_it() -> None:
+    found = observe("east", "west")
+    described(found["east"], "orders")
+    described(found["west"], "orders")
+    described(found["east"], "payments")
+    rows("insert into declared values ('clusters', 'west', '{\"default\": true}') returning name")
+    names = Names()
+    names.begin(NOW)
+    assert names.cluster(kafka_id=None, topic="orders", source="open") == found["west"]
+    assert names.cluster(kafka_id=None, topic="not.seen.yet", source="open") == found["west"]
+    assert names.cluster(kafka_id=None, topic="payments", source="open") == found["east"], "its broker alone has it"
 
 
 def test_spans_that_come_by_a_token_or_an_input_of_a_cluster_are_its() -> None:

@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from tests.integration.intake_world import NOW, SPOOL, World, rows, sends, store
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
-N_PARTITIONS = 8
+N_PARTITIONS = 16  # so many that two of a random share both have some
 Start = Callable[..., Collector]
 
 
@@ -99,10 +100,18 @@ def test_two_collectors_store_everything_once_and_when_one_stops_the_other_takes
     one, other = start(), start()
     one.step()
     assert (one.n_members, other.n_members) == (2, 2)
+    wait_until(lambda: all(each._wanted is None for each in (*one.workers, *other.workers)))
     for number in range(1, 41):
         world.send(sends(number), partition=number % N_PARTITIONS)
     wait_until(lambda: len(stored_ids()) == 40)
-    assert all(worker.taken_counts()["n_spans"] for worker in (one.workers[0], other.workers[0]))
+    saved: Counter[str] = Counter()
+
+    def both_saved() -> bool:
+        for name, worker in (("one", one.workers[0]), ("other", other.workers[0])):
+            saved[name] += worker.taken_counts()["n_spans"]
+        return len(+saved) == 2
+
+    wait_until(both_saved)
     other.stop()
     one.step()
     assert one.n_members == 1

@@ -119,11 +119,15 @@ TWO = "topics=['a']\nencoding='otlp_json'\n"
         (KAFKA + "environment=true", "clusters.prod.bootstrap is not known where environment = true; take it out"),
         (
             "[clusters.a]\nenvironment=true\n[clusters.b]\nenvironment=true",
-            "clusters.b.environment is what clusters.a is already: there is one environment",
+            "clusters.b.environment is what clusters.a is already: there is one",
         ),
         (
             KAFKA + "taps=['" + "*a" * 9 + "']",
             "clusters.prod.taps number 1 must be a pattern of at most",
+        ),
+        (
+            KAFKA + "default=true\n" + OTHER + "default=true",
+            "clusters.prod.default is what clusters.east is already: there is one",
         ),
         (KAFKA + "retry_username='u'", "clusters.prod.retry_password is missing: retry_username and retry_password go"),
         (

@@ -125,6 +125,7 @@ class _Work:
                 "n_undecodable": self._total["n_undecodable"],
                 "n_repeated": self._total["n_repeated"],
                 "n_members": collector.n_members,
+                "waits_for": collector.trouble_of,
                 "newest_stored_at": self._newest.isoformat() if self._newest else None,
             },
         )

@@ -127,7 +127,8 @@ class _OneCluster:
             sentence = f"Scanned {watch.cluster} in {seconds:.2f} s."
             self._report.say(sentence, ok=True, now=now, value={"scan_seconds": round(seconds, 3)})
         else:
-            self._report.say(f"{watch.cluster} does not answer: {reason}", ok=False, now=now)
+            sentence = f"{watch.cluster} does not answer: {reason}"
+            self._report.say(sentence, ok=False, now=now, value={"waits_for": [watch.cluster]})
 
 
 class _AllClusters:

@@ -25,20 +25,22 @@ export function nodeGroup(node, size) {
 
 /** Writes the name of a node in one line or two, cut to what its outline holds, its number under it. */
 export function fitName(group, nameSize) {
-  const { width, height, name = "", kind } = group.dataset;
+  const { width, height, name = "", cluster = "", kind } = group.dataset;
   const room = (width - (kind === "topic" ? 18 : 12)) / nameSize;
-  const [first, second] = height > 50 ? fittingTwo(name, room) : [fitting(name, room), ""];
-  const [one, two, number] = group.querySelectorAll(".name, .number");
-  text(one, first);
-  text(two, second);
-  const lines = second ? [one, two, number] : [one, number];
+  const two = cluster ? [fitting(name, room), fitting(cluster, room)] : fittingTwo(name, room);
+  const [first, second] = height > 50 ? two : [fitting(name, room), ""];
+  const [upper, lower, number] = group.querySelectorAll(".name, .number");
+  text(upper, first);
+  text(lower, second);
+  const lines = second ? [upper, lower, number] : [upper, number];
   const step = second ? nameSize * LINE : Math.max(nameSize * LINE, 17);
   lines.forEach((line, index) => set(line, { y: ((index - (lines.length - 1) / 2) * step + nameSize * 0.35).toFixed(1) }));
 }
 
 /** Writes name, number, health and label of a node into its group. */
 export function fillNode(group, node, nameSize) {
-  group.dataset.name = shown(node.shown_name);
+  group.dataset.name = shown(node.name);
+  group.dataset.cluster = node.shown_name === node.name ? "" : shown(node.cluster);
   group.dataset.kind = node.kind;
   fitName(group, nameSize);
   text(group.querySelector(".number"), nodeNumber(node));
