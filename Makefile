@@ -12,7 +12,7 @@ PART ?=
 ALL ?=
 PYTEST ?=
 
-.PHONY: help demo up test check clean lock bench bench-sampling fetch browser
+.PHONY: help demo up test check clean lock bench bench-sampling bench-live fetch browser
 .PHONY: demo-break demo-fix demo-deploy demo-stop demo-start
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make demo-stop PART=mailer, make demo-start PART=mailer: a service or a part of Weir"
 	@echo "make test         all checks and tests           make check     the checks alone"
 	@echo "make bench        the benchmarks                 make bench-sampling  those of the sampler and its pages"
+	@echo "make bench-live   those of live pages"
 	@echo "make lock         requirements*.txt anew from requirements*.in"
 	@echo "make clean        stop what runs, remove its data; ALL=1: the cache and $(VENV) too"
 
@@ -96,6 +97,9 @@ bench: $(DEV_INSTALLED)
 bench-sampling: $(DEV_INSTALLED)
 	$(PY) -m benchmarks.sampling
 	$(PY) -m benchmarks.sample_pages
+
+bench-live: $(DEV_INSTALLED)
+	@$(PY) -m benchmarks.live; missed=$$?; $(PY) -m benchmarks.arrival && exit $$missed
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -132,6 +132,11 @@ class Socket(WebSocketProtocol):
         if length <= FRAME_BYTES < self.message_data_total_length:
             self.sendClose(code=4009, reason="message too long")
 
+    def serverSend(self, content: str | bytes, binary: bool = False) -> None:  # noqa: FBT001, FBT002 - Daphne's own
+        """To a page that is leaving nothing more is sent: that it left comes to the application as an event."""
+        if self.state in {self.STATE_CONNECTING, self.STATE_OPEN}:
+            super().serverSend(content, binary)
+
     def sendHttpErrorResponse(
         self, code: int, reason: str, responseHeaders: list[tuple[str, str]] | None = None
     ) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application
 
 _STOP_SECONDS = 2.0
+_HANDSHAKE_SECONDS = 30  # a burst waits its turn
+_BACKLOG = 2_048  # after a restart all pages come back within a second
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -105,7 +107,9 @@ class LimitedServer(Server):
         pair: tuple[str, str] | None = None,
     ) -> None:
         """`pair`: certificate chain and key as PEM, to serve by TLS."""
-        super().__init__(application, endpoints=["unused"], server_name="", websocket_handshake_timeout=10)
+        super().__init__(
+            application, endpoints=["unused"], server_name="", websocket_handshake_timeout=_HANDSHAKE_SECONDS
+        )
         self.caps = caps
         self._bind, self._port, self._ready, self._pair = bind, port, ready, pair
 
@@ -128,7 +132,7 @@ class LimitedServer(Server):
         pages = Requests(self)
         inner = pages if self._pair is None else TLSMemoryBIOFactory(tls_context(*self._pair), False, pages)  # noqa: FBT003
         try:
-            reactor.listenTCP(self._port, Counted(inner, self.caps), backlog=256, interface=self._bind)
+            reactor.listenTCP(self._port, Counted(inner, self.caps), backlog=_BACKLOG, interface=self._bind)
         except CannotListenError as error:
             raise PortTaken from error
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)

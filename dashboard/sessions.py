@@ -1,8 +1,8 @@
 """When a session is over: idle, too old, or its person's rights changed (docs/security.md S19, S20)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -16,7 +16,8 @@ from dashboard.models import Role
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
 LONGEST_OF_VIEWER = timedelta(days=30)  # wall screens
-_SEEN_EVERY = timedelta(minutes=1)
+SEEN_BY_PAGE = timedelta(minutes=1)
+SEEN_BY_SOCKET = timedelta(minutes=10)  # of twelve hours; a thousand wall screens write two rows a second then
 _SIGNED_IN, _SEEN = "signed_in_at", "seen_at"
 
 
@@ -31,7 +32,7 @@ def begin(session: SessionBase, *, now: datetime) -> None:
     session[_SIGNED_IN] = session[_SEEN] = int(now.timestamp())
 
 
-def is_over(session: SessionBase, person: HasRole, *, now: datetime) -> bool:
+def is_over(session: SessionBase | Mapping[str, Any], person: HasRole, *, now: datetime) -> bool:
     """Whether the session has been idle or alive for too long; one without its marks is over."""
     signed_in_at, seen_at = _at(session, _SIGNED_IN), _at(session, _SEEN)
     if signed_in_at is None or seen_at is None:
@@ -40,10 +41,10 @@ def is_over(session: SessionBase, person: HasRole, *, now: datetime) -> bool:
     return now - seen_at > IDLE or now - signed_in_at > longest
 
 
-def touch(session: SessionBase, *, now: datetime) -> bool:
-    """Note that the session is in use, at most once a minute; True when the caller has something to save."""
+def touch(session: SessionBase | MutableMapping[str, Any], *, now: datetime, every: timedelta = SEEN_BY_PAGE) -> bool:
+    """Note that the session is in use, not more often than `every`; True when the caller has something to save."""
     seen_at = _at(session, _SEEN)
-    if seen_at is not None and now - seen_at <= _SEEN_EVERY:
+    if seen_at is not None and now - seen_at <= every:
         return False
     session[_SEEN] = int(now.timestamp())
     return True
@@ -65,6 +66,6 @@ class SessionLimits:
         return self._get_response(request)
 
 
-def _at(session: SessionBase, name: str) -> datetime | None:
+def _at(session: SessionBase | Mapping[str, Any], name: str) -> datetime | None:
     seconds = session.get(name)
     return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) else None

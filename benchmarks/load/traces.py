@@ -52,8 +52,8 @@ def copies(pool: list[Group], n_records: int) -> Iterator[bytes]:
                 return
 
 
-def copy(group: Group, number: int) -> list[bytes]:
-    """The records of a group with new ids, times and offsets."""
+def copy(group: Group, number: int, *, at_ns: int | None = None) -> list[bytes]:
+    """The records of a group with new ids, times (from `at_ns` on, else made up) and offsets."""
     found = [bytearray(body) for body in group.bodies]
     fresh = os.urandom(sum(size for size, _ in group.ids))
     at = 0
@@ -63,7 +63,7 @@ def copy(group: Group, number: int) -> list[bytes]:
         for record, position in places:
             found[record][position : position + size] = value
     for index, (record, position) in enumerate(group.times):
-        started = START_NS + number * 10_000_000 + index * 3_000
+        started = (START_NS + number * 10_000_000 if at_ns is None else at_ns) + index * 3_000
         struct.pack_into("<Q", found[record], position, started)
         struct.pack_into("<Q", found[record], position + 9, started + 1_000_000 + index * 777)
     for index, (record, position) in enumerate(group.offsets):

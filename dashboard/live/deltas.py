@@ -1,12 +1,16 @@
-"""What changed between two bodies, and messages as bytes that every socket shares."""
+"""What changed between two bodies, and messages that every socket shares: written once, packed once."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 Body = Mapping[str, Mapping[str, Any]]
 """Sections of keyed rows: {"nodes": {id: {…}}, "edges": {id: {…}}}."""
+Message = str | bytes
+"""Text, or where that is long its UTF-8 as a zlib stream: compressing for each socket would cost a core."""
+LONGEST_PLAIN = 1024
 
 
 def changes(before: Body, after: Body) -> dict[str, dict[str, Any]]:
@@ -29,19 +33,19 @@ def changes(before: Body, after: Body) -> dict[str, dict[str, Any]]:
     return found
 
 
-def snapshot(stream: str, seq: int, *, as_of: datetime | None, body: Body) -> str:
+def snapshot(stream: str, seq: int, *, as_of: datetime | None, body: Body) -> Message:
     """The whole state as a message."""
-    return _text({"stream": stream, "seq": seq, "kind": "snapshot", "as_of": _iso(as_of), **body})
+    return _packed({"stream": stream, "seq": seq, "kind": "snapshot", "as_of": _iso(as_of), **body})
 
 
-def delta(stream: str, seq: int, *, base: int, as_of: datetime | None, changed: Body) -> str:
+def delta(stream: str, seq: int, *, base: int, as_of: datetime | None, changed: Body) -> Message:
     """The change since the message `base` of the same stream."""
-    return _text({"stream": stream, "seq": seq, "base": base, "kind": "delta", "as_of": _iso(as_of), **changed})
+    return _packed({"stream": stream, "seq": seq, "base": base, "kind": "delta", "as_of": _iso(as_of), **changed})
 
 
-def bell(of: str, seq: int) -> str:
+def bell(of: str, seq: int) -> Message:
     """A list changed: who shows it fetches it."""
-    return _text({"stream": "bell", "seq": seq, "of": of})
+    return _packed({"stream": "bell", "seq": seq, "of": of})
 
 
 def _fields(old: object, new: object) -> object:
@@ -55,5 +59,6 @@ def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _text(message: Mapping[str, Any]) -> str:
-    return json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+def _packed(message: Mapping[str, Any]) -> Message:
+    text = json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return text if len(text) <= LONGEST_PLAIN else zlib.compress(text.encode())

@@ -13,6 +13,7 @@ from django.db import connections
 
 from collector import clock
 from dashboard.live import deltas, streams
+from dashboard.live.deltas import Message
 from dashboard.live.outbox import Bell
 from dashboard.queries.ticks import Tick
 
@@ -45,8 +46,8 @@ class Stream:
         self.woken = asyncio.Event()
         self._tick: Tick | None = None
         self._base = 0
-        self._delta = ""
-        self._snapshot = ""
+        self._delta: Message = ""
+        self._snapshot: Message = ""
 
     def take_in(self, tick: Tick, *, seq: int) -> bool:
         """Make `tick` the state. False when it says nothing new."""
@@ -59,7 +60,7 @@ class Stream:
             self._delta = deltas.delta(self.name, seq, base=self._base, as_of=tick.as_of, changed=changed)
         return True
 
-    def message_after(self, seen: int) -> str:
+    def message_after(self, seen: int) -> Message:
         """The delta for who has the state before, else the whole state, encoded once for all who need it."""
         if seen and seen == self._base:
             return self._delta

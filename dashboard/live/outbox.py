@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from dashboard.live.deltas import Message
+
 MOST_UNACKNOWLEDGED = 2
 
 
@@ -14,7 +16,7 @@ class Feed(Protocol):
     name: str
     seq: int
 
-    def message_after(self, seen: int) -> str:
+    def message_after(self, seen: int) -> Message:
         """The newest state for a reader whose last message was `seen` (0: none)."""
         ...
 
@@ -25,7 +27,7 @@ class Bell:
 
     of: str
     seq: int
-    text: str
+    message: Message
 
 
 class Outbox:
@@ -50,23 +52,23 @@ class Outbox:
         self._feeds = {name: feed for name, feed in self._feeds.items() if name in names}
         self._seen = {name: seq for name, seq in self._seen.items() if name in names}
 
-    def take(self, *, at: float) -> str | None:
+    def take(self, *, at: float) -> Message | None:
         """The next message to send now, or None: nothing waits, or two are unacknowledged. `at`: monotonic seconds."""
         if len(self._sent) >= MOST_UNACKNOWLEDGED:
             return None
         if self._bells:
             bell = self._bells.pop(next(iter(self._bells)))
             self._sent.append((bell.seq, at))
-            return bell.text
+            return bell.message
         while self._feeds:
             feed = self._feeds.pop(next(iter(self._feeds)))
             seen = self._seen.get(feed.name, 0)
             if feed.seq == seen:
                 continue
-            text = feed.message_after(seen)
+            message = feed.message_after(seen)
             self._seen[feed.name] = feed.seq
             self._sent.append((feed.seq, at))
-            return text
+            return message
         return None
 
     def acknowledge(self, seq: int) -> bool:

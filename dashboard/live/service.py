@@ -5,13 +5,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
 from django.urls import re_path
 
-from collector import clock, telemetry
+from collector import telemetry
 from collector.changes import CHANNEL
 from dashboard import addresses
 from dashboard.live import hub, passes
@@ -28,20 +27,20 @@ Say = Callable[[str, dict[str, object]], None]
 class Live:
     """One per web process. `application` is the ASGI callable for sockets."""
 
-    def __init__(self, *, origins: frozenset[str], sockets_per_person: int) -> None:
+    def __init__(self, *, origins: frozenset[str], sockets_per_person: int, cookie: str) -> None:
         self._hub = hub.Hub(hub.read)
-        door = Door(origins, sockets_per_person, passes.still_open, clock.now)
-        self._sockets = Sockets(self._hub, door)
+        self._sockets = Sockets(self._hub, Door(origins, sockets_per_person, cookie, passes.owners))
         routes: list[tuple[str, Any]] = [("live/$", self._sockets), ("", _nowhere)]
-        self.application: Any = AuthMiddlewareStack(URLRouter([re_path(f"^{start}", to) for start, to in routes]))
+        self.application: Any = URLRouter([re_path(f"^{start}", to) for start, to in routes])
         self._jobs: list[asyncio.Task[None]] = []
         telemetry.observe(
             "gauge", "weir.web.sockets", lambda: self._hub.n_readers, unit="{socket}", description="Open pages"
         )
 
     def start(self, say: Say) -> None:
-        """Listen and report from now on. Called on the event loop, once."""
-        self._jobs = [asyncio.create_task(self._listen()), asyncio.create_task(self._report(say))]
+        """Listen, watch and report from now on. Called on the event loop, once."""
+        jobs = (self._listen(), self._sockets.watch(), self._report(say))
+        self._jobs = [asyncio.ensure_future(job) for job in jobs]
 
     async def _listen(self) -> None:
         await listen(_connection(), CHANNEL, hint=self._hint, again=self._again)
@@ -75,6 +74,7 @@ def build() -> Live:
     return Live(
         origins=addresses.own_origins(settings.WEIR_PUBLIC_URL, settings.WEIR_HTTP_BIND, settings.WEIR_HTTP_PORT),
         sockets_per_person=settings.WEIR_SOCKETS_PER_PERSON,
+        cookie=settings.SESSION_COOKIE_NAME,
     )
 
 

@@ -1,21 +1,27 @@
-"""The live socket, `/live/`: a plain ASGI callable under Channels' sessions (docs/security.md S12, S15, S20, S29)."""
+"""The live socket, `/live/`: a plain ASGI callable (docs/security.md S12, S15, S20, S29)."""
 
 import asyncio
+import contextlib
 import json
+import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard import sessions
-from dashboard.access import Action, can
+from django.db import Error as DatabaseError
+from django.http import parse_cookie
+
 from dashboard.live import streams
 from dashboard.live.hub import Hub, Stream
 from dashboard.live.outbox import Bell, Outbox
+from dashboard.live.passes import Owners, Turnstile
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
 
 MOST_SOCKETS = 3000
 MOST_STREAMS = 8
@@ -37,12 +43,12 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Whom the sockets of this process let in. `still_open` reads a session anew and blocks."""
+    """Whom the sockets of this process let in: pages of `origins`, so many of a person, with a session in `cookie`."""
 
     origins: frozenset[str]
     per_person: int
-    still_open: Callable[[str], bool]
-    now: Callable[[], Any]
+    cookie: str
+    owners: Owners
 
 
 class Sockets:
@@ -50,55 +56,95 @@ class Sockets:
 
     def __init__(self, hub: Hub, door: Door) -> None:
         self._hub, self._door = hub, door
+        self._turnstile = Turnstile(door.owners)
         self._per_person: Counter[int] = Counter()
         self._open: dict[Socket, int] = {}
+        self._hurry = asyncio.Event()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """One connection, from handshake to end. Its permission: VIEW, asked again every 30 seconds."""
         await receive()
-        person = scope["user"]
-        if not self._may_enter(scope):
+        key = self._session_of(scope)
+        owner = await self._owner(key) if key else None
+        if key is None or owner is None or not self._has_room(owner):
             await send({"type": "websocket.close", "code": ENDED})
             return
-        socket = Socket(self._hub, send, self._door.still_open, scope["session"].session_key)
-        self._open[socket] = person.pk
-        self._per_person[person.pk] += 1
+        socket = Socket(self._hub, send, key)
+        self._open[socket] = owner
+        self._per_person[owner] += 1
         try:
             await send({"type": "websocket.accept"})
             await socket.run(receive)
         finally:
             del self._open[socket]
-            self._per_person[person.pk] -= 1
-            if not self._per_person[person.pk]:
-                del self._per_person[person.pk]
+            self._per_person[owner] -= 1
+            if not self._per_person[owner]:
+                del self._per_person[owner]
 
     def check_again(self, person_id: int) -> None:
         """Somebody's rights changed: their sockets are looked at now; 0 is everybody's."""
         for socket, owner in self._open.items():
             if person_id in {0, owner}:
-                socket.check_soon()
+                socket.checked_at = float("-inf")
+        self._hurry.set()
 
-    def _may_enter(self, scope: dict[str, Any]) -> bool:
+    async def watch(self) -> None:
+        """Until cancelled: end pages that stopped acknowledging, and those whose person may no longer look."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), _TICK_SECONDS)
+            self._hurry.clear()
+            now = time.monotonic()
+            for socket in self._open:
+                if socket.silent_seconds(now) > ACKNOWLEDGE_SECONDS:
+                    socket.end(SILENT)
+            await self._check([socket for socket in self._open if now - socket.checked_at >= RECHECK_SECONDS], now)
+
+    async def _check(self, due: Collection["Socket"], now: float) -> None:
+        keys = {socket.session_key for socket in due}
+        if not keys:
+            return
+        for socket in due:
+            socket.checked_at = now  # at once: what changes while they are read asks for another look
+        try:
+            found = await asyncio.to_thread(self._door.owners, keys)
+        except DatabaseError as error:  # nobody can be told anything new either: asked again with the next tick
+            logger.warning("The sessions of %d pages could not be read (%s).", len(keys), type(error).__name__)
+            for socket in due:
+                socket.checked_at = float("-inf")
+            return
+        for socket in due:
+            if found.get(socket.session_key) != self._open.get(socket):
+                socket.end(ENDED)
+
+    def _session_of(self, scope: dict[str, Any]) -> str | None:
+        """The session that a page of ours names, or None."""
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if len(origins) != 1 or origins[0].decode("latin-1") not in self._door.origins:
-            return False
-        person = scope["user"]
-        return (
-            can(person, Action.VIEW)
-            and not sessions.is_over(scope["session"], person, now=self._door.now())
-            and len(self._open) < MOST_SOCKETS
-            and self._per_person[person.pk] < self._door.per_person
-        )
+            return None
+        cookies = [value for name, value in scope["headers"] if name == b"cookie"]
+        return parse_cookie(cookies[0].decode("latin-1")).get(self._door.cookie) if cookies else None
+
+    async def _owner(self, key: str) -> int | None:
+        try:
+            return await self._turnstile.owner(key)
+        except DatabaseError as error:  # the page comes again
+            logger.warning("A session could not be read (%s); its page is not let in.", type(error).__name__)
+            return None
+
+    def _has_room(self, owner: int) -> bool:
+        return len(self._open) < MOST_SOCKETS and self._per_person[owner] < self._door.per_person
 
 
 class Socket:
-    """One open connection: what it wants, what waits for it, and whether it may stay."""
+    """One open connection: what it wants and what waits for it."""
 
-    def __init__(self, hub: Hub, send: Send, still_open: Callable[[str], bool], session_key: str) -> None:
-        self._hub, self._send, self._still_open, self._session_key = hub, send, still_open, session_key
+    def __init__(self, hub: Hub, send: Send, session_key: str) -> None:
+        self._hub, self._send, self.session_key = hub, send, session_key
+        self.checked_at = time.monotonic()
         self._outbox = Outbox()
         self._woken = asyncio.Event()
-        self._check = asyncio.Event()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._allowance = float(MESSAGES_A_SECOND)
         self._heard_at = time.monotonic()
 
@@ -112,14 +158,20 @@ class Socket:
         self._outbox.ring(bell)
         self._woken.set()
 
-    def check_soon(self) -> None:
-        """Look at the session now rather than within 30 seconds."""
-        self._check.set()
+    def end(self, code: int) -> None:
+        """Close it."""
+        if not self._ended.done():
+            self._ended.set_exception(Closed(code))
+
+    def silent_seconds(self, now: float) -> float:
+        """For how long its oldest unacknowledged message waits; 0 where there is none. `now`: monotonic seconds."""
+        since = self._outbox.unacknowledged_since()
+        return 0.0 if since is None else now - since
 
     async def run(self, receive: Receive) -> None:
         """Until the page goes, or must go."""
         self._hub.join(self)
-        jobs = [asyncio.create_task(job) for job in (self._read(receive), self._write(), self._watch())]
+        jobs = [asyncio.ensure_future(job) for job in (self._ended, self._read(receive), self._write())]
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
@@ -173,24 +225,10 @@ class Socket:
             raise Closed(TOO_BUSY)
 
     async def _write(self) -> None:
+        """A long message was packed, once for everybody: it goes as bytes."""
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while (text := self._outbox.take(at=time.monotonic())) is not None:
-                await self._send({"type": "websocket.send", "text": text})
-
-    async def _watch(self) -> None:
-        """Closes a page that stopped acknowledging, and one whose person may no longer look."""
-        checked_at = time.monotonic()
-        while True:
-            try:
-                await asyncio.wait_for(self._check.wait(), _TICK_SECONDS)
-            except TimeoutError:
-                since = self._outbox.unacknowledged_since()
-                if since is not None and time.monotonic() - since > ACKNOWLEDGE_SECONDS:
-                    raise Closed(SILENT) from None
-            if self._check.is_set() or time.monotonic() - checked_at >= RECHECK_SECONDS:
-                self._check.clear()
-                checked_at = time.monotonic()
-                if not await asyncio.to_thread(self._still_open, self._session_key):
-                    raise Closed(ENDED)
+            while (message := self._outbox.take(at=time.monotonic())) is not None:
+                kind = "text" if isinstance(message, str) else "bytes"
+                await self._send({"type": "websocket.send", kind: message})

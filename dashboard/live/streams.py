@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote
 
-from dashboard.queries.ticks import Tick, graph_tick, groups_tick, topics_tick
+from dashboard.attention import as_plain, attention
+from dashboard.queries.graph import drawn, facts
+from dashboard.queries.ticks import Tick, graph_tick, groups_tick, live, topics_tick
 
 WINDOWS = frozenset({300, 900, 3600, 21600, 86400})
 """Seconds: the live time ranges of the pages."""
@@ -25,11 +27,21 @@ class Name(NamedTuple):
     clusters: frozenset[str] | None
 
 
-BUILDERS: dict[str, Builder] = {"graph": graph_tick, "groups": groups_tick, "topics": topics_tick}
+def overview_tick(window_seconds: int, *, now: datetime) -> Tick:
+    """The graph, and the attention list above it."""
+    known = facts(live(window_seconds, now=now), now=now)
+    graph = drawn(known, idle=False)
+    tick = graph_tick(graph)
+    tick.body["attention"] = {"list": as_plain(attention(known, graph, now=now))}
+    return tick
+
+
+BUILDERS: dict[str, Builder] = {"graph": overview_tick, "groups": groups_tick, "topics": topics_tick}
 WOKEN_BY = {
     "topology": ("graph",),
     "samples": ("graph", "groups", "topics"),
     "letters": ("graph",),
+    "health": ("graph",),
     "names": ("graph", "groups", "topics"),
 }
 """Which streams a hint makes worth a look."""

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,8 +136,8 @@ class Page:
                 opcode, payload = self._frame()
             except (ConnectionError, EOFError):
                 return None
-            if opcode == 1:
-                message: dict[str, Any] = json.loads(payload)
+            if opcode in {1, 2}:
+                message: dict[str, Any] = json.loads(zlib.decompress(payload) if opcode == 2 else payload)
                 return message
             if opcode == 8:
                 return int(struct.unpack(">H", payload[:2])[0]) if payload else 1005

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +34,7 @@ class Reader:
 
     def _drain(self) -> None:
         while text := self.box.take(at=0):
-            self.got.append(json.loads(text))
+            self.got.append(json.loads(text if isinstance(text, str) else zlib.decompress(text)))
             self.box.acknowledge(self.got[-1]["seq"])
 
     async def next(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`manage.py web`: serves pages, API and live socket."""
 
 import os
+import resource
 import sys
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from collector.clock import now
 from collector.management.health import PartReport
 from collector.ready import announce_ready
 from dashboard import static_files
+
+MOST_FILES = 16_384
 
 
 class Command(BaseCommand):
@@ -24,6 +27,7 @@ class Command(BaseCommand):
         from dashboard import server  # installs Twisted's reactor, which only this command may
         from dashboard.protocols import Caps
 
+        _open_many()
         static_files.collect()
         from dashboard.asgi import application, live  # reads the collected files
 
@@ -48,3 +52,11 @@ class Command(BaseCommand):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _open_many() -> None:
+    """Each socket takes a file descriptor, and a shell's usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
