@@ -16,7 +16,9 @@ from collector.store import (
     operations,
     retries,
     sample_chunks,
+    service_facts,
     usual_hops,
+    usual_least,
     usual_waits,
 )
 from collector.store.partitions import Leaves
@@ -71,6 +73,21 @@ def learn_usual_hops() -> None:
     """Learn what usually comes next, and note what did not."""
     usual_hops.learn(now=clock.now())
     usual_waits.learn(now=clock.now())
+
+
+# What is usual, and whose things are --------------------------------------------------------------------------------
+
+
+@shared_task(name="collector.learn_usual_least")
+def learn_usual_least() -> None:
+    """Learn how few events topics usually bring at an hour of the day."""
+    usual_least.learn(now=clock.now())
+
+
+@shared_task(name="collector.learn_service_facts")
+def learn_service_facts() -> None:
+    """Learn what services say of who owns them."""
+    service_facts.learn()
 
 
 # Dead letters and retries -------------------------------------------------------------------------------------------
@@ -149,5 +166,7 @@ SCHEDULE = {
     "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},
     "read-letters-again": {"task": "collector.read_letters_again", "schedule": 2.0, "options": {"expires": 2.0}},
     "learn-usual-hops": {"task": "collector.learn_usual_hops", "schedule": 60.0, "options": {"expires": 60.0}},
+    "learn-usual-least": {"task": "collector.learn_usual_least", "schedule": 300.0, "options": {"expires": 300.0}},
+    "learn-service-facts": {"task": "collector.learn_service_facts", "schedule": 60.0, "options": {"expires": 60.0}},
     "pack-samples": {"task": "collector.pack_samples", "schedule": 600.0},
 }

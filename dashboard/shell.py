@@ -15,7 +15,7 @@ from collector.clock import now as clock_now
 from dashboard.queries.clusters import Scope
 from dashboard.queries.clusters import scope as scope_of
 from dashboard.queries.counts import counts
-from dashboard.queries.freshness import limit_seconds
+from dashboard.queries.freshness import Freshness, limit_seconds
 from dashboard.queries.window import BadWindow, Window, parse
 from dashboard.templatetags import formats
 
@@ -31,6 +31,13 @@ RANGES = (
 LONGEST_STREAM = 86_400  # seconds; what is longer moves too little for a socket: those pages poll
 PART_HEADER = "X-Weir-Part"
 MOST_CHOSEN = 50  # clusters in an address
+LIST_SECONDS = 25.0  # how old a list may be that is read anew when something changed, every ten seconds at least
+_POLL_SECONDS = 10.0
+_WHY = {
+    "fold": "Spans are counted late.",
+    "scan": "The lag sampler has not reported.",
+    "fold scan": "Neither counts nor samples came since.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,35 @@ class Crumb:
 
     title: str
     url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a page's numbers come from: "fold" counts of spans, "scan" samples of brokers, "page" its own reading."""
+
+    name: str
+    at: datetime | None
+    limit_seconds: float
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old a page is. `why`: what is late, as a sentence; empty where nothing is."""
+
+    sources: tuple[Source, ...]
+    late: str
+    why: str
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The time of the oldest source that is known."""
+        return min((source.at for source in self.sources if source.at), default=None)
+
+    @property
+    def late_as_of(self) -> datetime | None:
+        """The same of those that are late."""
+        return min((source.at for source in self.sources if source.at and source.is_late), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +121,7 @@ def page(
     section: str,
     crumbs: Sequence[Crumb],
     span: Window | None = None,
-    as_of: datetime | None = None,
-    delayed: bool = False,
+    fresh: Freshness | None = None,
     streams: str = "",
     source: Literal["scan", "all"] = "all",
     within: Scope | None = None,
@@ -95,8 +130,9 @@ def page(
     status: int = 200,
 ) -> HttpResponse:
     """A whole page in the frame. `span` brings the time range, `streams` names what the live socket shall send,
-    `source` what the page's numbers come from, `within` the clusters that it chooses from; `about` names those that it
-    speaks of, where that is not what was chosen. `keeps`: for how long its numbers are kept (None: as counts by hour).
+    `fresh` how old the numbers are, and `source` which of its sources they come from, `within` the clusters that it
+    chooses from; `about` names those that it speaks of, where that is not what was chosen. `keeps`: for how long its
+    numbers are kept (None: as counts by hour).
     """
     return render(
         request,
@@ -108,10 +144,8 @@ def page(
             "title": " · ".join([*(crumb.title for crumb in reversed(crumbs)), "Weir"]),
             "span": span,
             "range": time_range(request, span, keeps=keeps) if span else None,
-            "as_of": as_of,
-            "delayed": delayed,
+            "age": _age(fresh, source, streams),
             "streams": streams,
-            "delay_limit": limit_seconds(source),
             "counts": counts(),
             **standing(within or scope(request), span, about),
         },
@@ -157,6 +191,20 @@ def time_range(request: HttpRequest, span: Window, *, keeps: timedelta | None = 
         to_text=span.to_text,
         kept=[(name, value) for name, values in request.GET.lists() if name not in {"from", "to"} for value in values],
     )
+
+
+def _age(fresh: Freshness | None, source: Literal["scan", "all"], streams: str) -> Age:
+    """Of a page that only polls, sources may be as much older."""
+    if not streams:  # what is over does not grow old
+        return Age((), "", "")
+    if fresh is None:
+        return Age((Source("page", clock_now(), LIST_SECONDS),), "", "")
+    more = 0.0 if streams.strip() else _POLL_SECONDS
+    sources = [Source("scan", fresh.scanned_at, limit_seconds("scan") + more, fresh.scan_delayed)]
+    if source == "all":
+        sources.insert(0, Source("fold", fresh.folded_at, limit_seconds("fold") + more, fresh.fold_delayed))
+    late = " ".join(each.name for each in sources if each.is_late)
+    return Age(tuple(sources), late, _WHY.get(late, ""))
 
 
 def stream(name: str, span: Window, clusters: Collection[str] | None = None) -> str:

@@ -32,7 +32,7 @@ class State:
         return replace(self, broken=False, slow=False, billing_version=MENDED_VERSION if deployed else FIRST_VERSION)
 
     def deployed(self) -> "State":
-        """Billing 2.8.0: slower than the orders come in."""
+        """Billing 2.8.0: slower than the orders come in, and with a new bug."""
         return replace(self, slow=True, billing_version=SLOW_VERSION)
 
     def holding(self) -> "State":

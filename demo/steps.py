@@ -209,7 +209,8 @@ def _charged(record: Record, desk: Desk) -> dict[str, Any]:
     for attempts_left in reversed(range(N_BLOCKING_ATTEMPTS)):
         desk.spend(SLOW_SHARE if desk.state.slow else USUAL_SHARE)
         try:
-            charge(order_id, brand=str(card.get("brand")), broken=desk.state.broken, again=again)
+            brand, state = str(card.get("brand")), desk.state
+            charge(order_id, brand=brand, broken=state.broken, slow=state.slow, again=again)
         except CardDeclined:
             if not attempts_left:
                 raise

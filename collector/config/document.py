@@ -1,5 +1,5 @@
 """Everything that people declare in one settings file: clusters, inputs, taps, drop and mask rules, dead letters,
-what may be done with them.
+owners, what may be done.
 """
 
 import re
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collector.config.clusters import Cluster, cluster
+from collector.config.owners import Owner, owner
 from collector.config.tables import Problem, Table, glob_problem
 from collector.domain import json_paths
 from collector.domain.dialects import mapped
@@ -20,7 +21,7 @@ MOST_LETTERS = 100_000  # in one retry
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
-_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters")
+_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "owners")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Document:
     masks: Mapping[str, Rule] = field(default_factory=dict)
     letters: Mapping[str, LetterMapping] = field(default_factory=dict)
     permissions: Permissions = Permissions()
+    owners: Mapping[str, Owner] = field(default_factory=dict)
 
 
 def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
@@ -103,6 +105,7 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
         masks={name: _rule(name, table, _MASKED) for name, table in tables.get("mask", {}).items()},
         letters={name: _letters(table) for name, table in tables.get("dead_letters", {}).items()},
         permissions=_permissions(Table(("permissions",), body.get("permissions", {}), problems)),
+        owners={name: owner(name, table) for name, table in tables.get("owners", {}).items()},
     )
     _refuse_unknown(body, problems)
     if len(clusters) > MOST_CLUSTERS:

@@ -27,9 +27,9 @@ class Name(NamedTuple):
     clusters: frozenset[str] | None
 
 
-def overview_tick(window_seconds: int, *, now: datetime) -> Tick:
+def overview_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
     """The graph, and the attention list above it."""
-    known = facts(live(window_seconds, now=now), now=now)
+    known = facts(live(window_seconds, now=now), now=now, clusters=clusters)
     graph = drawn(known, idle=False)
     tick = graph_tick(graph)
     tick.body["attention"] = {"list": as_plain(attention(known, graph, now=now))}

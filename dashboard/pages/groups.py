@@ -18,7 +18,8 @@ from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
 from dashboard.queries.lines import GroupSeries
 from dashboard.queries.marks import marks_of_group
-from dashboard.queries.wire import iso
+from dashboard.queries.owners import owners_of
+from dashboard.queries.wire import ages
 from dashboard.templatetags.sorting import badness
 
 DEFAULT_SORT = "-health"
@@ -57,8 +58,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
         section="groups",
         crumbs=[shell.Crumb("Groups")],
         span=span,
-        as_of=found.freshness.scanned_at,
-        delayed=found.freshness.scan_delayed,
+        fresh=found.freshness,
         streams=shell.stream("groups", span, within.chosen),
         source="scan",
         within=within,
@@ -74,7 +74,7 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if page is None:
         raise Http404(f"There is no group {name} on {cluster}.")
     if shell.wants_part(request, "standing"):
-        about = shell.standing(within, span, [cluster])
+        about = {"owners": owners_of(page.row.id), **shell.standing(within, span, [cluster])}
         return render(request, "groups/standing.html", {"group": page, "span": span, **about})
     lines, marks = group_series(cluster, page.number, span, now=now()), marks_of_group(page.number, span)
     charts = {
@@ -84,12 +84,11 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     }
     shown = marks_on(marks)
     if shell.wants_part(request, "charts"):
-        return JsonResponse(
-            {**charts, "marks": shown, "as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed}
-        )
+        return JsonResponse({**charts, "marks": shown, **ages(page.freshness)})
     chosen = request.GET.get("tab", "")
     facts = {
         "group": page,
+        "owners": owners_of(page.row.id),
         "tabs": TABS,
         "tab": chosen if chosen in dict(TABS) else TABS[0][0],
         "charts": charts,
@@ -105,8 +104,7 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         section="groups",
         crumbs=[shell.Crumb("Groups", reverse("groups")), shell.Crumb(name)],
         span=span,
-        as_of=page.freshness.scanned_at,
-        delayed=page.freshness.scan_delayed,
+        fresh=page.freshness,
         streams=shell.stream("groups", span, [cluster] if within.are_several else None),
         source="scan",
         within=within,

@@ -1,9 +1,8 @@
 """Overview: what flows where, and what needs me now?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,19 +10,19 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from collector.clock import now
-from collector.domain.identities import parts, tail
+from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, can, needs
+from dashboard.attention import as_plain, attention
 from dashboard.queries import wire
 from dashboard.queries.clusters import Scope
 from dashboard.queries.filters import BadFilter, Filter, parse
-from dashboard.queries.graph import Edge, Graph, Node, graph
+from dashboard.queries.graph import Edge, Graph, Node, facts
+from dashboard.queries.graph import drawn as graph
 from dashboard.queries.narrowing import FLOWS, HOPS, USUAL_FLOW, USUAL_HOPS, Focus, Narrowed, narrowed
 from dashboard.queries.tidiness import tidiness
-from dashboard.templatetags.formats import duration
 from dashboard.templatetags.sorting import badness, ordered
 
-MOST_ATTENTION = 5
 LABELS = (("rate", "Rate"), ("wait-p95", "Wait p95"), ("lag", "Lag"), ("failed", "Failed"), ("none", "None"))
 PRESETS = (
     ("lag>30s", "slow"),
@@ -31,7 +30,6 @@ PRESETS = (
     ("-known:traced", "not traced"),
     ("has:dead-letters", "with dead letters"),
 )
-_LEVELS = ("failing", "degraded")
 DEFAULT_SORT = "from"
 
 
@@ -62,18 +60,6 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
-    """One line of the attention list."""
-
-    level: str
-    title: str
-    sentence: str
-    url: str
-    sel: str = ""
-    windowed: bool = False  # whether its numbers are of the window, not of now
-
-
-@dataclass(frozen=True, slots=True)
 class Panel:
     """What the side panel shows: a node with its edges, or one edge."""
 
@@ -98,33 +84,40 @@ class Asked:
 
 @needs(Action.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
-    """The graph with its table twin; parts: `graph` (JSON), `panel`, `attention`."""
+    """The graph with its table twin; parts: `graph` (JSON), `panel`."""
     span, within = shell.window(request), shell.scope(request)
-    drawn = graph(span, now=now(), clusters=within.chosen)
+    known = facts(span, now=now(), clusters=within.chosen)
+    drawn = graph(known, idle=False)
     asked = _asked(request)
     narrow = narrowed(drawn, find=asked.filters[0], hide=asked.filters[1], focus=asked.focus)
-    data = {**wire.graph(drawn), "found": narrow.found, "left_out": sorted(narrow.left_out)}
+    selected, sort = request.GET.get("sel", ""), request.GET.get("sort", "")
+    shown = {**_facts(drawn, narrow, within, selected=selected, sort=sort), **_toolbar(request, asked, drawn)}
+    if shell.wants_part(request, "panel"):
+        about = {"range": shell.time_range(request, span), "clusters": within}
+        return render(request, "overview/panel.html", {**shown, **about})
+    needed = attention(known, drawn, now=now())
+    data = {
+        **wire.graph(drawn),
+        **wire.ages(drawn.freshness),
+        "found": narrow.found,
+        "left_out": sorted(narrow.left_out),
+        "attention": {"list": as_plain(needed)},
+    }
     if shell.wants_part(request, "graph"):
         return JsonResponse(data)
-    facts = {
-        **_facts(drawn, narrow, within, selected=request.GET.get("sel", ""), sort=request.GET.get("sort", "")),
-        **_toolbar(request, asked, drawn),
-        "data": data,
-        "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
-    }
-    for part in ("panel", "attention"):
-        if shell.wants_part(request, part):
-            facts |= {"range": shell.time_range(request, span), "clusters": within}
-            return render(request, f"overview/{part}.html", facts)
     return shell.page(
         request,
         "overview/overview.html",
-        facts,
+        {
+            **shown,
+            "attention": needed,
+            "data": data,
+            "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
+        },
         section="overview",
         crumbs=_crumbs(asked, drawn),
         span=span,
-        as_of=drawn.as_of,
-        delayed=drawn.freshness.delayed,
+        fresh=drawn.freshness,
         streams=shell.stream("graph", span, within.chosen),
         within=within,
     )
@@ -140,7 +133,6 @@ def _facts(drawn: Graph, narrow: Narrowed, within: Scope, *, selected: str, sort
         "default_sort": DEFAULT_SORT,
         "lonely": [node for node in _lonely(drawn) if node.id not in narrow.left_out],
         "n_nodes": len(drawn.nodes) - len(narrow.left_out),
-        "attention": _attention(drawn, rows),
         "panel": _panel(selected, drawn, rows),
         "state": _state(drawn, within),
         "n_topics": sum(node.kind == "topic" for node in drawn.nodes),
@@ -213,45 +205,6 @@ def _rows(drawn: Graph) -> list[Row]:
 def _lonely(drawn: Graph) -> list[Node]:
     touched = {end for edge in drawn.edges for end in (edge.source, edge.target)}
     return [node for node in drawn.nodes if node.id not in touched]
-
-
-def _attention(drawn: Graph, rows: list[Row]) -> Mapping[str, object]:
-    found = [
-        Attention(
-            row.edge.health,
-            f"{row.edge.group_name or row.target.name} on {row.source.shown_name}"
-            if row.edge.kind == "consume"
-            else f"{row.source.name} to {row.target.shown_name}",
-            _behind(row.edge),
-            _address(row),
-            "" if row.edge.group else f"edge:{row.edge.id}",
-            windowed=bool(row.edge.errors),
-        )
-        for row in rows
-        if row.edge.health in _LEVELS
-    ]
-    found += [
-        Attention("degraded", node.shown_name, f"{node.n_dead_letters:,} open dead letters", reverse("dead_letters"))
-        for node in drawn.nodes
-        if node.n_dead_letters
-    ]
-    found.sort(key=lambda item: _LEVELS.index(item.level))
-    return {"items": found[:MOST_ATTENTION], "n_more": max(0, len(found) - MOST_ATTENTION), "n_all": len(found)}
-
-
-def _address(row: Row) -> str:
-    """Where an edge is looked into: a group on its page, others beside the graph."""
-    if row.edge.group and (named := parts(row.edge.group)):
-        return reverse("group", args=named[1])
-    return f"{reverse('overview')}?{urlencode({'sel': f'edge:{row.edge.id}'})}"
-
-
-def _behind(edge: Edge) -> str:
-    """What is wrong with an edge, and how far behind its reader is."""
-    if not edge.lag:
-        return edge.sentence
-    time = f"≈{duration(edge.lag_seconds)}, " if edge.lag_seconds is not None else ""
-    return f"{edge.sentence}; {time}{edge.lag:,} event{'s' if edge.lag > 1 else ''} behind"
 
 
 def _panel(selected: str, drawn: Graph, rows: list[Row]) -> Panel | None:

@@ -16,12 +16,13 @@ from dashboard.queries.failure_facts import failure_facts
 from dashboard.queries.filters import Subject
 from dashboard.queries.latencies import told_from
 from dashboard.queries.marks import marks_of_service
+from dashboard.queries.owners import owners_of
 from dashboard.queries.service import ServicePage, service
 from dashboard.queries.service_events import instances, newest, sightings
 from dashboard.queries.service_series import service_series
 from dashboard.queries.services import ServiceRow, services
 from dashboard.queries.window import Window
-from dashboard.queries.wire import iso
+from dashboard.queries.wire import ages
 from dashboard.templatetags.sorting import badness
 
 DEFAULT_SORT = "-health"
@@ -65,8 +66,7 @@ def service_list(request: HttpRequest) -> HttpResponse:
         section="services",
         crumbs=[shell.Crumb("Services")],
         span=span,
-        as_of=found.freshness.as_of,
-        delayed=found.freshness.delayed,
+        fresh=found.freshness,
         streams=shell.stream("graph", span, within.chosen),
         within=within,
     )
@@ -81,13 +81,12 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404(f"There is no service {name}.")
     chosen = request.GET.get("tab", "")
     tab = chosen if chosen in dict(TABS) else TABS[0][0]
-    facts: dict[str, Any] = {"service": page, "tabs": TABS, "tab": tab}
+    facts: dict[str, Any] = {"service": page, "owners": owners_of(page.id), "tabs": TABS, "tab": tab}
     if page.silence.last_at:
         facts["silent_seconds"] = (moment - page.silence.last_at).total_seconds()
     if shell.wants_part(request, "charts"):
         found = _charts(page, span)
-        fresh = {"as_of": iso(page.freshness.as_of), "delayed": page.freshness.delayed}
-        return JsonResponse({**found["charts"], "marks": found["shown_marks"], **fresh})
+        return JsonResponse({**found["charts"], "marks": found["shown_marks"], **ages(page.freshness)})
     if shell.wants_part(request, "live"):
         facts |= {"span": span, "range": shell.time_range(request, span)}
         return render(request, "services/live.html", facts | shell.standing(within, span, page.freshness.scanned))
@@ -98,8 +97,7 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         section="services",
         crumbs=[shell.Crumb("Services", reverse("services")), shell.Crumb(page.name)],
         span=span,
-        as_of=page.freshness.as_of,
-        delayed=page.freshness.delayed,
+        fresh=page.freshness,
         streams=shell.stream("graph", span, sorted(page.freshness.scanned) if within.are_several else None),
         within=within,
         about=page.freshness.scanned,

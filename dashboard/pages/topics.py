@@ -23,7 +23,7 @@ from dashboard.queries.series import series
 from dashboard.queries.topic import TopicPage, topic
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
-from dashboard.queries.wire import edge, iso, node
+from dashboard.queries.wire import ages, edge, node
 from dashboard.templatetags.sorting import badness
 
 N_RECENT = 100
@@ -63,8 +63,7 @@ def topic_list(request: HttpRequest) -> HttpResponse:
         section="topics",
         crumbs=[shell.Crumb("Topics")],
         span=span,
-        as_of=found.freshness.scanned_at,
-        delayed=found.freshness.scan_delayed,
+        fresh=found.freshness,
         streams=shell.stream("topics", span, within.chosen),
         source="scan",
         within=within,
@@ -90,8 +89,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         return render(request, "topics/fresh.html", facts)
     if shell.wants_part(request, "charts"):
         charts = _charts(page, number, span)
-        fresh = {"as_of": iso(page.freshness.scanned_at), "delayed": page.freshness.scan_delayed}
-        return JsonResponse({**charts["charts"], "marks": charts["shown_marks"], **fresh})
+        return JsonResponse({**charts["charts"], "marks": charts["shown_marks"], **ages(page.freshness)})
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else TABS[0][0]
     match tab:
@@ -108,8 +106,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         section="topics",
         crumbs=[shell.Crumb("Topics", reverse("topics")), shell.Crumb(name)],
         span=span,
-        as_of=page.freshness.scanned_at,
-        delayed=page.freshness.scan_delayed,
+        fresh=page.freshness,
         streams=shell.stream("topics", span, [cluster] if within.are_several else None),
         source="scan",
         within=within,

@@ -71,7 +71,7 @@ def of_behind(behind: Behind, *, as_of: datetime | None) -> Health:
 def of_edge(messages: int | None, errors: int | None, behind: Behind | None, *, as_of: datetime | None) -> Health:
     """Health of one edge: its failed share over the window, or its group's verdict, whichever is worse."""
     verdict = of_behind(behind, as_of=as_of) if behind else None
-    failed = _failures(messages, errors)
+    failed = of_failures(messages, errors)
     known = [health for health in (failed, verdict) if health is not None]
     return worst(known) if known else Health("ok", "traced, nothing failed")
 
@@ -81,7 +81,8 @@ def worst(healths: Sequence[Health]) -> Health:
     return min(healths, key=lambda health: _ORDER.index(health.level), default=Health("ok", "nothing is wrong"))
 
 
-def _failures(messages: int | None, errors: int | None) -> Health | None:
+def of_failures(messages: int | None, errors: int | None) -> Health | None:
+    """Health by the share that failed; None where too little did to speak of, or nothing is known."""
     if not messages or not errors:
         return None
     share = errors / messages

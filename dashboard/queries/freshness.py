@@ -63,7 +63,7 @@ def freshness(*, now: datetime) -> Freshness:
     return Freshness(
         folded_at,
         min(scanned.values(), default=None),
-        _late(folded_at, max(settings.WEIR_FOLD_SECONDS, _FOLD_LEAST_SECONDS), now),
+        _late(folded_at, _fold_seconds(), now),
         bool(late),
         seq,
         scanned,
@@ -71,10 +71,13 @@ def freshness(*, now: datetime) -> Freshness:
     )
 
 
-def limit_seconds(source: Literal["scan", "all"]) -> float:
-    """How old the numbers of a page may be before they are delayed: from scans alone, or from spans as well."""
-    scan = LATE * settings.WEIR_SAMPLE_SECONDS
-    return scan if source == "scan" else max(scan, LATE * max(settings.WEIR_FOLD_SECONDS, _FOLD_LEAST_SECONDS))
+def limit_seconds(source: Literal["scan", "fold"]) -> float:
+    """How old samples of the brokers, or counts of spans, may be before they are delayed."""
+    return LATE * (settings.WEIR_SAMPLE_SECONDS if source == "scan" else _fold_seconds())
+
+
+def _fold_seconds() -> float:
+    return max(settings.WEIR_FOLD_SECONDS, _FOLD_LEAST_SECONDS)
 
 
 def _late(at: datetime | None, cadence_seconds: float, now: datetime) -> bool:

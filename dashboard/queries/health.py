@@ -132,7 +132,7 @@ class HealthPage:
 def health(*, now: datetime) -> HealthPage:
     """State of all parts. Ten statements."""
     fresh = freshness(now=now)
-    parts = _parts(now)
+    found = parts(now)
     with connection.cursor() as cursor:
         cursor.execute(
             "select pg_database_size(current_database()), n_waiting, n_repeated,"
@@ -147,7 +147,7 @@ def health(*, now: datetime) -> HealthPage:
             [now - timedelta(minutes=1)],
         )
         newest, n_spans = cursor.fetchone()
-    bad, clusters = [part for part in parts if part.state != "ok"], _clusters(now)
+    bad, clusters = [part for part in found if part.state != "ok"], _clusters(now)
     silent = [each for each in clusters if each.state == "silent"]
     others = [part for part in bad if not _waits_for(part, {each.name for each in silent})]
     disk = _disk()
@@ -158,7 +158,7 @@ def health(*, now: datetime) -> HealthPage:
     return HealthPage(
         not bad and not fresh.delayed and not problem,
         " ".join([*map(_silence, silent), said]),
-        parts,
+        found,
         clusters,
         size,
         waiting,
@@ -243,7 +243,8 @@ def _sentence(bad: list[Part], fresh: Freshness, newest: datetime | None, n_span
     return f"Weir keeps up: {pace:,.{0 if pace >= 10 else 1}f} spans/s in (last 60 s), newest stored {age:.1f} s ago."
 
 
-def _parts(now: datetime) -> tuple[Part, ...]:
+def parts(now: datetime) -> tuple[Part, ...]:
+    """What each process of Weir last said of itself, and those that say nothing. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select part, instance, at, every_seconds, ok, sentence, value from part_report where at > %s"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dashboard.queries import wire
-from dashboard.queries.graph import Graph, graph
+from dashboard.queries.graph import Graph
 from dashboard.queries.groups import groups
 from dashboard.queries.topics import topics
 from dashboard.queries.window import Window
@@ -20,9 +20,8 @@ class Tick:
     body: dict[str, dict[str, Any]]
 
 
-def graph_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
-    """The graph of the last `window_seconds`."""
-    drawn = graph(_live(window_seconds, now), now=now, clusters=clusters)
+def graph_tick(drawn: Graph) -> Tick:
+    """A graph."""
     return Tick(
         drawn.as_of,
         {
@@ -35,30 +34,29 @@ def graph_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] 
 
 def topics_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
     """The list of topics of the last `window_seconds`."""
-    found = topics(_live(window_seconds, now), now=now, clusters=clusters)
+    found = topics(live(window_seconds, now=now), now=now, clusters=clusters)
     rows = {row.id: wire.topic_row(row) for row in found.items}
-    about = {"n_all": found.n_all, "truncated": found.truncated, "delayed": found.freshness.scan_delayed}
+    about = {"n_all": found.n_all, "truncated": found.truncated, **wire.ages(found.freshness)}
     return Tick(found.freshness.scanned_at, {"topics": rows, "about": {"topics": about}})
 
 
 def groups_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
     """The list of groups of the last `window_seconds`."""
-    found = groups(_live(window_seconds, now), now=now, clusters=clusters)
-    about = {"n_all": found.n_all, "truncated": found.truncated, "delayed": found.freshness.scan_delayed}
+    found = groups(live(window_seconds, now=now), now=now, clusters=clusters)
+    about = {"n_all": found.n_all, "truncated": found.truncated, **wire.ages(found.freshness)}
     rows = {row.id: wire.group_row(row) for row in found.items}
     return Tick(found.freshness.scanned_at, {"groups": rows, "about": {"groups": about}})
 
 
 def _about(drawn: Graph) -> dict[str, Any]:
-    fresh = drawn.freshness
     return {
         "n_idle": drawn.n_idle,
         "n_nodes": len(drawn.nodes),
         "n_edges": len(drawn.edges),
-        "fold_delayed": fresh.fold_delayed,
-        "scan_delayed": fresh.scan_delayed,
+        **wire.ages(drawn.freshness),
     }
 
 
-def _live(window_seconds: int, now: datetime) -> Window:
+def live(window_seconds: int, *, now: datetime) -> Window:
+    """The last so many seconds."""
     return Window(now - timedelta(seconds=window_seconds), now, live=True, from_text=f"now-{window_seconds}s")

@@ -5,6 +5,7 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
+from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Graph, Node
 from dashboard.queries.groups import GroupRow
 from dashboard.queries.marks import Mark
@@ -15,6 +16,11 @@ from dashboard.queries.topics import TopicRow
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601, UTC, with milliseconds and Z."""
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ages(fresh: Freshness) -> dict[str, str | None]:
+    """Until when spans are counted, and when brokers were last asked."""
+    return {"folded_at": iso(fresh.folded_at), "scanned_at": iso(fresh.scanned_at)}
 
 
 def node(row: Node) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import "./elements/live-chip.js";
 import "./elements/live-rows.js";
+import { keepDrafts } from "./lib/drafts.js";
 import { startKeys } from "./lib/keys.js";
 import { live } from "./lib/live.js";
 import { startPause } from "./lib/pause.js";
@@ -14,7 +15,9 @@ startPreferences();
 startPause();
 startMenu();
 startCopying();
+keepDrafts();
 if ("streams" in document.body.dataset) live.start(document.body.dataset.streams.split(" ").filter(Boolean));
+else if ("signedIn" in document.body.dataset) live.watch();
 
 function startMenu() {
   const button = document.querySelector("[data-menu]");

@@ -11,6 +11,8 @@ from tests.browser.browsing import visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
 BEHIND = {"SLOW", "STALLED"}
+LATE = re.compile(r"billing is .*behind on orders\.created, growing .+/s, since \d\d:\d\d UTC")
+BORN = re.compile(r"first .* ago, .+ after billing-svc 2\.8\.0")
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,9 @@ def behind(page: Page) -> None:
 def test_by_mouse(late: Demo, browser: Browser) -> None:
     with visit(browser, late, "vera") as seen:
         page = seen.page
-        page.locator("#navigation").get_by_role("link", name="Groups").click()
-        page.locator("main").get_by_role("link", name="billing", exact=True).click()
+        expect(page.locator("live-chip")).to_contain_text("Live")
+        expect(page.locator("#attention li").first).to_contain_text(LATE)
+        page.locator("#attention a").first.click()
         behind(page)
         mark = page.locator("#ages .mark", has_text=re.compile("◆|\\d")).last
         mark.hover()
@@ -63,6 +66,9 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
         assert page.locator("#why tbody tr").count() >= 4
         page.locator("#topics").get_by_role("link", name="billing-svc").first.click()
         expect(page.get_by_role("heading", name="billing-svc").first).to_be_visible()
+        expect(page.locator("#took")).to_contain_text("before 2.8.0")
+        page.locator("#failures").get_by_role("link", name="AmountRejected").click()
+        expect(page.locator("main")).to_contain_text(BORN)
         assert seen.complaints == []
         assert seen.violations() == []
 
@@ -70,14 +76,8 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
 def test_by_keyboard_and_the_copied_link_shows_the_same_moment(late: Demo, browser: Browser) -> None:
     with visit(browser, late, "vera") as seen:
         page = seen.page
-        page.keyboard.press("g")
-        page.keyboard.press("g")
-        page.wait_for_url("**/groups/")
-        page.locator("main table [data-open]", has_text="billing").wait_for()
-        for _ in range(12):
-            page.keyboard.press("j")
-            if page.evaluate("document.activeElement.textContent") == "billing":
-                break
+        expect(page.locator("#attention li").first).to_contain_text(LATE)
+        tab_until(page, "document.activeElement.closest('#attention') !== null")
         page.keyboard.press("Enter")
         behind(page)
         tab_to(page, "mark")
@@ -95,8 +95,20 @@ def test_by_keyboard_and_the_copied_link_shows_the_same_moment(late: Demo, brows
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         expect(page.locator("#why")).to_contain_text("Rule")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.keyboard.press("g")
+        page.keyboard.press("d")
+        page.wait_for_url("**/dead-letters/")
+        tab_until(page, "document.activeElement.textContent.includes('AmountRejected')")
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_contain_text(BORN)
+        page.keyboard.press("y")
+        expect(page.locator("#note")).to_have_text("Link copied")
+        failure = page.evaluate("navigator.clipboard.readText()")
         assert seen.complaints == []
     with visit(browser, late, "olga") as other:
+        other.page.goto(failure)
+        expect(other.page.locator("main")).to_contain_text(BORN)
         other.page.goto(link)
         expect(other.page.locator(".chip-live")).to_contain_text("Past")
         expect(other.page.get_by_role("heading", level=1)).to_have_text("billing")
@@ -106,8 +118,13 @@ def test_by_keyboard_and_the_copied_link_shows_the_same_moment(late: Demo, brows
 
 def tab_to(page: Page, name: str) -> None:
     """Press Tab until something of this class has the focus."""
+    tab_until(page, f"document.activeElement.classList.contains('{name}')")
+
+
+def tab_until(page: Page, condition: str) -> None:
+    """Press Tab until this holds in the page."""
     for _ in range(80):
         page.keyboard.press("Tab")
-        if page.evaluate("name => document.activeElement.classList.contains(name)", name):
+        if page.evaluate(condition):
             return
-    raise AssertionError(f"nothing of class {name} can be reached")
+    raise AssertionError(f"cannot be reached: {condition}")

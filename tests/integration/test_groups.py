@@ -230,7 +230,7 @@ def test_what_retention_took_is_said_and_not_counted_as_lag(viewer: Client) -> N
 def test_charts_and_standing_follow_by_themselves(viewer: Client) -> None:
     Shop(now())
     charts = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "charts"}).json()
-    assert {"ages", "lags", "rates", "marks", "as_of", "delayed"} == set(charts)
+    assert {"ages", "lags", "rates", "marks", "folded_at", "scanned_at"} == set(charts)
     part = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "standing"}).content.decode()
     assert part.startswith('<div id="standing"')
     assert "<b>STALLED</b> on 1 of 2 partitions" in part

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from demo import topics
-from demo.gateway import TIMEOUTS_PER_1000, CardDeclined
+from demo.gateway import TIMEOUTS_PER_1000, AmountRejected, CardDeclined
 from demo.letters import WRAPPER, dead_letter_headers
 from demo.orders import CARDS, order
 from demo.records import Outcome, Position, Record, event
@@ -81,6 +81,13 @@ def test_version_two_eight_takes_longer_than_the_orders_come_in() -> None:
     outcome_of(STEPS["billing-svc"], order_record(), at)
     assert spent.shares == [SLOW_SHARE]
     assert SLOW_SHARE > 1 > USUAL_SHARE
+
+
+def test_version_two_eight_brings_a_failure_of_its_own() -> None:
+    outcome = billed(order_record(brand="amex"), State().deployed())
+    assert isinstance(outcome.failure, AmountRejected)
+    assert [letter.topic for letter in outcome.outgoing] == [topics.ORDERS_DEAD]
+    assert billed(order_record(brand="amex"), State().deployed().mended()).failure is None
 
 
 def test_a_timeout_goes_to_the_retry_topic_without_a_second_traceparent_and_is_paid_there() -> None:

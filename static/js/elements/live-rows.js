@@ -4,7 +4,7 @@ import { live } from "../lib/live.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
 import { sign } from "../lib/svg.js";
-import { fetchPage, replace } from "../lib/swap.js";
+import { fetchPage, renew, replace } from "../lib/swap.js";
 import { serverTime } from "../lib/times.js";
 
 const LEAST_MS = 1500;
@@ -62,11 +62,10 @@ class LiveRows extends HTMLElement {
     try {
       const fresh = await fetchPage(location.href, { signal: this.#stop.signal });
       this.#note(fresh !== null);
-      if (!fresh) return;
+      if (!fresh || pause.paused) return;
       this.take(fresh);
-      for (const id of (this.dataset.also ?? "").split(" ").filter(Boolean)) replace(fresh, id);
-      const { asOf, delayed } = fresh.querySelector("live-chip")?.dataset ?? {};
-      if (asOf) document.querySelector("live-chip")?.renew(asOf, delayed !== undefined);
+      for (const id of (this.dataset.also ?? "").split(" ").filter(Boolean)) renew(fresh, id);
+      document.querySelector("live-chip")?.renew(fresh.querySelector("live-chip")?.dataset ?? {});
     } catch (error) {
       if (error.name !== "AbortError" && !(error instanceof TypeError)) throw error;
       if (error instanceof TypeError) this.#note(false); // the server cannot be reached

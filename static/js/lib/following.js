@@ -2,7 +2,7 @@
 
 import { live } from "./live.js";
 import { pause } from "./pause.js";
-import { fetchData, fetchPage, replace } from "./swap.js";
+import { fetchData, fetchPage, renew } from "./swap.js";
 
 const EVERY_MS = 5000;
 
@@ -11,13 +11,14 @@ export function follow(stream, part, ids = [part]) {
   const chip = document.querySelector("live-chip");
   let last = 0;
   let busy = false;
+  if (!("streams" in document.body.dataset)) return; // the past stands still
 
   async function refresh() {
-    if (document.hidden || busy || Date.now() - last < EVERY_MS) return;
     if (pause.paused) {
       pause.hold();
       return;
     }
+    if (document.hidden || busy || Date.now() - last < EVERY_MS) return;
     busy = true;
     last = Date.now();
     try {
@@ -26,10 +27,11 @@ export function follow(stream, part, ids = [part]) {
         charts.length ? fetchData(location.href, "charts") : null,
         fetchPage(location.href, { part }),
       ]);
+      if (pause.paused) return; // it was asked for before
       chip?.late(part, !fresh || (charts.length > 0 && !data));
       if (data) for (const chart of charts) chart.show(data[chart.id], data.marks);
-      if (data) chip?.renew(data.as_of, data.delayed);
-      if (fresh) for (const id of ids) replace(fresh, id);
+      if (data) chip?.renew({ fold: data.folded_at, scan: data.scanned_at });
+      if (fresh) for (const id of ids) renew(fresh, id);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // the server cannot be reached
       chip?.late(part, true);

@@ -5,12 +5,11 @@ import { sessionEnded } from "./say.js";
 const FIRST_MS = 500;
 const LONGEST_MS = 30000;
 const POLL_MS = 10000;
-const TRIES_BEFORE_POLLING = 2;
 const SESSION_ENDED = 4001;
 
 /**
- * Events: "state" (detail: {state, retryAt}), "message" (a stream's message), "bell" ({of}), "poll" (fetch anew).
- * States: live, reconnecting, polling, ended.
+ * Events: "state", "message" (a stream's message), "bell" ({of}), "poll" (fetch anew; {again}: the socket is back, and
+ * brings the streams itself). States: live, reconnecting, polling (no socket, but pages are answered), ended.
  */
 class Live extends EventTarget {
   #streams = [];
@@ -19,6 +18,8 @@ class Live extends EventTarget {
   #failures = 0;
   #timer = 0;
   #poll = 0;
+  #order = Promise.resolve();
+  #quiet = false;
   state = "off";
   retryAt = 0;
 
@@ -26,15 +27,30 @@ class Live extends EventTarget {
   start(streams) {
     this.#streams = streams;
     this.#connect();
-    if (!streams.length) setInterval(() => !document.hidden && this.dispatchEvent(new CustomEvent("poll")), POLL_MS);
+    if (!streams.length) setInterval(() => this.state === "live" && this.#fetch(), POLL_MS);
     addEventListener("pagehide", () => this.#socket?.close());
     addEventListener("pageshow", (event) => event.persisted && this.#connect());
   }
 
-  /** Asks for a whole new picture of everything: after a gap, or when the tab is shown again. */
-  renew() {
-    this.#seen.clear();
-    this.dispatchEvent(new CustomEvent("poll"));
+  /** A page that shows the past, or a form, only wants to know that the session is over. */
+  watch() {
+    this.#quiet = true;
+    this.start([]);
+  }
+
+  /** A page was answered, or was not: without a socket that is all there is. */
+  answered(isAnswered) {
+    if (this.state === "reconnecting" || this.state === "polling") this.#become(isAnswered ? "polling" : "reconnecting");
+  }
+
+  /** The session is over: nothing is tried any more, and a dialog says so. */
+  end() {
+    clearTimeout(this.#timer);
+    clearInterval(this.#poll);
+    this.#poll = 0;
+    this.#become("ended");
+    this.#socket?.close();
+    sessionEnded();
   }
 
   #connect() {
@@ -42,34 +58,56 @@ class Live extends EventTarget {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.#seen.clear();
     const socket = new WebSocket(`${scheme}//${location.host}/live/`);
+    socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.onopen = () => {
+      const wasLost = this.#failures > 0;
       this.#failures = 0;
-      socket.send(JSON.stringify({ want: this.#streams }));
-      this.#stopPolling();
+      this.#ask(socket);
+      clearInterval(this.#poll);
+      this.#poll = 0;
       this.#become("live");
+      if (wasLost) this.#fetch({ again: this.#streams.length > 0 });
     };
-    socket.onmessage = (event) => this.#take(socket, JSON.parse(event.data));
+    socket.onmessage = (event) => this.#hear(socket, event.data);
     socket.onclose = (event) => {
-      if (socket !== this.#socket) return;
-      if (event.code === SESSION_ENDED) this.#end();
+      if (socket !== this.#socket || this.state === "ended") return;
+      if (event.code === SESSION_ENDED) this.end();
       else this.#again();
     };
   }
 
+  #ask(socket) {
+    socket.send(JSON.stringify({ want: this.#streams }));
+  }
+
+  /** Long messages come packed and take a moment to unpack: all are taken in their order. */
+  #hear(socket, data) {
+    this.#order = this.#order
+      .then(() => unpacked(data))
+      .then((message) => socket === this.#socket && this.#take(socket, message))
+      .catch(reportError);
+  }
+
   #take(socket, message) {
-    socket.send(JSON.stringify({ ack: message.seq }));
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: message.seq }));
     if (message.stream === "bell") {
-      this.dispatchEvent(new CustomEvent("bell", { detail: message }));
+      if (!this.#quiet) this.dispatchEvent(new CustomEvent("bell", { detail: message }));
       return;
     }
-    const last = this.#seen.get(message.stream);
-    if (message.kind === "delta" && message.base !== undefined && message.base !== last) {
-      this.renew();
+    if (message.kind === "delta" && message.base !== this.#seen.get(message.stream)) {
+      this.#begin(socket);
       return;
     }
     this.#seen.set(message.stream, message.seq);
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
+  }
+
+  /** After a gap everything is wanted anew, and comes whole. */
+  #begin(socket) {
+    this.#seen.clear();
+    socket.send(JSON.stringify({ want: [] }));
+    this.#ask(socket);
   }
 
   #again() {
@@ -77,31 +115,24 @@ class Live extends EventTarget {
     const wait = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.#failures - 1)) * (0.5 + Math.random() / 2);
     this.retryAt = Date.now() + wait;
     this.#timer = setTimeout(() => this.#connect(), wait);
-    if (this.#failures > TRIES_BEFORE_POLLING) this.#startPolling();
-    else this.#become("reconnecting");
+    this.#poll ||= setInterval(() => this.#fetch(), POLL_MS);
+    if (this.state !== "polling") this.#become("reconnecting");
+    if (this.#failures === 4) this.#fetch(); // it is no blink
   }
 
-  #startPolling() {
-    this.#become("polling");
-    this.#poll ||= setInterval(() => !document.hidden && this.dispatchEvent(new CustomEvent("poll")), POLL_MS);
-  }
-
-  #stopPolling() {
-    clearInterval(this.#poll);
-    if (this.#poll || this.state === "reconnecting") this.dispatchEvent(new CustomEvent("poll"));
-    this.#poll = 0;
-  }
-
-  #end() {
-    clearInterval(this.#poll);
-    this.#become("ended");
-    sessionEnded();
+  #fetch(detail = {}) {
+    if (!document.hidden && !this.#quiet) this.dispatchEvent(new CustomEvent("poll", { detail }));
   }
 
   #become(state) {
     this.state = state;
-    this.dispatchEvent(new CustomEvent("state", { detail: { state, retryAt: this.retryAt } }));
+    this.dispatchEvent(new CustomEvent("state"));
   }
+}
+
+async function unpacked(data) {
+  if (typeof data === "string") return JSON.parse(data);
+  return new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
 }
 
 export const live = new Live();

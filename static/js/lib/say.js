@@ -38,6 +38,7 @@ export function sessionEnded() {
   const dialog = document.getElementById("ended");
   if (dialog.open) return;
   const link = dialog.querySelector("a");
+  for (const [name, isKept] of [["edited", true], ["unedited", false]]) dialog.querySelector(`[data-${name}]`).hidden = isKept !== (document.querySelector("form[data-keep]") !== null);
   link.href = `${link.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`;
   dialog.showModal();
 }

@@ -1,22 +1,43 @@
 // The only place where markup becomes elements: fragments of our own pages, fetched from our own origin.
 
-import { sessionEnded } from "./say.js";
+import { live } from "./live.js";
+import { say } from "./say.js";
 
 const policy = window.trustedTypes?.createPolicy("weir", { createHTML: (text) => text });
 
 /** Fetches a page (or one part of it) and returns it as a document. Null when the session is over or it failed. */
 export async function fetchPage(url, { part = "", signal } = {}) {
-  const answer = await fetch(url, { headers: part ? { "X-Weir-Part": part } : {}, signal, credentials: "same-origin" });
-  if (answer.status === 401 || answer.redirected) {
-    sessionEnded();
-    return null;
-  }
+  const answer = await ask(url, part, signal);
   const type = answer.headers.get("content-type") ?? "";
   if (!answer.ok || !type.startsWith("text/html") || new URL(answer.url).origin !== location.origin) return null;
   const page = parse(await answer.text());
   renewCounts(page);
   return page;
 }
+
+/** Fetches JSON that the page itself answers for one of its parts. Null when it failed. */
+export async function fetchData(url, part) {
+  const answer = await ask(url, part);
+  return answer.ok && (answer.headers.get("content-type") ?? "").includes("json") ? answer.json() : null;
+}
+
+/** Who is asked to sign in has no session any more. Where nobody answers, the chip must know. */
+async function ask(url, part, signal) {
+  try {
+    const answer = await fetch(url, { headers: part ? { "X-Weir-Part": part } : {}, signal, credentials: "same-origin" });
+    if (answer.status === 401 || (answer.redirected && new URL(answer.url).pathname === loginPath())) {
+      live.end();
+      return new Response(null, { status: 401 });
+    }
+    live.answered(answer.ok);
+    return answer;
+  } catch (error) {
+    if (error instanceof TypeError) live.answered(false); // the server cannot be reached
+    throw error;
+  }
+}
+
+const loginPath = () => document.querySelector("#ended [data-login]")?.dataset.login;
 
 /** The counts in the navigation follow every whole page that is fetched. */
 function renewCounts(page) {
@@ -29,17 +50,12 @@ function renewCounts(page) {
   }
 }
 
-/** Fetches JSON that the page itself answers for one of its parts. Null when it failed. */
-export async function fetchData(url, part) {
-  const answer = await fetch(url, { headers: { "X-Weir-Part": part }, credentials: "same-origin" });
-  return answer.ok && !answer.redirected ? answer.json() : null;
-}
-
 /** Puts the element with this id from `fresh` in the place of ours; focus, scroll positions and open folds stay. */
 export function replace(fresh, id) {
   const old = document.getElementById(id);
   const next = fresh.getElementById(id);
   if (!old || !next) return null;
+  held.delete(id);
   const focused = successor(old, next);
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
   const scrolled = regions(old).map((region) => [region.scrollLeft, region.scrollTop]);
@@ -49,6 +65,42 @@ export function replace(fresh, id) {
   regions(adopted).forEach((region, index) => ([region.scrollLeft, region.scrollTop] = scrolled[index] ?? [0, 0]));
   focused?.focus({ preventScroll: true });
   return adopted;
+}
+
+const held = new Map();
+
+/**
+ * The same of its own accord: where what is under the pointer or has the focus would change its place, a button waits
+ * instead. Numbers change in place at any time.
+ */
+export function renew(fresh, id) {
+  const [old, next] = [document, fresh].map((each) => each.getElementById(id));
+  if (!old || !next) return;
+  if (staysPut(old, next)) {
+    replace(fresh, id);
+    return;
+  }
+  if (!held.has(id)) offer(old, id);
+  held.set(id, fresh);
+}
+
+function offer(old, id) {
+  const pill = document.createElement("button");
+  Object.assign(pill, { type: "button", className: "pill", textContent: "Changed · Show" });
+  pill.dataset.held = "";
+  pill.addEventListener("click", () => replace(held.get(id), id));
+  old.prepend(pill);
+  say("Changed, not shown yet");
+}
+
+const PLACED = "a[href], button:not(.pill), summary, tr, li, .notice";
+const name = (element) => element.id || element.dataset.key || element.getAttribute("href") || element.tagName;
+
+/** Whether all that stands up to what is pointed at, or focused, is the same in both. */
+function staysPut(old, next) {
+  const [before, after] = [old, next].map((root) => [...root.querySelectorAll(PLACED)]);
+  const last = before.findLastIndex((each) => each.matches(":hover") || each.contains(document.activeElement));
+  return before.slice(0, last + 1).every((each, index) => after[index] && name(each) === name(after[index]));
 }
 
 const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";

@@ -3,16 +3,16 @@
 import "../elements/service-graph.js";
 import { followAddress } from "../lib/address.js";
 import { showArranging, startArranging } from "../lib/arrange.js";
-import { duration, eventsOf, exact, rateOf } from "../lib/format.js";
+import { renewAttention } from "../lib/attention.js";
+import { updateTable, WORDS } from "../lib/edge-table.js";
+import { exact } from "../lib/format.js";
 import { live } from "../lib/live.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
-import { fetchData, fetchPage, replace } from "../lib/swap.js";
-import { sign } from "../lib/svg.js";
+import { fetchData, fetchPage, renew, replace } from "../lib/swap.js";
 import { shown } from "../lib/text.js";
 
 const AGAIN_MS = 5000;
-const WORDS = { ok: "OK", degraded: "Degraded", failing: "Failing", idle: "Idle", unknown: "Unknown" };
 
 const graph = document.getElementById("graph");
 const views = document.getElementById("views");
@@ -21,6 +21,7 @@ const source = document.getElementById("graph-data");
 const model = { nodes: new Map(), edges: new Map(), nIdle: 0, found: [], leftOut: new Set(), seen: new Set() };
 const late = new Set(); // parts that could not be fetched
 let dirty = false;
+let missed = false; // something was to be fetched while the page was paused
 let known = null;
 let timer = 0;
 
@@ -34,10 +35,11 @@ function start() {
   }
   if (views.dataset.view === "auto" && matchMedia("(max-width: 767px)").matches) markView("table");
   live.addEventListener("message", (event) => event.detail.stream.startsWith("graph:") && take(event.detail));
-  live.addEventListener("poll", refetch);
+  live.addEventListener("poll", (event) => (event.detail.again ? refreshRegions() : refetch()));
   live.addEventListener("bell", (event) => event.detail.of === "layout" && rearrange());
   startArranging();
-  pause.addEventListener("change", () => !pause.paused && dirty && draw());
+  pause.addEventListener("change", () => !pause.paused && catchUp());
+  document.addEventListener("late", () => graph.hidden || draw());
   document.addEventListener("visibilitychange", () => !document.hidden && dirty && draw());
   graph.addEventListener("choose", (event) => choose(event.detail.id));
   graph.addEventListener("surround", (event) => surround(event.detail.id));
@@ -58,9 +60,15 @@ function again() {
   if (late.has("graph") || ["find", "hide", "focus"].some((name) => new URL(location.href).searchParams.has(name))) refetch();
 }
 
-const idle = () => !document.hidden && !pause.paused && document.body.dataset.streams;
+const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset;
 const selection = () => new URL(location.href).searchParams.get("sel") ?? "";
 const graphId = (id) => id.replace(/^edge:/, "");
+
+/** All that came meanwhile, at once. */
+function catchUp() {
+  if (dirty) draw();
+  if (missed) refetch();
+}
 
 /** Takes a snapshot or a delta into the model, and draws it now or when the page is seen again. */
 function take(message) {
@@ -75,8 +83,7 @@ function take(message) {
   merge(model.edges, edges);
   const about = message.about?.graph ?? message;
   model.nIdle = about.n_idle ?? model.nIdle;
-  if ((about.scan_delayed ?? model.late) !== (model.late ??= about.scan_delayed)) refreshRegions();
-  model.late = about.scan_delayed ?? model.late;
+  if (message.attention) model.attention = { ...model.attention, ...message.attention.list };
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
   else draw();
@@ -93,8 +100,8 @@ function merge(into, rows) {
 
 function draw() {
   dirty = false;
-  const nodes = [...model.nodes.values()].filter((node) => !model.leftOut.has(node.id));
-  const edges = [...model.edges.values()].filter((edge) => !model.leftOut.has(edge.source) && !model.leftOut.has(edge.target));
+  const nodes = [...model.nodes.values()].filter((node) => !model.leftOut.has(node.id)).map(markedNode);
+  const edges = [...model.edges.values()].filter((edge) => !model.leftOut.has(edge.source) && !model.leftOut.has(edge.target)).map(marked);
   const before = new Map(nodes.map(({ id }) => [id, graph.querySelector(`[data-id="${CSS.escape(id)}"] .health`)?.dataset.level]));
   const news = nodes.filter((node) => !model.seen.has(node.id));
   graph.show(nodes, edges, model.seen.size ? news : []);
@@ -107,8 +114,21 @@ function draw() {
   graph.hidden = nodes.length === 0;
   const empty = document.getElementById("empty");
   if (empty && edges.length) empty.hidden = true;
-  updateTable();
+  updateTable(model.edges);
+  if (model.attention) renewAttention(model.attention);
   if (known !== null && (changed.length || known !== structure())) refreshRegions();
+}
+
+/** An edge that says which of its numbers are old: lags are the sampler's, and rates where no span tells them. */
+function marked(edge) {
+  const late = (document.body.dataset.late ?? "").split(" ");
+  const bySamples = edge.messages_from === "offsets";
+  return { ...edge, lagIsOld: late.includes("scan"), rateIsOld: late.includes(bySamples ? "scan" : "fold") };
+}
+
+/** A topic's rate is from its end offsets. */
+function markedNode(node) {
+  return { ...node, rateIsOld: node.kind !== "service" && (document.body.dataset.late ?? "").split(" ").includes("scan") };
 }
 
 function writeCounts(nNodes, nEdges) {
@@ -139,13 +159,15 @@ async function fetched(part, fetching) {
   return found;
 }
 
-/** New edges and nodes, or another health: the table and the attention list come anew from the server. */
+/** New edges and nodes, or another health: the table comes anew from the server. */
 async function refreshRegions() {
+  if (pause.paused) return;
   known = structure();
   const asked = location.href;
   const fresh = await fetched("table", fetchPage(asked));
   if (!fresh || asked !== location.href) return;
-  for (const id of ["partial", "cluster-menu", "attention", "table"]) replace(fresh, id);
+  for (const id of ["partial", "cluster-menu"]) replace(fresh, id);
+  renew(fresh, "table");
 }
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
@@ -190,34 +212,6 @@ function surround(id) {
 function showSteps() {
   const steps = document.querySelector("[data-steps]");
   if (steps) steps.hidden = views.dataset.view === "table";
-}
-
-function updateTable() {
-  for (const row of document.querySelectorAll("tr[data-edge]")) {
-    const edge = model.edges.get(row.dataset.edge);
-    row.classList.toggle("gone", !edge);
-    if (!edge) continue;
-    put(row, "rate", rateOf(edge));
-    put(row, "messages", eventsOf(edge));
-    put(row, "lag", lagText(edge));
-    put(row, "wait", duration(edge.wait_p95_seconds));
-    const badge = row.querySelector("[data-field=health] .status");
-    if (!badge.classList.contains(edge.health)) {
-      badge.className = `status ${edge.health}`;
-      badge.replaceChildren(sign(edge.health), WORDS[edge.health]);
-    }
-  }
-}
-
-function lagText(edge) {
-  if (edge.lag === null || edge.lag === undefined) return "–";
-  const seconds = edge.lag_seconds === null || edge.lag_seconds === undefined ? "" : `≈${duration(edge.lag_seconds)} · `;
-  return seconds + exact(edge.lag);
-}
-
-function put(row, field, text) {
-  const cell = row.querySelector(`[data-field=${field}]`);
-  if (cell.textContent !== text) cell.textContent = text;
 }
 
 function choose(id) {
@@ -289,10 +283,14 @@ function rearrange() {
 }
 
 async function refetch() {
-  if (!document.body.dataset.streams && live.state !== "polling") return;
+  missed = pause.paused;
+  if (missed) {
+    pause.hold();
+    return;
+  }
   const data = await fetched("graph", fetchData(location.href, "graph"));
-  if (!data) return;
-  chip?.renew(data.as_of, data.delayed);
+  if (!data || pause.paused) return;
+  chip?.renew({ fold: data.folded_at, scan: data.scanned_at });
   take({ kind: "snapshot", ...data });
 }
 

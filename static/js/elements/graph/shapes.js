@@ -57,7 +57,7 @@ export function fillNode(group, node, nameSize) {
 /** The one number on a node. */
 export function nodeNumber(node) {
   if (node.role === "dead_letter" && node.n_dead_letters) return `✖ ${count(node.n_dead_letters)} open`;
-  if (node.kind === "topic") return rate(node.rate_in);
+  if (node.kind === "topic") return `${node.rateIsOld ? "◷ " : ""}${rate(node.rate_in)}`;
   const about = node.estimated ? "≈" : "";
   if (node.rate_in !== null && node.rate_in !== undefined) return `${about}${rate(node.rate_in)} in`;
   return `${about}${rate(node.rate_out)} out`;
@@ -98,14 +98,14 @@ export function edgeClass(edge) {
 
 /** The chosen label of an edge, with the sign of its health. */
 export function edgeLabel(edge, choice) {
-  const value = labelValue(edge, choice);
+  const value = labelValue(edge, choice) && (isOld(edge, choice) ? `◷ ${labelValue(edge, choice)}` : labelValue(edge, choice));
   const mark = { degraded: "▲ ", failing: "✖ " }[edge.health] ?? "";
   return value ? mark + value : mark.trim();
 }
 
 export function edgeTitle(edge, names) {
   const group = edge.group_name ? ` (group ${shown(edge.group_name)})` : "";
-  const lag = edge.lag === null || edge.lag === undefined ? "" : `, lag ${count(edge.lag)}${edge.lag_seconds ? ` ≈ ${duration(edge.lag_seconds)}` : ""}`;
+  const lag = edge.lag === null || edge.lag === undefined ? "" : `, lag ${edge.lagIsOld ? "◷ " : ""}${count(edge.lag)}${edge.lag_seconds ? ` ≈ ${duration(edge.lag_seconds)}` : ""}`;
   return `${shown(names.source)} → ${shown(names.target)}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}`;
 }
 
@@ -116,6 +116,9 @@ function labelValue(edge, choice) {
   if (choice === "failed") return edge.errors ? `${count(edge.errors)} failed` : "";
   return edge.rate === null || edge.rate === undefined ? "" : rateOf(edge);
 }
+
+/** Whether what the label says comes from a source that is late. */
+const isOld = (edge, choice) => (choice === "lag" ? edge.lagIsOld : edge.rateIsOld);
 
 function widthStep(value) {
   if (!value || value < 1) return 1;

@@ -1,0 +1,234 @@
+"""The attention list: what is wrong now, worst first, each a sentence with its number, its unit and since when."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from collector.domain.silence import SECONDS, Basis
+from dashboard.queries.graph import Facts, Graph
+from dashboard.queries.health import Part
+from dashboard.queries.letter_filter import of_topic
+from dashboard.queries.silence import SilentTopic
+from dashboard.queries.troubles import KINDS, FailingEdge, LateGroup, Letters, Troubles, troubles
+from dashboard.templatetags.formats import duration, percent, rate
+
+MOST = 5
+_LEVELS = ("failing", "degraded")
+_PARTS = {"receive": "Receiver", "collect": "Collector", "fold": "Folder", "sample": "Lag sampler"}
+_SURE_SECONDS = 3_600  # what is lost within an hour is failing
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One line. `sel`: what of the graph it selects; empty where the link leads to another page."""
+
+    id: str
+    level: str
+    title: str
+    sentence: str
+    url: str
+    sel: str = ""
+    is_endless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionList:
+    """The worst, how many there are beside them, and what is said where there are none."""
+
+    items: tuple[Attention, ...]
+    n_more: int
+    fine: str
+
+
+def attention(known: Facts, drawn: Graph, *, now: datetime) -> AttentionList:
+    """Of the graph that `known` makes. Ten statements at most."""
+    found = listed(troubles(known, now=now), known, now=now)
+    n = len(drawn.nodes)
+    fine = f"Nothing needs attention. {n:,} node{'s' if n != 1 else ''} within limits." if n else _NOTHING
+    return AttentionList(tuple(found[:MOST]), max(0, len(found) - MOST), fine)
+
+
+def as_plain(found: AttentionList) -> dict[str, Any]:
+    """As the live socket and the page's data block write it."""
+    return {
+        "items": [
+            {"id": e.id, "level": e.level, "title": e.title, "sentence": e.sentence, "url": e.url, "sel": e.sel}
+            for e in found.items
+        ],
+        "n_more": found.n_more,
+        "fine": found.fine,
+    }
+
+
+_NOTHING = "Nothing flowed in this window."
+
+
+def listed(found: Troubles, known: Facts, *, now: datetime) -> list[Attention]:
+    """Every trouble as a line: failing before degraded, then Weir's own, what is late, fails, is quiet, died."""
+    newest = {"fold": known.fresh.folded_at, "sample": known.fresh.scanned_at}
+    own = [*(_part(part, newest.get(part.name), now=now) for part in found.parts), *_intake(found)]
+    lines: list[Attention] = [
+        *own,
+        *(_group(each, now=now) for each in sorted(found.groups, key=_lateness)),
+        *(_edge(each, known, now=now) for each in sorted(found.edges, key=lambda each: -each.edge.errors)),
+        *(_silent(each, now=now) for each in sorted(found.silent, key=lambda each: -each.usual.least)),
+        *(_letters(each, now=now) for each in sorted(found.letters, key=lambda each: (-each.n_new, -each.n_open))),
+        *_leaving(found),
+    ]
+    return sorted(lines, key=_rank)
+
+
+def _rank(line: Attention) -> tuple[bool, int]:
+    """A group whose lag only grows never ends by itself: it stands before what fails in part."""
+    failing = line.level == "failing" or line.is_endless
+    return not failing, 0 if line.url == reverse("health") else 1 if line.is_endless else 2
+
+
+def _lateness(each: LateGroup) -> tuple[float, float]:
+    return -(each.behind.lag_seconds or 0.0), -(each.behind.lag or 0)
+
+
+def _group(each: LateGroup, *, now: datetime) -> Attention:
+    behind, losing = each.behind, each.loses_in_seconds
+    level = "failing" if losing is not None and losing <= _SURE_SECONDS else each.health.level
+    said = [f"is {_lag(each)}on {each.topic.name}"]
+    if each.growth and each.growth > 0:
+        said.append(f"growing {rate(each.growth)}")
+    if behind.since:
+        said.append(f"since {clock(behind.since, now=now)}")
+    if losing is not None:
+        said.append(f"loses unread events in {duration(losing)} at this pace")
+    return Attention(
+        f"late {each.group.id} {each.topic.id}",
+        level if level in _LEVELS else "degraded",
+        each.group.name,
+        f"{', '.join(said)}: {each.health.sentence}",
+        reverse("group", args=[each.group.cluster, each.group.name]),
+        is_endless=bool(each.growth and each.growth > 0),
+    )
+
+
+def _lag(each: LateGroup) -> str:
+    behind = each.behind
+    if behind.lag is None:
+        return "behind by an unknown lag "
+    offsets = f"{behind.lag:,} offset{'s' if behind.lag != 1 else ''}"
+    if behind.lag_seconds is None:
+        return f"{offsets} behind "
+    return f"≈{duration(behind.lag_seconds)} ({offsets}) behind "
+
+
+def _edge(each: FailingEdge, known: Facts, *, now: datetime) -> Attention:
+    edge = each.edge
+    service, topic = known.names.service_id(edge.namespace, edge.service), each.topic.id
+    group = known.names.groups.get(edge.group_id) if edge.group_id else None
+    reads = KINDS[edge.kind] == "reads"
+    identity = f"{topic}>{service}" + (f"@{group.id}" if group else "") if reads else f"{service}>{topic}"
+    since = f", since {clock(each.since, now=now)}" if each.since else ""
+    return Attention(
+        f"fails {identity}",
+        each.health.level,
+        edge.service,
+        f"fails on {percent(edge.errors / edge.messages)} of what it {'reads from' if reads else 'writes to'}"
+        f" {each.topic.name} ({edge.errors:,} of {edge.messages:,} {_within(known)}){since}",
+        f"{reverse('overview')}?{urlencode({'sel': f'edge:{identity}'})}",
+        f"edge:{identity}",
+    )
+
+
+def _within(known: Facts) -> str:
+    return f"in {'the last ' if known.window.live else ''}{duration(known.window.seconds)}"
+
+
+def _silent(each: SilentTopic, *, now: datetime) -> Attention:
+    window = duration(SECONDS)
+    over = f"{each.usual.n} days" if each.usual.basis is Basis.HOUR else f"the last {each.usual.n} h"
+    least = f"at least {each.usual.least:,} at this hour" if each.usual.basis is Basis.HOUR else (
+        f"at least {each.usual.least:,}"
+    )  # fmt: skip
+    since = f", since {clock(each.since, now=now)}" if each.since else ""
+    return Attention(
+        f"silent {each.topic.id}",
+        "failing" if each.n == 0 else "degraded",
+        each.topic.name,
+        f"is far below its usual: {each.n:,} event{'s' if each.n != 1 else ''} in {window}, usually {least}"
+        f" (over {over}){since}",
+        reverse("topic", args=[each.topic.cluster, each.topic.name]),
+    )
+
+
+def _letters(each: Letters, *, now: datetime) -> Attention:
+    many = f"{each.n_open:,} open dead letter{'s' if each.n_open != 1 else ''}"
+    if each.n_new:
+        said = f"has {many}, {each.n_new:,} new in the last 15 min"
+        said += f", the first since {clock(each.first_at, now=now)}" if each.first_at else ""
+    else:
+        said = f"has {many}, none new in the last 15 min"
+        said += f", the last at {clock(each.last_at, now=now)}" if each.last_at else ""
+    return Attention(
+        f"letters {each.topic.id}",
+        "degraded",
+        each.topic.name,
+        said,
+        f"{reverse('dead_letters')}?{urlencode({'q': of_topic(each.topic.cluster, each.topic.name)})}",
+    )
+
+
+def _leaving(found: Troubles) -> Iterable[Attention]:
+    n = found.expiring.n
+    if n:
+        yield Attention(
+            "leaving",
+            "degraded",
+            f"{n:,} open dead letter{'s' if n != 1 else ''}",
+            f"{'leave' if n != 1 else 'leaves'} Kafka within {duration(found.expiring.within.total_seconds())};"
+            " Weir keeps a copy of each",
+            f"{reverse('dead_letters')}?{urlencode({'q': 'expires<3h'})}",
+        )
+
+
+def _part(part: Part, newest_at: datetime | None, *, now: datetime) -> Attention:
+    """`newest_at`: of what it last brought, where that is known."""
+    if part.state == "failing":
+        said = f"does not work: {part.sentence.rstrip('.')}"
+    elif part.at is not None:
+        said = f"has not reported for {duration((now - part.at).total_seconds())}"
+    else:
+        said = "is not running" + (f", its newest data is of {clock(newest_at, now=now)}" if newest_at else "")
+    return Attention(
+        f"part {part.name} {part.instance}",
+        "failing",
+        _PARTS.get(part.name, part.name),
+        f"{said}. {part.meaning}",
+        reverse("health"),
+    )
+
+
+def _intake(found: Troubles) -> Iterable[Attention]:
+    if found.n_gaps:
+        yield Attention(
+            "gaps",
+            "degraded",
+            "Intake",
+            f"found {found.n_gaps:,} gap{'s' if found.n_gaps != 1 else ''} in the last 24 h: Kafka had deleted what was"
+            " not read yet",
+            reverse("health"),
+        )
+    if found.n_undecodable:
+        yield Attention(
+            "undecodable",
+            "degraded",
+            "Intake",
+            f"could not decode {found.n_undecodable:,} record{'s' if found.n_undecodable != 1 else ''} in the last 1 h",
+            reverse("health"),
+        )
+
+
+def clock(at: datetime, *, now: datetime) -> str:
+    """14:02 UTC; with its day where it is not of the last 24 hours."""
+    at = at.astimezone(UTC)
+    return f"{at:%H:%M} UTC" if (now - at).total_seconds() < 86_400 else f"{at.day} {at:%b %H:%M} UTC"

@@ -1,0 +1,105 @@
+// The attention list follows the graph's stream: sentences change in place; another order comes when nobody points at it.
+
+import { say } from "./say.js";
+import { sign } from "./svg.js";
+import { shown } from "./text.js";
+
+let held = null;
+const WORDS = { failing: "Failing", degraded: "Degraded" };
+
+/** Writes the newest list: {items: [{id, level, title, sentence, url, sel}], n_more, fine}. */
+export function renewAttention({ items, n_more: nMore, fine }, isAsked = false) {
+  const list = document.querySelector("#attention ul");
+  const line = document.querySelector("#attention [data-fine]");
+  if (!list || !line) return;
+  const order = (ids) => ids.join("\n");
+  const links = [...list.querySelectorAll("a[data-id]")];
+  const isSame = order(links.map((link) => link.dataset.id)) === order(items.map((item) => item.id));
+  if (!isSame && !isAsked && wouldMove(list, links.length !== items.length)) {
+    for (const link of links) {
+      const item = items.find(({ id }) => id === link.dataset.id);
+      link.classList.toggle("gone", !item);
+      if (item) fill(link, item);
+    }
+    offer(list, items.filter((item) => !links.some((link) => link.dataset.id === item.id)));
+    held = { items, n_more: nMore, fine };
+    return;
+  }
+  show({ list, line, links, items, isSame, nMore, fine });
+}
+
+/** Another order moves the list's own lines; another length all of the page below it. */
+function wouldMove(list, isOtherLength) {
+  const region = isOtherLength ? document.getElementById("content") : list;
+  return region.matches(":hover") || region.contains(document.activeElement);
+}
+
+function offer(list, news) {
+  let pill = document.querySelector("#attention > .pill");
+  if (!pill) {
+    pill = document.createElement("button");
+    Object.assign(pill, { type: "button", className: "pill" });
+    pill.dataset.held = "";
+    pill.addEventListener("click", () => {
+      const latest = held;
+      pill.remove();
+      list.replaceChildren();
+      renewAttention(latest, true);
+    });
+    list.parentElement.prepend(pill);
+  }
+  const text = news.length ? `${news.length} new · Show` : "Changed · Show";
+  if (pill.textContent === text) return;
+  pill.textContent = text;
+  for (const item of news) say(`${shown(item.title)} ${shown(item.sentence)}`);
+}
+
+function show({ list, line, links, items, isSame, nMore, fine }) {
+  document.querySelector("#attention > .pill")?.remove();
+  if (isSame) links.forEach((link, index) => fill(link, items[index]));
+  else list.replaceChildren(...items.map(entry));
+  list.hidden = items.length === 0;
+  line.hidden = items.length > 0;
+  write(line.querySelector("[data-text]"), fine);
+  const more = document.querySelector("#attention .more");
+  more.hidden = nMore === 0;
+  write(more, `and ${nMore.toLocaleString("en-US")} more, marked on the graph and in the table`);
+}
+
+function entry(item) {
+  const link = document.createElement("a");
+  link.dataset.id = item.id;
+  const status = document.createElement("span");
+  const text = document.createElement("span");
+  text.append(document.createElement("b"), document.createElement("span"));
+  link.append(status, text, sign("right"));
+  fill(link, item);
+  const line = document.createElement("li");
+  line.append(link);
+  return line;
+}
+
+function fill(link, item) {
+  const href = carried(item.url);
+  if (link.getAttribute("href") !== href) link.setAttribute("href", href);
+  if (item.sel) link.dataset.sel = item.sel;
+  const [status, text] = link.querySelectorAll(":scope > span");
+  if (!status.classList.contains(item.level)) {
+    status.className = `status ${item.level}`;
+    status.replaceChildren(sign(item.level), WORDS[item.level]);
+  }
+  write(text.firstElementChild, shown(item.title));
+  write(text.lastElementChild, ` ${shown(item.sentence)}`);
+}
+
+/** A link carries the time range of the page. */
+function carried(href) {
+  const url = new URL(href, location.href);
+  const here = new URL(location.href).searchParams;
+  for (const name of ["from", "to", "cluster"]) if (here.has(name) && !url.searchParams.has(name)) url.searchParams.set(name, here.get(name));
+  return url.pathname + url.search;
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,149 @@
+"""The connection drops during an incident, the lag sampler stops, and somebody pauses (J7)."""
+
+import json
+import re
+import secrets
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+
+from tests.acceptance.running_demo import Demo, eventually
+from tests.browser.browsing import visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
+CHIP = "live-chip .chip-live"
+HEARD = """
+  window.__heard = [];
+  new MutationObserver(() => window.__heard.push(document.getElementById("announcer").textContent))
+    .observe(document.getElementById("announcer"), { childList: true, characterData: true, subtree: true });
+"""
+
+
+class Wire:
+    """The page's live socket, which may be cut; while it is, no new one comes up."""
+
+    def __init__(self, page: Page) -> None:
+        self._open: list[WebSocketRoute] = []
+        self.is_cut = False
+        page.route_web_socket(re.compile("/live/$"), self._connect)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        if self.is_cut:
+            socket.close()
+        else:
+            socket.connect_to_server()
+            self._open.append(socket)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        for socket in self._open:
+            socket.close()
+        self._open.clear()
+
+    def mend(self) -> None:
+        self.is_cut = False
+
+
+@pytest.fixture
+def shop(running: Demo) -> Iterator[Demo]:
+    """The shop, whole again in the end."""
+    yield running
+    running.command("stack", "start-part", "sample")
+
+
+def test_the_page_says_what_it_knows_and_catches_up_once(shop: Demo, browser: Browser) -> None:
+    with visit(browser, shop, "vera") as seen:
+        page, wire = seen.page, Wire(seen.page)
+        seen.open("/?label=lag&sel=topic:demo/orders.created&view=graph")
+        chip = page.locator(CHIP)
+        expect(chip).to_contain_text(re.compile(r"Live · as of \d"))
+        page.locator("#content").evaluate("element => element.ownerDocument.scrollingElement.scrollTo(0, 40)")
+        scrolled = page.evaluate("document.scrollingElement.scrollTop")
+        number = page.locator("[data-id='service:billing-svc'] .number")
+
+        wire.cut()
+        expect(chip).to_contain_text(re.compile(r"Reconnecting in \d+ s · as of \d+ s"), timeout=2_000)
+        expect(number).to_have_text(re.compile(r"\d/s in"))
+        expect(chip).to_have_text("Polling every 10 s", timeout=15_000)
+        wire.mend()
+        expect(chip).to_contain_text("Live", timeout=30_000)
+
+        shop.command("stack", "stop-part", "sample")
+        expect(chip).to_contain_text("Delayed", timeout=20_000)
+        expect(page.locator("#late")).to_contain_text(re.compile(r"As of \d+ s ago. The lag sampler has not reported."))
+        expect(page.locator("#late").get_by_role("link", name="Health")).to_be_visible()
+        labels = page.locator("service-graph .labels text")
+        expect(labels.filter(has_text="◷").first).to_be_attached()
+        page.get_by_label("Label").select_option("failed")
+        expect(labels.filter(has_text="◷")).to_have_count(0)
+        assert page.evaluate("getComputedStyle(document.querySelector('#table [data-field=lag]'), '::before').content")
+        shop.command("stack", "start-part", "sample")
+        expect(chip).to_contain_text("Live", timeout=30_000)
+        expect(page.locator("#late")).to_be_hidden()
+        assert page.evaluate("document.scrollingElement.scrollTop") == scrolled
+        expect(page).to_have_url(re.compile("sel=topic"))
+        assert seen.violations() == []
+
+
+def test_a_pause_holds_everything_and_then_says_it_once(shop: Demo, browser: Browser) -> None:
+    delivered(shop.stack, 4)
+    with visit(browser, shop, "vera") as seen:
+        page, chip = seen.page, seen.page.locator(CHIP)
+        node = page.locator("[data-id='service:fragile-svc'] .health")
+        expect(node).to_have_attribute("data-level", "ok", timeout=30_000)
+        page.evaluate(HEARD)
+        page.keyboard.press("p")
+        expect(chip).to_contain_text(re.compile(r"Paused at \d\d:\d\d:\d\d · \d+ updates? held"))
+        expect(page).to_have_url(re.compile("from=.*&to="))
+        delivered(shop.stack, 4, failed=True)
+        eventually(lambda: health(shop) == "failing", seconds=60, what="the failures to be counted")
+        expect(chip).to_contain_text(re.compile(r"· [1-9]\d* updates held"))
+        assert node.get_attribute("data-level") == "ok"
+        page.get_by_role("link", name="Resume").click()
+        expect(chip).to_contain_text("Live")
+        expect(node).to_have_attribute("data-level", "failing")
+        expect(page).not_to_have_url(re.compile("from="))
+        expect(page.locator("#announcer")).to_contain_text("fragile-svc is failing: 4 of 8 failed")
+        page.wait_for_timeout(3_500)  # longer than announcements wait for each other
+        heard = [text for text in page.evaluate("window.__heard") if "fragile-svc is failing" in text]
+        assert len(heard) == 1
+        assert seen.complaints == []
+
+
+def delivered(stack: dict[str, Any], n: int, *, failed: bool = False) -> None:
+    """So many readings of orders.created by a service of its own."""
+    now = time.time_ns()
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation": "process",
+        "messaging.destination.name": "orders.created",
+    }
+    spans = [
+        {
+            "traceId": secrets.token_hex(16),
+            "spanId": secrets.token_hex(8),
+            "name": "orders.created process",
+            "kind": 5,
+            "startTimeUnixNano": str(now - 1_000_000),
+            "endTimeUnixNano": str(now),
+            "status": {"code": 2 if failed else 1},
+            "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
+        }
+        for _ in range(n)
+    ]
+    named = {"attributes": [{"key": "service.name", "value": {"stringValue": "fragile-svc"}}]}
+    body = {"resourceSpans": [{"resource": named, "scopeSpans": [{"spans": spans}]}]}
+    request = urllib.request.Request(
+        f"{stack['otlp_http']}/v1/traces", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
+def health(running: Demo) -> str:
+    nodes = running.get("graph")["nodes"]
+    return str(next(node["health"] for node in nodes if node["id"] == "service:fragile-svc"))
