@@ -10,7 +10,7 @@ from collector.domain.hops import Context, Hop, Op, Told, hop_of, linked_positio
 from collector.domain.spans import Raised, Resource, Span, Status
 from collector.domain.texts import cut
 from collector.store import rows
-from collector.store.spans import MAX_NAME, SKETCH_BYTES, Linked, Sampled, Sketch, Speaker
+from collector.store.spans import MAX_NAME, SKETCH_BYTES, Failed, Linked, Sampled, Sketch, Speaker
 
 MAX_MESSAGE, MAX_STACK = 4_000, 32_000
 
@@ -69,6 +69,7 @@ class Packed:
     links: list[Linked] = field(default_factory=list)
     errors: list[bytes] = field(default_factory=list)
     sampled: list[Sampled] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
     n_refused: int = 0  # spans that OTLP does not allow
 
     def add(self, span: Span, hop: Hop | None, sketch: Sketch) -> None:

@@ -20,7 +20,7 @@ from collector.otlp.messages import check_number, raised_of, resource_of, scope_
 from collector.otlp.values import attributes, text
 from collector.store import rows
 from collector.store.rows import CHILD, DURATION, FIRST, FIRST_NS, ID, MOMENT, NO_PARENT, NOWHERE, ROOT, where
-from collector.store.spans import Linked, Sampled, Sketch
+from collector.store.spans import Failed, Linked, Sampled, Sketch
 
 MOST_BYTES = 48 * 1024**2  # of what spans are recognised by; beyond it all is forgotten
 PLAN_BYTES = 400  # about what one plan takes beside its name
@@ -75,12 +75,14 @@ class Plan:
 class Scope:
     """One library of one resource, as one source tells of it, and the plans of its spans."""
 
-    __slots__ = ("name", "plans", "resource", "source")
+    __slots__ = ("frame", "name", "plans", "resource", "source")
 
-    def __init__(self, resource: Resource, name: str, source: str) -> None:
+    def __init__(self, resource: Resource, name: str, source: str, frame: tuple[bytes, bytes]) -> None:
+        """`frame`: resource and scope as bytes, in which a span stands."""
         self.resource = resource
         self.name = name
         self.source = source
+        self.frame = frame
         self.plans: dict[tuple[object, ...], Plan] = {}
 
 
@@ -180,7 +182,7 @@ class Scanner:
             if links:
                 _add_links(found, span, links)
             if sketch.status is _ERROR:
-                _add_errors(found, span, sketch, raised)
+                _add_errors(found, span, sketch, raised, scope)
             started = (started_ns - FIRST_NS) // 1_000
             took = (ended_ns - started_ns) / 1e6 if ended_ns > started_ns else 0.0
             if parent_id is None:
@@ -201,6 +203,8 @@ class Scanner:
         hop = hop_of(read)
         sketch = self.sketches.of(read, hop, scope.source)
         found.add(read, hop, sketch)
+        if sketch.is_failure:
+            found.failed.append(_alone(span, scope))
         if plan is not None:
             plan.learn(sketch, hop)
 
@@ -242,9 +246,9 @@ class Scanner:
     def _scope(self, resource: Resource, said: bytes, scope: bytes, source: str) -> Scope:
         found = self._scopes.get((said, scope, source))
         if found is None:
-            found = Scope(resource, scope_of(slim.scope_name(scope), Tally()), source)
+            found = Scope(resource, scope_of(slim.scope_name(scope), Tally()), source, (said, scope))
             self._scopes[said, scope, source] = found
-            self._n_bytes += PLAN_BYTES + len(said) + len(scope)
+            self._n_bytes += PLAN_BYTES + 2 * len(said) + 2 * len(scope)
         return found
 
     def _forget(self) -> None:
@@ -268,7 +272,13 @@ def _add_links(found: Packed, span: Any, links: Iterable[Context]) -> None:  # n
     found.links.extend(Linked(rows.link(ids, linked, None), index, has_place=False) for linked in links)
 
 
-def _add_errors(found: Packed, span: Any, sketch: Sketch, raised: Iterable[Raised]) -> None:  # noqa: ANN401
+def _add_errors(found: Packed, span: Any, sketch: Sketch, raised: Iterable[Raised], scope: Scope) -> None:  # noqa: ANN401
     if sketch.is_failure:
+        found.failed.append(_alone(span, scope))
         message = text(span.status.message, Tally())
         found.errors.extend(error_rows((span.trace_id, span.span_id), raised, message))
+
+
+def _alone(span: Any, scope: Scope) -> Failed:  # noqa: ANN401
+    """The span as a request of its own."""
+    return Failed(span.trace_id, span.span_id, slim.around(span.SerializeToString(), *scope.frame))

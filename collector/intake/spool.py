@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
@@ -66,14 +67,17 @@ class SpoolReading:
 
     def made(self, record: Record, found: Packed, body: bytes) -> Request:
         """The request that this record is, by what was found in `body`."""
-        if self._drops.all:
-            body = self._without_dropped(found, body)
-        return Request(digest(record), found.heads, found.sketches, found.links, found.errors, found.sampled, body)
+        clean = self._cleaner(found)
+        failed = [each._replace(body=clean(each.body)) for each in found.failed]
+        packed_so_far = (found.heads, found.sketches, found.links, found.errors, found.sampled)
+        return Request(digest(record), *packed_so_far, clean(body), failed)
 
-    def _without_dropped(self, found: Packed, body: bytes) -> bytes:
+    def _cleaner(self, found: Packed) -> Callable[[bytes], bytes]:
         """What rules drop from records of a topic is not kept in spans that speak of that topic either."""
+        if not self._drops.all:
+            return bytes
         aim = self._drops.of(*{sketch.hop.topic for sketch in set(found.sketches) if sketch.hop})
-        return redacted(body, key=aim.key, headers=aim.headers) if aim.key or aim.headers else body
+        return partial(redacted, key=aim.key, headers=aim.headers) if aim.key or aim.headers else bytes
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """With its first bytes, as everything that cannot be decoded."""

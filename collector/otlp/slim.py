@@ -94,14 +94,12 @@ def singles(body: bytes, wanted: Collection[tuple[bytes, bytes]]) -> Iterator[tu
     frames: Any = _Frames.FromString(body)
     for resource_spans in frames.resource_spans:
         for scoped in resource_spans.scope_spans:
-            for raw in scoped.spans:
-                if not any(span_id in raw for span_id in span_ids):
-                    continue
+            raws = scoped.spans[:]
+            for raw in dict.fromkeys(raw for span_id in span_ids for raw in raws if span_id in raw):
                 ids: Any = _SpanIds.FromString(raw)
                 if (ids.trace_id, ids.span_id) in wanted:
-                    scope = b"".join(framed(_SCOPE, piece) for piece in scoped.scope) + framed(_SPANS, raw)
-                    said = b"".join(framed(_RESOURCE, piece) for piece in resource_spans.resource)
-                    yield (ids.trace_id, ids.span_id), framed(_RESOURCE_SPANS, said + framed(_SCOPE_SPANS, scope))
+                    frame = (b"".join(resource_spans.resource), b"".join(scoped.scope))
+                    yield (ids.trace_id, ids.span_id), around(raw, *frame)
 
 
 def resource(raw: bytes) -> Resource:
@@ -155,9 +153,11 @@ def span_of(span: bytes) -> Span:
     return found
 
 
-def around(span: bytes) -> bytes:
+def around(span: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
     """A request that holds this span alone."""
-    return framed(_RESOURCE_SPANS, framed(_SCOPE_SPANS, framed(_SPANS, span)))
+    said = framed(_RESOURCE, resource) if resource else b""
+    named = framed(_SCOPE, scope) if scope else b""
+    return framed(_RESOURCE_SPANS, said + framed(_SCOPE_SPANS, named + framed(_SPANS, span)))
 
 
 def framed(number: int, raw: bytes) -> bytes:

@@ -31,7 +31,8 @@ def write(cursor: CursorWrapper, requests: Sequence[Request], stored_at: datetim
     """Keep what these requests said; failed spans also by themselves."""
     packer = zstandard.ZstdCompressor(level=LEVEL)
     copy(cursor, _DETAIL, ((stored_at, n, ids, packer.compress(body)) for n, ids, body in _chunks(requests)))
-    copy(cursor, _KEPT, ((*ids, stored_at, packer.compress(body)) for ids, body in _failed(requests)))
+    failed = (each for request in requests for each in request.failed)
+    copy(cursor, _KEPT, ((*_ids(each[:2]), stored_at, packer.compress(each.body)) for each in failed))
 
 
 def _chunks(requests: Sequence[Request]) -> Iterator[tuple[int, bytes, bytes]]:
@@ -84,18 +85,3 @@ def _unpacked(packed: bytes | memoryview) -> bytes:
 
 def _ids(found: tuple[bytes, bytes]) -> tuple[UUID, int]:
     return UUID(bytes=found[0]), int.from_bytes(found[1], "big", signed=True)
-
-
-def _failed(requests: Sequence[Request]) -> Iterator[tuple[tuple[UUID, int], bytes]]:
-    """Failed spans, each a request of its own with its resource."""
-    for request in requests:
-        failures = {sketch for sketch in set(request.sketches) if sketch.is_failure}
-        if not failures:
-            continue
-        wanted = {
-            rows.span_of(head)
-            for head, sketch in zip(request.heads, request.sketches, strict=True)
-            if sketch in failures
-        }
-        for each, body in slim.singles(request.body, wanted):
-            yield _ids(each), body

@@ -77,12 +77,20 @@ class Sampled(NamedTuple):
     more: float
 
 
+class Failed(NamedTuple):
+    """A failed span: trace id, span id, and a request that holds it alone."""
+
+    trace_id: bytes
+    span_id: bytes
+    body: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The spans of one spool record, packed. The same digest is the same bytes, sent again by an SDK.
 
     `heads` and `sketches` go together, one of each for every span (collector.store.rows). `body`: the OTLP that they
-    were read from.
+    were read from; `failed`: what of it is kept longer.
     """
 
     digest: UUID
@@ -92,6 +100,7 @@ class Request:
     errors: Sequence[bytes]
     sampled: Sequence[Sampled] = ()
     body: bytes = b""
+    failed: Sequence[Failed] = ()
 
 
 @dataclass(frozen=True, slots=True)
