@@ -27,6 +27,7 @@ from dashboard.queries.expected import expected
 from dashboard.queries.hop_details import hop_details
 from dashboard.queries.letters_at import Address, letters_at
 from dashboard.queries.path_export import fit_to_see, otlp_of
+from dashboard.queries.sampled import sampled_services
 
 ROWS_A_PAGE = 200
 LONGEST_POSITION = 300
@@ -160,6 +161,7 @@ def _path(request: HttpRequest, lineage: Lineage, *, now: datetime, selection: s
     selected = _selected(request.GET.get("sel", "") if selection is None else selection, found)
     return {
         "path": lineage,
+        "sampled": sampled_services(lineage),
         "rows": found[first : first + ROWS_A_PAGE],
         "n_rows": len(found),
         "first_row": first + 1,

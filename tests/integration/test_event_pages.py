@@ -236,3 +236,18 @@ def test_a_viewer_neither_keeps_nor_exports() -> None:
     assert "OTLP" not in html
     assert viewer.post(f"{ORDER}keep/").status_code == 403
     assert viewer.get(f"{ORDER}otlp.json").status_code == 403
+
+
+def test_a_path_through_services_that_sample_says_that_hops_may_be_missing(operator: Client) -> None:
+    shop()
+    assert 'id="sampled"' not in page(operator, ORDER)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into edge_1h (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)"
+            " select date_bin('1 h', (select max(started_at) from span), '2000-01-01 00:00+00'), e.id,"
+            " 1, 0, 1, 1, 65, 3"
+            " from edge e join service s on s.id = e.service_id where s.name = 'billing-svc' limit 1"
+        )
+    html = page(operator, ORDER)
+    assert "Spans are sampled by" in html
+    assert "billing-svc" in html.split("Spans are sampled by")[1][:120]
