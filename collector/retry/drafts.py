@@ -45,6 +45,7 @@ class Draft:
     must_type: bool
     target: str | None
     target_error: str
+    cluster: str  # where it would go; "" where nothing would
 
 
 def freeze(
@@ -163,6 +164,7 @@ def drafted(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
         must_type=n > TYPE_ABOVE or any(not each.n_failed for each in seen.readers) or found.n_order_unknown > 0,
         target=target,
         target_error=error,
+        cluster=result.sent[0][0].cluster if result.sent else "",
     )
 
 

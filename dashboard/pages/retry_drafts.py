@@ -116,6 +116,7 @@ def _page(
 ) -> HttpResponse:
     step = step if step in dict(STEPS) else "1"
     made = drafts.draft(number, by, now=now(), looks_at_blast=step == "2")
+    within = shell.scope(request)
     facts = {
         "draft": made,
         "operation": made.operation,
@@ -130,10 +131,13 @@ def _page(
         "most_per_second": MOST_PER_SECOND,
         "seconds": made.n / made.operation.sending.rate_per_second,
         "first": _first(made),
+        "away": next((each for each in within.partial([made.cluster]) if each.state == "silent"), None),
         "asks": step == "4" and consent.needed(made.n, edited=False),
     }
     crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"Plan #{number}")]
-    return shell.page(request, "retry_plans/draft.html", facts, section="retries", crumbs=crumbs, status=status)
+    return shell.page(
+        request, "retry_plans/draft.html", facts, section="retries", crumbs=crumbs, within=within, status=status
+    )
 
 
 def _first(made: Draft) -> int:

@@ -46,6 +46,12 @@ def test_a_group_is_frozen_planned_confirmed_once_and_paused(world: RetryWorld, 
     assert chosen["Location"].endswith("?step=3")
     paced = {"do": "pace", "rate": "50", "steps": "1 → 5", "wait": "60", "stop_first": "1", "stop_percent": "5"}
     assert olga.post(plan, paced)["Location"].endswith("?step=4")
+    silence = "insert into scan select %s, now(), false, 0, 0, 5, 'No broker answers.' returning 1"
+    rows(silence, world.letters.cluster)
+    last = olga.get(f"{plan}?step=4").content.decode()
+    assert "has never answered: nothing can be sent to it now" in last
+    assert 'value="confirm"' not in last
+    rows("delete from scan returning 1")
     last = olga.get(f"{plan}?step=4").content.decode()
     confirm = {"do": "confirm", "digest": field(last, "digest"), "typed": "3", "name": "after <b>2.8.1"}
     done = olga.post(plan, confirm)
