@@ -12,7 +12,7 @@ PART ?=
 ALL ?=
 PYTEST ?=
 
-.PHONY: help demo up test check clean lock bench bench-sampling bench-live fetch browser
+.PHONY: help demo up test check clean lock bench bench-sampling bench-live bench-graph fetch browser
 .PHONY: demo-break demo-fix demo-deploy demo-stop demo-start
 
 help:
@@ -100,6 +100,10 @@ bench-sampling: $(DEV_INSTALLED)
 
 bench-live: $(DEV_INSTALLED)
 	@$(PY) -m benchmarks.live; missed=$$?; $(PY) -m benchmarks.arrival && exit $$missed
+
+bench-graph: $(DEV_INSTALLED) browser
+	$(PY) -m benchmarks.graph
+	$(PY) -m benchmarks.graph_pages
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -1,23 +1,68 @@
-"""Keeps one layout of the graph for everybody: newcomers get a place, nobody else is moved under a reader's eyes."""
+"""Keeps one layout of the graph for everybody: newcomers get a place, nobody else is moved under a reader's eyes.
+
+Groups of nodes (domains, teams, clusters) stand in the same table under ids of their own, laid out among themselves.
+"""
 
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
 from collector.changes import announce
+from collector.domain.identities import parts
 from dashboard.layout import place
+from dashboard.layout.layers import Arrow
+from dashboard.layout.rows import ROW_HEIGHT
 from dashboard.queries.graph import Graph, graph
+from dashboard.queries.grouping import GROUPINGS, arrows, boxes, owned
 from dashboard.queries.window import parse
 
 YOUNG = timedelta(minutes=2)  # until then nobody has learned where things stand: newcomers may re-order everything
 _LOCK = 0x57454952_0001  # one keeper at a time
+Places = dict[str, place.Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What is laid out among itself: the nodes of the graph, or its groups of one kind."""
+
+    names: tuple[str, ...]
+    arrows: tuple[Arrow, ...]
 
 
 def ask(wanted: str) -> None:
     """Note that a person wants the layout tidied up ("tidy"), or as it was before ("undo"): `keep` does it."""
     with connection.cursor() as cursor:
         cursor.execute("update layout set wanted = %s", [wanted])
+
+
+def pin(node: str, *, rows: int, who: str, now: datetime) -> bool:
+    """Keep a node where it stands, or so many rows further down, whatever is laid out anew. False: it has no place."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        standing = _standing()
+        spot = standing.get(node)
+        if spot is None:
+            return False
+        pins = _of_kinds(_pins(), [node])
+        pins[node] = place.Place(spot.column, spot.x, spot.y + rows * ROW_HEIGHT)
+        _add(place.pinned(_of_kinds(standing, [node]), pins))
+        cursor.execute(
+            "update layout_node set y = %s, pinned_by = %s, pinned_at = %s where node = %s",
+            [pins[node].y, who, now, node],
+        )
+        announce("layout", _current()[0])
+        return True
+
+
+def unpin(node: str) -> bool:
+    """Let a node be moved again. False: it was not pinned."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("update layout_node set pinned_by = null, pinned_at = null where node = %s", [node])
+        announce("layout", _current()[0])
+        return bool(cursor.rowcount)
 
 
 def keep(*, now: datetime) -> int:
@@ -50,22 +95,57 @@ def tidy(*, now: datetime) -> int:
 
 
 def _newest_graph(now: datetime) -> Graph:
-    return graph(parse("now-1h", "now", now=now), now=now)
+    return owned(graph(parse("now-1h", "now", now=now), now=now))
+
+
+def _drawings(drawn: Graph) -> list[Drawing]:
+    """The nodes, and for each way to group them the groups, where there is more than one."""
+    found = [Drawing(tuple(node.id for node in drawn.nodes), tuple(_arrows(drawn)))]
+    for by in GROUPINGS:
+        groups = boxes(drawn, by)
+        if len(groups) > 1:
+            of = {member: box.id for box in groups for member in box.members}
+            found.append(Drawing(tuple(box.id for box in groups), tuple(arrows(drawn.edges, of))))
+    return found
 
 
 def _house(drawn: Graph, *, now: datetime) -> int:
-    homeless = [node.id for node in drawn.nodes if node.x is None]
     version, built_at = _current()
     young = built_at is None or now - built_at < YOUNG
     rewired = young and bool(drawn.nodes) and not _is_measured(drawn)
+    standing = _standing()
+    drawings = _drawings(drawn)
+    homeless = [name for drawing in drawings for name in drawing.names if name not in standing]
     if not homeless and not rewired:
         return 0
     if young:
-        places, n_crossings = place.whole([node.id for node in drawn.nodes], _arrows(drawn))
-        _replace(places, version + 1, built_at or now, n_crossings)
+        _replace(_anew(drawings), version + 1, built_at or now)
     else:
-        _add(place.grown(_standing(), homeless, _arrows(drawn)))
-    return len(homeless)
+        for drawing in drawings:
+            own = _of_kinds(standing, drawing.names)
+            _add(place.grown(own, [name for name in drawing.names if name not in standing], drawing.arrows))
+    return len([name for name in homeless if parts(name)]) or len(homeless)
+
+
+def _anew(drawings: Iterable[Drawing]) -> Places:
+    """Everything laid out from nothing, around what people pinned."""
+    places: Places = {}
+    pins = _pins()
+    for drawing in drawings:
+        own = {name: spot for name, spot in pins.items() if name in drawing.names}
+        places |= place.pinned(place.whole(drawing.names, drawing.arrows), own)
+    return places
+
+
+def _of_kinds(standing: Mapping[str, place.Place], names: Iterable[str]) -> Places:
+    """Who stands on the same drawing as these."""
+    kinds = {_kind(name) for name in names}
+    return {name: spot for name, spot in standing.items() if _kind(name) in kinds}
+
+
+def _kind(name: str) -> str:
+    """Of nodes "", of groups how they group."""
+    return "" if parts(name) else name.partition(":")[0]
 
 
 def _obey(drawn: Graph, *, now: datetime) -> int:
@@ -81,11 +161,10 @@ def _obey(drawn: Graph, *, now: datetime) -> int:
 def _tidy(drawn: Graph, *, now: datetime) -> int:
     before = {node: [spot.column, spot.x, spot.y] for node, spot in _standing().items()}
     version, built_at = _current()
-    places, n_crossings = place.whole([node.id for node in drawn.nodes], _arrows(drawn))
-    _replace(places, version + 1, built_at or now, n_crossings)
+    _replace(_anew(_drawings(drawn)), version + 1, built_at or now)
     with connection.cursor() as cursor:
         cursor.execute("update layout set before = %s, tidied_at = %s", [json.dumps(before), now])
-    return len(places)
+    return len(drawn.nodes)
 
 
 def _undo() -> int:
@@ -98,7 +177,7 @@ def _undo() -> int:
         cursor.execute("update layout set before = null, version = version + 1, n_arrows = -1")
     before = {node: place.Place(*spot) for node, spot in json.loads(row[0]).items()}
     _add(before)
-    return len(before)
+    return len([node for node in before if parts(node)])
 
 
 def _is_measured(drawn: Graph) -> bool:
@@ -110,22 +189,22 @@ def _is_measured(drawn: Graph) -> bool:
 
 def _measure(drawn: Graph) -> bool:
     """Count what crosses now and what would at least, when edges came or went. True when it had to."""
-    arrows = _arrows(drawn)
+    found = _arrows(drawn)
     standing = _standing()
     places = {node.id: standing[node.id] for node in drawn.nodes if node.id in standing}
     if _is_measured(drawn):
         return False
     with connection.cursor() as cursor:
-        n_crossings = place.crossings(places, arrows)
-        fewest = place.crossings(place.whole(list(places), arrows)[0], arrows)
+        n_crossings = place.crossings(places, found)
+        fewest = place.crossings(place.whole(list(places), found), found)
         cursor.execute(
             "update layout set n_arrows = %s, n_crossings = %s, n_fewest = %s",
-            [len(arrows), n_crossings, min(fewest, n_crossings)],
+            [len(found), n_crossings, min(fewest, n_crossings)],
         )
         return bool(cursor.rowcount)
 
 
-def _arrows(drawn: Graph) -> list[tuple[str, str]]:
+def _arrows(drawn: Graph) -> list[Arrow]:
     return [(edge.source, edge.target) for edge in drawn.edges]
 
 
@@ -135,22 +214,30 @@ def _current() -> tuple[int, datetime | None]:
         return cursor.fetchone() or (0, None)
 
 
-def _standing() -> dict[str, place.Place]:
+def _standing() -> Places:
+    return _read("select node, layer, x, y from layout_node")
+
+
+def _pins() -> Places:
+    return _read("select node, layer, x, y from layout_node where pinned_by is not null")
+
+
+def _read(statement: str) -> Places:
     with connection.cursor() as cursor:
-        cursor.execute("select node, layer, x, y from layout_node")
+        cursor.execute(statement)
         return {node: place.Place(layer, x, y) for node, layer, x, y in cursor.fetchall()}
 
 
-def _replace(places: dict[str, place.Place], version: int, built_at: datetime, n_crossings: int) -> None:
+def _replace(places: Places, version: int, built_at: datetime) -> None:
     """A new version; what people pinned stays."""
     with connection.cursor() as cursor:
         cursor.execute("delete from layout_node where pinned_by is null")
         cursor.execute("delete from layout")
-        cursor.execute("insert into layout values (%s, %s, %s)", [version, built_at, n_crossings])
+        cursor.execute("insert into layout values (%s, %s, 0)", [version, built_at])
     _add(places)
 
 
-def _add(places: dict[str, place.Place]) -> None:
+def _add(places: Mapping[str, place.Place]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into layout_node (node, layer, x, y) values (%s, %s, %s, %s)"

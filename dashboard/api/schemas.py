@@ -42,6 +42,8 @@ class GraphNode(Schema):
     x: float | None
     y: float | None
     estimated: bool
+    domain: str
+    team: str
 
 
 class GraphEdge(Schema):
@@ -66,6 +68,9 @@ class GraphEdge(Schema):
     sentence: str
     sampled_share: float | None
     estimated: bool
+    wait_p50_seconds: float | None
+    processing_p50_seconds: float | None
+    contradictions: list[str]
 
 
 class GraphAnswer(Schema):

@@ -1,10 +1,15 @@
 """Which column a node stands in: cycles are cut, then everybody stands right of whom it depends on."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from math import ceil, sqrt
 
 Node = str
 Arrow = tuple[Node, Node]
+_SHORTENING_PASSES = 12
+_SEEN_AT_ONCE = 150  # more nodes are drawn by groups: then fewer crossings count for more than the shape of the whole
+_TALL, _LEAST_TALL = 1.25, 8  # times the square root of the number of nodes: rows that a column may have
 
 
 def acyclic(nodes: Sequence[Node], arrows: Iterable[Arrow]) -> list[Arrow]:
@@ -19,7 +24,7 @@ def acyclic(nodes: Sequence[Node], arrows: Iterable[Arrow]) -> list[Arrow]:
 
 
 def columns(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, int]:
-    """Column of each node, from 0: the longest way to it; a node without a source stands next to its first reader.
+    """Column of each node, from 0: the longest way to it, then pulled to where its arrows are shortest.
 
     `arrows` must hold no cycle.
     """
@@ -27,36 +32,131 @@ def columns(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, int]:
     column: dict[Node, int] = {}
     waiting = {node: len(into[node]) for node in nodes}
     ready = sorted(node for node in nodes if not waiting[node])
+    row = []
     while ready:
         node = ready.pop()
+        row.append(node)
         column[node] = max((column[before] + 1 for before in into[node]), default=0)
         for after in out[node]:
             waiting[after] -= 1
             if not waiting[after]:
                 ready.append(after)
+    _shorten(row, column, into, out)
+    if len(row) <= _SEEN_AT_ONCE:
+        _level(row, column, out)
+    first = min(column.values(), default=0)
+    return {node: number - first for node, number in column.items()}
+
+
+def _level(row: Sequence[Node], column: dict[Node, int], out: Mapping[Node, set[Node]]) -> None:
+    """Move nodes that may stand further right out of columns that are too tall to be seen at once."""
+    most = max(_LEAST_TALL, ceil(_TALL * sqrt(len(row))))
+    standing: dict[int, list[Node]] = defaultdict(list)
+    for node in row:
+        standing[column[node]].append(node)
+    number = min(standing, default=0)
+    while number <= max(standing, default=-1):
+        nodes = standing[number]
+        free = [node for node in nodes if all(column[after] > number + 1 for after in out[node])]
+        free.sort(key=lambda node: (len(out[node]), node))
+        for node in free[: max(0, len(nodes) - most)]:
+            nodes.remove(node)
+            column[node] = number + 1
+            standing[number + 1].append(node)
+        number += 1
+
+
+def components(nodes: Sequence[Node], arrows: Iterable[Arrow]) -> list[list[Node]]:
+    """Nodes that hang together, the largest part first; each part in the order of `nodes`."""
+    chief = {node: node for node in nodes}
+
+    def leader(node: Node) -> Node:
+        while chief[node] != node:
+            chief[node] = chief[chief[node]]
+            node = chief[node]
+        return node
+
+    for source, target in arrows:
+        first, second = sorted((leader(source), leader(target)))
+        chief[second] = first
+    parts: dict[Node, list[Node]] = defaultdict(list)
     for node in nodes:
-        if not into[node] and out[node]:
-            column[node] = min(column[after] for after in out[node]) - 1
-    return column
+        parts[leader(node)].append(node)
+    return sorted(parts.values(), key=lambda part: (-len(part), min(part)))
+
+
+def _shorten(
+    row: Sequence[Node], column: dict[Node, int], into: Mapping[Node, set[Node]], out: Mapping[Node, set[Node]]
+) -> None:
+    """Move each node within its freedom towards the side where it has more arrows."""
+    for number in range(_SHORTENING_PASSES):
+        moved = False
+        for node in row if number % 2 else reversed(row):
+            surplus = len(out[node]) - len(into[node])
+            if surplus > 0:
+                wanted = min(column[after] for after in out[node]) - 1
+            elif surplus < 0:
+                wanted = max(column[before] for before in into[node]) + 1
+            else:
+                continue
+            moved = moved or wanted != column[node]
+            column[node] = wanted
+        if not moved:
+            return
 
 
 def _row(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> list[Node]:
-    into, out = _neighbours(arrows)
-    left, front, back = set(nodes), list[Node](), list[Node]()
-    while left:
-        sinks = sorted(node for node in left if not out[node] & left)
-        sources = sorted(node for node in left if not into[node] & left and out[node] & left)
-        if sinks:
-            back[:0] = sinks
-            left.difference_update(sinks)
-        elif sources:
-            front.extend(sources)
-            left.difference_update(sources)
+    """Sinks at the end, sources in front, and so on with what is left."""
+    left = _Left(nodes, arrows)
+    front, back = list[Node](), list[Node]()
+    while left.nodes:
+        node = left.next_end()
+        if node is not None:
+            (front if left.n_out[node] else back).append(node)
         else:
-            best = min(left, key=lambda node: (len(into[node] & left) - len(out[node] & left), node))
-            front.append(best)
-            left.discard(best)
-    return front + back
+            node = left.next_best()
+            front.append(node)
+        left.take(node)
+    return front + back[::-1]
+
+
+class _Left:
+    """The nodes that are not in the row yet, with the arrows among them."""
+
+    def __init__(self, nodes: Sequence[Node], arrows: Sequence[Arrow]) -> None:
+        self._into, self._out = _neighbours(arrows)
+        self.nodes = set(nodes)
+        self.n_in = {node: len(self._into[node]) for node in nodes}
+        self.n_out = {node: len(self._out[node]) for node in nodes}
+        self._ends = [(self.n_out[node] > 0, node) for node in nodes if not self.n_out[node] or not self.n_in[node]]
+        self._surplus = [(self.n_in[node] - self.n_out[node], node) for node in nodes]
+        heapify(self._ends)
+        heapify(self._surplus)
+
+    def next_end(self) -> Node | None:
+        """A node without arrows out of it, else one without arrows into it."""
+        while self._ends:
+            _, node = heappop(self._ends)
+            if node in self.nodes:
+                return node
+        return None
+
+    def next_best(self) -> Node:
+        """The node with the largest surplus of arrows out of it."""
+        while True:
+            weight, node = heappop(self._surplus)
+            if node in self.nodes and weight == self.n_in[node] - self.n_out[node]:
+                return node
+
+    def take(self, node: Node) -> None:
+        """It is in the row, and its arrows are gone."""
+        self.nodes.discard(node)
+        for neighbours, counts in ((self._out[node], self.n_in), (self._into[node], self.n_out)):
+            for other in neighbours & self.nodes:
+                counts[other] -= 1
+                heappush(self._surplus, (self.n_in[other] - self.n_out[other], other))
+                if not counts[other]:
+                    heappush(self._ends, (self.n_out[other] > 0, other))
 
 
 def _neighbours(arrows: Iterable[Arrow]) -> tuple[dict[Node, set[Node]], dict[Node, set[Node]]]:

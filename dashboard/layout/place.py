@@ -1,16 +1,19 @@
 """Where nodes stand on the graph: a whole layout, or newcomers put where they move the others least."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.layout import layers, order
 from dashboard.layout.layers import Arrow, Node
+from dashboard.layout.rows import ROW_HEIGHT, heights, spread
 
 COLUMN_WIDTH = 250.0
-ROW_HEIGHT = 72.0
-PASSES = 16
-_NEWCOMER_WEIGHT = 0.05
+_PIN_WEIGHT = 1e6
+_LOOKED_ASIDE = 4 * ROW_HEIGHT  # how far from its neighbours a newcomer stands rather than move somebody
+_MOST_PUSHED = 0.05  # of all, who make room for one
+_SHELF_COLUMNS = 6  # small parts stand side by side at least this far
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +25,12 @@ class Place:
     y: float
 
 
-def whole(nodes: Sequence[Node], arrows: Iterable[Arrow]) -> tuple[dict[Node, Place], int]:
-    """A layout from nothing: places, and the number of crossings. Deterministic."""
+def whole(nodes: Sequence[Node], arrows: Iterable[Arrow]) -> dict[Node, Place]:
+    """A layout from nothing. Parts that hang together stand apart, the largest first. Deterministic."""
     known = set(nodes)
-    forward = layers.acyclic(nodes, [arrow for arrow in arrows if known.issuperset(arrow)])
-    column = layers.columns(nodes, forward)
-    columns, short = order.with_waypoints(column, forward)
-    columns = order.ordered(columns, short)
-    rows = _heights(columns, short)
-    places = {node: Place(column[node], column[node] * COLUMN_WIDTH, round(rows[node], 1)) for node in nodes}
-    return places, order.crossings(columns, short)
+    kept = [arrow for arrow in arrows if known.issuperset(arrow)]
+    parts = [_part(part, kept) for part in layers.components(nodes, kept)]
+    return _shelved(parts)
 
 
 def crossings(places: Mapping[Node, Place], arrows: Iterable[Arrow]) -> int:
@@ -54,72 +53,123 @@ def crossings(places: Mapping[Node, Place], arrows: Iterable[Arrow]) -> int:
 def grown(places: Mapping[Node, Place], newcomers: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, Place]:
     """The layout with `newcomers` in it. Old nodes keep their column, and their row unless a newcomer needs room."""
     result = dict(places)
-    for node in _outward(places, newcomers, arrows):
-        before = [result[a] for a, b in arrows if b == node and a in result]
-        after = [result[b] for a, b in arrows if a == node and b in result]
-        near = before + after
+    into, out = defaultdict(list), defaultdict(list)
+    for source, target in arrows:
+        out[source].append(target)
+        into[target].append(source)
+    for node in _outward(result, newcomers, into, out):
+        before = [result[other] for other in into[node] if other in result]
+        after = [result[other] for other in out[node] if other in result]
         if before:
             column = max(place.column for place in before) + 1
         else:
             column = min((place.column for place in after), default=1) - 1
         lowest = max((place.y for place in result.values()), default=-ROW_HEIGHT)
-        y = sum(place.y for place in near) / len(near) if near else lowest + ROW_HEIGHT
-        result[node] = Place(column, column * COLUMN_WIDTH, y)
-        _make_room(result, node)
+        near = [place.y for place in before + after]
+        _stand(result, node, column, sum(near) / len(near) if near else lowest + ROW_HEIGHT)
     return result
 
 
-def spread(wanted: Sequence[float], weights: Sequence[float], gap: float) -> list[float]:
-    """Rows nearest to `wanted` (weighted squares) that keep `gap` between neighbours: isotonic regression."""
-    blocks: list[tuple[float, float, int]] = []
-    for index, (value, weight) in enumerate(zip(wanted, weights, strict=True)):
-        blocks.append((value - index * gap, weight, 1))
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (a, wa, na), (b, wb, nb) = blocks[-2], blocks[-1]
-            blocks[-2:] = [((a * wa + b * wb) / (wa + wb), wa + wb, na + nb)]
-    flat = [value for value, _, n in blocks for _ in range(n)]
-    return [value + index * gap for index, value in enumerate(flat)]
+def pinned(places: Mapping[Node, Place], pins: Mapping[Node, Place]) -> dict[Node, Place]:
+    """The layout with some nodes where somebody put them; the others in their columns make room, in their order."""
+    result = {**places, **pins}
+    for column in {place.column for place in pins.values()}:
+        nodes = sorted(
+            (node for node in result if result[node].column == column), key=lambda node: (result[node].y, node)
+        )
+        weights = [_PIN_WEIGHT if node in pins else 1.0 for node in nodes]
+        rows = spread([result[node].y for node in nodes], weights, [ROW_HEIGHT] * (len(nodes) - 1))
+        for node, y in zip(nodes, rows, strict=True):
+            result[node] = Place(column, column * COLUMN_WIDTH, round(y, 1))
+    return {**result, **pins}
 
 
-def _heights(columns: order.Columns, arrows: Sequence[Arrow]) -> dict[Node, float]:
-    near: dict[Node, list[Node]] = defaultdict(list)
-    for source, target in arrows:
-        near[source].append(target)
-        near[target].append(source)
-    tallest = max((len(column) for column in columns), default=0)
-    rows = {
-        node: (index + (tallest - len(column)) / 2) * ROW_HEIGHT
-        for column in columns
-        for index, node in enumerate(column)
-    }
-    for number in range(PASSES):
-        for column in columns if number % 2 == 0 else reversed(columns):
-            wanted = [_mean([rows[other] for other in near[node]], rows[node]) for node in column]
-            weights = [float(1 + len(near[node])) for node in column]
-            rows.update(zip(column, spread(wanted, weights, ROW_HEIGHT), strict=True))
-    top = min(rows.values(), default=0.0)
-    return {node: row - top for node, row in rows.items()}
+def _part(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, Place]:
+    """One part that hangs together, from column 0 and y 0 on."""
+    known = set(nodes)
+    forward = layers.acyclic(nodes, [arrow for arrow in arrows if arrow[0] in known])
+    column = layers.columns(nodes, forward)
+    columns, short = order.with_waypoints(column, forward)
+    columns = order.ordered(columns, short)
+    rows = heights(columns, short)
+    top = min(rows[node] for node in nodes)
+    return {node: Place(column[node], column[node] * COLUMN_WIDTH, round(rows[node] - top, 1)) for node in nodes}
 
 
-def _mean(values: Sequence[float], default: float) -> float:
-    return sum(values) / len(values) if values else default
+def _shelved(parts: Sequence[Mapping[Node, Place]]) -> dict[Node, Place]:
+    """Parts beside and below each other, no wider than the largest."""
+    result: dict[Node, Place] = {}
+    widest = max((_width(part) for part in parts), default=0)
+    limit, x, y, depth = max(widest, _SHELF_COLUMNS), 0, 0.0, 0.0
+    for part in parts:
+        width, height = _width(part), max(place.y for place in part.values()) + ROW_HEIGHT
+        if x and x + width > limit:
+            x, y, depth = 0, y + depth, 0.0
+        for node, place in part.items():
+            column = x + place.column
+            result[node] = Place(column, column * COLUMN_WIDTH, round(y + place.y, 1))
+        x, depth = x + width, max(depth, height)
+    return result
 
 
-def _outward(places: Mapping[Node, Place], newcomers: Sequence[Node], arrows: Sequence[Arrow]) -> list[Node]:
+def _width(part: Mapping[Node, Place]) -> int:
+    return 1 + max(place.column for place in part.values())
+
+
+def _outward(
+    places: Mapping[Node, Place],
+    newcomers: Sequence[Node],
+    into: Mapping[Node, Sequence[Node]],
+    out: Mapping[Node, Sequence[Node]],
+) -> list[Node]:
     """Newcomers in an order in which each, where possible, already has a neighbour that stands."""
     left, standing, row = sorted(set(newcomers) - set(places)), set(places), list[Node]()
     while left:
-        touching = [node for node in left if any(node in pair and standing.intersection(pair) for pair in arrows)]
-        node = touching[0] if touching else left[0]
+        touching = (node for node in left if not standing.isdisjoint([*into.get(node, ()), *out.get(node, ())]))
+        node = next(touching, left[0])
         row.append(node)
         standing.add(node)
         left.remove(node)
     return row
 
 
-def _make_room(places: dict[Node, Place], newcomer: Node) -> None:
-    column = places[newcomer].column
-    nodes = sorted((node for node in places if places[node].column == column), key=lambda node: (places[node].y, node))
-    weights = [_NEWCOMER_WEIGHT if node == newcomer else 1.0 for node in nodes]
-    for node, y in zip(nodes, spread([places[node].y for node in nodes], weights, ROW_HEIGHT), strict=True):
-        places[node] = Place(column, column * COLUMN_WIDTH, round(y, 1))
+def _stand(places: dict[Node, Place], newcomer: Node, column: int, wanted: float) -> None:
+    """The nearest free row; or, where that is far, between its neighbours if few must make room, in their order."""
+    x = column * COLUMN_WIDTH
+    rows = sorted((place.y, node) for node, place in places.items() if place.column == column)
+    free = _free([y for y, _ in rows], wanted)
+    if abs(free - wanted) > _LOOKED_ASIDE:
+        pushed, at = min((_pushed(rows, wanted, 1), _pushed(rows, wanted, -1)), key=lambda each: len(each[0]))
+        if len(pushed) <= max(1.0, _MOST_PUSHED * len(places)):
+            places.update({node: Place(column, x, round(y, 1)) for node, y in pushed.items()})
+            free = at
+    places[newcomer] = Place(column, x, round(free, 1))
+
+
+def _pushed(rows: Sequence[tuple[float, Node]], wanted: float, way: int) -> tuple[dict[Node, float], float]:
+    """Who moves down (1) or up (-1) for somebody at `wanted`, clear of those on the other side; and where he stands."""
+    ahead = sorted(((y, node) for y, node in rows if (y - wanted) * way > 0), reverse=way < 0)
+    behind = [y for y, _ in rows if (y - wanted) * way <= 0]
+    nearest = (max(behind) if way > 0 else min(behind)) + way * ROW_HEIGHT if behind else wanted
+    at = edge = max(wanted, nearest) if way > 0 else min(wanted, nearest)
+    moved: dict[Node, float] = {}
+    for y, node in ahead:
+        edge += way * ROW_HEIGHT
+        if (y - edge) * way >= -0.05:
+            break
+        moved[node] = edge
+    return moved, at
+
+
+def _free(rows: Sequence[float], wanted: float) -> float:
+    """The y nearest to `wanted` that is a row's height from all of `rows`, which are in order."""
+    edges = [float("-inf"), *rows, float("inf")]
+    best = float("inf")
+    for upper, lower in itertools.pairwise(edges):
+        low, high = upper + ROW_HEIGHT, lower - ROW_HEIGHT
+        if low > high + 0.1:
+            continue
+        at = min(max(wanted, low), high)
+        if abs(at - wanted) < abs(best - wanted):
+            best = at
+    return best

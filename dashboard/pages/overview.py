@@ -11,25 +11,46 @@ from django.urls import path, reverse
 
 from collector.clock import now
 from collector.domain.identities import tail
-from dashboard import shell
+from dashboard import selection, shell
 from dashboard.access import Action, can, needs
 from dashboard.attention import as_plain, attention
 from dashboard.queries import wire
+from dashboard.queries.asked import LABELS, Asked, asked, switches, toggled
 from dashboard.queries.clusters import Scope
-from dashboard.queries.filters import BadFilter, Filter, parse
-from dashboard.queries.graph import Edge, Graph, Node, facts
+from dashboard.queries.filters import vocabulary
+from dashboard.queries.graph import Edge, Facts, Graph, Node, facts
 from dashboard.queries.graph import drawn as graph
-from dashboard.queries.narrowing import FLOWS, HOPS, USUAL_FLOW, USUAL_HOPS, Focus, Narrowed, narrowed
-from dashboard.queries.tidiness import tidiness
+from dashboard.queries.grouping import BYS, GROUPINGS, boxes, owned
+from dashboard.queries.narrowing import FLOWS, HOPS, Focus, Narrowed, narrowed
+from dashboard.queries.owners import owners_of
+from dashboard.queries.tidiness import pinned_by, tidiness
+from dashboard.queries.view import MOST_DRAWN, View, view
+from dashboard.queries.ways import way
 from dashboard.templatetags.sorting import badness, ordered
 
-LABELS = (("rate", "Rate"), ("wait-p95", "Wait p95"), ("lag", "Lag"), ("failed", "Failed"), ("none", "None"))
 PRESETS = (
-    ("lag>30s", "slow"),
-    ("health:failing", "failing"),
-    ("-known:traced", "not traced"),
-    ("has:dead-letters", "with dead letters"),
+    ("lag>30s", "Slow"),
+    ("health:failing", "Failing"),
+    ("is:idle", "Idle"),
+    ("-known:traced", "Not traced"),
+    ("has:dead-letters", "Dead letters"),
 )
+SWITCHES = {
+    "idle": "Idle",
+    "internal": "Internal topics",
+    "dead-letters": "Dead-letter topics",
+    "retry": "Retry topics",
+    "traffic": "Animate traffic of the selection",
+}
+WHY_NOT = {
+    "wait-p50": "needs traced consumers",
+    "wait-p95": "needs traced consumers",
+    "lag": "needs a cluster that tells offsets",
+    "failed": "needs traced services",
+    "team": "no team is known",
+    "cluster": "there is one",
+}
+ROWS, MOST_ROWS = 100, 1_000
 DEFAULT_SORT = "from"
 
 
@@ -71,51 +92,44 @@ class Panel:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How the person narrowed the graph, from the address; a filter that is wrong narrows nothing and says why."""
-
-    find: str
-    hide: str
-    focus: Focus | None
-    filters: tuple[Filter, Filter]
-    problems: tuple[str, ...]
-
-
 @needs(Action.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """The graph with its table twin; parts: `graph` (JSON), `panel`."""
     span, within = shell.window(request), shell.scope(request)
+    wanted = asked(request.GET)
     known = facts(span, now=now(), clusters=within.chosen)
-    drawn = graph(known, idle=False)
-    asked = _asked(request)
-    narrow = narrowed(drawn, find=asked.filters[0], hide=asked.filters[1], focus=asked.focus)
-    selected, sort = request.GET.get("sel", ""), request.GET.get("sort", "")
-    shown = {**_facts(drawn, narrow, within, selected=selected, sort=sort), **_toolbar(request, asked, drawn)}
+    drawn = owned(graph(known, idle=wanted.shown.idle, internal=wanted.shown.internal))
+    find, hide = wanted.filters
+    narrow = narrowed(drawn, find=find, hide=hide, focus=wanted.focus, shown=wanted.shown)
     if shell.wants_part(request, "panel"):
-        about = {"range": shell.time_range(request, span), "clusters": within}
-        return render(request, "overview/panel.html", {**shown, **about})
+        beside = {**_panel_facts(request, wanted, drawn, known), "graph": drawn, "clusters": within}
+        return render(request, "overview/panel.html", {**beside, "range": shell.time_range(request, span)})
+    seen = view(drawn, left_out=narrow.left_out, asked=wanted.grouped, is_part=wanted.is_part)
     needed = attention(known, drawn, now=now())
     data = {
         **wire.graph(drawn),
         **wire.ages(drawn.freshness),
-        "found": narrow.found,
-        "left_out": sorted(narrow.left_out),
         "attention": {"list": as_plain(needed)},
+        "found": narrow.found,
+        "left_out": sorted(narrow.left_out | seen.cut),
+        "view": wire.view(seen),
     }
     if shell.wants_part(request, "graph"):
         return JsonResponse(data)
+    told = {
+        **_facts(request, drawn, narrow, seen, within),
+        **_toolbar(request, wanted, drawn, seen),
+        **_panel_facts(request, wanted, drawn, known),
+        "attention": needed,
+        "data": data,
+        "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
+    }
     return shell.page(
         request,
         "overview/overview.html",
-        {
-            **shown,
-            "attention": needed,
-            "data": data,
-            "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
-        },
+        told,
         section="overview",
-        crumbs=_crumbs(asked, drawn),
+        crumbs=_crumbs(wanted, drawn),
         span=span,
         fresh=drawn.freshness,
         streams=shell.stream("graph", span, within.chosen),
@@ -123,17 +137,24 @@ def overview(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _facts(drawn: Graph, narrow: Narrowed, within: Scope, *, selected: str, sort: str) -> dict[str, object]:
-    rows = ordered(_rows(drawn), sort or DEFAULT_SORT, _COLUMNS)
+def _facts(request: HttpRequest, drawn: Graph, narrow: Narrowed, seen: View, within: Scope) -> dict[str, object]:
+    rows = ordered(_rows(drawn), request.GET.get("sort") or DEFAULT_SORT, _COLUMNS)
     kept = [row for row in rows if not narrow.left_out & {row.source.id, row.target.id}]
+    lonely = [node for node in _lonely(drawn) if node.id not in narrow.left_out]
+    asked_rows = request.GET.get("rows", "")
+    n_shown = min(MOST_ROWS, int(asked_rows)) if asked_rows.isdecimal() and len(asked_rows) < 5 else ROWS
     return {
         "graph": drawn,
         "narrow": narrow,
-        "rows": kept,
+        "seen": seen,
+        "most_drawn": MOST_DRAWN,
+        "rows": kept[:n_shown],
+        "n_rows": len(kept),
+        "more_rows": min(MOST_ROWS, n_shown + ROWS) if n_shown < min(MOST_ROWS, len(kept)) else None,
         "default_sort": DEFAULT_SORT,
-        "lonely": [node for node in _lonely(drawn) if node.id not in narrow.left_out],
+        "lonely": lonely[: max(0, n_shown - len(kept))],
+        "n_lonely": len(lonely),
         "n_nodes": len(drawn.nodes) - len(narrow.left_out),
-        "panel": _panel(selected, drawn, rows),
         "state": _state(drawn, within),
         "n_topics": sum(node.kind == "topic" for node in drawn.nodes),
         "n_groups": sum(node.kind == "group" for node in drawn.nodes),
@@ -141,40 +162,58 @@ def _facts(drawn: Graph, narrow: Narrowed, within: Scope, *, selected: str, sort
     }
 
 
-def _toolbar(request: HttpRequest, asked: Asked, drawn: Graph) -> dict[str, object]:
+def _toolbar(request: HttpRequest, wanted: Asked, drawn: Graph, seen: View) -> dict[str, object]:
+    without = _without(drawn)
     return {
-        "asked": asked,
-        "focus_name": _name_of(asked.focus, drawn),
+        "asked": wanted,
+        "focus_name": _name_of(wanted.focus, drawn),
         "hops": HOPS,
         "flows": FLOWS,
         "view": request.GET.get("view", "auto"),
-        "labels": LABELS,
-        "label": request.GET.get("label", "rate"),
+        "labels": [(name, word, WHY_NOT[name] if name in without else "") for name, word in LABELS],
+        "bys": [(name, name.capitalize(), WHY_NOT[name] if name in without else "") for name in BYS],
+        "switches": [(word, SWITCHES[word], on, toggled(wanted.shown, word)) for word, on in switches(wanted.shown)],
         "presets": PRESETS,
+        "words": vocabulary(),
+        "open_boxes": [(box, [each for each in wanted.grouped.open if each != box.id]) for box in seen.open],
     }
 
 
-def _asked(request: HttpRequest) -> Asked:
-    problems, filters = [], []
-    for name in ("find", "hide"):
-        try:
-            filters.append(parse(request.GET.get(name, "")))
-        except BadFilter as error:
-            filters.append(Filter())
-            problems.append(f"{name.capitalize()}: {error}")
-    hops, flow = request.GET.get("hops", ""), request.GET.get("flow", "")
-    focus = Focus(
-        request.GET.get("focus", ""),
-        int(hops) if hops in {str(number) for number in HOPS} else USUAL_HOPS,
-        flow if flow in FLOWS else USUAL_FLOW,
-    )
-    return Asked(
-        request.GET.get("find", ""),
-        request.GET.get("hide", ""),
-        focus if focus.id else None,
-        (filters[0], filters[1]),
-        tuple(problems),
-    )
+def _without(drawn: Graph) -> set[str]:
+    """Labels and groupings that nothing on the graph has a value for."""
+    values = {
+        "wait-p50": any(edge.wait_p50_seconds is not None for edge in drawn.edges),
+        "wait-p95": any(edge.wait_p95_seconds is not None for edge in drawn.edges),
+        "lag": any(edge.lag is not None for edge in drawn.edges),
+        "failed": any(edge.errors is not None for edge in drawn.edges),
+        "team": any(node.team for node in drawn.nodes),
+        "cluster": len({node.cluster for node in drawn.nodes if node.cluster}) > 1,
+    }
+    return {name for name, known in values.items() if not known}
+
+
+def _panel_facts(request: HttpRequest, wanted: Asked, drawn: Graph, known: Facts) -> dict[str, object]:
+    """The panel of what is selected: a node, an edge, a group of nodes, or the way between two nodes."""
+    first = wanted.selected[0] if wanted.selected else ""
+    if len(wanted.selected) == 2:
+        named = {node.id: node.shown_name for node in drawn.nodes}
+        found = way(known, drawn, *wanted.selected) if named.keys() >= set(wanted.selected) else None
+        ends = (found.source, found.target) if found else wanted.selected
+        return {"pair": [named.get(each, each) for each in ends], "way": found}
+    by, _, _ = first.partition(":")
+    if by in GROUPINGS:
+        box = next((box for box in boxes(drawn, by) if box.id == first), None)
+        return {"inside": selection.inside(box, drawn) if box else None}
+    panel = _panel(first, drawn, _rows(drawn))
+    if panel is None or panel.node is None:
+        return {"panel": panel}
+    return {
+        "panel": panel,
+        "owners": owners_of(panel.node.id),
+        "beside": selection.beside(panel.node, known, now=now()),
+        "may_arrange": can(request.user, Action.ARRANGE),
+        "pinned_by": pinned_by(panel.node.id),
+    }
 
 
 def _name_of(focus: Focus | None, drawn: Graph) -> str | None:

@@ -136,7 +136,6 @@ _NAMED = """
       bit_or(b.evidence | case when e.group_id is null and h.group_id is not null then h.evidence else 0 end),
       sum(b.more)::float8, sum(b.n_rate_more)::float8
     from ({counts}) b join edge e on e.id = b.edge_id join service s on s.id = e.service_id
-    join topic t on t.id = e.topic_id and t.role <> 3
     left join group_hint h on e.kind = 2 and h.service_id = e.service_id and h.topic_id = e.topic_id
     group by 1, 2, 3, 4, 5, 6 having sum(b.n) > 0
 """

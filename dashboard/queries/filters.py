@@ -67,11 +67,23 @@ class Filter:
         return not self.rows or any(all(_holds(term, subject) for term in row) for row in self.rows)
 
 
+def terms(text: str) -> list[str]:
+    """The terms of a filter as they were written, `or` among them."""
+    return _TERM.findall(text[:MOST_CHARACTERS])
+
+
+def vocabulary() -> tuple[str, ...]:
+    """What a term may begin with, and every value that is known: for whoever completes what a person types."""
+    named = [f"{name}:" for name in _NAMES]
+    valued = [f"{name}:{value}" for name, values in _VALUES.items() for value in values]
+    return (*named, *valued, *(f"{field}>" for field in _UNITS))
+
+
 def parse(text: str) -> Filter:
     """The filter that `text` says. Raises BadFilter with the sentence that names the term and what to try."""
     rows: list[tuple[str, ...]] = []
     row: list[str] = []
-    for term in _TERM.findall(text[:MOST_CHARACTERS].lower()):
+    for term in terms(text.lower()):
         if term == "or":
             rows.append(tuple(row))
             row = []

@@ -5,105 +5,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from collector.domain.identities import parts
 from dashboard.queries import edges as traced
 from dashboard.queries import long_ago, offsets
 from dashboard.queries.catalogue import Catalogue, catalogue
 from dashboard.queries.conditions import Health, of_edge, worst
+from dashboard.queries.contradictions import of_offsets, of_traced
 from dashboard.queries.freshness import Freshness, freshness
+from dashboard.queries.graph_rows import Edge, Graph, Node
 from dashboard.queries.latencies import EdgeKey, Latency, latencies, told_from
-from dashboard.queries.letter_filter import of_topic
 from dashboard.queries.window import RATE_SECONDS, Window
 
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A service, a topic, or a group that no service explains. Rates are per second; None is unknown."""
-
-    id: str
-    kind: str  # service | topic | group
-    name: str
-    cluster: str
-    role: str  # business | dead_letter | retry; services and groups: business
-    health: str  # ok | degraded | failing | idle | unknown
-    sentence: str
-    rate_in: float | None
-    rate_out: float | None
-    n_dead_letters: int
-    lag: int | None
-    lag_seconds: float | None
-    guessed: bool
-    shown_name: str = ""  # with the cluster where another one has the same name
-    x: float | None = None
-    y: float | None = None
-    estimated: bool = False  # a rate of it is told from sampled spans
-
-    @property
-    def rate(self) -> float | None:
-        """The one number on the node: what comes in, else what goes out."""
-        return self.rate_in if self.rate_in is not None else self.rate_out
-
-    @property
-    def letter_filter(self) -> str:
-        """What the list of dead letters is asked for to show those of this topic."""
-        return of_topic(self.cluster, self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A service writes to a topic, or a topic is read. Counts are over the window, `rate` over its last minute.
-
-    `sampled_share`: of whose messages spans were kept, None where all were as far as is known. Counts are of what was
-    kept; a rate is the broker's where it tells it of this reader alone, else `estimated` from the share.
-    """
-
-    id: str
-    source: str
-    target: str
-    kind: str  # produce | consume
-    group: str | None
-    group_name: str | None
-    evidence: tuple[str, ...]
-    messages: int | None
-    messages_from: str  # spans | offsets
-    errors: int | None
-    rate: float | None
-    lag: int | None
-    lag_seconds: float | None
-    wait_p95_seconds: float | None
-    processing_p95_seconds: float | None
-    health: str
-    sentence: str
-    sampled_share: float | None = None
-    estimated: bool = False
-
-    @property
-    def estimate(self) -> int | None:
-        """About how many messages there were, with those whose spans were dropped."""
-        if self.messages is None or self.sampled_share is None:
-            return self.messages
-        return round(self.messages / self.sampled_share)
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """What flowed in the window. `n_idle` topics and groups had no traffic and are left out unless asked for.
-
-    `latencies_from`: waits and processing times are of whole minutes or hours, so since a little earlier.
-    """
-
-    as_of: datetime | None
-    window: Window
-    rate_seconds: int
-    latencies_from: datetime
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    n_idle: int
-    freshness: Freshness
-
-    @property
-    def sampled_share(self) -> float | None:
-        """The smallest share of spans that is kept of any edge; None where nothing says that any are dropped."""
-        return min((edge.sampled_share for edge in self.edges if edge.sampled_share is not None), default=None)
+__all__ = ["Edge", "Facts", "Graph", "Node", "drawn", "edge_id", "facts", "graph"]
+OWN = "weir."  # Weir never draws itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +74,18 @@ def graph(window: Window, *, now: datetime, idle: bool = False, clusters: Collec
     return drawn(facts(window, now=now, clusters=clusters), idle=idle)
 
 
-def drawn(known: Facts, *, idle: bool) -> Graph:
-    """The graph that `known` makes."""
+def drawn(known: Facts, *, idle: bool, internal: bool = False) -> Graph:
+    """The graph that `known` makes; with `internal`, the brokers' own topics are in it, too."""
+    known = _shown(known, internal=internal)
     found = [_traced(edge, known) for edge in known.spans if edge.topic_id in known.names.topics]
     explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
     found += [
         _from_offsets(progress, known)
         for pair, progress in known.groups.items()
-        if pair not in explained and pair[1] in known.names.groups and _has_life(progress, known.names)
+        if pair not in explained
+        and pair[0] in known.names.topics
+        and pair[1] in known.names.groups
+        and _has_life(progress, known.names)
     ]
     busy = {end for edge in found for end in (edge.source, edge.target)}
     nodes = _nodes(found, known, busy)
@@ -181,7 +99,18 @@ def drawn(known: Facts, *, idle: bool) -> Graph:
         tuple(sorted(found, key=lambda edge: edge.id)),
         len(nodes) - len(kept),
         known.fresh,
+        {name: spot for name, spot in known.names.places.items() if parts(name) is None},
     )
+
+
+def _shown(known: Facts, *, internal: bool) -> Facts:
+    """The same without Weir's own topics, and without those that are the brokers' or a framework's own."""
+    topics = {
+        number: topic
+        for number, topic in known.names.topics.items()
+        if topic.role != "internal" or (internal and not topic.name.startswith(OWN))
+    }
+    return replace(known, names=replace(known.names, topics=topics))
 
 
 def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
@@ -195,7 +124,7 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
     progress = known.groups.get((edge.topic_id, edge.group_id)) if edge.group_id else None
     rate, is_estimate = _rate(edge, progress, known)
     return Edge(
-        id=f"{service}>{topic}" if produce else f"{topic}>{service}" + (f"@{group.id}" if group else ""),
+        id=edge_id(edge, names),
         source=service if produce else topic,
         target=topic if produce else service,
         kind="produce" if produce else "consume",
@@ -214,7 +143,23 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
         sentence=health.sentence,
         sampled_share=edge.sampled_share,
         estimated=is_estimate,
+        wait_p50_seconds=latency.wait_p50 if latency else None,
+        processing_p50_seconds=latency.processing_p50 if latency else None,
+        contradictions=of_traced(
+            group.name if group else None,
+            committed=behind is not None,
+            scanned=known.scanned_at(edge.topic_id) is not None and known.window.live,
+        ),
     )
+
+
+def edge_id(edge: traced.TracedEdge, names: Catalogue) -> str:
+    """The id on the graph of an edge that spans tell of; its topic must be among the names."""
+    service, topic = names.service_id(edge.namespace, edge.service), names.topics[edge.topic_id].id
+    group = names.groups.get(edge.group_id) if edge.group_id else None
+    if edge.kind == traced.PRODUCE:
+        return f"{service}>{topic}"
+    return f"{topic}>{service}" + (f"@{group.id}" if group else "")
 
 
 def _rate(edge: traced.TracedEdge, progress: offsets.GroupProgress | None, known: Facts) -> tuple[float | None, bool]:
@@ -255,6 +200,7 @@ def _from_offsets(progress: offsets.GroupProgress, known: Facts) -> Edge:
         processing_p95_seconds=None,
         health=health.level,
         sentence=health.sentence,
+        contradictions=of_offsets(names.groups[progress.group_id].state, moved=bool(progress.rate)),
     )
 
 
@@ -269,14 +215,13 @@ def _nodes(found: Iterable[Edge], known: Facts, busy: set[str]) -> list[Node]:
     for edge in found:
         out[edge.source].append(edge)
         into[edge.target].append(edge)
-    nodes = [
-        _topic_node(topic_id, known, out[names.topics[topic_id].id])
-        for topic_id in names.topics
-        if names.topics[topic_id].role != "internal"
-    ]
+    nodes = [_topic_node(topic_id, known, out[names.topics[topic_id].id]) for topic_id in names.topics]
+    connectors = {group.id for group in names.groups.values() if group.protocol == "connect"}
     for identity in sorted(busy):
         if not identity.startswith("topic:"):
-            nodes.append(_party_node(identity, names, into[identity], out[identity]))
+            node = _party_node(identity, names, into[identity], out[identity])
+            as_connector = identity in connectors or any(edge.group in connectors for edge in into[identity])
+            nodes.append(replace(node, role="connector") if as_connector else node)
     of_name = Counter((node.kind, node.name) for node in nodes if node.cluster)
     return [_placed(node, names, is_shared=of_name[node.kind, node.name] > 1) for node in nodes]
 

@@ -25,6 +25,14 @@ class Latency:
     processing_p95: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long events waited and were processed: counts by the bins of `collector.domain.histograms`."""
+
+    wait: dict[int, int]
+    processing: dict[int, int]
+
+
 def told_from(window: Window) -> datetime:
     """Where the stretch begins that `latencies` reads: whole minutes, or whole hours."""
     hours = _by_hours(window) and floor(window.to_at, _HOUR) > window.from_at
@@ -33,6 +41,11 @@ def told_from(window: Window) -> datetime:
 
 def latencies(window: Window) -> dict[EdgeKey, Latency]:
     """By edge. One statement. Up to 15 min whole minutes, above whole hours and the minutes of the open one."""
+    return {key: _latency(times) for key, times in durations(window).items()}
+
+
+def durations(window: Window) -> dict[EdgeKey, Durations]:
+    """The same as histograms, in milliseconds. One statement."""
     minutes_from = floor(window.from_at, _MINUTE)
     if _by_hours(window):
         minutes_from = max(minutes_from, floor(window.to_at, _HOUR))
@@ -49,7 +62,10 @@ def latencies(window: Window) -> dict[EdgeKey, Latency]:
                 waits[key].append(histograms.decoded(bytes(wait)))
             if processing is not None:
                 works[key].append(histograms.decoded(bytes(processing)))
-    return {key: _latency(waits.get(key, []), works.get(key, [])) for key in waits.keys() | works.keys()}
+    keys = waits.keys() | works.keys()
+    return {
+        key: Durations(histograms.merged(waits.get(key, [])), histograms.merged(works.get(key, []))) for key in keys
+    }
 
 
 def _by_hours(window: Window) -> bool:
@@ -69,8 +85,8 @@ _BODIES = """
 """
 
 
-def _latency(waits: list[dict[int, int]], works: list[dict[int, int]]) -> Latency:
-    wait, work = histograms.merged(waits), histograms.merged(works)
+def _latency(times: Durations) -> Latency:
+    wait, work = times.wait, times.processing
     return Latency(_seconds(wait, 0.5), _seconds(wait, 0.95), _seconds(work, 0.5), _seconds(work, 0.95))
 
 

@@ -22,6 +22,24 @@ class Focus:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What is drawn beside what flows. `traffic` only animates."""
+
+    idle: bool = False
+    internal: bool = False
+    traffic: bool = False
+    dead_letters: bool = True
+    retry: bool = True
+
+    def hides(self, node: Node) -> bool:
+        """Whether a node is of a role that is not shown."""
+        return (node.role == "dead_letter" and not self.dead_letters) or (node.role == "retry" and not self.retry)
+
+
+USUALLY_SHOWN = Shown()
+
+
+@dataclass(frozen=True, slots=True)
 class Narrowed:
     """Ids of the nodes that were looked for (among those that are left), and of those that are left out."""
 
@@ -29,11 +47,14 @@ class Narrowed:
     left_out: frozenset[str]
 
 
-def narrowed(drawn: Graph, *, find: Filter, hide: Filter, focus: Focus | None) -> Narrowed:
-    """Apply all three to a graph. Without `find`, nothing is found. A focus that is not on the graph is ignored."""
+def narrowed(
+    drawn: Graph, *, find: Filter, hide: Filter, focus: Focus | None, shown: Shown = USUALLY_SHOWN
+) -> Narrowed:
+    """Apply all four to a graph. Without `find`, nothing is found. A focus that is not on the graph is ignored."""
     touching = _touching(drawn.edges)
     subjects = {node.id: subject(node, touching[node.id]) for node in drawn.nodes}
     gone = {node for node, facts in subjects.items() if hide and hide.matches(facts)}
+    gone |= {node.id for node in drawn.nodes if shown.hides(node)}
     if focus and focus.id in subjects:
         near = surroundings(focus, drawn.edges)
         gone = (gone | (set(subjects) - near)) - {focus.id}

@@ -1,7 +1,7 @@
 """Whose a service, a topic or a group is: as the settings file declares it, else as services say it themselves."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -50,13 +50,39 @@ def owners_of(identity: str) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
+def grouped(things: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    """Domain and team of many things at once, by id, where they are known. Two statements."""
+    entries = _entries()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select s.namespace, s.name, f.value from service_fact f join service s on s.id = f.service_id"
+            " where f.name = 'team'"
+        )
+        told = {identities.service_id(namespace, name): text for namespace, name, text in cursor.fetchall()}
+    result: dict[str, dict[str, str]] = {}
+    for identity in things:
+        found = identities.parts(identity)
+        facts = {"team": told[identity]} if identity in told else {}
+        if found and entries:
+            kind, names = found
+            facts |= _fitting(entries, _KINDS[kind], "/".join(names) if kind == "service" else names[-1])
+        result[identity] = {name: text for name, text in facts.items() if name in {"domain", "team"}}
+    return result
+
+
 def _declared(kind: str, name: str) -> Mapping[str, str]:
+    return _fitting(_entries(), kind, name)
+
+
+def _entries() -> Sequence[Owner]:
     with connection.cursor() as cursor:
         cursor.execute("select name, body::text from declared where kind = 'owners'")
         body = {entry: json.loads(text) for entry, text in cursor.fetchall()}
-    if not body:
-        return {}
-    entries = read({"owners": body})[0].owners.values()
+    return tuple(read({"owners": body})[0].owners.values()) if body else ()
+
+
+def _fitting(entries: Iterable[Owner], kind: str, name: str) -> dict[str, str]:
+    """What the entries that fit say together."""
     fitting = sorted((entry for entry in entries if entry.fits(kind, name)), key=lambda entry: _rank(entry, kind, name))
     return {field: text for entry in fitting for field, text in entry.facts.items()}
 

@@ -40,3 +40,11 @@ def tidiness(*, now: datetime) -> Tidiness:
     n_crossings, n_fewest, tidied_at = row
     left = UNDO_SECONDS - (now - tidied_at).total_seconds() if tidied_at else 0
     return Tidiness(n_crossings, n_fewest, max(0, left))
+
+
+def pinned_by(node: str) -> str | None:
+    """Who pinned a node to its place; None where nobody did. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pinned_by from layout_node where node = %s", [node])
+        row = cursor.fetchone()
+    return row[0] if row else None

@@ -11,6 +11,7 @@ from dashboard.queries.groups import GroupRow
 from dashboard.queries.marks import Mark
 from dashboard.queries.services import ServiceRow
 from dashboard.queries.topics import TopicRow
+from dashboard.queries.view import View
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -83,6 +84,32 @@ def graph(drawn: Graph) -> dict[str, Any]:
         "n_idle": drawn.n_idle,
         "nodes": [node(row) for row in drawn.nodes],
         "edges": [edge(row) for row in drawn.edges],
+    }
+
+
+def view(drawn: View) -> dict[str, Any]:
+    """How a graph is drawn: which group stands for which nodes, places, frames, and points on the way of edges."""
+    named = {box.id: box for box in (*drawn.closed, *drawn.open)}
+    return {
+        "by": drawn.by,
+        "of": dict(drawn.of),
+        "boxes": [{"id": box.id, "by": box.by, "name": box.name} for box in drawn.closed],
+        "frames": [
+            {
+                "id": group,
+                "name": named[group].name,
+                "n_nodes": len(named[group].members),
+                "x": frame.x,
+                "y": frame.y,
+                "width": frame.width,
+                "height": frame.height,
+            }
+            for group, frame in sorted(drawn.frames.items())
+        ],
+        "places": {name: list(spot) for name, spot in drawn.places.items()},
+        "routes": {">".join(arrow): [list(point) for point in points] for arrow, points in drawn.routes.items()},
+        "n_matching": drawn.n_matching,
+        "n_cut": len(drawn.cut),
     }
 
 

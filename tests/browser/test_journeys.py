@@ -191,7 +191,7 @@ def test_the_graph_is_narrowed_and_a_link_shows_the_same(running: Demo, browser:
         page.get_by_role("application").focus()
         page.keyboard.press("Escape")
         expect(page.locator("[data-id='service:ledger-svc']")).to_be_visible()
-        page.get_by_role("link", name="Clear hide").click()
+        page.get_by_role("link", name="Take mailer out").click()
         expect(page.locator("[data-id='service:mailer']")).to_be_visible()
         assert seen.complaints == []
         assert seen.violations() == []

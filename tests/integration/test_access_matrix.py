@@ -48,6 +48,7 @@ PAGES = {
     "health/": ("viewer", "-"),
     "preferences/": ("-", "viewer"),
     "layout/": ("-", "operator"),
+    "layout/pins/": ("-", "operator"),
     "health/live": ("nobody", "-"),
     "health/ready": ("nobody", "-"),
     "metrics": ("nobody", "-"),

@@ -1,9 +1,13 @@
 """The overview page: narrowed by find, hide and focus, the same with and without its script."""
 
+import re
+
 import pytest
+from django.db import connection
 from django.test import Client
 
 from collector import clock
+from collector.domain import histograms
 from dashboard import placements
 from tests.integration.graph_world import World
 from tests.integration.people import audit_rows, person, signed_in
@@ -69,3 +73,79 @@ def test_tidying_up_is_asked_for_once_and_written_down(client: Client) -> None:
     assert placements.keep(now=clock.now()) == 5
     assert placements.keep(now=clock.now()) == 0
     assert ">Undo</button>" in client.get("/").content.decode()
+
+
+def panel(client: Client, query: str) -> str:
+    """The side panel, as the page's script fetches it."""
+    return client.get(f"/{query}", headers={"X-Weir-Part": "panel"}).content.decode()
+
+
+def test_a_node_stands_beside_the_graph_with_its_chart_its_events_and_what_changed(client: Client) -> None:
+    page = panel(client, "?sel=service:billing-svc")
+    for text in ("Reads and writes", "Newest events", "Changes", "Open service"):
+        assert text in page
+    assert "Written and read" in panel(client, "?sel=topic:demo/orders.created")
+
+
+def test_a_group_of_nodes_says_what_it_holds(client: Client) -> None:
+    page = panel(client, "?sel=domain:orders")
+    assert "domain of" in page
+    assert "Open group" in page
+    assert "open=domain%3Aorders" in page
+
+
+def test_the_way_between_two_nodes_is_shown_in_either_order(client: Client) -> None:
+    for query in ("?sel=service:orders-svc&sel=service:mailer", "?sel=service:mailer&sel=service:orders-svc"):
+        page = panel(client, query)
+        assert "End to end" in page
+        assert "2 readings on the way tell no times" in page
+    assert "No way leads" in panel(client, "?sel=service:orders-svc&sel=service:nobody")
+
+
+def test_a_way_adds_waits_and_processing_of_its_hops(client: Client) -> None:
+    body = histograms.encoded(histograms.counted([100.0] * 40))
+    with connection.cursor() as cursor:
+        cursor.execute("select id from edge where kind = 2")
+        for (edge,) in cursor.fetchall():
+            cursor.execute(
+                "insert into edge_1m (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, n_wait, wait,"
+                " processing) values (date_trunc('minute', %s), %s, 40, 0, 1, 40, 1, 40, %s, %s)",
+                [clock.now(), edge, body, body],
+            )
+    found = re.findall(r"≈([\d.]+ ms)", panel(client, "?sel=service:orders-svc&sel=service:mailer"))
+    waits, processing, whole = found[0:2], found[2:4], found[4:6]
+    assert waits == processing
+    assert [float(text.split()[0]) for text in whole] == pytest.approx([400, 400], rel=0.1)
+    assert [float(text.split()[0]) for text in waits] == pytest.approx([200, 200], rel=0.1)
+
+
+def test_who_arranges_pins_a_node_which_then_outlives_tidying_up(client: Client) -> None:
+    placements.keep(now=clock.now())
+    node = "topic:demo/orders.created"
+
+    def place() -> tuple[float, str | None]:
+        with connection.cursor() as cursor:
+            cursor.execute("select y, pinned_by from layout_node where node = %s", [node])
+            y, who = cursor.fetchone()
+            return y, who
+
+    before = place()[0]
+    assert "Pin here" in panel(client, f"?sel={node}")
+    assert client.post("/layout/pins/", {"wanted": "sideways", "node": node}).status_code == 400
+    assert client.post("/layout/pins/", {"wanted": "pin", "node": node}).status_code == 302
+    assert client.post("/layout/pins/", {"wanted": "down", "node": node}).status_code == 302
+    assert place() == (before + 72, "olga")
+    placements.tidy(now=clock.now())
+    assert place() == (before + 72, "olga")
+    assert "pinned by <bdi>olga</bdi>" in panel(client, f"?sel={node}")
+    client.post("/layout/pins/", {"wanted": "unpin", "node": node})
+    placements.tidy(now=clock.now())
+    assert place() == (before, None)
+    deeds = ("pin a node", "move a pinned node down", "unpin a node")
+    assert audit_rows("action", "object", actions=deeds) == [(deed, node) for deed in deeds]
+
+
+def test_the_table_says_how_many_edges_it_leaves_out(client: Client) -> None:
+    page = client.get("/?rows=2").content.decode()
+    assert "2 of 4 edges." in page
+    assert page.count("<tr data-edge=") == 2

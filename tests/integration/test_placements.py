@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from collector.domain.identities import parts
 from dashboard import placements
 from dashboard.queries.graph import graph
 from dashboard.queries.tidiness import tidiness
@@ -27,7 +28,7 @@ def shop() -> World:
 def places() -> dict[str, tuple[float, float]]:
     with connection.cursor() as cursor:
         cursor.execute("select node, x, y from layout_node")
-        return {node: (x, y) for node, x, y in cursor.fetchall()}
+        return {node: (x, y) for node, x, y in cursor.fetchall() if parts(node)}
 
 
 def test_every_node_gets_a_place_once() -> None:

@@ -1,86 +1,111 @@
 // <service-graph>: the service graph as SVG. One tab stop, arrows walk, Enter selects; data by `show`.
 
 import { buttons } from "./graph/buttons.js";
-import { crowded } from "./graph/crowding.js";
-import { curve, lanes } from "./graph/curves.js";
+import { EdgeLayer } from "./graph/edges.js";
+import { Frames } from "./graph/frames.js";
 import { Glide } from "./graph/glide.js";
+import { Labels } from "./graph/labels.js";
+import { Minimap } from "./graph/minimap.js";
+import { NodeLayer } from "./graph/nodes.js";
 import { placeNewcomers } from "./graph/places.js";
-import { edgeClass, edgeGroup, edgeLabel, edgeText, edgeTitle, fillNode, nodeClass, nodeGroup } from "./graph/shapes.js";
-import { stretch } from "./graph/stretch.js";
+import { READABLE, stretch } from "./graph/stretch.js";
+import { Traffic } from "./graph/traffic.js";
 import { Viewport } from "./graph/viewport.js";
 import { around, neighbour } from "./graph/walk.js";
 import { set, svg } from "../lib/svg.js";
 
-const NEW_MS = 60000;
-const MOST_PULSES = 20;
+const NAME = "Service graph. Arrow keys walk along the edges, Enter selects, Shift and Enter selects a second one, f shows what is around.";
+const NO_ROUTES = new Map();
+const SIGHT = 0.6; // of a window's width, around what is in sight, has labels too
 
 class ServiceGraph extends HTMLElement {
   #nodes = new Map();
   #edges = new Map();
-  #nodeGroups = new Map();
-  #edgeGroups = new Map();
-  #texts = new Map();
-  #labels = new Map();
-  #newUntil = new Map();
-  #found = new Set();
+  #places = new Map();
   #glide = new Glide();
   #active = null;
-  #selected = null;
+  #selected = [];
+  #kept = null;
   #fitted = false;
   #stretch = { x: 1, y: 1, size: { width: 172, height: 46 } };
-  labelChoice = "rate";
+  #readers = new Map();
+  #traffic = false;
+  #frameList = [];
+  #newestFrame = null;
+  #routes = NO_ROUTES;
+  #path = [];
 
   connectedCallback() {
-    this.svg = svg("svg", { role: "application", tabindex: "0", "aria-label": "Service graph. Arrow keys walk along the edges, Enter selects, f shows what is around.", class: "canvas" });
+    this.svg = svg("svg", { role: "application", tabindex: "0", "aria-label": NAME, class: "canvas" });
     this.world = svg("g", { class: "world" });
-    this.edgeLayer = svg("g", { class: "edges" });
-    this.nodeLayer = svg("g", { class: "nodes" });
-    this.labelLayer = svg("g", { class: "labels", "aria-hidden": "true" });
-    this.world.append(this.edgeLayer, this.nodeLayer, this.labelLayer);
+    const [frames, edges, dots, nodes, labels] = ["frames", "edges", "dots", "nodes", "labels"].map((name) => svg("g", { class: name }));
+    for (const layer of [dots, labels]) layer.setAttribute("aria-hidden", "true");
+    this.world.append(frames, edges, dots, nodes, labels);
     this.svg.append(this.world);
-    this.view = new Viewport(this.svg, this.world);
-    this.append(this.svg, buttons([["plus", "Zoom in", () => this.view.zoom(1.25)], ["minus", "Zoom out", () => this.view.zoom(0.8)], ["fit", "Fit", () => this.fit()]]));
+    this.append(this.svg);
+    this.nodeLayer = new NodeLayer(nodes);
+    this.edgeLayer = new EdgeLayer(edges);
+    this.labels = new Labels(labels);
+    this.frames = new Frames(frames, (id) => this.#tell("fold", { id }));
+    this.dots = new Traffic(this.svg, dots);
+    this.minimap = new Minimap(this, (x, y) => this.view.centre(x, y));
+    this.view = new Viewport(this.svg, this.world, { changed: () => this.minimap.show(this.view.sight()), settled: () => this.#settled() });
+    this.append(buttons([["plus", "Zoom in", () => this.view.zoom(1.25)], ["minus", "Zoom out", () => this.view.zoom(0.8)], ["fit", "Fit", () => this.fit({ whole: true })]]));
+    this.#listen(edges);
+  }
+
+  #listen(edges) {
     this.svg.addEventListener("keydown", (event) => this.#key(event));
     this.svg.addEventListener("click", (event) => this.#click(event));
-    this.svg.addEventListener("dblclick", (event) => this.#surround(event.target.closest(".node")?.dataset.id));
-    for (const name of ["pointerover", "pointerout"]) this.edgeLayer.addEventListener(name, (event) => this.#texts.get(event.target.closest(".edge")?.dataset.id)?.classList.toggle("pointed", name === "pointerover"));
+    this.svg.addEventListener("dblclick", (event) => this.#enter(event.target.closest(".node")?.dataset.id));
+    for (const name of ["pointerover", "pointerout"]) edges.addEventListener(name, (event) => this.labels.point(name === "pointerover" ? event.target.closest(".edge")?.dataset.id ?? null : null, () => this.#drawLabels()));
     this.svg.addEventListener("focus", () => !this.#active && this.#walk("ArrowRight"));
-    this.nodeLayer.addEventListener("animationend", (event) => event.target.closest(".node").classList.remove("pulse"));
     new ResizeObserver(() => this.#resized()).observe(this);
     addEventListener("resize", () => !this.view.touched && this.fit());
   }
 
-  /** Draws these nodes and edges. `news` are those of the nodes that nobody has seen before. */
-  show(nodes, edges, news = []) {
+  /** Draws these nodes and edges. `places`: {x, y} by id, where there are none a node's own; `news`: nodes that nobody has seen before;
+   *  `routes`: points on the way of edges, by "source>target"; `frames`: open groups. */
+  show({ nodes, edges, places = null, routes = NO_ROUTES, frames = [], news = [] }) {
     const first = this.#nodes.size === 0;
-    const old = this.#nodes;
-    const stood = new Map([...old.values()].map((node) => [node.id, this.#glide.at(node)]));
-    this.#nodes = new Map(nodes.map((node) => [node.id, this.#placed(node, old.get(node.id))]));
-    this.#edges = new Map(edges.filter((edge) => this.#nodes.has(edge.source) && this.#nodes.has(edge.target)).map((edge) => [edge.id, edge]));
-    placeNewcomers(this.#nodes, this.#edges);
-    const arrived = nodes.some((node) => !old.has(node.id));
-    for (const node of news) this.#newUntil.set(node.id, Date.now() + NEW_MS);
-    const movers = [...this.#nodes.values()].filter((node) => old.has(node.id) && !same(node, old.get(node.id)));
-    if (movers.length) this.#move(new Map(movers.map((node) => [node.id, stood.get(node.id)])));
-    this.#draw(old, arrived || movers.length > 0);
-    const alone = !this.view.touched && !this.matches(":hover") && !this.#selected;
+    const [oldNodes, oldEdges, stood] = [this.#nodes, this.#edges, this.#standing()];
+    this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+    this.#edges = new Map();
+    for (const edge of edges) if (this.#nodes.has(edge.source) && this.#nodes.has(edge.target)) this.#edges.set(edge.id, edge);
+    this.#place(places);
+    this.#readers = readers(this.#edges.values());
+    const moved = routes !== this.#routes || !sameKeys(oldNodes, this.#nodes) || !sameKeys(oldEdges, this.#edges);
+    this.#routes = routes;
+    this.#newestFrame = frames.find(({ id }) => !this.#frameList.some((old) => old.id === id))?.id ?? this.#newestFrame;
+    this.#frameList = frames;
+    this.edgeLayer.route(routes);
+    this.nodeLayer.announce(news.map((node) => node.id));
+    const movers = [...this.#places].filter(([id, place]) => stood.has(id) && !same(place, stood.get(id)));
+    if (movers.length) this.#move(new Map(movers.map(([id]) => [id, stood.get(id)])));
+    this.#draw(moved || movers.length > 0);
+    const alone = !this.view.touched && !this.matches(":hover") && !this.#selected.length;
     if (first || (news.length && alone)) this.fit();
   }
 
-  #draw(old, structure) {
-    this.#drawNodes(old);
-    this.#drawEdges(structure || this.#edges.size !== this.#edgeGroups.size);
-    this.select(this.#selected);
+  #move(from) {
+    const done = () => (this.view.touched ? this.#draw(true) : this.fit());
+    this.#glide.start(from, () => this.#lay(true), done);
   }
 
-  #move(from) {
-    this.#glide.start(from, () => this.#draw(this.#nodes, true), () => !this.view.touched && this.fit());
+  /** The health that is drawn for a node, or undefined. */
+  healthOf(id) {
+    return this.nodeLayer.health(id);
   }
 
   /** Outlines the nodes with these ids. */
   mark(ids) {
-    this.#found = new Set(ids);
-    for (const [id, group] of this.#nodeGroups) group.classList.toggle("found", this.#found.has(id));
+    this.nodeLayer.mark(ids);
+  }
+
+  /** Lets dots run along what is selected, or not. */
+  animate(wanted, { paused = false } = {}) {
+    this.#traffic = wanted && !paused;
+    this.#drawTraffic();
   }
 
   /** Makes the node after (or before) the active one, among these ids, the active one. Returns its id. */
@@ -93,196 +118,177 @@ class ServiceGraph extends HTMLElement {
     return this.#active;
   }
 
-  /** Marks a node or an edge as selected, or nothing. */
-  select(id) {
-    this.#selected = id && (this.#nodes.has(id) || this.#edges.has(id)) ? id : null;
-    const kept = this.#selected ? around(this.#selected, this.#edges) : null;
-    this.svg.classList.toggle("selecting", kept !== null);
-    for (const groups of [this.#nodeGroups, this.#edgeGroups, this.#texts]) {
-      for (const [key, group] of groups) {
-        group.classList.toggle("dim", kept !== null && !kept.has(key));
-        group.classList.toggle("selected", key === this.#selected);
-      }
-    }
+  /** Marks a node, an edge, or two nodes as selected, or nothing; `path`: further ids that belong to them. */
+  select(ids, path = []) {
+    this.#path = path;
+    this.#selected = ids.filter((id) => this.#nodes.has(id) || this.#edges.has(id));
+    const near = path.length ? [new Set([...this.#selected, ...path])] : this.#selected.map((id) => around(id, this.#edges));
+    this.#kept = this.#selected.length ? new Set(near.flatMap((set) => [...set])) : null;
+    this.svg.classList.toggle("selecting", this.#kept !== null);
+    for (const layer of [this.nodeLayer, this.edgeLayer]) layer.select(this.#kept, this.#selected);
+    this.#drawLabels();
+    this.#drawTraffic();
   }
 
-  /** Shows another number on the edges: rate, wait-p95, lag, failed, none. */
+  /** Shows another number on the edges: rate, wait-p50, wait-p95, lag, failed, none. */
   relabel(choice) {
-    this.labelChoice = choice;
-    this.#drawEdges(true);
-    this.select(this.#selected);
+    this.labels.choice = choice;
+    this.#drawLabels();
   }
 
-  /** Shows everything there is. */
-  fit() {
+  /** Shows everything there is, where it can be read; else what is selected or in trouble, or the beginning. `whole`: all
+   *  of it, however small. */
+  fit({ whole = false } = {}) {
     if (!this.#nodes.size || !this.clientWidth) return;
+    this.#stretch = stretch([...this.#places.values()], this.getBoundingClientRect());
     const nodes = [...this.#nodes.values()];
-    this.#stretch = stretch(nodes, this.getBoundingClientRect());
-    const places = nodes.map((node) => this.#at(node));
+    const places = [...nodes.map((node) => this.#at(node)), ...this.frames.corners(this.#frameList, this.#stretch)];
     this.view.fit(places, this.#stretch.size);
-    const chosen = this.#nodes.get(this.#selected);
-    if (chosen) this.view.closeUp(this.#at(chosen), Math.min(...places.map((place) => place.x)), this.#stretch.size);
-    this.#draw(this.#nodes, true);
+    if (!whole && this.view.scale < READABLE) {
+      this.view.closeUp(this.#subject(nodes), places, this.#stretch.size);
+    }
+    this.view.settle();
+    this.#draw(true);
     this.#fitted = true;
+  }
+
+  /** What is looked at first where not all can be read: what is selected, the newest open group, trouble, the beginning. */
+  #subject(nodes) {
+    const frame = this.#frameList.find(({ id }) => id === this.#newestFrame);
+    const chosen = this.#nodes.get(this.#selected[0]);
+    if (!chosen && frame) return { x: (frame.x + frame.width / 2) * this.#stretch.x, y: (frame.y + frame.height / 2) * this.#stretch.y };
+    const first = chosen ?? nodes.find((node) => node.health === "failing") ?? nodes.find((node) => node.health === "degraded");
+    return first ? this.#at(first) : nodes.map((node) => this.#at(node)).reduce((a, b) => (a.x + a.y < b.x + b.y ? a : b));
+  }
+
+  /** Where everybody stands now, those on their way included. */
+  #standing() {
+    return new Map([...this.#places].map(([id, place]) => [id, this.#glide.at({ id, ...place })]));
+  }
+
+  #place(wanted) {
+    const before = this.#places;
+    this.#places = new Map();
+    for (const node of this.#nodes.values()) {
+      const place = (wanted ? wanted.get(node.id) : Number.isFinite(node.x) ? node : null) ?? before.get(node.id);
+      if (place) this.#places.set(node.id, { x: place.x, y: place.y });
+    }
+    placeNewcomers(this.#nodes, this.#edges, this.#places);
+  }
+
+  #draw(moved) {
+    this.frames.draw(this.#frameList, this.#stretch);
+    this.#lay(moved);
+    if (this.#active && !this.#nodes.has(this.#active)) this.#activate(null);
+    if (moved) {
+      this.select(this.#selected, this.#path);
+      this.minimap.take([...this.#nodes.values()].map((node) => ({ ...this.#at(node), health: node.health })), this.#stretch.size);
+    } else this.#drawLabels();
+    this.minimap.show(this.view.sight());
+  }
+
+  #lay(moved) {
+    const { size } = this.#stretch;
+    const at = (node) => this.#at(node);
+    this.nodeLayer.draw(this.#nodes, { at, size, nameSize: this.view.nameSize, readers: this.#readers, far: this.view.isFar });
+    this.edgeLayer.draw(this.#edges, this.#nodes, { at, size, stretch: this.#stretch, moved });
+  }
+
+  #settled() {
+    this.nodeLayer.refit(this.#stretch.size, this.view.nameSize, this.view.isFar);
+    this.#drawLabels();
+  }
+
+  #drawLabels() {
+    const places = [...this.#nodes.values()].map((node) => this.#at(node));
+    this.labels.draw(this.#edges, {
+      anchors: (id) => this.edgeLayer.anchors(id),
+      places,
+      size: this.#stretch.size,
+      letters: this.view.nameSize,
+      sight: this.view.sight(SIGHT),
+      readable: this.view.readable,
+      kept: this.#selected.length ? this.#kept : null,
+    });
+  }
+
+  #drawTraffic() {
+    const chosen = this.#traffic && this.#selected.length ? [...this.#edges.values()].filter((edge) => this.#kept.has(edge.id)) : [];
+    this.dots.show(chosen.map((edge) => ({ edge, path: this.edgeLayer.line(edge.id)?.getAttribute("d") })));
   }
 
   /** The side panel came or went: what is selected stays in sight, nothing else moves. */
   #resized() {
+    const chosen = this.#nodes.get(this.#selected[0]);
     if (!this.#fitted) this.fit();
-    else if (this.#nodes.has(this.#selected)) this.view.reveal(this.#at(this.#nodes.get(this.#selected)), this.#stretch.size);
+    else if (chosen) this.view.reveal(this.#at(chosen), this.#stretch.size);
   }
 
   /** Where a node stands on the drawing. */
   #at(node) {
-    const { x, y } = this.#glide.at(node);
+    const { x, y } = this.#glide.at({ id: node.id, ...this.#places.get(node.id) });
     return { x: Math.round(x * this.#stretch.x), y: Math.round(y * this.#stretch.y) };
-  }
-
-  #placed(node, before) {
-    const known = Number.isFinite(node.x) && node.x !== null;
-    return known || !before ? { ...node } : { ...node, x: before.x, y: before.y };
-  }
-
-  #drawNodes(old) {
-    let pulses = 0;
-    for (const node of this.#nodes.values()) {
-      let group = this.#nodeGroups.get(node.id);
-      if (!group || shapeOf(node) !== shapeOf(old.get(node.id) ?? node) || group.dataset.width !== String(this.#stretch.size.width)) {
-        group?.remove();
-        group = nodeGroup(node, this.#stretch.size);
-        this.#nodeGroups.set(node.id, group);
-        this.nodeLayer.append(group);
-      }
-      fillNode(group, node, this.view.nameSize);
-      const place = this.#at(node);
-      set(group, { transform: `translate(${place.x} ${place.y})` });
-      const before = old.get(node.id);
-      const changed = before && before.health !== node.health && pulses++ < MOST_PULSES;
-      this.#setClass(group, node, changed);
-      this.#tagNew(group, node.id);
-    }
-    this.#drop(this.#nodeGroups, this.#nodes);
-    if (this.#active && !this.#nodes.has(this.#active)) this.#activate(null);
-  }
-
-  #setClass(group, node, changed) {
-    const pulse = changed || group.classList.contains("pulse");
-    const extra = `${node.id === this.#active ? " active" : ""}${this.#found.has(node.id) ? " found" : ""}${pulse ? " pulse" : ""}`;
-    set(group, { class: nodeClass(node) + extra });
-  }
-
-  #tagNew(group, id) {
-    const until = this.#newUntil.get(id);
-    const tag = group.querySelector(".new-tag");
-    if (until && Date.now() < until) {
-      if (!tag) group.append(svg("text", { class: "new-tag", x: 0, y: -this.#stretch.size.height / 2 - 7, "text-anchor": "middle" }, "new"));
-    } else if (tag || until) {
-      tag?.remove();
-      this.#newUntil.delete(id);
-    }
-  }
-
-  #drawEdges(structure) {
-    const lane = structure ? lanes(this.#edges.values()) : null;
-    let reorder = structure;
-    for (const edge of this.#edges.values()) {
-      let group = this.#edgeGroups.get(edge.id);
-      if (!group) {
-        group = edgeGroup(edge);
-        this.#edgeGroups.set(edge.id, group);
-        this.edgeLayer.append(group);
-        this.#texts.set(edge.id, edgeText(edge));
-        this.labelLayer.append(this.#texts.get(edge.id));
-      }
-      const [source, target] = [this.#nodes.get(edge.source), this.#nodes.get(edge.target)];
-      if (lane) this.#route(group, edge, curve(this.#at(source), this.#at(target), this.#stretch.size, lane.get(edge.id)));
-      const name = edgeClass(edge);
-      reorder ||= group.dataset.health !== edge.health;
-      group.dataset.health = edge.health;
-      set(group, { class: name });
-      const text = this.#texts.get(edge.id);
-      const kept = ["crowded", "pointed"].filter((name) => text.classList.contains(name));
-      set(text, { class: ["label", edge.health, ...kept].join(" ") });
-      put(text, edgeLabel(edge, this.labelChoice));
-      put(group.querySelector("title"), edgeTitle(edge, { source: source.shown_name, target: target.shown_name }));
-    }
-    this.#drop(this.#edgeGroups, this.#edges);
-    this.#drop(this.#texts, this.#edges);
-    if (reorder) this.#uncrowd();
-  }
-
-  #route(group, edge, { line, head, label }) {
-    const [hit, stroke, arrow] = group.children;
-    set(hit, { d: line });
-    set(stroke, { d: line });
-    set(arrow, { d: head });
-    set(this.#texts.get(edge.id), { x: label.x, y: label.y + 4 });
-    this.#labels.set(edge.id, label);
-  }
-
-  #uncrowd() {
-    const labels = new Map([...this.#edges.values()].map((edge) => [edge.id, { ...this.#labels.get(edge.id), text: edgeLabel(edge, this.labelChoice) }]));
-    const losers = crowded(this.#edges.values(), labels, this.view.nameSize, [...this.#nodes.values()].map((node) => this.#at(node)), this.#stretch.size);
-    for (const [id, text] of this.#texts) text.classList.toggle("crowded", losers.has(id));
-  }
-
-  #drop(groups, kept) {
-    for (const [id, group] of groups) {
-      if (kept.has(id)) continue;
-      group.remove();
-      groups.delete(id);
-    }
   }
 
   #click(event) {
     if (this.view.dragged) return;
-    const group = event.target.closest("[data-id]");
-    const id = group?.dataset.id ?? null;
+    const id = event.target.closest("[data-id]")?.dataset.id ?? null;
     if (id && this.#nodes.has(id)) this.#activate(id);
-    this.#choose(id);
+    this.#choose(id, event.shiftKey);
   }
 
-  #choose(id) {
-    const edge = id !== null && this.#edges.has(id);
-    this.select(id);
-    this.dispatchEvent(new CustomEvent("choose", { detail: { id: id && edge ? `edge:${id}` : id } }));
+  #choose(id, second) {
+    this.#tell("choose", { id: id && this.#edges.has(id) ? `edge:${id}` : id, second: second && this.#nodes.has(id) });
   }
 
   #key(event) {
     const zoom = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (zoom) this.view.zoom(zoom);
-    else if (event.key === "0") this.fit();
+    else if (event.key === "0") this.fit({ whole: true });
     else if (event.key.startsWith("Arrow")) this.#walk(event.key);
-    else if (event.key === "Enter" && this.#active) this.#choose(this.#active);
-    else if (event.key === "f" && this.#active && document.body.dataset.singleKeys === "on") this.#surround(this.#active);
+    else if (event.key === "Enter" && this.#active) this.#choose(this.#active, event.shiftKey);
+    else if (event.key === "f" && this.#active && document.body.dataset.singleKeys === "on") this.#enter(this.#active);
     else return;
     event.preventDefault();
   }
 
-  #surround(id) {
-    if (id) this.dispatchEvent(new CustomEvent("surround", { detail: { id } }));
+  /** Into a closed group, or to what stands around a node. */
+  #enter(id) {
+    if (id) this.#tell(this.#nodes.get(id)?.kind === "box" ? "unfold" : "surround", { id });
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   #walk(key) {
-    const next = neighbour(key, this.#active, this.#nodes, this.#edges);
+    const next = neighbour(key, this.#active, this.#nodes, this.#edges, this.#places);
     if (next) this.#activate(next);
   }
 
   #activate(id) {
-    this.#nodeGroups.get(this.#active)?.classList.remove("active");
     this.#active = id;
-    const group = this.#nodeGroups.get(id);
-    group?.classList.add("active");
+    this.nodeLayer.activate(id);
+    const group = this.nodeLayer.group(id);
     set(this.svg, { "aria-activedescendant": group?.id });
     if (group) this.view.reveal(this.#at(this.#nodes.get(id)), this.#stretch.size);
   }
 }
 
-const same = (a, b) => b !== undefined && a.x === b.x && a.y === b.y;
-const shapeOf = (node) => `${node.kind} ${node.role} ${node.guessed}`;
+const same = (a, b) => a.x === b.x && a.y === b.y;
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+function sameKeys(a, b) {
+  if (a.size !== b.size) return false;
+  for (const key of a.keys()) if (!b.has(key)) return false;
+  return true;
+}
+
+/** Number of edges out of each node. */
+function readers(edges) {
+  const counts = new Map();
+  for (const edge of edges) counts.set(edge.source, (counts.get(edge.source) ?? 0) + 1);
+  return counts;
 }
 
 customElements.define("service-graph", ServiceGraph);

@@ -3,16 +3,21 @@
 import { alarm, say } from "./say.js";
 import { fetchPage, replace } from "./swap.js";
 
+const SAID = {
+  arrange: { tidy: "Tidying up", undo: "Undoing" },
+  pins: { pin: "Pinned", unpin: "No longer pinned", up: "Moved up", down: "Moved down" },
+};
 let timer = 0;
 
 export function startArranging() {
   document.addEventListener("submit", async (event) => {
-    if (event.target.id !== "arrange") return;
+    const done = SAID[event.target.id];
+    if (!done) return;
     event.preventDefault();
     const wish = new FormData(event.target, event.submitter);
     event.submitter.disabled = true;
     const answer = await fetch(event.target.action, { method: "POST", body: wish, credentials: "same-origin", redirect: "manual" });
-    if (answer.type === "opaqueredirect") say(wish.get("wanted") === "undo" ? "Undoing" : "Tidying up");
+    if (answer.type === "opaqueredirect") say(done[wish.get("wanted")]);
     else alarm("The graph could not be laid out anew. Reload the page and try again.");
   });
   watchUndo();

@@ -4,6 +4,8 @@ export const NONE = "–";
 const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 const LONG_UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
+const WITH_COMMAS = new Intl.NumberFormat("en-US"); // made once: toLocaleString makes one with each call
+
 const isMissing = (value) => value === null || value === undefined || !Number.isFinite(value);
 
 export function count(value) {
@@ -12,7 +14,7 @@ export function count(value) {
 }
 
 export function exact(value) {
-  return isMissing(value) ? NONE : value.toLocaleString("en-US");
+  return isMissing(value) ? NONE : WITH_COMMAS.format(value);
 }
 
 export function rate(value) {

@@ -11,14 +11,20 @@ import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
 import { fetchData, fetchPage, renew, replace } from "../lib/swap.js";
 import { shown } from "../lib/text.js";
+import { remember, startCompleting } from "../overview/complete.js";
+import { Model } from "../overview/model.js";
+import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
+import { graphId, opening, selecting, selections } from "../overview/selecting.js";
 
 const AGAIN_MS = 5000;
+const NARROWING = ["find", "hide", "label", "by"];
+const USUAL = { label: "rate" };
 
 const graph = document.getElementById("graph");
 const views = document.getElementById("views");
 const chip = document.querySelector("live-chip");
 const source = document.getElementById("graph-data");
-const model = { nodes: new Map(), edges: new Map(), nIdle: 0, found: [], leftOut: new Set(), seen: new Set() };
+const model = new Model();
 const late = new Set(); // parts that could not be fetched
 let dirty = false;
 let missed = false; // something was to be fetched while the page was paused
@@ -26,43 +32,49 @@ let known = null;
 let timer = 0;
 
 function start() {
-  graph.labelChoice = document.getElementById("label").value;
+  graph.relabel(document.getElementById("label").value);
   take({ kind: "snapshot", ...JSON.parse(source.textContent) });
-  known = structure();
-  if (selection()) {
-    graph.select(graphId(selection()));
+  known = model.structure();
+  if (selections().length) {
+    select();
     graph.fit();
+    drawChart();
   }
   if (views.dataset.view === "auto" && matchMedia("(max-width: 767px)").matches) markView("table");
-  live.addEventListener("message", (event) => event.detail.stream.startsWith("graph:") && take(event.detail));
+  live.addEventListener("message", (event) => event.detail.stream.startsWith("graph:") && take(event.detail, { keep: hasMore() }));
   live.addEventListener("poll", (event) => (event.detail.again ? refreshRegions() : refetch()));
   live.addEventListener("bell", (event) => event.detail.of === "layout" && rearrange());
   startArranging();
+  startCompleting("narrow");
   pause.addEventListener("change", () => !pause.paused && catchUp());
+  pause.addEventListener("change", animate);
   document.addEventListener("late", () => graph.hidden || draw());
   document.addEventListener("visibilitychange", () => !document.hidden && dirty && draw());
-  graph.addEventListener("choose", (event) => choose(event.detail.id));
+  graph.addEventListener("choose", ({ detail: { id, second } }) => showPanel(selecting(id ?? "", { second }), { push: true }));
   graph.addEventListener("surround", (event) => surround(event.detail.id));
+  graph.addEventListener("unfold", (event) => visit(opening(event.detail.id, true)));
+  graph.addEventListener("fold", (event) => visit(opening(event.detail.id, false)));
   document.addEventListener("click", onLink);
   document.addEventListener("submit", onSubmit);
-  document.addEventListener("change", (event) => event.target.id === "label" && relabel(event.target.value));
+  document.addEventListener("change", onChange);
   addEventListener("popstate", () => visit(new URL(location.href), { push: false }));
   showSteps();
+  animate();
   timer = setInterval(() => idle() && again(), AGAIN_MS);
   addEventListener("pagehide", () => clearInterval(timer));
 }
 
+const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset;
+const asks = (name) => new URL(location.href).searchParams.get(name) ?? "";
+const hasMore = () => /(^|,)(idle|internal)(,|$)/.test(asks("show")); // nodes that the stream does not bring
+
 /** What the socket does not bring: the side panel, who is found or left out by now, and what could not be fetched. */
 function again() {
-  if (selection()) showPanel(selection(), { push: false });
+  if (selections().length) showPanel(new URL(location.href), { push: false });
   if (late.has("page")) visit(new URL(location.href), { push: false });
   else if (late.has("table")) refreshRegions();
-  if (late.has("graph") || ["find", "hide", "focus"].some((name) => new URL(location.href).searchParams.has(name))) refetch();
+  if (late.has("graph") || hasMore() || ["find", "hide", "focus"].some(asks)) refetch();
 }
-
-const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset;
-const selection = () => new URL(location.href).searchParams.get("sel") ?? "";
-const graphId = (id) => id.replace(/^edge:/, "");
 
 /** All that came meanwhile, at once. */
 function catchUp() {
@@ -71,78 +83,46 @@ function catchUp() {
 }
 
 /** Takes a snapshot or a delta into the model, and draws it now or when the page is seen again. */
-function take(message) {
-  const { nodes = {}, edges = {} } = message;
-  if (message.left_out) model.leftOut = new Set(message.left_out);
-  model.found = message.found ?? model.found;
-  if (message.kind === "snapshot") {
-    model.nodes.clear();
-    model.edges.clear();
-  }
-  merge(model.nodes, nodes);
-  merge(model.edges, edges);
-  const about = message.about?.graph ?? message;
-  model.nIdle = about.n_idle ?? model.nIdle;
-  if (message.attention) model.attention = { ...model.attention, ...message.attention.list };
+function take(message, options) {
+  model.take(message, options);
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
   else draw();
 }
 
-/** Rows by id, as the socket sends them (null is gone), or a whole list, as the page holds it. */
-function merge(into, rows) {
-  const pairs = Array.isArray(rows) ? rows.map((row) => [row.id, row]) : Object.entries(rows);
-  for (const [id, row] of pairs) {
-    if (row === null) into.delete(id);
-    else into.set(id, { ...into.get(id), ...row });
-  }
-}
-
 function draw() {
   dirty = false;
-  const nodes = [...model.nodes.values()].filter((node) => !model.leftOut.has(node.id)).map(markedNode);
-  const edges = [...model.edges.values()].filter((edge) => !model.leftOut.has(edge.source) && !model.leftOut.has(edge.target)).map(marked);
-  const before = new Map(nodes.map(({ id }) => [id, graph.querySelector(`[data-id="${CSS.escape(id)}"] .health`)?.dataset.level]));
-  const news = nodes.filter((node) => !model.seen.has(node.id));
-  graph.show(nodes, edges, model.seen.size ? news : []);
-  graph.mark(model.found);
-  for (const node of model.seen.size ? news.slice(0, 5) : []) say(`New ${node.kind} ${shown(node.shown_name)}`);
+  const { n, nEdges, nodes, edges } = model.drawn((document.body.dataset.late ?? "").split(" "));
+  const before = new Map(nodes.map(({ id }) => [id, graph.healthOf(id)]));
+  const isFirst = model.seen.size === 0;
+  const news = isFirst ? [] : [...model.nodes.values()].filter((node) => !model.seen.has(node.id));
+  graph.show({ nodes, edges, places: model.places, routes: model.routes, frames: model.view.frames, news });
+  graph.mark(model.found.map((id) => model.view.of[id] ?? id));
+  for (const node of news.slice(0, 5)) say(`New ${node.kind} ${shown(node.shown_name)}`);
   for (const id of model.nodes.keys()) model.seen.add(id);
   const changed = nodes.filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
-  for (const node of changed.slice(0, 5)) say(`${shown(node.shown_name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
-  writeCounts(nodes.length, edges.length);
+  for (const node of changed.slice(0, 5)) say(`${shown(node.shown_name ?? node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
+  writeCounts(n, nEdges);
   graph.hidden = nodes.length === 0;
   const empty = document.getElementById("empty");
   if (empty && edges.length) empty.hidden = true;
   updateTable(model.edges);
   if (model.attention) renewAttention(model.attention);
-  if (known !== null && (changed.length || known !== structure())) refreshRegions();
+  if (known !== null && (changed.length || known !== model.structure())) refreshRegions();
 }
 
-/** An edge that says which of its numbers are old: lags are the sampler's, and rates where no span tells them. */
-function marked(edge) {
-  const late = (document.body.dataset.late ?? "").split(" ");
-  const bySamples = edge.messages_from === "offsets";
-  return { ...edge, lagIsOld: late.includes("scan"), rateIsOld: late.includes(bySamples ? "scan" : "fold") };
-}
-
-/** A topic's rate is from its end offsets. */
-function markedNode(node) {
-  return { ...node, rateIsOld: node.kind !== "service" && (document.body.dataset.late ?? "").split(" ").includes("scan") };
+function select() {
+  graph.select(selections().map(graphId), wayOf());
 }
 
 function writeCounts(nNodes, nEdges) {
   const many = (n, word) => `${exact(n)} ${word}${n === 1 ? "" : "s"}`;
-  const out = model.leftOut.size ? `, ${exact(model.leftOut.size)} left out` : "";
-  const text = `${many(nNodes, "node")}, ${many(nEdges, "edge")}${out}, ${exact(model.nIdle)} idle`;
+  const nOut = model.leftOut.size;
+  const text = `${many(nNodes, "node")}, ${many(nEdges, "edge")}${nOut ? `, ${exact(nOut)} left out` : ""}, ${exact(model.nIdle)} idle`;
   const counts = document.getElementById("counts");
   if (counts.textContent !== text) counts.textContent = text;
   const found = document.getElementById("found");
   if (found) found.textContent = `${exact(model.found.length)} found`;
-}
-
-function structure() {
-  return [[...model.nodes.keys()].sort(), [...model.edges.keys()].sort(), [...model.leftOut].sort(), model.found].map((ids) => ids.join(" ")).join("\n");
 }
 
 /** What was fetched for a part of the page, or null: then the chip says that this part is late. */
@@ -159,15 +139,25 @@ async function fetched(part, fetching) {
   return found;
 }
 
-/** New edges and nodes, or another health: the table comes anew from the server. */
+/** New edges and nodes, or another health: the table and the view come anew from the server. */
 async function refreshRegions() {
   if (pause.paused) return;
-  known = structure();
+  known = model.structure();
   const asked = location.href;
   const fresh = await fetched("table", fetchPage(asked));
   if (!fresh || asked !== location.href) return;
-  for (const id of ["partial", "cluster-menu"]) replace(fresh, id);
+  for (const id of ["partial", "cluster-menu", "cut"]) replace(fresh, id);
   renew(fresh, "table");
+  lookAnew(fresh);
+}
+
+/** The page's own data, drawn without another round. */
+function lookAnew(fresh) {
+  const data = fresh.getElementById("graph-data");
+  if (!data) return;
+  known = null;
+  take({ kind: "snapshot", ...JSON.parse(data.textContent) });
+  known = model.structure();
 }
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
@@ -175,30 +165,40 @@ async function visit(url, { push = true } = {}) {
   if (push) history.pushState(history.state, "", url);
   const fresh = await fetched("page", fetchPage(url.href));
   if (!fresh || url.href !== location.href) return;
-  const focus = new URL(location.href).searchParams.get("focus");
   document.title = fresh.title;
-  for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "panel"]) replace(fresh, id);
-  graph.select(graphId(selection()));
-  const before = [...model.leftOut].join();
-  known = null;
-  take({ kind: "snapshot", ...JSON.parse(fresh.getElementById("graph-data").textContent) });
-  known = structure();
-  if (before !== [...model.leftOut].join()) graph.fit();
-  if (focus && document.activeElement === document.body) graph.querySelector("svg").focus();
+  for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line"]) replace(fresh, id);
+  await renewPanel(fresh, false);
+  const before = drawing();
+  lookAnew(fresh);
+  select();
+  graph.relabel(document.getElementById("label").value);
+  if (before !== drawing()) graph.fit();
+  if (asks("focus") && document.activeElement === document.body) graph.querySelector("svg").focus();
   showSteps();
-  say(document.querySelector(".narrowing")?.innerText.split("\n")[0] ?? "Whole graph");
+  animate();
+  say(document.querySelector(".narrowing p")?.innerText.split("\n")[0] ?? "Whole graph");
 }
+
+const drawing = () => JSON.stringify([[...model.leftOut], model.view.boxes.map((box) => box.id), Object.keys(model.view.places)]);
 
 function onSubmit(event) {
   if (event.target.id !== "narrow") return;
   event.preventDefault();
   const url = new URL(location.href);
-  for (const name of ["find", "hide", "label"]) {
-    const value = event.target.elements[name].value.trim();
-    if (value && !(name === "label" && value === "rate")) url.searchParams.set(name, value);
-    else url.searchParams.delete(name);
+  for (const name of NARROWING) {
+    const field = event.target.elements[name];
+    const value = field.value.trim();
+    const isUsual = name === "by" ? field.options[field.selectedIndex].defaultSelected : !value || value === USUAL[name];
+    if (!isUsual) url.searchParams.set(name, value);
+    else if (name !== "by") url.searchParams.delete(name);
+    if (name === "find" || name === "hide") remember(value);
   }
   visit(url);
+}
+
+function onChange({ target }) {
+  if (target.id === "label") relabel(target.value);
+  if (target.id === "by") target.form.requestSubmit();
 }
 
 function surround(id) {
@@ -214,19 +214,19 @@ function showSteps() {
   if (steps) steps.hidden = views.dataset.view === "table";
 }
 
-function choose(id) {
-  showPanel(id ?? "", { push: true });
+function animate() {
+  graph.animate(/(^|,)traffic(,|$)/.test(asks("show")), { paused: pause.paused });
 }
 
 function onLink(event) {
   const step = event.target.closest("[data-step]");
-  if (step) return void graph.step(model.found, Number(step.dataset.step));
-  const link = event.target.closest("a[data-sel], a[data-close-panel], a[data-visit], #table thead a, [data-views] a");
+  if (step) return void graph.step(model.found.map((id) => model.view.of[id] ?? id), Number(step.dataset.step));
+  const link = event.target.closest("a[data-sel], a[data-close-panel], a[data-visit], #table thead a, [data-views] a, #cut a");
   if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   if ("visit" in link.dataset || link.closest("thead")) return visit(new URL(link.href));
   if ("view" in link.dataset) return setView(link);
-  return showPanel(link.dataset.sel ?? "", { push: true, focus: true });
+  return showPanel(selecting(link.dataset.sel ?? ""), { push: true, focus: true });
 }
 
 function setView(link) {
@@ -247,20 +247,19 @@ function markView(view) {
 }
 
 /** Selects on the graph and fetches the side panel; closing gives the focus back to the graph. */
-async function showPanel(id, { push, focus = false }) {
-  const url = new URL(location.href);
-  const closed = selection();
-  if (id) url.searchParams.set("sel", id);
-  else url.searchParams.delete("sel");
+async function showPanel(url, { push, focus = false }) {
+  const before = selections().join(" ");
   if (push && url.href !== location.href) {
     history.pushState(history.state, "", url);
     followAddress();
   }
-  graph.select(id ? graphId(id) : null);
+  const now = selections().join(" ");
+  if (now !== before) graph.select(selections().map(graphId));
   const fresh = await fetched("panel", fetchPage(url.href, { part: "panel" }));
-  if (!fresh || selection() !== id) return;
-  replace(fresh, "panel");
-  if (focus) (id ? document.querySelector("#panel [data-close-panel]") : opener(closed))?.focus();
+  if (!fresh || selections().join(" ") !== now) return;
+  await renewPanel(fresh, now === before);
+  if (now !== before || wayOf().length) select();
+  if (focus) (now ? document.querySelector("#panel [data-close-panel]") : opener(before))?.focus();
 }
 
 /** What opened the panel: the row of the table where that is shown, else the graph. */

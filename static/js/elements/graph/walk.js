@@ -2,13 +2,13 @@
 
 const SAME_COLUMN = 40;
 
-/** The node that an arrow key leads to from `id`, or null. */
-export function neighbour(key, id, nodes, edges) {
-  const here = nodes.get(id);
-  if (!here) return [...nodes.values()].sort((a, b) => a.x - b.x || a.y - b.y)[0]?.id ?? null;
+/** The node that an arrow key leads to from `id`, or null. `places`: {x, y} by id. */
+export function neighbour(key, id, nodes, edges, places) {
+  const here = nodes.has(id) ? places.get(id) : null;
+  if (!here) return [...places].sort(([, a], [, b]) => a.x - b.x || a.y - b.y)[0]?.[0] ?? null;
   if (key === "ArrowRight") return along(edges, "source", "target", id);
   if (key === "ArrowLeft") return along(edges, "target", "source", id);
-  return inColumn(key === "ArrowDown" ? 1 : -1, here, nodes);
+  return inColumn(key === "ArrowDown" ? 1 : -1, here, places);
 }
 
 /** Ids of the nodes and edges that touch `id`, itself included. */
@@ -27,8 +27,8 @@ function along(edges, from, to, id) {
   return found[0]?.[to] ?? null;
 }
 
-function inColumn(direction, here, nodes) {
-  const column = [...nodes.values()].filter((node) => Math.abs(node.x - here.x) < SAME_COLUMN && (node.y - here.y) * direction > 0);
-  column.sort((a, b) => (a.y - b.y) * direction);
-  return column[0]?.id ?? null;
+function inColumn(direction, here, places) {
+  const column = [...places].filter(([, place]) => Math.abs(place.x - here.x) < SAME_COLUMN && (place.y - here.y) * direction > 0);
+  column.sort(([, a], [, b]) => (a.y - b.y) * direction);
+  return column[0]?.[0] ?? null;
 }

@@ -1,0 +1,141 @@
+"""What stands beside the graph for one node: its chart, its newest events, what changed; and what a group holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+
+from collector.domain.identities import tail
+from dashboard import charts
+from dashboard.queries import event_lists, service_events
+from dashboard.queries import service as one_service
+from dashboard.queries.graph import Facts, Graph, Node
+from dashboard.queries.group_series import group_series
+from dashboard.queries.grouping import Box
+from dashboard.queries.marks import Mark, Marks, marks_of_group, marks_of_service, marks_of_topic
+from dashboard.queries.series import series
+from dashboard.queries.service_series import service_series
+from dashboard.queries.topics import number_of
+from dashboard.queries.window import Window
+from dashboard.templatetags.sorting import badness
+
+N_EVENTS, N_CHANGES, N_MEMBERS = 5, 3, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One chart, and the sentence under it."""
+
+    title: str
+    format: str
+    caption: str
+    data: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One event: where it is, and whether it failed."""
+
+    address: str
+    url: str
+    at: datetime | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Of one node. `marks` are all changes of the window, `changes` the newest of them."""
+
+    picture: Picture
+    events: tuple[Seen, ...]
+    changes: tuple[Mark, ...]
+    marks: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A group of nodes: its worst members first, and what flows in and out of it."""
+
+    box: Box
+    health: str
+    sentence: str
+    rate_in: float | None
+    rate_out: float | None
+    n_dead_letters: int
+    members: tuple[Node, ...]
+    n_more: int
+
+
+def beside(node: Node, known: Facts, *, now: datetime) -> Beside | None:
+    """Chart, events and changes of a node; None where it is not known any more."""
+    span = known.window
+    if node.kind == "topic":
+        number = number_of(node.cluster, node.name)
+        return _topic(node, number, span, now=now) if number is not None else None
+    if node.kind == "service":
+        return _service(node, known, now=now)
+    number = next((key for key, group in known.names.groups.items() if group.id == node.id), None)
+    return _group(node, number, span, now=now) if number is not None else None
+
+
+def inside(box: Box, drawn: Graph) -> Inside:
+    """What a group of nodes holds, and what crosses its border."""
+    own = frozenset(box.members)
+    members = sorted((node for node in drawn.nodes if node.id in own), key=lambda n: (-badness(n.health), n.name))
+    bad = [node for node in members if node.health in {"failing", "degraded"}]
+    into = [edge.rate for edge in drawn.edges if edge.target in own and edge.source not in own]
+    out = [edge.rate for edge in drawn.edges if edge.source in own and edge.target not in own]
+    return Inside(
+        box,
+        members[0].health if members else "unknown",
+        f"{len(bad):,} of {len(members):,} are not well" if bad else f"all {len(members):,} are within limits",
+        _sum(into),
+        _sum(out),
+        sum(node.n_dead_letters for node in members),
+        tuple(members[:N_MEMBERS]),
+        max(0, len(members) - N_MEMBERS),
+    )
+
+
+def _topic(node: Node, number: int, span: Window, *, now: datetime) -> Beside:
+    lines = series(node.cluster, number, span, now=now)
+    data = charts.chart(lines, [lines.rate_in, *lines.rates_out], "/s")
+    found = event_lists.recent_events(node.cluster, node.name, since=span.from_at, until=span.to_at, limit=N_EVENTS)
+    seen = tuple(
+        Seen(
+            row.address, reverse("event", args=[row.cluster, row.topic, row.partition, row.offset]), row.at, row.failed
+        )
+        for row in found
+    )
+    return _beside(
+        Picture("Written and read", "rate", charts.rate_caption(lines), data), seen, marks_of_topic(number, span)
+    )
+
+
+def _service(node: Node, known: Facts, *, now: datetime) -> Beside | None:
+    found = one_service.number_of(tail(node.id))
+    if found is None:
+        return None
+    number, first_at, _, _ = found
+    span = known.window
+    lines = service_series(number, span, first_at=first_at, as_of=known.fresh.folded_at, now=now)
+    newest = service_events.newest(service_events.sightings(number, span))[:N_EVENTS]
+    seen = tuple(Seen(each.address, each.url, each.at, each.failed) for each in newest)
+    picture = Picture("Reads and writes", "rate", charts.spans_caption(lines), charts.chart(lines, lines.rates, "/s"))
+    return _beside(picture, seen, marks_of_service(number, span))
+
+
+def _group(node: Node, number: int, span: Window, *, now: datetime) -> Beside:
+    lines = group_series(node.cluster, number, span, now=now)
+    picture = Picture("Lag, seconds", "duration", charts.age_caption(lines), charts.chart(lines, lines.ages, "s"))
+    return _beside(picture, (), marks_of_group(number, span))
+
+
+def _beside(picture: Picture, seen: Sequence[Seen], marks: Marks) -> Beside:
+    return Beside(picture, tuple(seen), marks.items[:N_CHANGES], charts.marks_on(marks))
+
+
+def _sum(rates: Sequence[float | None]) -> float | None:
+    told = [rate for rate in rates if rate is not None]
+    return sum(told) if told else None

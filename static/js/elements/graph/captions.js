@@ -1,0 +1,81 @@
+// What stands on nodes and edges, and what a screen reader says of them.
+
+import { count, duration, exact, percent, rate, rateOf } from "../../lib/format.js";
+import { shown } from "../../lib/text.js";
+
+const MARKS = { degraded: "▲", failing: "✖" };
+const DIFFS = { new: "+", gone: "−", changed: "Δ" };
+export const OLD = "◷"; // on what comes from a source that is late
+const ROLES = { dead_letter: "dead-letter topic", retry: "retry topic", internal: "internal topic", connector: "connector" };
+const has = (value) => value !== null && value !== undefined;
+
+/** A node's name, with its cluster where another one is called the same. */
+export const nameOf = (node) => shown(node.shown_name || node.name);
+
+/** The kind of a node in words. */
+export function kindWord(node) {
+  if (node.kind === "box") return node.by;
+  return ROLES[node.role] ?? (node.kind === "group" ? "consumer group" : node.kind);
+}
+
+/** The one number on a node. */
+export function nodeNumber(node) {
+  if (node.kind === "box") return boxNumber(node);
+  if (node.role === "dead_letter" && node.n_dead_letters) return `✖ ${count(node.n_dead_letters)} open`;
+  if (node.kind === "topic") return rate(node.rate_in);
+  const about = node.estimated ? "≈" : "";
+  return has(node.rate_in) ? `${about}${rate(node.rate_in)} in` : `${about}${rate(node.rate_out)} out`;
+}
+
+/** "topic orders.created, degraded, 420 per second in, 3 consumer groups". */
+export function nodeLabel(node, nGroups) {
+  const parts = [`${kindWord(node)} ${nameOf(node)}`, node.health];
+  if (node.kind === "box") parts.push(`${exact(node.n_nodes)} nodes`);
+  if (has(node.rate_in)) parts.push(`${spoken(node.rate_in)} in`);
+  if (has(node.rate_out)) parts.push(`${spoken(node.rate_out)} out`);
+  if (node.kind === "topic") parts.push(nGroups === 1 ? "1 consumer group" : `${nGroups} consumer groups`);
+  if (node.n_dead_letters) parts.push(`${exact(node.n_dead_letters)} open dead letters`);
+  if (node.guessed) parts.push("known from the broker alone");
+  if (node.diff) parts.push(node.diff);
+  return parts.join(", ");
+}
+
+/** The chosen label of an edge, with the sign of its health, of what contradicts it, and of a late source. */
+export function edgeLabel(edge, choice) {
+  const value = labelValue(edge, choice);
+  const odd = edge.contradictions?.length ? "≠" : "";
+  const parts = [DIFFS[edge.diff], MARKS[edge.health], odd, value && isOld(edge, choice) ? OLD : "", value];
+  return parts.filter(Boolean).join(" ");
+}
+
+export function edgeTitle(edge, names) {
+  const group = edge.group_name ? ` (group ${shown(edge.group_name)})` : "";
+  const lag = has(edge.lag) ? `, lag ${edge.lagIsOld ? `${OLD} ` : ""}${count(edge.lag)}${edge.lag_seconds ? ` ≈ ${duration(edge.lag_seconds)}` : ""}` : "";
+  const many = edge.n > 1 ? `, ${edge.n} edges together` : "";
+  const odd = edge.contradictions?.length ? `. ≠ ${edge.contradictions.join(". ")}` : "";
+  return `${names.source} → ${names.target}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}${many}${odd}`;
+}
+
+function boxNumber(node) {
+  const letters = node.n_dead_letters ? ` · ✖ ${count(node.n_dead_letters)}` : "";
+  return `${exact(node.n_nodes)} · ${rate(node.rate_in)} in${letters}`;
+}
+
+function spoken(perSecond) {
+  return rate(perSecond).replace("/s", " per second").replace("/min", " per minute").replace("/h", " per hour");
+}
+
+const VALUES = {
+  rate: (edge) => (has(edge.rate) ? rateOf(edge) : ""),
+  lag: (edge) => (has(edge.lag_seconds) && edge.lag ? duration(edge.lag_seconds) : has(edge.lag) ? count(edge.lag) : ""),
+  "wait-p50": (edge) => (has(edge.wait_p50_seconds) ? duration(edge.wait_p50_seconds) : ""),
+  "wait-p95": (edge) => (has(edge.wait_p95_seconds) ? duration(edge.wait_p95_seconds) : ""),
+  failed: (edge) => (edge.errors && edge.messages ? percent(edge.errors / edge.messages) : ""),
+  none: () => "",
+};
+
+const isOld = (edge, choice) => (choice === "lag" ? edge.lagIsOld : edge.rateIsOld);
+
+function labelValue(edge, choice) {
+  return (VALUES[choice] ?? VALUES.rate)(edge);
+}

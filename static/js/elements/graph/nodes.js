@@ -1,0 +1,169 @@
+// The nodes on the drawing: written once, afterwards only what changed.
+
+import { sign, svg } from "../../lib/svg.js";
+import { nameOf, nodeLabel, nodeNumber } from "./captions.js";
+import { fitName, nodeClass, nodeParts, put, shapeOf, writeHealth } from "./shapes.js";
+
+const NEW_MS = 60000;
+const MOST_PULSES = 20;
+
+export class NodeLayer {
+  #layer;
+  #items = new Map();
+  #newUntil = new Map();
+  #found = new Set();
+  #active = null;
+  #readers = new Map();
+  #far = false;
+
+  constructor(layer) {
+    this.#layer = layer;
+    layer.addEventListener("pointerover", (event) => {
+      const item = this.#items.get(event.target.closest(".node")?.dataset.id);
+      if (item) this.#name(item);
+    });
+    layer.addEventListener("animationend", (event) => event.target.closest(".node")?.classList.remove("pulse"));
+  }
+
+  get size() {
+    return this.#items.size;
+  }
+
+  group(id) {
+    return this.#items.get(id)?.group;
+  }
+
+  /** The health that is drawn for a node, or undefined. */
+  health(id) {
+    return this.#items.get(id)?.health.dataset.level;
+  }
+
+  /** Draws these nodes; `readers`: number of edges out of a topic; `far`: too small for numbers. */
+  draw(nodes, { at, size, nameSize, readers, far }) {
+    this.#readers = readers;
+    this.#far = far;
+    let pulses = 0;
+    for (const node of nodes.values()) {
+      const shape = shapeOf(node, size);
+      let item = this.#items.get(node.id);
+      if (!item || item.shape !== shape) item = this.#make(node, size, shape);
+      const changed = item.node !== node;
+      if (changed && item.node && item.node.health !== node.health && pulses < MOST_PULSES) {
+        item.pulse = true;
+        pulses += 1;
+      }
+      if (changed || item.nameSize !== nameSize) this.#write(item, node, size, nameSize);
+      const place = at(node);
+      const transform = `translate(${place.x} ${place.y})`;
+      if (item.transform !== transform) item.group.setAttribute("transform", (item.transform = transform));
+      if (changed) this.#setClass(item);
+      this.#tagNew(item, size);
+    }
+    for (const [id, item] of this.#items) {
+      if (nodes.has(id)) continue;
+      item.group.remove();
+      this.#items.delete(id);
+    }
+  }
+
+  /** Only names and numbers: the drawing got another size. */
+  refit(size, nameSize, far) {
+    this.#far = far;
+    for (const item of this.#items.values()) {
+      if (!far) put(item.number, nodeNumber(item.node));
+      if (item.nameSize === nameSize) continue;
+      item.nameSize = nameSize;
+      fitName(item, item.node, size, nameSize);
+    }
+  }
+
+  /** These nodes are new for a minute. */
+  announce(ids) {
+    for (const id of ids) this.#newUntil.set(id, Date.now() + NEW_MS);
+  }
+
+  /** Which are dimmed and which selected. */
+  select(kept, selected) {
+    for (const [id, item] of this.#items) {
+      item.kept = `${kept !== null && !kept.has(id) ? " dim" : ""}${selected.includes(id) ? " selected" : ""}`;
+      this.#setClass(item);
+    }
+  }
+
+  mark(ids) {
+    this.#found = new Set(ids);
+    for (const item of this.#items.values()) this.#setClass(item);
+  }
+
+  activate(id) {
+    const before = this.#items.get(this.#active);
+    this.#active = id;
+    for (const item of [before, this.#items.get(id)]) if (item) this.#setClass(item);
+    if (this.#items.has(id)) this.#name(this.#items.get(id));
+  }
+
+  #make(node, size, shape) {
+    const old = this.#items.get(node.id);
+    old?.group.remove();
+    const item = { ...nodeParts(node, size), shape, size };
+    this.#items.set(node.id, item);
+    this.#layer.append(item.group);
+    return item;
+  }
+
+  /** What a screen reader says: numbers as of when somebody comes by, or the state changed. */
+  #name(item) {
+    item.group.setAttribute("aria-label", nodeLabel(item.node, this.#readers.get(item.node.id) ?? 0));
+    put(item.title, `${nameOf(item.node)}: ${item.node.sentence}`);
+  }
+
+  #write(item, node, size, nameSize) {
+    const before = item.node;
+    item.node = node;
+    if (!before || nameOf(before) !== nameOf(node) || item.nameSize !== nameSize) {
+      item.nameSize = nameSize;
+      fitName(item, node, size, nameSize);
+    }
+    if (!this.#far || !before) put(item.number, nodeNumber(node));
+    if (!before || before.health !== node.health || nameOf(before) !== nameOf(node)) {
+      writeHealth(item.health, node.health);
+      this.#name(item);
+    } else if (before.sentence !== node.sentence) put(item.title, `${nameOf(node)}: ${node.sentence}`);
+    this.#clock(item);
+  }
+
+  #setClass(item) {
+    const { node } = item;
+    const kept = item.kept ?? "";
+    const marks = [[node.id === this.#active, "active"], [this.#found.has(node.id), "found"], [item.pulse, "pulse"], [item.clock, "stale"]];
+    const name = nodeClass(node) + marks.filter(([holds]) => holds).map(([, word]) => ` ${word}`).join("");
+    item.pulse = false;
+    if (item.className !== name + kept) item.group.setAttribute("class", (item.className = name + kept));
+  }
+
+  #clock(item) {
+    const wanted = Boolean(item.node.rateIsOld);
+    if (wanted === Boolean(item.clock)) return;
+    item.clock?.remove();
+    item.clock = null;
+    if (wanted) {
+      const { width, height } = item.size;
+      item.clock = svg("g", { class: "clock", transform: `translate(${-width / 2 + 30} ${-height / 2 + 1})` });
+      item.clock.append(svg("circle", { class: "ground", r: 9.5 }), sign("stale", { x: -8, y: -8, width: 16, height: 16 }));
+      item.group.append(item.clock);
+    }
+    this.#setClass(item);
+  }
+
+  #tagNew(item, size) {
+    const until = this.#newUntil.get(item.node.id);
+    if (!until) return;
+    const tag = item.group.querySelector(".new-tag");
+    if (Date.now() < until) {
+      if (!tag) item.group.append(svg("text", { class: "new-tag", x: 0, y: -size.height / 2 - 7 }, "new"));
+    } else {
+      tag?.remove();
+      this.#newUntil.delete(item.node.id);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+// What the overview knows: the newest state of nodes and edges, and how the server says it is to be drawn.
+
+import { folded } from "./fold.js";
+
+const NO_VIEW = { of: {}, boxes: [], frames: [], places: {}, routes: {}, n_matching: 0, n_cut: 0 };
+
+export class Model {
+  nodes = new Map();
+  edges = new Map();
+  nIdle = 0;
+  found = [];
+  leftOut = new Set();
+  seen = new Set();
+  attention = null;
+  #view = NO_VIEW;
+  #late = "";
+  #marked = new WeakMap();
+  places = new Map();
+  routes = new Map();
+
+  /** Takes a snapshot or a delta. `keep`: a snapshot that does not hold all that the page shows adds to what is there. */
+  take(message, { keep = false } = {}) {
+    const { nodes = {}, edges = {} } = message;
+    if (message.left_out) this.leftOut = new Set(message.left_out);
+    this.found = message.found ?? this.found;
+    if (message.kind === "snapshot" && !keep) {
+      this.nodes.clear();
+      this.edges.clear();
+    }
+    merge(this.nodes, nodes);
+    merge(this.edges, edges);
+    this.nIdle = (message.about?.graph ?? message).n_idle ?? this.nIdle;
+    if (message.attention) this.attention = { ...this.attention, ...message.attention.list };
+    if (message.view) this.#look(message.view);
+  }
+
+  get view() {
+    return this.#view;
+  }
+
+  /** Nodes and edges as they are drawn now. `late`: sources that are, "fold" (spans) or "scan" (the sampler). */
+  drawn(late) {
+    const key = late.join(" ");
+    if (key !== this.#late) this.#marked = new WeakMap();
+    this.#late = key;
+    const nodes = [];
+    for (const node of this.nodes.values()) if (!this.leftOut.has(node.id)) nodes.push(this.#mark(node, late));
+    const edges = [];
+    for (const edge of this.edges.values()) if (!this.leftOut.has(edge.source) && !this.leftOut.has(edge.target)) edges.push(this.#mark(edge, late));
+    return { n: nodes.length, nEdges: edges.length, ...folded(nodes, edges, this.#view) };
+  }
+
+  /** What makes the table and the view of the server's old. */
+  structure() {
+    return [[...this.nodes.keys()].sort(), [...this.edges.keys()].sort(), [...this.leftOut].sort(), this.found].map((ids) => ids.join(" ")).join("\n");
+  }
+
+  /** A row that says which of its numbers are old: lags are the sampler's, and rates where no span tells them. The same
+   *  row stays the same object, so that nothing is drawn that did not change. */
+  #mark(row, late) {
+    if (!late.some(Boolean)) return row;
+    if (!this.#marked.has(row)) {
+      const bySamples = row.source === undefined ? row.kind !== "service" : row.messages_from === "offsets";
+      const isNode = row.source === undefined;
+      this.#marked.set(row, { ...row, lagIsOld: late.includes("scan"), rateIsOld: late.includes(bySamples ? "scan" : isNode ? "" : "fold") });
+    }
+    return this.#marked.get(row);
+  }
+
+  #look(view) {
+    const before = this.#view;
+    this.#view = view;
+    if (same(before.places, view.places) && same(before.routes, view.routes)) return;
+    this.places = new Map(Object.entries(view.places).map(([id, [x, y]]) => [id, { x, y }]));
+    this.routes = new Map(Object.entries(view.routes));
+  }
+}
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+/** Rows by id, as the socket sends them (null is gone), or a whole list, as the page holds it. */
+function merge(into, rows) {
+  const pairs = Array.isArray(rows) ? rows.map((row) => [row.id, row]) : Object.entries(rows);
+  for (const [id, row] of pairs) {
+    if (row === null) into.delete(id);
+    else into.set(id, { ...into.get(id), ...row });
+  }
+}
