@@ -105,10 +105,12 @@ def _sent(operation: int) -> list[float]:
 
     worker = subprocess.Popen([sys.executable, "-c", SEND, str(operation)], cwd=ROOT)
     watched, sizes, settled = psutil.Process(worker.pid), [], time.monotonic()
-    slowest = 0.0
+    slowest = used = 0.0
     while worker.poll() is None:
         try:
             sizes.append(watched.memory_info().rss / MB)
+            times = watched.cpu_times()
+            used = times.user + times.system
         except psutil.NoSuchProcess:
             break
         if time.monotonic() - settled > SETTLE_SECONDS:
@@ -116,7 +118,7 @@ def _sent(operation: int) -> list[float]:
             outcomes.settle(now=clock.now(), looks_far=False)
             slowest = max(slowest, time.monotonic() - settled)
         time.sleep(0.5)
-    print(f"slowest look at the outcomes: {slowest * 1_000:.0f} ms")
+    print(f"slowest look at the outcomes: {slowest * 1_000:.0f} ms; the worker took {used:.1f} s of CPU")
     return sizes
 
 
@@ -125,8 +127,8 @@ def _holds(n_letters: int, sizes: Sequence[float]) -> bool:
 
     with connection.cursor() as cursor:
         cursor.execute(
-            "select floor(extract(epoch from sent_at - min(sent_at) over ()) / %s)::int, count(*) from retry_item"
-            " where sent_at is not null group by 1 order by 1",
+            "select floor(extract(epoch from i.sent_at - b.began) / %s)::int, count(*) from retry_item i,"
+            " (select min(sent_at) began from retry_item) b where i.sent_at is not null group by 1 order by 1",
             [STRETCH_SECONDS],
         )
         stretches = [n / STRETCH_SECONDS for _, n in cursor.fetchall()][:-1]

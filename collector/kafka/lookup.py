@@ -16,6 +16,7 @@ from collector.ports import KafkaUnreachable, Unreadable
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 5.0
+AT_ONCE = 500
 READ_SECONDS = 60.0  # for everything between two ends
 CONSUMER: dict[str, str | int | bool] = {
     "group.id": "weir-lookup",  # the client wants one; nothing is ever committed to it
@@ -58,6 +59,7 @@ class KafkaLookup:
     def between(self, topic: str, spans: Mapping[int, tuple[int, int]]) -> Iterator[Record]:
         """Read partition by partition's own order, all at once, until each has reached its end."""
         waiting = {number: to for number, (start, to) in spans.items() if start < to}
+        reached = {number: spans[number][0] for number in waiting}
         if not waiting:
             return
         deadline = time.monotonic() + READ_SECONDS
@@ -67,7 +69,7 @@ class KafkaLookup:
                 if time.monotonic() > deadline:
                     self.ends(topic)  # raises KafkaUnreachable where that is why
                     raise Unreadable(f"{topic} could not be read to its end within {READ_SECONDS:.0f} s.")
-                yield from self._some(topic, waiting)
+                yield from self._some(topic, waiting, reached)
             self._consumer.unassign()
         except KafkaException as error:
             raise translated(error) from error
@@ -77,9 +79,13 @@ class KafkaLookup:
         self._raw.close()
         self._consumer.close()
 
-    def _some(self, topic: str, waiting: dict[int, int]) -> Iterator[Record]:
-        """The next records before the ends; partitions that reached theirs leave `waiting`."""
-        for message in self._consumer.consume(500, 0.5):
+    def _some(self, topic: str, waiting: dict[int, int], reached: dict[int, int]) -> Iterator[Record]:
+        """The next records before the ends; partitions that reached theirs leave `waiting`.
+
+        The client waits until it has as many as it was asked for: never for more than can come.
+        """
+        most = sum(to - reached[number] for number, to in waiting.items())
+        for message in self._consumer.consume(max(1, min(AT_ONCE, most)), 0.5):
             number, offset = message.partition(), message.offset()
             error = message.error()
             if number is None or offset is None or number not in waiting:
@@ -88,6 +94,7 @@ class KafkaLookup:
                 if error.code() in NO_SUCH_OFFSET | NO_SUCH_PARTITION:
                     raise Unreadable(f"{topic}/{number} no longer holds all of the records asked for.")
                 raise translated(error)
+            reached[number] = min(offset + (error is None), waiting[number])
             if error is None and offset < waiting[number]:
                 yield as_record(message, self._raw)
             # At an end the "offset" is that of the next record: markers before it are no records.

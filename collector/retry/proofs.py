@@ -3,7 +3,7 @@ what it claims to be, byte for byte (security: S40).
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from collector.domain.positions import Position
@@ -12,27 +12,30 @@ from collector.domain.resending import unsendable
 from collector.ports import Lookup, Unreadable
 from collector.store.retries import Item
 
+Ends = Mapping[int, tuple[int, int]]
+"""Partition -> first and next offset, as of a moment ago; empty where there is no such topic."""
+
 MOST_BETWEEN = 50  # records are read in one go, where so few of others lie between two that are wanted
 
 
-def refusals(
-    items: Sequence[Item], ends: Mapping[str, Mapping[int, tuple[int, int]]], lookup: Lookup
-) -> Iterator[tuple[Item, str]]:
+def refusals(items: Sequence[Item], ends_of: Callable[[str], Ends], lookup: Lookup) -> Iterator[tuple[Item, str]]:
     """The items that must not be sent, with the reason."""
     to_prove = []
     for item in items:
-        if not ends[item.target]:
+        if not ends_of(item.target):
             yield item, f"{item.target} does not exist. Weir never creates topics."
         elif why := unsendable(item.headers):
             yield item, why
         elif item.origin is not None:
             to_prove.append((item, item.origin))
     if to_prove:
-        yield from _unproven(to_prove, lookup)
+        yield from _unproven(to_prove, ends_of, lookup)
 
 
-def _unproven(items: Sequence[tuple[Item, Position]], lookup: Lookup) -> Iterator[tuple[Item, str]]:
-    found = _originals([origin for _, origin in items], lookup)
+def _unproven(
+    items: Sequence[tuple[Item, Position]], ends_of: Callable[[str], Ends], lookup: Lookup
+) -> Iterator[tuple[Item, str]]:
+    found = _originals([origin for _, origin in items], ends_of, lookup)
     for item, origin in items:
         original = found[origin]
         if isinstance(original, Unreadable):
@@ -43,14 +46,16 @@ def _unproven(items: Sequence[tuple[Item, Position]], lookup: Lookup) -> Iterato
             yield item, f"The record at {origin} has another key or value, so the target is not proven."
 
 
-def _originals(wanted: Sequence[Position], lookup: Lookup) -> dict[Position, Record | Unreadable | None]:
+def _originals(
+    wanted: Sequence[Position], ends_of: Callable[[str], Ends], lookup: Lookup
+) -> dict[Position, Record | Unreadable | None]:
     """The records there; None for those that are gone. One stretch of each partition of a topic is read at a time."""
     places: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for at in sorted(set(wanted), key=lambda at: (at.topic, at.partition, at.offset)):
         places[at.topic][at.partition].append(at.offset)
     found: dict[Position, Record | Unreadable | None] = dict.fromkeys(wanted)
     for topic, offsets in places.items():
-        ends = lookup.ends(topic)
+        ends = ends_of(topic)
         stretches = [
             [(number, run) for run in _runs([each for each in its if low <= each < high])]
             for number, its in offsets.items()

@@ -62,7 +62,7 @@ def test_originals_of_all_partitions_are_read_in_one_go() -> None:
     broker = _broker()
     lookup = Counting(broker)
     items = [_item(partition, offset) for partition in range(3) for offset in (3, 5, 40)]
-    assert list(refusals(items, {"orders": dict(lookup.ends("orders"))}, lookup)) == []
+    assert list(refusals(items, lookup.ends, lookup)) == []
     assert lookup.n == 1
 
 
@@ -70,7 +70,7 @@ def test_stretches_far_apart_take_a_go_each_and_another_key_is_no_proof() -> Non
     broker = _broker()
     lookup = Counting(broker)
     items = [_item(0, 3), _item(0, 190, key="other"), _item(1, 4), _item(2, 500)]
-    refused = {item.origin: why for item, why in refusals(items, {"orders": dict(lookup.ends("orders"))}, lookup)}
+    refused = {item.origin: why for item, why in refusals(items, lookup.ends, lookup)}
     assert lookup.n == 2
     assert {str(origin): why.partition(",")[0] for origin, why in refused.items()} == {
         "orders/0/190": "The record at orders/0/190 has another key or value",
@@ -82,6 +82,6 @@ def test_what_one_partition_lost_meanwhile_is_none_of_the_others_trouble() -> No
     broker = _broker()
     lookup = Counting(broker, lost=1)
     items = [_item(partition, 7) for partition in range(3)]
-    refused = list(refusals(items, {"orders": dict(lookup.ends("orders"))}, lookup))
+    refused = list(refusals(items, lookup.ends, lookup))
     assert [item.ordinal for item, _ in refused] == [1]
     assert "no longer holds" in refused[0][1]
