@@ -6,7 +6,7 @@ from celery import shared_task
 
 from collector import clock, retention, wiring
 from collector.config import declared
-from collector.intake import rereading
+from collector.intake import fetching, rereading
 from collector.retry import outcomes, rights, waking
 from collector.retry.dispatch import dispatch
 from collector.store import (
@@ -148,6 +148,13 @@ def read_letters_again() -> None:
     rereading.run(wiring.tap_rules(declared.document()), now=clock.now, seconds=rereading.RUN_SECONDS)
 
 
+@shared_task(name="collector.fetch_letters")
+def fetch_letters() -> None:
+    """Fetch what lay on topics before somebody said that they hold dead letters, about a second's worth."""
+    rules = wiring.tap_rules(declared.document())
+    fetching.run(rules, wiring.lookup, now=clock.now, seconds=rereading.RUN_SECONDS)
+
+
 SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
@@ -165,6 +172,7 @@ SCHEDULE = {
     "ring-letters": {"task": "collector.ring_letters", "schedule": 1.0, "options": {"expires": 1.0}},
     "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},
     "read-letters-again": {"task": "collector.read_letters_again", "schedule": 2.0, "options": {"expires": 2.0}},
+    "fetch-letters": {"task": "collector.fetch_letters", "schedule": 5.0, "options": {"expires": 5.0}},
     "learn-usual-hops": {"task": "collector.learn_usual_hops", "schedule": 60.0, "options": {"expires": 60.0}},
     "learn-usual-least": {"task": "collector.learn_usual_least", "schedule": 300.0, "options": {"expires": 300.0}},
     "learn-service-facts": {"task": "collector.learn_service_facts", "schedule": 60.0, "options": {"expires": 60.0}},

@@ -167,6 +167,19 @@ def retry_sender(cluster: str) -> Iterator[Sender]:
 
 
 @contextmanager
+def lookup(cluster: str) -> Iterator[Lookup]:
+    """A way to read an observed cluster. Raises KafkaRefused where it is not observed any more."""
+    where = _observed_as(cluster)
+    if where is None:
+        raise KafkaRefused(f"The cluster {cluster} is not observed any more.")
+    made = KafkaLookup(where.reads())
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
 def retry_rights(cluster: str) -> Iterator[Rights]:
     """What the user that sends to this cluster may do. Raises KafkaRefused where the cluster is not observed."""
     where = _observed_as(cluster)

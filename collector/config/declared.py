@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from collector.changes import announce
 from collector.config.document import Document, read
 from collector.domain.globs import matches
-from collector.store import rereadings
+from collector.store import letter_fetches, rereadings
 
 Body = Mapping[str, Any]
 KIND_OF_LETTERS = "dead_letters"
@@ -114,7 +114,14 @@ def _describe_again(before: Body, after: Body, changes: Sequence[Change], *, by:
     described = [[topics] if isinstance(topics := table["topics"], str) else topics for table in tables if table]
     if not described:
         return
+    standing = [
+        [topics] if isinstance(topics := table["topics"], str) else topics
+        for table in after.get(KIND_OF_LETTERS, {}).values()
+    ]
     with connection.cursor() as cursor:
+        letter_fetches.ask(
+            cursor, is_meant=lambda topic: any(matches(topic, globs) for globs in standing), by=by, now=now
+        )
         for number, topic in rereadings.topics_with_letters(cursor):
             if any(matches(topic, globs) for globs in described):
                 rereadings.ask(cursor, why="mapping", topic_id=number, by=by, now=now)

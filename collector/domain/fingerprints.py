@@ -38,15 +38,20 @@ _SUBSTITUTES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Equal digests are one failure group, as long as no person split it: then `detail`, of the message, tells.
+    """Equal digests are one failure group, as long as no person split it: then `detail` tells.
 
-    `title` is for people: "CardDeclined at Gateway.charge:88".
+    `message` is the letter's; `title` is for people: "CardDeclined at Gateway.charge:88".
     """
 
     version: int
     digest: UUID
-    detail: UUID
+    message: str
     title: str
+
+    @property
+    def detail(self) -> UUID:
+        """Of what the letter says. Asked for only where a group was split: it takes longer than all the rest."""
+        return detail_of(normalised(self.message))
 
 
 Rule = Callable[[DeadLetter, str], Fingerprint]
@@ -73,7 +78,7 @@ def fingerprint(letter: DeadLetter, *, dead_letter_topic: str) -> Fingerprint:
         parts.append(said)
     if not letter.exception_class:
         parts.append(dead_letter_topic)
-    return Fingerprint(VERSION, digest_of(parts), detail_of(said), _title(letter, frames, said, dead_letter_topic))
+    return Fingerprint(VERSION, digest_of(parts), letter.message, _title(letter, frames, said, dead_letter_topic))
 
 
 CURRENT = Fingerprinting(VERSION, lambda letter, topic: fingerprint(letter, dead_letter_topic=topic))

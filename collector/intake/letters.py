@@ -6,7 +6,7 @@ from dataclasses import replace
 from collector.domain import dialects, masking
 from collector.domain.dead_letters import DeadLetter
 from collector.domain.dialects import LetterMapping
-from collector.domain.masking import Concealed
+from collector.domain.masking import Concealed, Rules
 from collector.domain.records import Record
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,16 @@ def letter_of(record: Record, mapping: LetterMapping | None) -> DeadLetter | Non
         log.exception("cannot read the dead letter %s/%d/%d", record.topic, record.partition, record.offset)
         is_letter = mapping is not None or dialects.role(record.topic) == "dead_letter"
         return dialects.unknown(record) if is_letter else None
+
+
+def parked_form(record: Record, mapping: LetterMapping | None, hidden: Rules) -> DeadLetter | None:
+    """The letter of a record as it is parked; None when it is no dead letter."""
+    letter = letter_of(record, mapping)
+    if letter is None:
+        return None
+    aim = hidden.of(record.topic, *origins(letter))
+    seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers) if aim else None
+    return fit_to_see(letter, seen)
 
 
 def origins(letter: DeadLetter | None) -> tuple[str | None, ...]:

@@ -2,18 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector.changes import announce
-from collector.domain import masking
-from collector.domain.dead_letters import DeadLetter
 from collector.domain.dialects import own_key
 from collector.domain.fingerprints import CURRENT, Fingerprinting
-from collector.domain.records import Record
-from collector.intake.letters import fit_to_see, letter_of, origins
+from collector.intake.letters import parked_form
 from collector.intake.taps import TapRules
 from collector.store import failure_groups, letter_names, rereadings
 from collector.store.dead_letters import failure_of
@@ -21,6 +18,7 @@ from collector.store.rereadings import Read, Rereading, Stored
 
 SLICE = 500  # letters in one transaction: others wait for their rows at most so long
 RUN_SECONDS = 1.5  # of every two
+SETTLE = timedelta(seconds=20)  # until then a collector may still read by the settings before
 
 
 def run(rules: TapRules, *, now: Callable[[], datetime], seconds: float) -> None:
@@ -37,13 +35,15 @@ def step(rules: TapRules, *, now: datetime, fingerprinting: Fingerprinting = CUR
         job = rereadings.oldest(cursor)
         if job is None:
             return False
-        letters = rereadings.next_letters(cursor, job, limit=limit)
-        if not letters:
+        letters, up_to = rereadings.next_letters(cursor, job, limit=limit)
+        if up_to is None and job.last_id == rereadings.ENDLESS and now - job.asked_at < SETTLE:
+            return False
+        if up_to is None:
             rereadings.end(cursor, job, now=now)
             announce("letters")
             return True
-        n_changed = _again(cursor, job, letters, rules, fingerprinting)
-        rereadings.advance(cursor, job, [each.id for each in letters], n_changed)
+        n_changed = _again(cursor, job, letters, rules, fingerprinting) if letters else 0
+        rereadings.advance(cursor, job, up_to=up_to, n_done=len(letters), n_changed=n_changed)
         announce("letters")
         return True
 
@@ -58,7 +58,11 @@ def _again(
     """How many changed."""
     if job.into_id is not None:
         return len(rereadings.move(cursor, {each.id: job.into_id for each in letters}))
-    found = [(each, each.record, read) for each in letters if each.record and (read := _read(each.record, rules))]
+    found = [
+        (each, record, read)
+        for each in letters
+        if (record := each.record) and (read := parked_form(record, rules.mapping_of(record.topic), rules.hidden))
+    ]
     if not found:
         return 0
     places = letter_names.places(cursor, [(each.topic_id, letter) for each, _, letter in found])
@@ -83,13 +87,3 @@ def _again(
             for (each, record, letter), at, group, failure in zip(found, failed, groups, failures, strict=True)
         ],
     )
-
-
-def _read(record: Record, rules: TapRules) -> DeadLetter | None:
-    """As the intake would; a letter stays one, whatever its topic is called now."""
-    letter = letter_of(record, rules.mapping_of(record.topic))
-    if letter is None:
-        return None
-    aim = rules.hidden.of(record.topic, *origins(letter))
-    seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers) if aim else None
-    return fit_to_see(letter, seen)

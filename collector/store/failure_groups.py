@@ -11,6 +11,7 @@ from collector.domain.fingerprints import Fingerprint
 from collector.store.later_deaths import columns
 
 ANY = UUID(int=0)  # the detail of a group that was not split
+SPLIT = UUID(int=1)  # stands in what is known beside the details of a group that was
 Key = tuple[int, UUID, int, UUID]  # version, digest, cluster id, detail
 
 
@@ -46,6 +47,8 @@ def groups_of(cursor: CursorWrapper, failures: Sequence[Failure]) -> list[int]:
 def _key(known: Mapping[Key, int], of: Failure) -> Key:
     """The one for its message, where the group was split by that; else the usual one."""
     own = of.fingerprint.version, of.fingerprint.digest, of.cluster_id
+    if (*own, SPLIT) not in known:
+        return *own, ANY
     exact = *own, of.fingerprint.detail
     return exact if exact in known else (*own, ANY)
 
@@ -62,7 +65,12 @@ def _known(cursor: CursorWrapper, wanted: Sequence[Fingerprint]) -> dict[Key, in
         " where version = any(%s) and digest = any(%s) order by 1, 2, 3, 4 for share",
         [sorted({each.version for each in wanted}), list({each.digest for each in wanted})],
     )
-    return {(version, digest, cluster, detail): group for version, digest, cluster, detail, group in cursor.fetchall()}
+    return _marked({tuple(key): group for *key, group in cursor.fetchall()})
+
+
+def _marked(found: dict[Key, int]) -> dict[Key, int]:
+    """With a key SPLIT for each digest of which some are told by their message."""
+    return found | {(version, digest, cluster, SPLIT): 0 for version, digest, cluster, detail in found if detail != ANY}
 
 
 def _adopted(cursor: CursorWrapper, missing: Sequence[Failure]) -> dict[Key, int]:
@@ -81,7 +89,7 @@ def _adopted(cursor: CursorWrapper, missing: Sequence[Failure]) -> dict[Key, int
             [new.version, new.digest, old.version, old.digest, each.cluster_id, new.version],
         )
         found |= {(new.version, new.digest, each.cluster_id, detail): group for detail, group in cursor.fetchall()}
-    return found
+    return _marked(found)
 
 
 def _made(cursor: CursorWrapper, missing: Sequence[Failure]) -> dict[Key, int]:

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.dead_letters import DeadLetter
+from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.frames import readable
 from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
 from collector.store import letter_counts
 from collector.store.later_deaths import columns
+
+ENDLESS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Rereading:
     into_id: int | None
     next_id: int
     last_id: int
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,26 @@ def ask(
     failure_group: int | None = None,
     into: int | None = None,
 ) -> None:
-    """Have the letters of a topic, of a failure group, or all read again. Nothing where there are none."""
+    """Have the letters of a topic, of a failure group, or all read again. Nothing where there are none.
+
+    By another mapping also those that come until it is done: a collector may still read by the settings before.
+    """
     cursor.execute(
         "insert into letter_rereading (why, topic_id, failure_group_id, into_id, last_id, n_all, asked_by, asked_at)"
-        " select %(why)s, %(topic)s, %(group)s, %(into)s, (select coalesce(max(id), 0) from dead_letter), n, %(by)s,"
-        "  %(now)s from (select coalesce(sum(n), 0)::bigint n from failure_count"
+        " select %(why)s, %(topic)s, %(group)s, %(into)s, case when %(why)s = 'mapping' then %(endless)s"
+        "   else (select coalesce(max(id), 0) from dead_letter) end, n, %(by)s, %(now)s"
+        " from (select coalesce(sum(n), 0)::bigint n from failure_count"
         "   where (%(topic)s::int is null or topic_id = %(topic)s)"
         "    and (%(group)s::bigint is null or failure_group_id = %(group)s)) c where n > 0",
-        {"why": why, "topic": topic_id, "group": failure_group, "into": into, "by": by, "now": now},
+        {
+            "why": why,
+            "topic": topic_id,
+            "group": failure_group,
+            "into": into,
+            "by": by,
+            "now": now,
+            "endless": ENDLESS,
+        },
     )
 
 
@@ -89,24 +104,50 @@ def catch_up(cursor: CursorWrapper, *, version: int, now: datetime) -> None:
 def oldest(cursor: CursorWrapper) -> Rereading | None:
     """The one that is to go on, locked; None where there is none, or another worker has it."""
     cursor.execute(
-        "select id, failure_group_id, topic_id, into_id, next_id, last_id from letter_rereading"
+        "select id, failure_group_id, topic_id, into_id, next_id, last_id, asked_at from letter_rereading"
         " where ended_at is null order by id limit 1 for update skip locked"
     )
     row = cursor.fetchone()
     return Rereading(*row) if row else None
 
 
-def next_letters(cursor: CursorWrapper, of: Rereading, *, limit: int) -> list[Stored]:
-    """Its next letters, by their ids."""
-    scope = {"s.failure_group_id": of.failure_group_id, "d.topic_id": of.topic_id}
-    asked = {name: value for name, value in scope.items() if value is not None}
-    said = "".join(f" and {name} = %s" for name in asked)
+def next_letters(cursor: CursorWrapper, of: Rereading, *, limit: int) -> tuple[list[Stored], int | None]:
+    """Its next letters, by their ids, and up to which id that is; None where there are no more.
+
+    Each slice costs the same, however many letters there are and whatever the planner thinks of them.
+    """
+    if of.failure_group_id is not None:
+        ids = _next_of_group(cursor, of, limit)
+        return _whole(cursor, ids), ids[-1] if ids else None
+    cursor.execute("select min(id) from dead_letter where id > %s and id <= %s", [of.next_id, of.last_id])
+    (first,) = cursor.fetchone()
+    if first is None:
+        return [], None
+    up_to = min(first + limit - 1, of.last_id)
     cursor.execute(
-        "select d.id, d.topic_id, t.name, d.kafka_partition, d.kafka_offset, d.failed_at, b.key, b.value, b.headers"  # noqa: S608
-        " from dead_letter d join letter_state s on s.dead_letter_id = d.id join topic t on t.id = d.topic_id"
-        " join dead_letter_body b on b.dead_letter_id = d.id"
-        f" where s.dead_letter_id > %s and s.dead_letter_id <= %s{said} order by s.dead_letter_id limit %s",
-        [of.next_id, of.last_id, *asked.values(), limit],
+        "select id from dead_letter where id between %s and %s and (%s::int is null or topic_id = %s) order by id",
+        [first, up_to, of.topic_id, of.topic_id],
+    )
+    return _whole(cursor, [number for (number,) in cursor.fetchall()]), up_to
+
+
+def _next_of_group(cursor: CursorWrapper, of: Rereading, limit: int) -> list[int]:
+    """From the index by group and status, in which each status is in order."""
+    cursor.execute(
+        "select l.id from unnest(%s::smallint[]) s(status) cross join lateral (select dead_letter_id id"
+        "  from letter_state where failure_group_id = %s and status = s.status and dead_letter_id > %s"
+        "  and dead_letter_id <= %s order by dead_letter_id limit %s) l order by 1 limit %s",
+        [[int(status) for status in LetterStatus], of.failure_group_id, of.next_id, of.last_id, limit, limit],
+    )
+    return [number for (number,) in cursor.fetchall()]
+
+
+def _whole(cursor: CursorWrapper, ids: Sequence[int]) -> list[Stored]:
+    cursor.execute(
+        "select d.id, d.topic_id, t.name, d.kafka_partition, d.kafka_offset, d.failed_at, b.key, b.value, b.headers"
+        " from dead_letter d join topic t on t.id = d.topic_id join dead_letter_body b on b.dead_letter_id = d.id"
+        " where d.id = any(%s) order by d.id",
+        [list(ids)],
     )
     return [_stored(*row) for row in cursor.fetchall()]
 
@@ -128,11 +169,11 @@ def _stored(
     return Stored(number, topic_id, Record(topic, partition, offset, failed_at, 0, key, value, headers), failed_at)
 
 
-def advance(cursor: CursorWrapper, of: Rereading, letters: Sequence[int], n_changed: int) -> None:
-    """These are done."""
+def advance(cursor: CursorWrapper, of: Rereading, *, up_to: int, n_done: int, n_changed: int) -> None:
+    """Letters up to this id are done."""
     cursor.execute(
         "update letter_rereading set next_id = %s, n_done = n_done + %s, n_changed = n_changed + %s where id = %s",
-        [letters[-1], len(letters), n_changed, of.id],
+        [up_to, n_done, n_changed, of.id],
     )
 
 

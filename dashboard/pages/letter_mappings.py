@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from collector.clock import now
 from collector.config import declared, letter_mappings
@@ -14,7 +14,7 @@ from collector.domain.dialects import LetterMapping, mapped
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.audit import recorded
-from dashboard.queries.letter_mappings import is_known, places, previews, samples
+from dashboard.queries.letter_mappings import MOST_TOPICS, is_known, nameable, places, previews, samples
 
 WORDS = {
     "origin_topic": "Topic it came from",
@@ -26,6 +26,24 @@ WORDS = {
     "stack": "Stack trace",
     "attempts": "Attempts",
 }
+
+
+@needs(Action.DESCRIBE)
+@require_safe
+def letter_mapping_list(request: HttpRequest) -> HttpResponse:
+    """Topics that are described, and a field to name another one; `topic=cluster/name` leads to its page."""
+    cluster, _, topic = request.GET.get("topic", "").partition("/")
+    if topic and is_known(cluster, topic):
+        return HttpResponseRedirect(reverse("letter_mapping", args=[cluster, topic]))
+    document, _ = read(declared.body())
+    facts = {
+        "mappings": sorted(document.letters.items()),
+        "topics": nameable(),
+        "typed": request.GET.get("topic", ""),
+        "most": MOST_TOPICS,
+    }
+    crumbs = [shell.Crumb("Dead letters", reverse("dead_letters")), shell.Crumb("Where they came from")]
+    return shell.page(request, "letter_mappings/topics.html", facts, section="dead_letters", crumbs=crumbs)
 
 
 @needs(Action.DESCRIBE)
@@ -99,5 +117,6 @@ def _other(topic: str) -> str:
 
 
 urlpatterns = [
+    path("dead-letters/mappings/", letter_mapping_list, name="letter_mappings"),
     path("dead-letters/mappings/<segment:cluster>/<segment:topic>/", letter_mapping, name="letter_mapping"),
 ]

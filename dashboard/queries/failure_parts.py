@@ -119,11 +119,13 @@ def kinds(number: int) -> Kinds:
 
 
 def rereadings() -> tuple[Progress, ...]:
-    """What is under way, oldest first. One statement."""
+    """What is under way. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select r.why, t.name, r.failure_group_id, r.into_id, r.n_done, r.n_all from letter_rereading r"
-            " left join topic t on t.id = r.topic_id where r.ended_at is null order by r.id limit 20"
+            " left join topic t on t.id = r.topic_id where r.ended_at is null"
+            " union all select 'fetch', t.name, null, null, f.n_done, f.n_all from letter_fetch f"
+            " join topic t on t.id = f.topic_id where f.ended_at is null and t.deleted_at is null limit 20"
         )
         return tuple(
             Progress(_what(why, topic, group, into), done, n_all)
@@ -134,6 +136,8 @@ def rereadings() -> tuple[Progress, ...]:
 def _what(why: str, topic: str | None, group: int | None, into: int | None) -> str:
     if why == "merge":
         return f"Moving the letters of failure group {group} to {into}"
+    if why == "fetch":
+        return f"Reading {topic} from its first record as dead letters"
     if why == "mapping":
         return f"Reading the letters of {topic} again"
     return f"Sorting the letters of failure group {group}" if group else "Reading all letters by newer rules"

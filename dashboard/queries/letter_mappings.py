@@ -17,6 +17,7 @@ from dashboard.queries.hiding import Veil
 
 MOST_SAMPLES = 20
 MOST_PLACES = 200
+MOST_TOPICS = 500
 _MOST_DEPTH = 6
 
 
@@ -62,6 +63,18 @@ def unexplained() -> tuple[Unexplained, ...]:
             " group by 1, 2 order by 3 desc, 1, 2 limit 20"
         )
         return tuple(Unexplained(*row) for row in cursor.fetchall())
+
+
+def nameable() -> tuple[str, ...]:
+    """Living topics that can hold dead letters, as cluster/name, dead-letter topics first; at most 500."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select c.name || '/' || t.name from topic t join cluster c on c.id = t.cluster_id"
+            " where t.deleted_at is null and t.kafka_id is not null and t.role in (0, 1)"
+            " order by t.role desc, t.name, c.name limit %s",
+            [MOST_TOPICS],
+        )
+        return tuple(address for (address,) in cursor.fetchall())
 
 
 def is_known(cluster: str, topic: str) -> bool:

@@ -4,10 +4,12 @@ Both run under OpenTelemetry's Java agent: one sends its spans over gRPC, the ot
 """
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from confluent_kafka import Producer
@@ -18,10 +20,7 @@ from collector.domain.records import Record
 from collector.kafka.lookup import KafkaLookup
 from tests.acceptance import screen
 from tests.acceptance.java_programs import compiled, java_properties, program
-from tests.acceptance.running_demo import Demo, demo, eventually
-
-if TYPE_CHECKING:
-    import subprocess
+from tests.acceptance.running_demo import ROOT, Demo, demo, eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.kafka]
 
@@ -29,6 +28,16 @@ CHARGES, PAYMENTS, INVOICES = "card.charges", "card.payments", "card.invoices"
 RETRIES, DEAD_CHARGES, DEAD_INVOICES = (f"{CHARGES}-retry-0", f"{CHARGES}-retry-1"), f"{CHARGES}-dlt", f"{INVOICES}.dlq"
 ORDERS = {b"ok-1": b"ok", b"ok-2": b"ok", b"late-1": b"declined", b"late-2": b"declined", b"stolen-1": b"stolen"}
 BILLS = {b"bill-1": b'{"n": 1}', b"large-1": b'{"n": 2, "large": true}', b"torn-1": b'{"n": '}
+REFUSED = "card.refused"  # nobody can tell by its name or its headers that it holds dead letters
+HOME_MADE = {b"refused-1": b'{"why": "too late"}', b"refused-2": b'{"why": "too early"}'}
+MAPPING = f"""
+[dead_letters.refused]
+topics = ["{REFUSED}"]
+origin_topic = "={CHARGES}"
+group = "=card-billing"
+exception = "=Refused"
+message = "$.why"
+"""
 DIE = {"late-1", "late-2", "stolen-1", "large-1", "torn-1"}
 ENDED = {"processed", "passed", "failed_again"}
 PATIENCE_SECONDS = 180  # each on a machine that is busy
@@ -43,6 +52,7 @@ class Day:
     letters: Mapping[str, dict[str, Any]]
     outcomes: Mapping[str, dict[str, Any]]
     letters_after: Mapping[str, dict[str, Any]]
+    home_made: list[dict[str, Any]]
     kafka: Mapping[str, list[Record]]
     archived: list[str]
     edges: Mapping[screen.EdgeKey, int]
@@ -59,7 +69,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         mended, client = folder / "mended", folder / "client.properties"
         client.write_text(java_properties(stack["kafka_client"]))
         admin = AdminClient(stack["kafka_client"])  # one that is not kept never answers
-        admin.create_topics([NewTopic(INVOICES, 1, 1)])[INVOICES].result(20)
+        for made in admin.create_topics([NewTopic(INVOICES, 1, 1), NewTopic(REFUSED, 1, 1)]).values():
+            made.result(20)
         (folder / "archive").mkdir()
         over_grpc = telemetry("card-billing-svc", "grpc", f"http://{stack['otlp_grpc']}")
         over_http = telemetry("card-archive-svc", "http/protobuf", stack["otlp_http"])
@@ -94,11 +105,13 @@ def lived_through(weir: Demo, programs: "list[subprocess.Popen[bytes]]", mended:
     client = weir.stack["kafka_client"]
     producer, lookup = Producer(client), KafkaLookup(client)
     until(lambda: lookup.ends(CHARGES), "Spring making its topics")
-    for topic, records in ((CHARGES, ORDERS), (INVOICES, BILLS)):
+    for topic, records in ((CHARGES, ORDERS), (INVOICES, BILLS), (REFUSED, HOME_MADE)):
         for key, value in records.items():
             producer.produce(topic, key=key, value=value)
     producer.flush(20)
     letters = until(lambda: all_of(weir, DIE), "five dead letters")
+    until(lambda: is_tapped(weir, REFUSED, 1), "the tap of the home-made topic")
+    apply(weir, MAPPING)
 
     mended.touch()
     stolen = next(record for record in in_kafka(lookup, DEAD_CHARGES) if record.key == b"stolen-1")
@@ -112,6 +125,7 @@ def lived_through(weir: Demo, programs: "list[subprocess.Popen[bytes]]", mended:
     outcomes = until(lambda: all_ended(weir, asked["id"], letters), "an outcome of each")
     until(lambda: all_of(weir, DIE | {"kept-1"}), "the letter that kept its headers")
     edges = until(lambda: counted(weir), "the spans of the last sends")
+    until(lambda: all_of(weir, set(map(bytes.decode, HOME_MADE))), "what lay on the topic before it was named")
     event = weir.get(f"events/java/{CHARGES}/0/0")
     found = {topic: in_kafka(lookup, topic) for topic in (CHARGES, *RETRIES, DEAD_CHARGES, DEAD_INVOICES, PAYMENTS)}
     lookup.close()
@@ -119,11 +133,26 @@ def lived_through(weir: Demo, programs: "list[subprocess.Popen[bytes]]", mended:
         letters=letters,
         outcomes=outcomes,
         letters_after=all_of(weir, DIE) or {},
+        home_made=[letter for letter in weir.get("dead-letters")["items"] if letter["topic"].endswith(REFUSED)],
         kafka=found,
         archived=archived.read_text().split(),
         edges=edges,
         path=screen.shown_path(event),
     )
+
+
+def apply(weir: Demo, settings: str) -> None:
+    """What an admin declares."""
+    file = weir.folder.parent / "weir.toml"
+    file.write_text(settings)
+    environment = {**weir.environment, "DATABASE_URL": weir.stack["database_url"], "SECRET_KEY": "s" * 64}
+    subprocess.run([sys.executable, "manage.py", "apply", str(file)], cwd=ROOT, env=environment, check=True)
+
+
+def is_tapped(weir: Demo, topic: str, offset: int) -> bool:
+    """Whether the intake has stored a record of partition 0."""
+    status, answer = weir.ask("GET", f"events/java/{topic}/0/{offset}")
+    return status == 200 and answer["event"]["stored_at"] is not None
 
 
 def all_of(weir: Demo, keys: set[str]) -> dict[str, dict[str, Any]] | None:
@@ -216,6 +245,15 @@ def test_with_its_stale_headers_stripped_a_copy_goes_through_all_retries_again(d
 def test_with_its_headers_kept_a_copy_skips_all_retries(day: Day) -> None:
     assert "kept-1" in keys_of(day.kafka[DEAD_CHARGES])
     assert "kept-1" not in [key for topic in RETRIES for key in keys_of(day.kafka[topic])]
+
+
+def test_what_lay_on_a_topic_before_an_admin_named_it_is_read_once_as_they_said(day: Day) -> None:
+    assert sorted(
+        (letter["key"], letter["dialect"], letter["group"], letter["exception"]["message"]) for letter in day.home_made
+    ) == [
+        ("refused-1", "mapping", "group:java/card-billing", "too late"),
+        ("refused-2", "mapping", "group:java/card-billing", "too early"),
+    ]
 
 
 def test_the_agents_spans_become_edges_with_their_counts_over_grpc_and_http(day: Day) -> None:

@@ -36,6 +36,7 @@ PAGES = {
     "dead-letters/groups/<int:number>/": ("viewer", "operator"),
     "dead-letters/export.<str:form>": ("-", "-"),  # off until a settings file allows it: test_letter_export
     "dead-letters/groups/<int:number>/parts/": ("operator", "operator"),
+    "dead-letters/mappings/": ("admin", "-"),
     "dead-letters/mappings/<segment:cluster>/<segment:topic>/": ("admin", "admin"),
     "dead-letters/<int:number>/": ("viewer", "operator"),
     "dead-letters/<int:number>/edit/": ("operator", "operator"),

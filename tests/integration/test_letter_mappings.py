@@ -1,6 +1,9 @@
 """Dead letters that no dialect reads, described by an admin: tried, saved, read again; by page and by file."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,13 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector import wiring
+from collector.clock import now
 from collector.config import declared
 from collector.domain.records import Record
-from collector.intake import rereading
+from collector.intake import fetching, rereading
+from collector.kafka.memory import MemoryBroker
+from collector.kafka.memory_lookup import MemoryLookup
+from collector.ports import Lookup
 from dashboard.queries.letter_mappings import samples, unexplained
 from tests.integration.letter_world import AT, LetterWorld, one, rows
 from tests.integration.people import audit_rows, person, signed_in
@@ -52,7 +59,7 @@ def ada() -> Client:
 
 
 def work() -> None:
-    while rereading.step(wiring.tap_rules(declared.document()), now=AT, limit=2):
+    while rereading.step(wiring.tap_rules(declared.document()), now=now() + rereading.SETTLE, limit=2):
         pass
 
 
@@ -143,3 +150,56 @@ def test_the_questions_take_one_statement_each(
         assert len(samples("demo", "orders.created.dlq")) == 3
     with django_assert_num_queries(1):
         unexplained()
+
+
+def test_what_lay_on_a_topic_before_it_was_named_is_fetched_as_dead_letters(
+    world: LetterWorld, ada: Client, tmp_path: Path
+) -> None:
+    failed, broker = world.topic("orders.failed"), MemoryBroker()
+    broker.create("orders.failed", n_partitions=2)
+    for n in range(5):
+        broker.append(replace(own_dialect(n), topic="orders.failed", partition=n % 2))
+    taken = one("insert into input (kind, cluster_id, topic_name) values (3, %s, '*') returning id", world.cluster)
+    rows(
+        "insert into intake_position (input_id, topic_uuid, partition, next_offset, stored_at)"
+        " select %s, kafka_id, p, 2, %s from topic, (values (0), (1)) p(p) where id = %s returning 1",
+        taken, AT, failed,
+    )  # fmt: skip
+    file = tmp_path / "weir.toml"
+    lines = [f'{name} = "{text}"' for name, text in TYPED.items()]
+    file.write_text("\n".join(["[dead_letters.failed]", 'topics = ["orders.failed"]', *lines]))
+    call_command("apply", str(file))
+    assert one("select role from topic where id = %s", failed) == 1
+    assert "Reading orders.failed from its first record as dead letters" in ada.get("/dead-letters/").content.decode()
+
+    @contextmanager
+    def memory(cluster: str) -> Iterator[Lookup]:
+        assert cluster == "demo"
+        yield MemoryLookup(broker)
+
+    def fetch() -> None:
+        while fetching.step(wiring.tap_rules(declared.document()), memory, now=now() + rereading.SETTLE, limit=1):
+            pass
+
+    broker.up = False
+    fetch()
+    assert rows("select trouble <> '', ended_at from letter_fetch") == [(True, None)]
+    broker.up = True
+    fetch()
+    found = rows(
+        "select kafka_partition, kafka_offset, dialect from dead_letter where topic_id = %s order by 1, 2", failed
+    )
+    assert found == [(0, 0, "mapping"), (0, 1, "mapping"), (1, 0, "mapping"), (1, 1, "mapping")], "what the intake read"
+    assert one("select n_done from letter_fetch where ended_at is not null") == 4
+    fetch()
+    assert len(rows("select id from dead_letter where topic_id = %s", failed)) == 4
+
+
+def test_an_admin_names_a_topic_and_sees_which_are_described(world: LetterWorld, ada: Client, tmp_path: Path) -> None:
+    page = ada.get("/dead-letters/mappings/").content.decode()
+    assert '<option value="demo/orders.created">' in page
+    assert ada.get("/dead-letters/mappings/?topic=demo/orders.created.dlq")["Location"] == ADDRESS
+    wrong = ada.get("/dead-letters/mappings/?topic=demo/nowhere").content.decode()
+    assert "There is no such topic." in wrong
+    ada.post(ADDRESS, {"do": "save", **TYPED})
+    assert "origin_topic, origin_partition" in ada.get("/dead-letters/mappings/").content.decode()

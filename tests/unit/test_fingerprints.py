@@ -100,3 +100,12 @@ def test_without_a_class_the_dead_letter_topic_decides() -> None:
 )
 def test_s33_secrets_and_ids_are_no_part_of_a_normalised_message(message: str, expected: str) -> None:
     assert normalised(message) == expected
+
+
+def test_what_letters_of_one_group_say_still_tells_them_apart() -> None:
+    found = [
+        fingerprint(_letter(stack=_java(), message=said), dead_letter_topic="orders.dlq")
+        for said in ("no funds for 1", "no funds for 22", "card expired")
+    ]
+    assert len({one.digest for one in found}) == 1
+    assert found[0].detail == found[1].detail != found[2].detail
