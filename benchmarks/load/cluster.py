@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -60,8 +61,7 @@ class Cluster:
                 for _ in range(2):
                     producer.produce(topic, b"v", partition=partition)
             producer.poll(0)
-        if producer.flush(60):
-            raise RuntimeError("Kafka did not take the records.")
+        flushed(producer)
         self.n_moves += 1
         self.commit(set(active), 2 * self.n_moves - 1)
         time.sleep(SETTLED_SECONDS)
@@ -157,6 +157,12 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def flushed(producer: Any) -> None:  # noqa: ANN401  # imported lazily
+    """Until the broker has all."""
+    if producer.flush(LONGEST_SECONDS):
+        raise RuntimeError("Kafka did not take the records.")
+
+
 def reads() -> dict[str, list[str]]:
     """Who reads what: each group one to ten topics."""
     dice, names = random.Random(7), topic_names()
@@ -180,9 +186,7 @@ def fill(world: Cluster) -> None:
         for partition in range(PARTITIONS_EACH):
             producer.produce(name, b"v", partition=partition)
         producer.poll(0)
-    while producer.flush(10):
-        if time.monotonic() - began > LONGEST_SECONDS:
-            raise RuntimeError("Kafka did not take the records.")
+    flushed(producer)
     first = next(iter(world.reads))
     _until_coordinated(world, first)
     world.commit(set(names), 1)
