@@ -6,6 +6,7 @@ Three topics in ten get records before each scan, and the groups that read them 
 for the same numbers and keeps them nowhere; it is the ceiling.
 """
 
+import gc
 import random
 import statistics
 import sys
@@ -74,6 +75,7 @@ def side_by_side(world: Cluster, runs: Runs, rounds: int) -> dict[str, float]:
 
     from collector import clock, wiring
     from collector.config import declared
+    from collector.management.commands.sample import COLLECT_AFTER
     from collector.sampling.sampler import Sampler
     from collector.store import broker_names
 
@@ -81,6 +83,7 @@ def side_by_side(world: Cluster, runs: Runs, rounds: int) -> dict[str, float]:
     with connection.cursor() as cursor:
         number = broker_names.cluster_row(cursor, where.name)
     broker, records = wiring.broker_metadata(where), wiring.first_records(where)
+    gc.set_threshold(*COLLECT_AFTER)  # as the command does; the raw calls gain as much
     sampler = Sampler(broker, records=records, cluster_id=number, now=clock.now)
     raw = Raw(world.bootstrap)
     for _ in range(2):  # the first scan registers all names; neither client is cold afterwards

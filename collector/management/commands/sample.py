@@ -1,5 +1,6 @@
 """`manage.py sample`: asks the observed clusters for topics, groups and offsets, again and again."""
 
+import gc
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser
@@ -20,6 +21,9 @@ from collector.sampling.sampler import Sampler
 from collector.store import clusters
 from collector.store.leadership import Lead, Leadership
 
+COLLECT_AFTER = (50_000, 20, 50)
+"""Garbage is looked for seldom: a scan makes many objects, none in a cycle, beside many that stay."""
+
 
 class Command(BaseCommand):
     """Samples the observed cluster; of several each in a process of its own, for a client library may end its process.
@@ -36,6 +40,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: object) -> None:
         """Run until SIGTERM."""
+        gc.set_threshold(*COLLECT_AFTER)
         if options["with_parent"]:
             end_with_parent()
         name = options["cluster"]
