@@ -10,7 +10,7 @@ const urls = new Map();
 function draw() {
   const { nodes, edges } = JSON.parse(document.getElementById("around-data").textContent);
   for (const { id, url } of nodes) urls.set(id, url);
-  graph.show(nodes, edges);
+  graph.show({ nodes, edges });
 }
 
 if (graph) {
