@@ -123,7 +123,7 @@ def tab_to(page: Page, name: str) -> None:
 
 def tab_until(page: Page, condition: str) -> None:
     """Press Tab until this holds in the page."""
-    for _ in range(80):
+    for _ in range(160):
         page.keyboard.press("Tab")
         if page.evaluate(condition):
             return
