@@ -56,6 +56,7 @@ def main(words: Sequence[str]) -> int:
 def _measured(size: int, stack: dict[str, Any]) -> bool:
     with _browser() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         sign_in(page, stack)
         page.goto(f"{stack['url']}/?sel=")
         page.locator("service-graph .node").first.wait_for()
@@ -91,6 +92,7 @@ def _pictured(size: int, stack: dict[str, Any], folder: Path) -> bool:
                 forced_colors="active" if scheme == "forced" else "none",
             )
             page = context.new_page()
+            page.set_default_timeout(PATIENCE_SECONDS * 1000)
             page.on("pageerror", lambda error: print(f"  {error}"))
             page.on("console", lambda line: print(f"  {line.text}") if line.type == "error" else None)
             sign_in(page, stack)
