@@ -22,10 +22,10 @@ MOST_TITLE = 200
 _SUBSTITUTES = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
-        (r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?", "<token>"),
+        (r"eyJ[\w-]{8,2000}+\.[\w-]{4,}(?:\.[\w-]*)?", "<token>"),
         (r"(?i)\bbearer\s+\S+", "Bearer <token>"),
-        (r"(\w+://)[^\s/:@]+:[^\s/@]+@", r"\1"),
-        (r"[\w.+-]+@[\w-]+\.[\w.-]+", "<address>"),
+        (r"(?<!\w)(\w++://)[^\s/:@]++:[^\s/@]++@", r"\1"),
+        (r"(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]+", "<address>"),
         (r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b", "<id>"),
         (r"\b0x[0-9a-fA-F]+\b", "<id>"),
         (r"@[0-9a-f]{5,8}\b", ""),  # Java's identity of an object without a toString

@@ -1,9 +1,12 @@
 """Fingerprints: what belongs together stays together over releases, and what differs does not."""
 
+import time
+
 import pytest
 
 from collector.domain.dead_letters import DeadLetter, Place
 from collector.domain.fingerprints import fingerprint, normalised
+from collector.domain.stacks import sections
 
 JAVA = """\
 org.springframework.Wrapped: outer
@@ -109,3 +112,14 @@ def test_what_letters_of_one_group_say_still_tells_them_apart() -> None:
     ]
     assert len({one.digest for one in found}) == 1
     assert found[0].detail == found[1].detail != found[2].detail
+
+
+@pytest.mark.parametrize("unit", ["a", "/", ".", "a.", "1", "-", "a@", "eyJa", "a://", "a:b@", "\n\tat a.b(", "12-"])
+def test_s55_texts_that_are_made_to_be_slow_are_read_in_passing(unit: str) -> None:
+    """A fuzzer found the slashes: 80 of them in one line of a stack took for ever."""
+    text = unit * (30_000 // len(unit))
+    began = time.process_time()
+    normalised(text)
+    for stack in (text, f"\tat {text}", f"\tat a.{text}ot(ava:32B<ea"):
+        sections(stack)
+    assert time.process_time() - began < 5
