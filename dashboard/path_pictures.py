@@ -72,6 +72,7 @@ def picture(rows: Sequence[Row], lineage: Lineage, expected: Sequence[Expected])
                 "within_seconds": each.within_seconds,
                 "waited_seconds": each.waited_seconds,
                 "late": each.late,
+                "is_set": each.is_set,
             }
             for each in expected
         ],

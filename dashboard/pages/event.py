@@ -26,6 +26,7 @@ from dashboard.queries.events import Event, Lineage, event, payload, trace
 from dashboard.queries.expected import expected
 from dashboard.queries.hop_details import hop_details
 from dashboard.queries.letters_at import Address, letters_at
+from dashboard.queries.partition_ends import held
 from dashboard.queries.path_export import fit_to_see, otlp_of
 from dashboard.queries.sampled import sampled_services
 
@@ -45,7 +46,7 @@ def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, o
     is_snapshot = kept is not None and (living is None or request.GET.get("kept") == "1")
     found = kept.page if kept and is_snapshot else living
     if found is None:
-        raise Http404(f"No event at {topic}/{partition}/{offset}.")
+        return _not_found(request, cluster, topic, partition, offset)
     shown = found.event
     facts = {
         "event": shown,
@@ -53,6 +54,7 @@ def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, o
         "kept": kept,
         "is_snapshot": is_snapshot,
         "is_gone": living is None,
+        "graph_find": f"event:{shown.address}",
         "may_keep": can(request.user, Action.KEEP_PATHS),
         "may_export": can(request.user, Action.SEE_PAYLOADS),
     }
@@ -61,6 +63,22 @@ def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, o
     if "sel" not in request.GET and not shell.wants_part(request, "path"):  # that one is asked for by itself
         facts |= _bytes(request, shown)
     return _page(request, "event/event.html", facts, crumb=shown.address)
+
+
+def _not_found(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
+    """404, with what the broker says of the place, where it says anything."""
+    there, place = held(cluster, topic, partition), f"{topic}/{partition}/{offset}"
+    if there is None or there.newest < there.oldest:
+        raise Http404(f"No event at {place}.")
+    if offset > there.newest:
+        sentence = f"No event at {place}; the newest is {there.newest:,}."
+    elif offset < there.oldest:
+        sentence = f"Nothing was seen of {place}, and Kafka has removed it: its oldest is {there.oldest:,}."
+    else:
+        sentence = f"Nothing was seen of {place}: no span and no tapped record, or both are past retention."
+    facts = {"sentence": sentence, "cluster": cluster, "topic": topic}
+    crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(place)]
+    return shell.page(request, "event/none.html", facts, section="events", crumbs=crumbs, streams=" ", status=404)
 
 
 def _compared(request: HttpRequest, cluster: str, here: Lineage) -> dict[str, object]:

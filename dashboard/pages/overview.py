@@ -17,6 +17,7 @@ from dashboard.attention import as_plain, attention
 from dashboard.queries import wire
 from dashboard.queries.asked import LABELS, Asked, asked, switches, toggled
 from dashboard.queries.clusters import Scope
+from dashboard.queries.event_nodes import nodes_of_events
 from dashboard.queries.filters import vocabulary
 from dashboard.queries.graph import Edge, Facts, Graph, Node, facts
 from dashboard.queries.graph import drawn as graph
@@ -100,7 +101,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     known = facts(span, now=now(), clusters=within.chosen)
     drawn = owned(graph(known, idle=wanted.shown.idle, internal=wanted.shown.internal))
     find, hide = wanted.filters
-    narrow = narrowed(drawn, find=find, hide=hide, focus=wanted.focus, shown=wanted.shown)
+    events = nodes_of_events(f"{wanted.find} {wanted.hide}")
+    narrow = narrowed(drawn, find=find, hide=hide, focus=wanted.focus, shown=wanted.shown, events=events)
     if shell.wants_part(request, "panel"):
         beside = {**_panel_facts(request, wanted, drawn, known), "graph": drawn, "clusters": within}
         return render(request, "overview/panel.html", {**beside, "range": shell.time_range(request, span)})

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from operator import eq, ge, gt, le, lt
 
+from collector.domain import positions
+
 MOST_CHARACTERS = 400
 _TERM = re.compile(r'-?(?:[^\s"]|"[^"]*(?:"|$))+')
 _NUMBER = re.compile(r"(lag|rate|failed)(>=|<=|>|<|=)(\d+(?:\.\d+)?)(.*)", re.ASCII)
@@ -24,6 +26,7 @@ _VALUES = {
     "verdict": ("ok", "slow", "stalled", "stopped", "rewound", "rebalancing", "no-commits"),
 }
 _NAMES = ("topic", "service", "group", "version", "domain")
+_EVENT = "event"
 
 
 class BadFilter(ValueError):
@@ -50,6 +53,7 @@ class Subject:
     at_risk: bool = False
     verdicts: frozenset[str] = frozenset()
     tied: frozenset[tuple[str, str]] = frozenset()
+    events: frozenset[str] = frozenset()  # those on whose path it lies, in lower case
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,10 @@ def _check(term: str) -> None:
     field, colon, value = term.partition(":")
     if not colon or term.startswith('"') or field in _NAMES:
         return
+    if field == _EVENT:
+        if positions.parse(value) is None:
+            raise BadFilter(f"“{term}” needs a position: try event:orders.created/7/88123.")
+        return
     if field not in _VALUES:
         fields = ", ".join(f"{name}:" for name in (*_NAMES, *_VALUES))
         raise BadFilter(f"“{field}:” is no field. Try {fields} or put the words in quotes.")
@@ -140,6 +148,8 @@ def _hit(term: str, subject: Subject) -> bool:
         names = {subject.name} if subject.kind == field else set()
         names |= {name for tie, name in subject.tied if tie == field}
         return any(fnmatchcase(name.lower(), value.replace('"', "")) for name in names)
+    if field == _EVENT:
+        return value in subject.events
     return _facts(subject)[field, value]
 
 

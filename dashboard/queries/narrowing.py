@@ -1,7 +1,7 @@
 """The graph narrowed by a person: what is found, what is hidden, and what stands around one node."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.queries.filters import Filter, Subject
@@ -10,6 +10,8 @@ from dashboard.queries.graph import Edge, Graph, Node
 FLOWS = ("both", "up", "down")
 HOPS = (1, 2, 3, 4, 5)
 USUAL_FLOW, USUAL_HOPS = "both", 2
+Events = Mapping[str, Collection[str]]
+_NONE: Events = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,20 @@ class Narrowed:
 
 
 def narrowed(
-    drawn: Graph, *, find: Filter, hide: Filter, focus: Focus | None, shown: Shown = USUALLY_SHOWN
+    drawn: Graph,
+    *,
+    find: Filter,
+    hide: Filter,
+    focus: Focus | None,
+    shown: Shown = USUALLY_SHOWN,
+    events: Events = _NONE,
 ) -> Narrowed:
-    """Apply all four to a graph. Without `find`, nothing is found. A focus that is not on the graph is ignored."""
+    """Apply all four to a graph. Without `find`, nothing is found. A focus that is not on the graph is ignored.
+
+    `events`: ids of nodes on the paths of events that the filters name.
+    """
     touching = _touching(drawn.edges)
-    subjects = {node.id: subject(node, touching[node.id]) for node in drawn.nodes}
+    subjects = {node.id: subject(node, touching[node.id], events) for node in drawn.nodes}
     gone = {node for node, facts in subjects.items() if hide and hide.matches(facts)}
     gone |= {node.id for node in drawn.nodes if shown.hides(node)}
     if focus and focus.id in subjects:
@@ -62,7 +73,7 @@ def narrowed(
     return Narrowed(tuple(found), frozenset(gone))
 
 
-def subject(node: Node, edges: Sequence[Edge]) -> Subject:
+def subject(node: Node, edges: Sequence[Edge], events: Events = _NONE) -> Subject:
     """A node with the edges that touch it, as a filter sees it: its worst numbers."""
     shares = [edge.errors / edge.messages for edge in edges if edge.errors is not None and edge.messages]
     return Subject(
@@ -76,6 +87,7 @@ def subject(node: Node, edges: Sequence[Edge]) -> Subject:
         max(shares, default=None),
         node.n_dead_letters,
         node.guessed,
+        events=frozenset(text.lower() for text, nodes in events.items() if node.id in nodes),
     )
 
 

@@ -1,5 +1,6 @@
 """A real browser on a running Weir: signed in, and with everything it complained about written down."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -53,6 +54,11 @@ class Visit:
         """Keep a screenshot, where somebody wants to look: WEIR_PICTURES names the folder."""
         if folder := os.environ.get("WEIR_PICTURES"):
             self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+    def note(self, name: str, figures: dict[str, float]) -> None:
+        """Keep what was measured, there too."""
+        if folder := os.environ.get("WEIR_PICTURES"):
+            (Path(folder) / f"{name}.json").write_text(json.dumps(figures))
 
 
 def browser_path() -> str | None:

@@ -12,7 +12,9 @@ from collector.domain.spans import Status
 from collector.otlp import decode_json
 from collector.store import usual_hops
 from dashboard.queries.event_lists import EventRow
+from dashboard.queries.event_nodes import nodes_of_events
 from dashboard.queries.events import event, search
+from dashboard.queries.filters import BadFilter, Subject, parse
 from dashboard.queries.flows import flows
 from tests.integration.path_world import PROCESS, SEND, PathWorld
 from tests.integration.people import audit_rows, person, signed_in
@@ -251,3 +253,40 @@ def test_a_path_through_services_that_sample_says_that_hops_may_be_missing(opera
     html = page(operator, ORDER)
     assert "Spans are sampled by" in html
     assert "billing-svc" in html.split("Spans are sampled by")[1][:120]
+
+
+def test_an_event_leads_to_its_path_on_the_graph(operator: Client) -> None:
+    shop()
+    assert 'href="/?find=event%3Aorders.created%2F0%2F5"' in page(operator, ORDER)
+    found = nodes_of_events("event:orders.created/0/5 or -event:nothing/0/1 event:")
+    assert found["nothing/0/1"] == frozenset()
+    assert {"service:billing-svc", "topic:demo/payments.captured", "group:demo/shipping"} <= found["orders.created/0/5"]
+    wanted = parse("event:Orders.created/0/5")
+    billing = Subject("service", "billing-svc", "ok", events=frozenset({"orders.created/0/5"}))
+    assert wanted.matches(billing)
+    assert not wanted.matches(Subject("service", "mailer", "ok"))
+    with pytest.raises(BadFilter, match="needs a position"):
+        parse("event:nonsense")
+    assert operator.get("/", {"find": "event:orders.created/0/5"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("offset", "sentence"),
+    [
+        (99_999, "No event at orders.created/0/99999; the newest is 88,240."),
+        (7, "Kafka has removed it: its oldest is 10."),
+        (50, "no span and no tapped record"),
+    ],
+)
+def test_an_event_that_was_not_seen_says_what_the_broker_holds(operator: Client, offset: int, sentence: str) -> None:
+    world = shop()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into topic_now (topic_id, sampled_at, high, low) values (%s, now(), '{88241,5}', '{10,5}')",
+            [world.topic("orders.created")],
+        )
+    answer = operator.get(f"/events/demo/orders.created/0/{offset}/")
+    assert answer.status_code == 404
+    assert sentence in answer.content.decode()
+    for unknown in ("orders.created/1/4", "orders.created/2147483647/4", "nothing/0/4"):
+        assert operator.get(f"/events/demo/{unknown}/").status_code == 404

@@ -3,7 +3,7 @@
 
 import { say } from "../lib/say.js";
 import { sign, svg } from "../lib/svg.js";
-import { cut, shown } from "../lib/text.js";
+import { cut, fitting, shown } from "../lib/text.js";
 import { arrange } from "./path/arrange.js";
 
 const COLUMN = 300;
@@ -11,8 +11,8 @@ const ROW = 76;
 const WIDTH = 184;
 const HEIGHT = 46;
 const MARGIN = 16;
-const NAME_LENGTH = 25;
-const NOTE_LENGTH = 30;
+const LETTERS = 12; // px
+const NOTE_SHARE = 1.12; // how much more fits in letters that are not bold
 const CAP = 9;
 const TRUNK = 18; // from a box to where its wires part
 const TURN = 8;
@@ -109,8 +109,11 @@ class EventPath extends HTMLElement {
     const face = box.key ? svg("g", { role: "button", tabindex: 0, "data-fold": box.key, "data-box": box.key, class: "face" }) : box.url ? svg("a", { href: box.url, "data-box": box.url, class: "face" }) : box.hop === undefined ? svg("g", { class: "face" }) : svg("a", { href: hopAddress(box.hop), "data-box": `${box.kind}:${box.hop}`, "data-select": box.hop, class: "face" });
     face.append(svg("title", {}, `${shown(box.title)}, ${shown(box.note)}`), svg("path", { class: "shape", d: box.kind === "event" ? cylinder() : rounded() }));
     if (box.kind === "event") face.append(svg("path", { class: "rim", d: `M${WIDTH - CAP} 0A${CAP} ${HEIGHT / 2} 0 0 0 ${WIDTH - CAP} ${HEIGHT}` }));
-    face.append(svg("text", { class: "name", x: WIDTH / 2, y: box.note ? 20 : 28 }, cut(shown(box.title), NAME_LENGTH)));
-    if (box.note) face.append(svg("text", { class: "note", x: WIDTH / 2, y: 37 }, cut(shown(box.note), NOTE_LENGTH)));
+    const isEvent = box.kind === "event";
+    const room = (WIDTH - (isEvent ? 3 * CAP : 12)) / LETTERS;
+    const middle = isEvent ? WIDTH / 2 - CAP / 2 - 2 : WIDTH / 2;
+    face.append(svg("text", { class: "name", x: middle, y: box.note ? 20 : 28 }, fitting(shown(box.title), room)));
+    if (box.note) face.append(svg("text", { class: "note", x: middle, y: 37 }, fitting(shown(box.note), room * NOTE_SHARE)));
     group.append(face);
     if (box.kind === "service" && box.result) group.append(sign(SIGNS[box.result] ?? "unknown", { x: -4, y: -8, width: 16, height: 16, class: "icon health" }));
     if (box.reason) group.append(svg("text", { class: "reason", x: 0, y: HEIGHT + 15 }, cut(shown(box.reason.split(".").at(-1)), 27)));

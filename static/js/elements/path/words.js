@@ -37,7 +37,7 @@ export function gap(hop) {
 }
 
 export function ghost(expected) {
-  const within = expected.within_seconds === null ? "" : `, usual within ${duration(expected.within_seconds)}`;
+  const within = expected.within_seconds === null ? "" : `, ${expected.is_set ? "limit" : "p99"} ${duration(expected.within_seconds)}`;
   const waited = expected.waited_seconds === null ? "" : ` ${duration(expected.waited_seconds)}`;
   const said = expected.kind === "topic" ? (expected.late ? "missing" : "not sent yet") : expected.late ? "late:" : "waiting";
   return { kind: "ghost", title: expected.name, note: `${said}${waited}${within}`, late: expected.late };
