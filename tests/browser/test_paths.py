@@ -147,6 +147,32 @@ def test_j2_an_order_is_found_and_followed_with_the_mouse(world: PathWorld, runn
         assert seen.wrong() == []
 
 
+def test_two_orders_are_compared_and_a_limit_is_set(world: PathWorld, running: Web, browser: Browser) -> None:
+    order(world)
+    world.span((30, 1), SEND, "orders.created", "orders-svc", at=-300)
+    world.record("orders.created", (3, 9), by=(30, 1), at=-300, key="order-124")
+    world.span((31, 1), PROCESS, "orders.created", "billing-svc", at=-299, place=(3, 9), group="billing",
+               links=[((30, 1), None)])  # fmt: skip
+    person("olga", "operator")
+    with seen_by(browser, running, "olga") as seen:
+        page = seen.page
+        seen.open("/events/demo/orders.created/7/88123/")
+        page.locator("summary", has_text="Compare…").click()
+        page.get_by_label("With the event at").fill("orders.created/3/9")
+        page.get_by_role("button", name="Compare", exact=True).click()
+        expect(page.locator("#compare")).to_contain_text("failed, there ok")
+        page.locator("#compare").scroll_into_view_if_needed()
+        seen.picture("compare")
+        assert seen.wrong() == []
+        seen.open("/events/?view=stuck")
+        page.locator("#limits summary").first.click()
+        page.get_by_label("Stuck after").first.fill("30 s")
+        page.get_by_role("button", name="Set", exact=True).first.click()
+        expect(page.locator("#limits")).to_contain_text("set by olga")
+        seen.picture("limits")
+        assert seen.wrong() == []
+
+
 def test_j2_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: Browser) -> None:
     order(world)
     person("olga", "operator")
