@@ -47,6 +47,8 @@ def fill() -> None:
         if table.startswith(("topic_", "group_", "edge_")):
             for day in range(min(DAYS, spec.kept.days or 1) + 1):
                 leaves.ensure(table, at - timedelta(days=day))
+    for half_hour in range(4):  # the shortest leaves hold two hours
+        leaves.ensure("edge_10s", at - timedelta(minutes=30 * half_hour))
     leaves.ensure_ahead(at)
     hour = at.replace(minute=0, second=0)
     parameters: dict[str, int | datetime] = {
