@@ -19,6 +19,7 @@ COPY --from=build /venv /venv
 COPY --from=build /cache/static /vendor
 COPY manage.py ./
 COPY collector collector
+COPY native native
 COPY dashboard dashboard
 COPY templates templates
 COPY static static

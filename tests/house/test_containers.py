@@ -25,7 +25,7 @@ def test_s68_the_image_runs_as_nobody_and_holds_hashed_packages_and_no_secret() 
 
 def test_the_image_holds_every_folder_that_the_processes_need() -> None:
     copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE))
-    assert copied == {"collector", "dashboard", "templates", "static", "stack"}
+    assert copied == {"collector", "native", "dashboard", "templates", "static", "stack"}
     ignored = (ROOT / ".dockerignore").read_text()
     assert all(f"!{name}\n" in ignored for name in copied)
 
