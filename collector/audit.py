@@ -29,3 +29,8 @@ def append(
             " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [at, person_id, person_name, action, object, result, reason, address, json.dumps(dict(facts or {}))],
         )
+
+
+def append_command(action: str, object: str, *, at: datetime, facts: Mapping[str, object] | None = None) -> None:
+    """Add a row for what somebody did at the command line, inside the caller's transaction."""
+    append(at=at, person_id=None, person_name="command line", action=action, object=object, result="done", facts=facts)

@@ -81,15 +81,7 @@ def _made_for_sender(name: str, days: int | None, cluster: str) -> str:
 
 
 def _record(name: str, facts: dict[str, object], at: datetime) -> None:
-    audit.append(
-        at=at,
-        person_id=None,
-        person_name="command line",
-        action="create token",
-        object=name,
-        result="done",
-        facts=facts,
-    )
+    audit.append_command("create token", name, at=at, facts=facts)
 
 
 def _still_works(file: Path) -> bool:

@@ -26,6 +26,4 @@ class Command(BaseCommand):
         with transaction.atomic():
             if not tokens.revoke(old, now=at):
                 raise CommandError("There is no valid token with this id.")
-            audit.append(
-                at=at, person_id=None, person_name="command line", action="revoke token", object=old, result="done"
-            )
+            audit.append_command("revoke token", old, at=at)

@@ -27,13 +27,5 @@ class Command(BaseCommand):
             text = tokens.rotate(old, now=at)
             if text is None:
                 raise CommandError("There is no valid token with this id.")
-            audit.append(
-                at=at,
-                person_id=None,
-                person_name="command line",
-                action="rotate token",
-                object=old,
-                result="done",
-                facts={"token": text.split("_")[2]},
-            )
+            audit.append_command("rotate token", old, at=at, facts={"token": text.split("_")[2]})
         self.stdout.write(text)
