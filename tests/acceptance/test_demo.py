@@ -151,6 +151,7 @@ def test_failed_deliveries_have_error_spans_with_the_class_of_the_dead_letter(da
     assert {span.attributes["error.type"] for span in failed} <= {
         "shop.billing.CardDeclined",
         "shop.billing.GatewayTimeout",
+        "shop.billing.AmountRejected",
     }
     assert all([event.name for event in span.span.events] == ["exception"] for span in failed)
 
