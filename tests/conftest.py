@@ -21,7 +21,7 @@ _DICTIONARIES = {
 }  # fmt: skip
 _HERE = Path(__file__).parent
 _ORDER = ("house", "unit", "contract", "integration", "acceptance", "browser")
-_KEPT = {"fold_state", "declaration", "fingerprint_state"}
+_KEPT = {"fold_state", "declaration", "fingerprint_state", "service_fact_state"}
 
 
 def pytest_configure() -> None:
@@ -109,7 +109,7 @@ def clean_tables(transactional_db: None) -> Iterator[None]:
             cursor.execute(f"delete from {table} where id > 0")
         cursor.execute("delete from span_name where id > 0; delete from attribute_set where id > 0")
         cursor.execute("delete from key_name where id > 1")
-        cursor.execute("update fingerprint_state set version = 1")
+        cursor.execute("update fingerprint_state set version = 1; update service_fact_state set last_set_id = 0")
         cursor.execute("update fold_state set seq = 0, as_of = null, ran_at = null, n_waiting = 0")
 
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 MOST_LINES = 2_000
 MOST_KNOWN = 300  # characters of a line that is worth remembering
 
-# Possessive where one thing could be read in many ways: a line of slashes must not take for ever.
-_JAVA_FRAME = re.compile(r"\s+at (?:[\w.@-]*+/++)*+([\w$.<>-]+)\.([\w$<>-]+)\((?:([^():]{1,200})(?::(\d{1,9}))?)?\)?.*")
+# The modules before the class in one step, not one by one: a line of slashes must not take for ever.
+_JAVA_FRAME = re.compile(r"\s+at (?:[\w.@/-]*/)?([\w$.<>-]+)\.([\w$<>-]+)\((?:([^():]{1,200})(?::(\d{1,9}))?)?\)?.*")
 _JAVA_HEADING = re.compile(
     r"(?:\s*Caused by: |\s*Suppressed: |Exception in thread \"[^\"]*\" )?([A-Za-z_][\w.$]*)(?:: (.*))?"
 )

@@ -98,7 +98,7 @@ def test_its_secret_is_stored_as_a_hash() -> None:
     assert secret not in str(list(SignInLink.objects.values()))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("clean_tables")
 def test_of_twenty_at_once_one_gets_through() -> None:
     secret = first_admin.new_link(now=clock.now())
     assert secret

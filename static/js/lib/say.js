@@ -2,13 +2,14 @@
 
 const GAP_MS = 3000;
 const NOTE_MS = 4000;
+const MOST = 5;
 let waiting = [];
 let timer = 0;
 let noteTimer = 0;
 
-/** Announces a state change politely. */
-export function say(text) {
-  waiting.push(text);
+/** Announces a state change politely. Where more is to be said than anyone would hear out, the urgent is. */
+export function say(text, { isUrgent = false } = {}) {
+  waiting.push({ text, isUrgent });
   if (!timer) flush();
 }
 
@@ -48,7 +49,9 @@ function flush() {
     timer = 0;
     return;
   }
-  document.getElementById("announcer").textContent = waiting.slice(-5).join(". ");
+  const ordered = [...waiting.filter(({ isUrgent }) => isUrgent), ...waiting.filter(({ isUrgent }) => !isUrgent).reverse()];
+  const left = ordered.length > MOST ? [`${ordered.length - MOST} more changes`] : [];
+  document.getElementById("announcer").textContent = [...ordered.slice(0, MOST).map(({ text }) => text), ...left].join(". ");
   waiting = [];
   timer = setTimeout(flush, GAP_MS);
 }

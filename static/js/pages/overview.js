@@ -101,7 +101,7 @@ function draw() {
   for (const node of news.slice(0, 5)) say(`New ${node.kind} ${shown(node.shown_name)}`);
   for (const id of model.nodes.keys()) model.seen.add(id);
   const changed = nodes.filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
-  for (const node of changed.slice(0, 5)) say(`${shown(node.shown_name ?? node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`);
+  for (const node of changed) say(`${shown(node.shown_name ?? node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`, { isUrgent: ["failing", "degraded"].includes(node.health) });
   writeCounts(n, nEdges);
   graph.hidden = nodes.length === 0;
   const empty = document.getElementById("empty");
