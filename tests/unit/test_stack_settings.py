@@ -83,15 +83,15 @@ def weir(tmp_path: Path) -> Weir:
     environ = {
         "PATH": "/bin",
         "WEIR_TAP": "*",
-        "WEIR_SECRET_REGISTRY": "s-registry",
-        "WEIR_KAFKA_PASSWORD": "s-kafka",
-        "WEIR_RETRY_PASSWORD_FILE": "/s-retry",
-        "DATABASE_URL": "s-database",
-        "AWS_SECRET_ACCESS_KEY": "s-other",
+        "WEIR_SECRET_REGISTRY": "hush-registry",
+        "WEIR_KAFKA_PASSWORD": "hush-kafka",
+        "WEIR_RETRY_PASSWORD_FILE": "/hush-retry",
+        "DATABASE_URL": "hush-database",
+        "AWS_SECRET_ACCESS_KEY": "hush-other",
     }
-    kafka = Observed("127.0.0.1:1", "weir", "s-kafka", tls=False)
+    kafka = Observed("127.0.0.1:1", "weir", "hush-kafka", tls=False)
     settings: Settings = read({}, demo=False)
-    addresses = Addresses("postgresql://weir:s-db@h/weir", "redis://:s-queue@h/0", kafka, kafka, True)
+    addresses = Addresses("postgresql://weir:hush-db@h/weir", "redis://:hush-queue@h/0", kafka, kafka, True)
     return Weir(settings=settings, addresses=addresses, data=tmp_path, page_libraries=tmp_path, environ=environ)
 
 
@@ -99,7 +99,7 @@ def weir(tmp_path: Path) -> Weir:
 def test_s65_no_part_has_a_secret_in_its_environment_only_names_of_files(weir: Weir, name: str) -> None:
     environment = weir.environment_of(name)
     named = {"WEIR_SECRET_REGISTRY"} if "named_secrets" in GRANTS[name] else set()
-    assert {key for key, value in environment.items() if "s-" in value and not key.endswith("_FILE")} == named
+    assert {key for key, value in environment.items() if "hush-" in value and not key.endswith("_FILE")} == named
 
 
 def test_s65_the_web_process_gets_no_kafka_credential_and_the_folder_only_the_database(weir: Weir) -> None:
