@@ -18,6 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from collector.domain.records import Record
 from collector.kafka.lookup import KafkaLookup
+from collector.ports import KafkaUnreachable
 from tests.acceptance import screen
 from tests.acceptance.java_programs import compiled, java_properties, program
 from tests.acceptance.running_demo import ROOT, Demo, demo, eventually
@@ -97,7 +98,9 @@ def lived_through(weir: Demo, programs: "list[subprocess.Popen[bytes]]", mended:
     def until(look: Callable[[], T | None], what: str) -> T:
         def alive() -> T | None:
             assert [process.poll() for process in programs] == [None, None], "a program ended; its log says why"
-            return look()
+            with contextlib.suppress(KafkaUnreachable):  # as of a topic that was just made and has no leader yet
+                return look()
+            return None
 
         found: T = eventually(alive, seconds=PATIENCE_SECONDS, what=what)
         return found
