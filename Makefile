@@ -11,6 +11,7 @@ UV ?= uv
 PART ?=
 ALL ?=
 PYTEST ?=
+WORKERS ?= 2
 
 .PHONY: help demo up test check clean lock bench bench-sampling bench-live bench-graph fetch browser
 .PHONY: demo-break demo-fix demo-deploy demo-stop demo-start
@@ -86,7 +87,7 @@ check: $(DEV_INSTALLED)
 	$(PY) manage.py check
 
 test: check browser
-	$(PY) -m pytest $(PYTEST)
+	$(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder $(PYTEST)
 
 bench: $(DEV_INSTALLED)
 	@missed=""; for file in benchmarks/*.py; do \

@@ -1,7 +1,7 @@
 """What all tests share: real servers, started once and only when asked for, and clean tables."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +10,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from collector.config.rules import standing
 from collector.domain.masking import Rules
@@ -21,6 +23,7 @@ _DICTIONARIES = {
 }  # fmt: skip
 _HERE = Path(__file__).parent
 _ORDER = ("house", "unit", "contract", "integration", "acceptance", "browser")
+_ORDER_BESIDE_EACH_OTHER = ("house", "unit", "browser", "acceptance", "contract", "integration")
 _KEPT = {"fold_state", "declaration", "fingerprint_state", "service_fact_state"}
 
 
@@ -36,10 +39,28 @@ def pytest_configure() -> None:
     settings.SECRET_KEY = "only-for-tests-0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The fast ones first; the browser, whose event loop stays in this thread, last."""
-    items.sort(key=lambda item: _ORDER.index(item.path.relative_to(_HERE).parts[0]))
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """The fast ones first; on several workers what takes longest comes second."""
+    yield  # to the plugins, which have an order of their own
+    order = _ORDER_BESIDE_EACH_OTHER if "PYTEST_XDIST_WORKER" in os.environ else _ORDER
+    items.sort(key=lambda item: order.index(_room(item)))
+
+
+class _Files(LoadFileScheduling):  # type: ignore[misc]
+    """A file on one worker; all journeys on one: they share a running shop."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Files:
+    """Who runs what, with `-n`."""
+    return _Files(config, log)
+
+
+def _room(item: pytest.Item) -> str:
+    return item.path.relative_to(_HERE).parts[0]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from tests.browser.browsing import browser as chromium
 from tests.browser.browsing import person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Weir with its shop, some dead letters, an admin, an operator and a viewer."""
     with demo(tmp_path_factory.mktemp("browser") / "data", RATE="15") as started:
@@ -21,8 +21,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium, whose event loop would stand in the way of other tests in this thread."""
     with sync_playwright() as playwright, chromium(playwright) as started:
         yield started
