@@ -169,12 +169,13 @@ def time_range(request: HttpRequest, span: Window, *, keeps: timedelta | None = 
     chosen = next((label for text, label, _ in RANGES if span.live and text == span.from_text), "")
     length = span.to_at - span.from_at
     return Range(
-        label=chosen or (f"Since {span.from_text}" if span.live else _past(span)),
+        label=chosen
+        or (f"Since {span.from_text}" if span.live else formats.stretch(span.from_at, span.to_at, now=clock_now())),
         phrase=f"in the {chosen.lower()}"
         if chosen
         else f"since {span.from_text}"
         if span.live
-        else f"in {_past(span)}",
+        else f"in {formats.stretch(span.from_at, span.to_at, now=clock_now())}",
         live=span.live,
         seconds=span.seconds,
         choices=[
@@ -186,7 +187,7 @@ def time_range(request: HttpRequest, span: Window, *, keeps: timedelta | None = 
         earlier=_absolute(request, span.from_at - length, span.from_at),
         later="" if span.live else _absolute(request, span.to_at, span.to_at + length),
         pause=_absolute(request, span.from_at, span.to_at),
-        back=_query(request, "now-15m", "now"),
+        back=_query(request, "now-15m", "now", without=("vs",)),
         from_text=span.from_text,
         to_text=span.to_text,
         kept=[(name, value) for name, values in request.GET.lists() if name not in {"from", "to"} for value in values],
@@ -216,21 +217,16 @@ def stream(name: str, span: Window, clusters: Collection[str] | None = None) -> 
     return f"{name}:{seconds}{of}" if seconds and seconds <= LONGEST_STREAM else " "
 
 
-def _past(span: Window) -> str:
-    """28 Nov 13:40 – 13:45 UTC; the day again where it is another, the year where it is not this one."""
-    day = "%d %b %H:%M" if span.from_at.year == clock_now().year else "%d %b %Y %H:%M"
-    end = "%H:%M" if span.from_at.date() == span.to_at.date() else day
-    return f"{span.from_at:{day}} – {span.to_at:{end}} UTC"
-
-
 def _absolute(request: HttpRequest, from_at: datetime, to_at: datetime) -> str:
     if to_at - from_at < timedelta(seconds=1):
         to_at = from_at + timedelta(seconds=1)
     return _query(request, f"{from_at:%Y-%m-%dT%H:%M:%SZ}", f"{to_at:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _query(request: HttpRequest, from_text: str, to_text: str) -> str:
+def _query(request: HttpRequest, from_text: str, to_text: str, *, without: Sequence[str] = ()) -> str:
     query = request.GET.copy()
+    for name in without:
+        query.pop(name, None)
     for name, value, default in (("from", from_text, "now-15m"), ("to", to_text, "now")):
         query.pop(name, None)
         if value != default:

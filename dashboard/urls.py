@@ -21,6 +21,7 @@ from dashboard.pages import (
     login,
     overview,
     preferences,
+    replay,
     retries,
     retry_approvals,
     retry_drafts,
@@ -34,6 +35,7 @@ from dashboard.pages import (
 urlpatterns: list[URLPattern | URLResolver] = [
     *overview.urlpatterns,
     *layout.urlpatterns,
+    *replay.urlpatterns,
     *topics.urlpatterns,
     *groups.urlpatterns,
     *services.urlpatterns,

@@ -6,7 +6,7 @@ from functools import wraps
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from dashboard.api import dead_letters, events, health, retries, services, topology
+from dashboard.api import dead_letters, events, health, retries, services, time_machine, topology
 from dashboard.api.auth import Bearer
 from dashboard.api.problems import answer_problems
 
@@ -36,6 +36,7 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("", topology.router)
+api.add_router("", time_machine.router)
 api.add_router("", services.router)
 api.add_router("", health.router)
 api.add_router("", events.router)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.layout import layers, order
@@ -53,21 +53,38 @@ def crossings(places: Mapping[Node, Place], arrows: Iterable[Arrow]) -> int:
 def grown(places: Mapping[Node, Place], newcomers: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, Place]:
     """The layout with `newcomers` in it. Old nodes keep their column, and their row unless a newcomer needs room."""
     result = dict(places)
+    for node, column, wanted in _seats(result, newcomers, arrows):
+        _stand(result, node, column, wanted)
+    return result
+
+
+def joined(places: Mapping[Node, Place], guests: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, Place]:
+    """The layout with `guests`, who come for one look, in the nearest free rows: nobody moves for them."""
+    result = dict(places)
+    for node, column, wanted in _seats(result, guests, arrows):
+        rows = sorted(place.y for place in result.values() if place.column == column)
+        result[node] = Place(column, column * COLUMN_WIDTH, round(_free(rows, wanted), 1))
+    return result
+
+
+def _seats(
+    standing: Mapping[Node, Place], newcomers: Sequence[Node], arrows: Sequence[Arrow]
+) -> Iterator[tuple[Node, int, float]]:
+    """Each newcomer with the column and the height it wants, beside those who stand by then."""
     into, out = defaultdict(list), defaultdict(list)
     for source, target in arrows:
         out[source].append(target)
         into[target].append(source)
-    for node in _outward(result, newcomers, into, out):
-        before = [result[other] for other in into[node] if other in result]
-        after = [result[other] for other in out[node] if other in result]
+    for node in _outward(standing, newcomers, into, out):
+        before = [standing[other] for other in into[node] if other in standing]
+        after = [standing[other] for other in out[node] if other in standing]
         if before:
             column = max(place.column for place in before) + 1
         else:
             column = min((place.column for place in after), default=1) - 1
-        lowest = max((place.y for place in result.values()), default=-ROW_HEIGHT)
+        lowest = max((place.y for place in standing.values()), default=-ROW_HEIGHT)
         near = [place.y for place in before + after]
-        _stand(result, node, column, sum(near) / len(near) if near else lowest + ROW_HEIGHT)
-    return result
+        yield node, column, sum(near) / len(near) if near else lowest + ROW_HEIGHT
 
 
 def pinned(places: Mapping[Node, Place], pins: Mapping[Node, Place]) -> dict[Node, Place]:

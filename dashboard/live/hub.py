@@ -15,6 +15,7 @@ from collector import clock
 from dashboard.live import deltas, streams
 from dashboard.live.deltas import Message
 from dashboard.live.outbox import Bell
+from dashboard.queries.body_changes import changes
 from dashboard.queries.ticks import Tick
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Stream:
     def take_in(self, tick: Tick, *, seq: int) -> bool:
         """Make `tick` the state. False when it says nothing new."""
         before, self._tick = self._tick, tick
-        changed = deltas.changes(before.body, tick.body) if before else {}
+        changed = changes(before.body, tick.body) if before else {}
         if before and not changed and before.as_of == tick.as_of:
             return False
         self._base, self.seq, self._snapshot = self.seq, seq, ""

@@ -1,11 +1,12 @@
 """Overview: what flows where, and what needs me now?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
@@ -14,9 +15,12 @@ from collector.domain.identities import tail
 from dashboard import selection, shell
 from dashboard.access import Action, can, needs
 from dashboard.attention import as_plain, attention
+from dashboard.difference_words import Words, differing, words
+from dashboard.past import beside_live, past, settled
 from dashboard.queries import wire
 from dashboard.queries.asked import LABELS, Asked, asked, switches, toggled
 from dashboard.queries.clusters import Scope
+from dashboard.queries.comparing import compared, versus
 from dashboard.queries.event_nodes import nodes_of_events
 from dashboard.queries.filters import vocabulary
 from dashboard.queries.graph import Edge, Facts, Graph, Node, facts
@@ -24,9 +28,11 @@ from dashboard.queries.graph import drawn as graph
 from dashboard.queries.grouping import BYS, GROUPINGS, boxes, owned
 from dashboard.queries.narrowing import FLOWS, HOPS, Focus, Narrowed, narrowed
 from dashboard.queries.owners import owners_of
+from dashboard.queries.seats import seated
 from dashboard.queries.tidiness import pinned_by, tidiness
 from dashboard.queries.view import MOST_DRAWN, View, view
 from dashboard.queries.ways import way
+from dashboard.queries.window import BadWindow, Window, moment
 from dashboard.templatetags.sorting import badness, ordered
 
 PRESETS = (
@@ -93,36 +99,51 @@ class Panel:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is drawn for one request. `told`, `diffs`: where two moments are compared."""
+
+    wanted: Asked
+    within: Scope
+    known: Facts
+    drawn: Graph
+    narrow: Narrowed
+    told: Words | None
+    diffs: Mapping[str, Mapping[str, Any]]
+
+
 @needs(Action.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
-    """The graph with its table twin; parts: `graph` (JSON), `panel`."""
-    span, within = shell.window(request), shell.scope(request)
-    wanted = asked(request.GET)
-    known = facts(span, now=now(), clusters=within.chosen)
-    drawn = owned(graph(known, idle=wanted.shown.idle, internal=wanted.shown.internal))
-    find, hide = wanted.filters
-    events = nodes_of_events(f"{wanted.find} {wanted.hide}")
-    narrow = narrowed(drawn, find=find, hide=hide, focus=wanted.focus, shown=wanted.shown, events=events)
+    """The graph with its table twin, now or of any moment, or of two; parts: `graph` (JSON), `panel`."""
+    span, then, address = _windows(request)
+    if address:
+        return HttpResponseRedirect(address)
+    look = _look(request, span, then)
+    wanted, drawn = look.wanted, look.drawn
+    panel = {**_panel_facts(request, wanted, drawn, look.known), **_both(wanted, look.told), "graph": drawn}
     if shell.wants_part(request, "panel"):
-        beside = {**_panel_facts(request, wanted, drawn, known), "graph": drawn, "clusters": within}
-        return render(request, "overview/panel.html", {**beside, "range": shell.time_range(request, span)})
-    seen = view(drawn, left_out=narrow.left_out, asked=wanted.grouped, is_part=wanted.is_part)
-    needed = attention(known, drawn, now=now())
+        beside = {**panel, "clusters": look.within, "range": shell.time_range(request, span)}
+        return render(request, "overview/panel.html", beside)
+    seen = view(drawn, left_out=look.narrow.left_out, asked=wanted.grouped, is_part=wanted.is_part)
+    needed = None if look.told else attention(look.known, drawn, now=now())
     data = {
-        **wire.graph(drawn),
+        **wire.graph(drawn, look.diffs),
         **wire.ages(drawn.freshness),
-        "attention": {"list": as_plain(needed)},
-        "found": narrow.found,
-        "left_out": sorted(narrow.left_out | seen.cut),
+        **({"attention": {"list": as_plain(needed)}} if needed else {}),
+        "found": look.narrow.found,
+        "left_out": sorted(look.narrow.left_out | seen.cut),
         "view": wire.view(seen),
     }
     if shell.wants_part(request, "graph"):
         return JsonResponse(data)
     told = {
-        **_facts(request, drawn, narrow, seen, within),
+        **_facts(request, drawn, look.narrow, seen, look.within),
         **_toolbar(request, wanted, drawn, seen),
-        **_panel_facts(request, wanted, drawn, known),
+        **beside_live(span),
+        **panel,
         "attention": needed,
+        "told": look.told,
+        "past": None if span.live else past(span, now=now()),
         "data": data,
         "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
     }
@@ -134,9 +155,52 @@ def overview(request: HttpRequest) -> HttpResponse:
         crumbs=_crumbs(wanted, drawn),
         span=span,
         fresh=drawn.freshness,
-        streams=shell.stream("graph", span, within.chosen),
-        within=within,
+        streams=shell.stream("graph", span, look.within.chosen),
+        within=look.within,
     )
+
+
+def _look(request: HttpRequest, span: Window, then: Window | None) -> Look:
+    wanted, within = asked(request.GET), shell.scope(request)
+    shown = wanted.shown
+    known = facts(span, now=now(), clusters=within.chosen)
+    drawn = graph(known, idle=shown.idle, internal=shown.internal)
+    told, diffs = None, {}
+    if then:
+        found = compared(known, then, now=now(), clusters=within.chosen, idle=shown.idle, internal=shown.internal)
+        told, drawn = words(found, now=now()), found.union
+        diffs = differing(found, told)
+    drawn = owned(drawn)
+    if not span.live:
+        drawn = seated(drawn, known.names.places)
+    find, hide = wanted.filters
+    events = nodes_of_events(f"{wanted.find} {wanted.hide}")
+    narrow = narrowed(drawn, find=find, hide=hide, focus=wanted.focus, shown=shown, events=events)
+    return Look(wanted, within, known, drawn, narrow, told, diffs)
+
+
+def _windows(request: HttpRequest) -> tuple[Window, Window | None, str]:
+    """The window, the one it is compared with, and where to go first: words that move with the clock stand still."""
+    try:
+        fixed = settled(request.GET.dict(), now=now())
+        span = shell.window(request)
+        then = versus(moment(request.GET["vs"], now=now()), span) if request.GET.get("vs") else None
+    except BadWindow as error:
+        raise BadRequest(str(error)) from error
+    if fixed is None:
+        return span, then, ""
+    query = request.GET.copy()
+    for name, text in fixed.items():
+        query[name] = text
+    return span, then, f"{reverse('overview')}?{query.urlencode()}"
+
+
+def _both(wanted: Asked, told: Words | None) -> dict[str, object]:
+    """What differs of the one thing that is selected."""
+    if told is None or len(wanted.selected) != 1:
+        return {}
+    own = [each for each in told.told if each.sel == wanted.selected[0] or wanted.selected[0] in each.carried]
+    return {"both": own, "unsure": [each for each in told.unsure if each.sel == wanted.selected[0]], "told": told}
 
 
 def _facts(request: HttpRequest, drawn: Graph, narrow: Narrowed, seen: View, within: Scope) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -93,12 +94,16 @@ def _standing(cursor: CursorWrapper) -> dict[tuple[int, int], Behind]:
     }
 
 
-def catalogue() -> Catalogue:
-    """One read of every dictionary. Five statements."""
+def catalogue(*, since: datetime | None = None) -> Catalogue:
+    """One read of every dictionary. Five statements. `since`: with topics that were deleted after it, of those that
+    were created again the newest.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "select t.id, c.name, t.name, t.role, t.n_partitions from topic t join cluster c on c.id = t.cluster_id"
-            " where t.deleted_at is null and t.id > 0"
+            "select distinct on (t.cluster_id, t.name) t.id, c.name, t.name, t.role, t.n_partitions from topic t"
+            " join cluster c on c.id = t.cluster_id where (t.deleted_at is null or t.deleted_at > %s::timestamptz)"
+            " and t.id > 0 order by t.cluster_id, t.name, t.deleted_at desc nulls first",
+            [since],
         )
         topics = {
             number: TopicName(identities.topic_id(cluster, name), name, cluster, ROLES[role], n)

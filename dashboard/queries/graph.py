@@ -14,9 +14,10 @@ from dashboard.queries.contradictions import of_offsets, of_traced
 from dashboard.queries.freshness import Freshness, freshness
 from dashboard.queries.graph_rows import Edge, Graph, Node
 from dashboard.queries.latencies import EdgeKey, Latency, latencies, told_from
+from dashboard.queries.timeline import was_seen
 from dashboard.queries.window import RATE_SECONDS, Window
 
-__all__ = ["Edge", "Facts", "Graph", "Node", "drawn", "edge_id", "facts", "graph"]
+__all__ = ["Edge", "Facts", "Graph", "Node", "drawn", "edge_id", "facts", "facts_of", "graph"]
 OWN = "weir."  # Weir never draws itself
 
 
@@ -39,12 +40,19 @@ class Facts:
 
 
 def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = None, timed: bool = True) -> Facts:
-    """Ten statements, however large the graph is, four more where samples are no rows any more.
+    """Ten statements, however large the graph is, four more where samples are no rows any more, and in the past one
+    more where no span was counted at the end.
 
     Of the past, lags are those of then, and no state is judged. `clusters`: the names of those whose topics and groups
     are wanted; None is all. `timed`: with waits and processing times.
     """
-    fresh, names = freshness(now=now).only(clusters), catalogue().only(clusters)
+    fresh = freshness(now=now).only(clusters)
+    names = catalogue(since=None if window.live else window.from_at).only(clusters)
+    return facts_of(window, fresh, names, now=now, timed=timed)
+
+
+def facts_of(window: Window, fresh: Freshness, names: Catalogue, *, now: datetime, timed: bool) -> Facts:
+    """The same with what was read already. Four statements, and those of the past."""
     topics, groups = offsets.topic_progress(window), offsets.group_progress(window)
     if long_ago.reaches_back(window, now=now):
         topics, groups = long_ago.topics(topics, window), long_ago.groups(groups, window)
@@ -57,14 +65,16 @@ def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = N
         names = replace(names, standing=then)
     step = traced.steps(window, now=now).last
     rate_from, rate_to = traced.rate_span(window, as_of=fresh.folded_at, step=step)
+    spans = traced.traced_edges(window, as_of=fresh.folded_at, now=now)
+    is_seen = window.live or any(edge.n_rate for edge in spans) or was_seen(rate_from, rate_to)
     return Facts(
         window,
         fresh,
         names,
         topics,
         groups,
-        traced.traced_edges(window, as_of=fresh.folded_at, now=now),
-        max(0.0, (rate_to - rate_from).total_seconds()),
+        spans,
+        max(0.0, (rate_to - rate_from).total_seconds()) if is_seen else 0.0,
         latencies(window) if timed else {},
     )
 

@@ -78,7 +78,7 @@ _SAID = """
 _TOPICS = f"""{_KNOWN}
     select t.id, coalesce(s.n_total, 0) from topic t join known on known.id = t.cluster_id left join (
       select topic_id, max(n_total) n_total from ({_SAID.format(keys="topic_id", kind="topic")}) u group by 1
-    ) s on s.topic_id = t.id where t.deleted_at is null
+    ) s on s.topic_id = t.id where t.deleted_at is null or t.deleted_at > %(at)s
 """  # noqa: S608
 _GROUPS = f"""{_KNOWN}
     select n.topic_id, n.group_id, coalesce(s.n_total, 0) from group_now n

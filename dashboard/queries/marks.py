@@ -75,6 +75,11 @@ def marks_of_service(service_id: int, window: Window) -> Marks:
     )
 
 
+def marks_within(window: Window) -> Marks:
+    """Versions, settings, partitions and topics created again, of everything. One statement."""
+    return _marks("m.kind in (1, 2, 3, 4) and %(number)s = 0", 0, window)
+
+
 def config_history(topic_id: int) -> Marks:
     """Every change of a topic's settings. One statement."""
     ever = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), live=False)

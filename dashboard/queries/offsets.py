@@ -43,7 +43,7 @@ class GroupProgress:
 
 
 def topic_progress(window: Window) -> dict[int, TopicProgress]:
-    """By topic id, every living topic that is not internal. One statement."""
+    """By topic id, every topic that lives, or lived in a window of the past, and is not internal. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(_TOPICS, _parameters(window))
         return {row[0]: _topic(*row) for row in cursor.fetchall()}
@@ -103,7 +103,7 @@ _TOPICS = f"""{_MARKS}
       and s.sampled_at <= greatest(%(from)s, m.since_at) order by s.sampled_at desc limit 1) b on true
     left join lateral (select high from topic_sample s where s.topic_id = t.id
       and s.sampled_at <= m.from_at order by s.sampled_at desc limit 1) r on true
-    where t.role <> 3 and t.deleted_at is null
+    where t.role <> 3 and (t.deleted_at is null or not %(live)s and t.deleted_at > %(from)s)
 """  # noqa: S608
 _GROUPS = f"""{_MARKS}
     select n.topic_id, n.group_id, e.committed, b.committed, f.committed, r.committed, w.high, w.low, h.high, h.low,
@@ -121,7 +121,7 @@ _GROUPS = f"""{_MARKS}
       and s.sampled_at <= m.from_at order by s.sampled_at desc limit 1) r on true
     left join lateral (select high, low from topic_sample s where not %(live)s and s.topic_id = n.topic_id
       and s.sampled_at <= m.end_at order by s.sampled_at desc limit 1) h on true
-    where t.role <> 3 and t.deleted_at is null
+    where t.role <> 3 and (t.deleted_at is null or not %(live)s and t.deleted_at > %(from)s)
 """  # noqa: S608
 
 

@@ -49,6 +49,17 @@ def parse(from_text: str | None, to_text: str | None, *, now: datetime) -> Windo
     return Window(from_at, to_at, to_text == "now", from_text, to_text)
 
 
+def moment(text: str, *, now: datetime) -> datetime:
+    """The moment that a word of an address means. Raises BadWindow."""
+    try:
+        at = _moment(text, now)
+    except (ValueError, OverflowError):
+        raise BadWindow(BadWindow.__doc__) from None
+    if not EARLIEST + LONGEST <= at <= now + AHEAD:
+        raise BadWindow(BadWindow.__doc__)
+    return at
+
+
 def _moment(text: str, now: datetime) -> datetime:
     if found := _RELATIVE.fullmatch(text):
         amount, unit = found.groups()

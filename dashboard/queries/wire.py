@@ -1,5 +1,6 @@
 """Rows as the API, the pages' data blocks and the live socket write them: plain values, ISO times, no surprises."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from math import inf
@@ -72,8 +73,9 @@ def topic_row(row: TopicRow) -> dict[str, Any]:
     return {**_plain(row), "loses_in_seconds": seconds(row.loses_in_seconds)}
 
 
-def graph(drawn: Graph) -> dict[str, Any]:
-    """The graph as `GET /api/v1/graph` answers it."""
+def graph(drawn: Graph, diffs: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """The graph as `GET /api/v1/graph` answers it. `diffs`: more fields, by the id of a node or an edge."""
+    more = diffs or {}
     return {
         "as_of": iso(drawn.as_of),
         "from": iso(drawn.window.from_at),
@@ -82,8 +84,8 @@ def graph(drawn: Graph) -> dict[str, Any]:
         "latencies_from": iso(drawn.latencies_from),
         "delayed": drawn.freshness.delayed,
         "n_idle": drawn.n_idle,
-        "nodes": [node(row) for row in drawn.nodes],
-        "edges": [edge(row) for row in drawn.edges],
+        "nodes": [{**node(row), **more.get(row.id, {})} for row in drawn.nodes],
+        "edges": [{**edge(row), **more.get(row.id, {})} for row in drawn.edges],
     }
 
 

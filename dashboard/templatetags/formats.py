@@ -124,6 +124,19 @@ def ago(value: datetime | None, *, now: datetime) -> str:
     return f"{int(seconds)} s ago"
 
 
+def stretch(from_at: datetime, to_at: datetime, *, now: datetime, day: bool = True) -> str:
+    """28 Nov 13:40–13:55 UTC; with seconds where there are some, with the year where it is not this one.
+
+    Without `day` the times alone.
+    """
+    first, last = from_at.astimezone(UTC), to_at.astimezone(UTC)
+    clock = "%H:%M:%S" if first.second or last.second else "%H:%M"
+    year = "" if first.year == now.year else f" {first.year}"
+    begins = f"{first.day} {first:%b}{year} " if day else ""
+    ends = "" if first.date() == last.date() else f"{last.day} {last:%b} "
+    return f"{begins}{first:{clock}}–{ends}{last:{clock}} UTC"
+
+
 def cut(text: str, *, length: int = 28) -> str:
     """A long name cut in the middle: orders…created."""
     if len(text) <= length:

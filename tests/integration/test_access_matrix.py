@@ -48,6 +48,7 @@ PAGES = {
     "audit/": ("viewer", "-"),
     "health/": ("viewer", "-"),
     "preferences/": ("-", "viewer"),
+    "replay/frames/": ("viewer", "-"),
     "layout/": ("-", "operator"),
     "layout/pins/": ("-", "operator"),
     "health/live": ("nobody", "-"),
@@ -60,6 +61,9 @@ PAGES = {
 OPERATIONS = {
     # operation: the scope it needs
     "GET api/v1/graph": "read",
+    "GET api/v1/graph/frames": "read",
+    "GET api/v1/graph/comparison": "read",
+    "GET api/v1/graph/timeline": "read",
     "GET api/v1/topics": "read",
     "GET api/v1/topics/<segment:cluster>/<segment:topic>": "read",
     "GET api/v1/topics/<segment:cluster>/<segment:topic>/series": "read",

@@ -180,12 +180,38 @@ def test_counts_of_days_ago_come_from_the_steps_that_are_still_kept() -> None:
     world.counted(sends, 60, ago=3 * 86_400 + 400, table="edge_1m")
     world.counted(sends, 240, ago=20 * 86_400 + 400, table="edge_1h")
     world.counted(sends, 9, ago=3 * 86_400 + 70, table="edge_1m")
+    world.scanned(ago=3 * 86_400 + 20)
     days = (AT - timedelta(days=3, minutes=30), AT - timedelta(days=3, minutes=1))
     weeks = (AT - timedelta(days=20, hours=3), AT - timedelta(days=20))
     ten_days = (AT - timedelta(days=10), AT - timedelta(days=3))
     for (from_at, to_at), messages, rate in ((days, 69, 9 / 60), (weeks, 240, None), (ten_days, 69, 0)):
         edges = graph(Window(from_at, to_at, live=False), now=AT).edges
         assert [(edge.messages, edge.rate) for edge in edges] == [(messages, rate)], (from_at, to_at)
+
+
+def test_at_a_moment_when_nobody_looked_a_rate_is_unknown_and_not_0() -> None:
+    world = World(AT)
+    sends = world.edge(1, world.service("orders-svc"), world.topic("orders.created"))
+    world.counted(sends, 60, ago=900)
+    then = Window(AT - timedelta(minutes=20), AT - timedelta(minutes=5), live=False)
+    assert [(edge.messages, edge.rate) for edge in graph(then, now=AT).edges] == [(60, None)]
+    world.scanned(ago=320)
+    assert [(edge.messages, edge.rate) for edge in graph(then, now=AT).edges] == [(60, 0)]
+
+
+def test_a_topic_that_is_gone_by_now_is_still_drawn_in_the_time_it_lived() -> None:
+    world = World(AT)
+    old, orders = world.topic("orders.v1"), world.service("orders-svc")
+    world.counted(world.edge(1, orders, old), 60, ago=900)
+    with connection.cursor() as cursor:
+        cursor.execute("update topic set deleted_at = %s", [AT - timedelta(minutes=4)])
+    world.topic("orders.v2")
+    then = Window(AT - timedelta(minutes=20), AT - timedelta(minutes=5), live=False)
+    assert [node.name for node in graph(then, now=AT).nodes] == ["orders-svc", "orders.v1"]
+    assert [node.name for node in graph(parse("now-3m", "now", now=AT), now=AT).nodes] == []
+    again = world.topic("orders.v1")
+    world.counted(world.edge(1, orders, again), 6, ago=600)
+    assert sum(node.name == "orders.v1" for node in graph(then, now=AT, idle=True).nodes) == 1
 
 
 def test_of_a_window_without_a_scan_the_broker_tells_nothing() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.live import deltas
+from dashboard.queries.body_changes import changes
 
 _rows = st.dictionaries(
     st.sampled_from("abcd"),
@@ -46,18 +47,18 @@ def without_nothing(body: deltas.Body) -> dict[str, dict[str, Any]]:
 
 @given(_bodies, _bodies)
 def test_the_old_body_merged_with_the_changes_is_the_new_body(before: deltas.Body, after: deltas.Body) -> None:
-    assert without_nothing(merged(before, deltas.changes(before, after))) == without_nothing(after)
+    assert without_nothing(merged(before, changes(before, after))) == without_nothing(after)
 
 
 @given(_bodies)
 def test_nothing_changed_says_nothing(body: deltas.Body) -> None:
-    assert deltas.changes(body, body) == {}
+    assert changes(body, body) == {}
 
 
 def test_only_the_fields_that_changed_are_sent() -> None:
     before = {"nodes": {"a": {"name": "orders", "rate": 1}, "b": {"name": "x"}}}
     after = {"nodes": {"a": {"name": "orders", "rate": 2}}}
-    assert deltas.changes(before, after) == {"nodes": {"a": {"rate": 2}, "b": None}}
+    assert changes(before, after) == {"nodes": {"a": {"rate": 2}, "b": None}}
 
 
 def test_messages_say_their_stream_number_and_base() -> None:

@@ -56,6 +56,7 @@ function boxed(box, members, lines) {
     rate_out: total(out, "rate"),
     estimated: [...into, ...out].some((edge) => edge.estimated),
     rateIsOld: members.some((node) => node.rateIsOld),
+    diff: differing(members),
   };
 }
 
@@ -68,9 +69,16 @@ function summed({ id, source, target, edges }) {
   row.contradictions = [...new Set(edges.flatMap((edge) => edge.contradictions ?? []))];
   row.sentence = edges.find((edge) => edge.health === row.health).sentence;
   row.estimated = edges.some((edge) => edge.estimated);
+  row.diff = differing(edges);
   row.rateIsOld = edges.some((edge) => edge.rateIsOld);
   row.lagIsOld = edges.some((edge) => edge.lagIsOld);
   return row;
+}
+
+/** New or gone where all are, changed where some differ; undefined where none does. */
+function differing(rows) {
+  const kinds = new Set(rows.map((row) => row.diff));
+  return kinds.size === 1 ? rows[0].diff : "changed";
 }
 
 function worst(rows) {

@@ -14,6 +14,7 @@ import { shown } from "../lib/text.js";
 import { remember, startCompleting } from "../overview/complete.js";
 import { Model } from "../overview/model.js";
 import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
+import { startReplay } from "../overview/replay.js";
 import { graphId, opening, selecting, selections } from "../overview/selecting.js";
 
 const AGAIN_MS = 5000;
@@ -45,6 +46,7 @@ function start() {
   live.addEventListener("poll", (event) => (event.detail.again ? refreshRegions() : refetch()));
   live.addEventListener("bell", (event) => event.detail.of === "layout" && rearrange());
   startArranging();
+  startReplay({ show: (frame) => take(frame, { moving: true }), visit });
   startCompleting("narrow");
   pause.addEventListener("change", () => !pause.paused && catchUp());
   pause.addEventListener("change", animate);
@@ -82,8 +84,9 @@ function catchUp() {
   if (missed) refetch();
 }
 
-/** Takes a snapshot or a delta into the model, and draws it now or when the page is seen again. */
-function take(message, options) {
+/** Takes a snapshot or a delta into the model, and draws it now or when the page is seen again. `moving`: a frame of a replay. */
+function take(message, { moving = false, ...options } = {}) {
+  if (moving) known = null;
   model.take(message, options);
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
@@ -166,7 +169,7 @@ async function visit(url, { push = true } = {}) {
   const fresh = await fetched("page", fetchPage(url.href));
   if (!fresh || url.href !== location.href) return;
   document.title = fresh.title;
-  for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line"]) replace(fresh, id);
+  for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line", ...(pause.paused ? [] : ["moment", "replay", "past-label"])]) replace(fresh, id);
   await renewPanel(fresh, false);
   const before = drawing();
   lookAnew(fresh);

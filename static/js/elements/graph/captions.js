@@ -18,8 +18,14 @@ export function kindWord(node) {
   return ROLES[node.role] ?? (node.kind === "group" ? "consumer group" : node.kind);
 }
 
-/** The one number on a node. */
+/** The one number on a node; in a comparison behind the sign of what differs, or that itself. */
 export function nodeNumber(node) {
+  if (!node.diff) return plainNumber(node);
+  const told = node.diff === "gone" ? "gone" : (node.diff === "changed" && shown(node.said ?? "")) || plainNumber(node);
+  return `${DIFFS[node.diff]} ${told}`;
+}
+
+function plainNumber(node) {
   if (node.kind === "box") return boxNumber(node);
   if (node.role === "dead_letter" && node.n_dead_letters) return `✖ ${count(node.n_dead_letters)} open`;
   if (node.kind === "topic") return rate(node.rate_in);
@@ -36,13 +42,13 @@ export function nodeLabel(node, nGroups) {
   if (node.kind === "topic") parts.push(nGroups === 1 ? "1 consumer group" : `${nGroups} consumer groups`);
   if (node.n_dead_letters) parts.push(`${exact(node.n_dead_letters)} open dead letters`);
   if (node.guessed) parts.push("known from the broker alone");
-  if (node.diff) parts.push(node.diff);
+  if (node.diff) parts.push(node.diff === "changed" && node.said ? `changed: ${shown(node.said)}` : node.diff);
   return parts.join(", ");
 }
 
 /** The chosen label of an edge, with the sign of its health, of what contradicts it, and of a late source. */
 export function edgeLabel(edge, choice) {
-  const value = labelValue(edge, choice);
+  const value = shown(edge.said || labelValue(edge, choice));
   const odd = edge.contradictions?.length ? "≠" : "";
   const parts = [DIFFS[edge.diff], MARKS[edge.health], odd, value && isOld(edge, choice) ? OLD : "", value];
   return parts.filter(Boolean).join(" ");
@@ -53,7 +59,7 @@ export function edgeTitle(edge, names) {
   const lag = has(edge.lag) ? `, lag ${edge.lagIsOld ? `${OLD} ` : ""}${count(edge.lag)}${edge.lag_seconds ? ` ≈ ${duration(edge.lag_seconds)}` : ""}` : "";
   const many = edge.n > 1 ? `, ${edge.n} edges together` : "";
   const odd = edge.contradictions?.length ? `. ≠ ${edge.contradictions.join(". ")}` : "";
-  return `${names.source} → ${names.target}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}${many}${odd}`;
+  return `${names.source} → ${names.target}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}${many}${odd}${edge.diff ? `. ${DIFFS[edge.diff]} ${shown(edge.said || edge.diff)}` : ""}`;
 }
 
 function boxNumber(node) {

@@ -34,7 +34,7 @@ export class Labels {
     const grid = new Grid();
     const [width, height] = [size.width / 2 - OVER, size.height / 2 + 1];
     for (const place of places) grid.add({ left: place.x - width, right: place.x + width, top: place.y - height, bottom: place.y + height, node: true });
-    const rank = (edge) => (RANK[edge.health] ?? 0) + (edge.contradictions?.length ? 0.5 : 0) + (kept?.has(edge.id) ? NEAR : 0) + (edge.id === this.#pointed ? 2 * NEAR : 0);
+    const rank = (edge) => (edge.diff ? 3 : RANK[edge.health] ?? 0) + (edge.contradictions?.length ? 0.5 : 0) + (kept?.has(edge.id) ? NEAR : 0) + (edge.id === this.#pointed ? 2 * NEAR : 0);
     const wanted = [];
     for (const edge of edges.values()) {
       const text = readable || rank(edge) ? edgeLabel(edge, this.choice) : "";
@@ -47,7 +47,7 @@ export class Labels {
       const half = (text.length * LETTER * letters) / 2;
       const tall = (LINE * letters) / 2;
       const boxes = spots.map(({ x, y }) => ({ x, y, left: x - half, right: x + half, top: y - tall, bottom: y + tall }));
-      const free = boxes.find((box) => !grid.hits(box)) ?? (worth >= NEAR ? boxes[0] : null) ?? (worth ? boxes.find((box) => !grid.hits(box, { nodes: false })) : null);
+      const free = boxes.find((box) => !grid.hits(box)) ?? (worth >= NEAR ? boxes[0] : null) ?? (worth && !edge.diff ? boxes.find((box) => !grid.hits(box, { nodes: false })) : null);
       if (!free) continue;
       grid.add(free);
       this.#write(edge, text, free, kept?.has(edge.id) ?? false);
@@ -68,7 +68,7 @@ export class Labels {
       this.#layer.append(item.group);
     }
     put(item.group, text);
-    const name = `label ${edge.health}${text.includes(OLD) ? " stale" : ""}${isNear ? " near" : ""}`;
+    const name = `label ${edge.health}${text.includes(OLD) ? " stale" : ""}${isNear ? " near" : ""}${edge.diff ? ` diff-${edge.diff}` : ""}`;
     if (item.name !== name) item.group.setAttribute("class", (item.name = name));
     const place = `${x.toFixed(1)} ${(y + 4).toFixed(1)}`;
     if (item.place === place) return;

@@ -1,0 +1,192 @@
+"""Two stretches of kept history on one graph, and what differs between them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db import connection
+
+from collector.domain import identities
+from dashboard.queries.differences import Difference, Differences, Flow, Line, Stretch, differences
+from dashboard.queries.graph import Edge, Facts, Graph, Node, drawn, edge_id, facts
+from dashboard.queries.latencies import Durations, durations
+from dashboard.queries.service_versions import Version, running
+from dashboard.queries.timeline import Timeline, timeline
+from dashboard.queries.window import BadWindow, Window
+
+
+class Overlapping(BadWindow):
+    """The two windows overlap: `vs` must be at or before `from`, or later than `to` by the window's length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """`union` is the later graph with what was in the earlier one alone, which carries nothing there.
+
+    `before` and `after` are in the order of the address: `vs` is the first, whatever the clock says.
+    """
+
+    before: Graph
+    after: Graph
+    union: Graph
+    found: Differences
+    seen: tuple[Timeline, Timeline]
+
+
+def versus(moment: datetime, window: Window) -> Window:
+    """The equally long window that ends at `moment`. Raises Overlapping."""
+    start = moment - (window.to_at - window.from_at)
+    if moment > window.from_at and start < window.to_at:
+        raise Overlapping(Overlapping.__doc__)
+    return Window(start, moment, live=False)
+
+
+def compared(
+    known: Facts,
+    then: Window,
+    *,
+    now: datetime,
+    clusters: Collection[str] | None = None,
+    idle: bool = False,
+    internal: bool = False,
+) -> Compared:
+    """What `known` tells of its window beside that of `then`. Twice the statements of a graph, and seven."""
+    old = facts(then, now=now, clusters=clusters)
+    before, after = (drawn(each, idle=idle, internal=internal) for each in (old, known))
+    seen = (timeline(then, now=now), timeline(known.window, now=now))
+    lines = _lines(before, after)
+    stretches = (
+        _stretch(known=facts_of, drawn=graph, seen=looked, lines=lines, versions=_running_at(facts_of.window.to_at))
+        for facts_of, graph, looked in ((old, before, seen[0]), (known, after, seen[1]))
+    )
+    return Compared(before, after, _union(before, after), differences(lines, *stretches), seen)
+
+
+def _lines(before: Graph, after: Graph) -> dict[str, Line]:
+    edges = [*before.edges, *after.edges]
+    found = {edge.id: Line(edge.id, edge.source, edge.target, edge.kind, edge.group) for edge in edges}
+    written = {edge.target for edge in edges if edge.kind == "produce"}
+    topics = {node.id for node in (*before.nodes, *after.nodes) if node.kind == "topic"}
+    return found | {topic: Line(topic, topic, topic, "topic") for topic in sorted(topics - written)}
+
+
+def _stretch(
+    *, known: Facts, drawn: Graph, seen: Timeline, lines: Mapping[str, Line], versions: Mapping[str, tuple[str, ...]]
+) -> Stretch:
+    spent = _durations(known)
+    flows = {edge.id: _flow(edge, spent.get(edge.id)) for edge in drawn.edges if edge.messages is not None}
+    unknown = {edge.id for edge in drawn.edges if edge.messages is None}
+    for number, topic in known.names.topics.items():
+        if topic.id not in lines:
+            continue
+        progress = known.topics.get(number)
+        if progress is None or progress.messages is None:
+            unknown.add(topic.id)
+        else:
+            flows[topic.id] = Flow(progress.messages)
+    return Stretch(seen.seen_seconds, bool(seen.gaps), flows, versions, frozenset(unknown))
+
+
+def _flow(edge: Edge, spent: Durations | None) -> Flow:
+    return Flow(
+        edge.messages or 0,
+        edge.errors or 0,
+        edge.sampled_share or 1.0,
+        spent.wait if spent else {},
+        spent.processing if spent else {},
+    )
+
+
+def _durations(known: Facts) -> dict[str, Durations]:
+    """By edge. One statement."""
+    found = durations(known.window)
+    return {
+        edge_id(edge, known.names): found[key]
+        for edge in known.spans
+        if edge.topic_id in known.names.topics
+        and (key := (edge.kind, edge.service_id, edge.group_id, edge.topic_id)) in found
+    }
+
+
+def _running_at(moment: datetime) -> dict[str, tuple[str, ...]]:
+    """The named versions of every service that ran at a moment. One statement."""
+    of: dict[str, list[Version]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select s.namespace, s.name, v.id, v.version, v.first_at, v.last_at from service_version v"
+            " join service s on s.id = v.service_id where v.id > 0 and v.version <> '' and v.first_at < %s",
+            [moment],
+        )
+        for namespace, name, *version in cursor.fetchall():
+            of.setdefault(identities.service_id(namespace, name), []).append(Version(*version))
+    return {service: tuple(sorted(each.name for each in running(own, at=moment))) for service, own in of.items()}
+
+
+def _union(before: Graph, after: Graph) -> Graph:
+    """The later graph, and of the earlier one what carried something there alone."""
+    edges = (*after.edges, *_traces([edge for edge in before.edges if edge.messages != 0], {e.id for e in after.edges}))
+    busy = {end for edge in edges for end in (edge.source, edge.target)}
+    known = {node.id for node in after.nodes}
+    old = [node for node in before.nodes if node.id in busy or node.rate_in]
+    return replace(
+        after,
+        nodes=tuple(sorted((*after.nodes, *_ghosts(old, known)), key=lambda node: node.id)),
+        edges=tuple(sorted(edges, key=lambda edge: edge.id)),
+    )
+
+
+def _ghosts(nodes: Iterable[Node], known: Collection[str]) -> Iterable[Node]:
+    for node in nodes:
+        if node.id not in known:
+            yield replace(
+                node,
+                health="idle",
+                sentence="nothing in or out in the later window",
+                rate_in=0.0,
+                rate_out=0.0,
+                lag=None,
+                lag_seconds=None,
+            )
+
+
+def _traces(edges: Iterable[Edge], known: Collection[str]) -> Iterable[Edge]:
+    for edge in edges:
+        if edge.id not in known:
+            yield replace(
+                edge,
+                messages=0,
+                errors=None,
+                rate=0.0,
+                lag=None,
+                lag_seconds=None,
+                wait_p50_seconds=None,
+                wait_p95_seconds=None,
+                processing_p50_seconds=None,
+                processing_p95_seconds=None,
+                health="idle",
+                sentence="nothing in the later window",
+                contradictions=(),
+            )
+
+
+def marks(found: Differences, union: Graph) -> dict[str, tuple[str, tuple[Difference, ...]]]:
+    """By the id of a node or an edge: new, gone or changed, and the differences that say so.
+
+    A topic is new, or gone, where all its edges are.
+    """
+    of: dict[str, list[Difference]] = {}
+    for each in found.found:
+        for identity in {each.about, *(line.id for line in each.carries)}:
+            of.setdefault(identity, []).append(each)
+    told = {identity: (_what(own), tuple(own)) for identity, own in of.items()}
+    for node in union.nodes:
+        own = [told.get(edge.id) for edge in union.edges if node.id in (edge.source, edge.target)]
+        kinds = {each[0] if each else "" for each in own}
+        if node.kind == "topic" and node.id not in told and kinds in ({"new"}, {"gone"}):
+            told[node.id] = (kinds.pop(), ())
+    return told
+
+
+def _what(own: Iterable[Difference]) -> str:
+    kinds = {each.what for each in own}
+    return kinds.pop() if len(kinds) == 1 else "changed"
