@@ -15,6 +15,7 @@ from collector.config import declared
 from collector.config import rules as declared_rules
 from collector.config.clusters import Cluster
 from collector.config.document import Document, OtlpInput
+from collector.config.mask_key import mask_key
 from collector.domain.masking import Rules
 from collector.intake.collecting import Collector
 from collector.intake.native import Compiled, compiled
@@ -208,6 +209,7 @@ def tap_rules(document: Document, cluster: Cluster | None = None) -> TapRules:
         origins=taps.origins,
         drops=declared_rules.drops(document),
         hidden=declared_rules.hidden(document),
+        alias_secret=mask_key(),
         mappings=tuple(document.letters.values()),
     )
 

@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import cast
 
 from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
 from collector.domain.canary import Sending
 from dashboard.passwords import LONGEST
@@ -74,6 +77,27 @@ class FirstAdmin(forms.Form):
         password = str(self.cleaned_data["password"])
         password_validation.validate_password(password)
         return password
+
+
+class UnmaskForm(forms.Form):
+    """Which fields of a topic, and why; with the password where that was not given a short while ago."""
+
+    reason = forms.CharField(min_length=3, max_length=300, label="Reason")
+    password = forms.CharField(
+        max_length=LONGEST,
+        strip=False,
+        label="Your password",
+        help_text="Asked for again after 15 min.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    fields_shown = forms.MultipleChoiceField(label="Fields", widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, data: QueryDict | None = None, *, masked: Sequence[str], asks_password: bool) -> None:
+        super().__init__(data, label_suffix="")
+        chosen = cast("forms.MultipleChoiceField", self.fields["fields_shown"])
+        chosen.choices = [(each, each) for each in masked]
+        if not asks_password:
+            del self.fields["password"]
 
 
 class TargetForm(forms.Form):

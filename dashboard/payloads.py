@@ -14,12 +14,16 @@ _TRACE_HEADERS = frozenset({"traceparent", "tracestate", "baggage", "b3"})
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """`form`: json, text, hex, empty or tombstone. `n_bytes` is the whole size; `cut` where not all is shown."""
+    """`form`: json, text, hex, empty or tombstone. `n_bytes` is the whole size; `cut` where not all is shown.
+
+    `why`: why it is not read as what it may be meant to be; positions and rules, never what stands there.
+    """
 
     form: str
     text: str
     n_bytes: int
     cut: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +35,28 @@ class ReadableHeader:
     is_trace: bool
 
 
-def readable(value: bytes | None, *, n_bytes: int | None = None) -> Readable:
+def readable(value: bytes | None, *, n_bytes: int | None = None, form: str = "") -> Readable:
     """The bytes of a key, a value or a header; None is a tombstone, which is not the empty value.
 
-    `n_bytes`: of the whole, where `value` is what rules leave to be seen of it.
+    `n_bytes`: of the whole, where `value` is what rules leave to be seen of it. `form`: "raw" for text as it is, "hex"
+    for bytes.
     """
-    found = _readable(value)
+    found = _readable(value, form)
     return found if n_bytes is None else replace(found, n_bytes=n_bytes)
 
 
-def _readable(value: bytes | None) -> Readable:
+def _readable(value: bytes | None, form: str) -> Readable:
     if value is None:
         return Readable("tombstone", "", 0, cut=False)
     if not value:
         return Readable("empty", "", 0, cut=False)
     cut = len(value) > MOST_BYTES
     part = value[:MOST_BYTES]
-    text = _text(part, cut=cut)
+    text, why = (None, "") if form == "hex" else _text(part, cut=cut)
     if text is None:
-        return Readable("hex", _hex(part), len(value), cut)
-    laid_out = None if cut else _json(text)
-    return Readable("text" if laid_out is None else "json", laid_out or text, len(value), cut)
+        return Readable("hex", _hex(part), len(value), cut, why)
+    laid_out, why = (None, "") if form == "raw" or cut else _json(text)
+    return Readable("text" if laid_out is None else "json", laid_out or text, len(value), cut, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +76,28 @@ def readable_headers(headers: Headers) -> ReadableHeaders:
     return ReadableHeaders(items, max(0, len(headers) - MOST_HEADERS))
 
 
-def _text(part: bytes, *, cut: bool) -> str | None:
+def _text(part: bytes, *, cut: bool) -> tuple[str | None, str]:
+    why = ""
     for spare in range(4 if cut else 1):  # a cut may fall inside a character
         try:
             text = part[: len(part) - spare].decode()
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
+            why = why or f"No text: {error.reason} at byte {error.start:,}, where UTF-8 is expected."
             continue
-        return text if "\x00" not in text else None
-    return None
+        at = text.find("\x00")
+        return (text, "") if at < 0 else (None, f"No text: a NUL at character {at:,}.")
+    return None, why
 
 
-def _json(text: str) -> str | None:
+def _json(text: str) -> tuple[str | None, str]:
     if text.lstrip()[:1] not in {"{", "["}:
-        return None
+        return None, ""
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False), ""
+    except json.JSONDecodeError as error:
+        return None, f"No JSON: {error.msg} at line {error.lineno:,}, column {error.colno:,}."
     except (ValueError, RecursionError):
-        return None
+        return None, "No JSON: too deep, or a number too long."
 
 
 def _hex(part: bytes) -> str:

@@ -18,7 +18,8 @@ LONGEST = timedelta(days=7)
 LONGEST_OF_VIEWER = timedelta(days=30)  # wall screens
 SEEN_BY_PAGE = timedelta(minutes=1)
 SEEN_BY_SOCKET = timedelta(minutes=10)  # of twelve hours; a thousand wall screens write two rows a second then
-_SIGNED_IN, _SEEN = "signed_in_at", "seen_at"
+PROVED_FOR = timedelta(minutes=15)
+_SIGNED_IN, _SEEN, _PROVED = "signed_in_at", "seen_at", "proved_at"
 
 
 class HasRole(Protocol):
@@ -39,6 +40,17 @@ def is_over(session: SessionBase | Mapping[str, Any], person: HasRole, *, now: d
         return True
     longest = LONGEST_OF_VIEWER if person.role == Role.VIEWER else LONGEST
     return now - seen_at > IDLE or now - signed_in_at > longest
+
+
+def prove(session: SessionBase, *, now: datetime) -> None:
+    """Note that the password was given."""
+    session[_PROVED] = int(now.timestamp())
+
+
+def is_proved(session: SessionBase, *, now: datetime) -> bool:
+    """Whether it was given a short while ago, so that a browser that was left open is none of somebody else."""
+    proved_at = _at(session, _PROVED)
+    return proved_at is not None and now - proved_at <= PROVED_FOR
 
 
 def touch(session: SessionBase | MutableMapping[str, Any], *, now: datetime, every: timedelta = SEEN_BY_PAGE) -> bool:

@@ -1,6 +1,8 @@
 """Signing in and out: passwords, tries, the session's start and end (docs/security.md S17-S20)."""
 
 import secrets
+from datetime import datetime
+from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import hashers, login, logout
@@ -57,6 +59,7 @@ def sign_in(request: HttpRequest, *, name: str, password: str) -> Person | None:
         return None
     throttle.forgive(held_against)
     start(request, person)
+    sessions.prove(request.session, now=clock.now())
     return person
 
 
@@ -66,6 +69,25 @@ def start(request: HttpRequest, person: Person) -> None:
         login(request, person, backend="dashboard.signin.Passwords")
         sessions.begin(request.session, now=clock.now())
         _note(request, "sign in", person, "done")
+
+
+def is_proved(request: HttpRequest, *, now: datetime) -> bool:
+    """Whether the password was given in the last fifteen minutes (docs/security.md S21)."""
+    return sessions.is_proved(request.session, now=now)
+
+
+def prove(request: HttpRequest, password: str) -> bool:
+    """Whether that is the password of who is signed in. Raises Throttled before any hash is made."""
+    person = cast("Person", request.user)
+    held_against = throttle.keys(person.name, address_of(request), browser=_known_browser(request, person.name))
+    if wait := throttle.claim(held_against, now=clock.now()):
+        raise Throttled(wait)
+    if not hashers.check_password(password, person.password):
+        _note(request, "confirm password", person, "failed")
+        return False
+    throttle.forgive(held_against)
+    sessions.prove(request.session, now=clock.now())
+    return True
 
 
 def sign_out(request: HttpRequest) -> None:

@@ -30,6 +30,7 @@ from dashboard.pages import (
     services,
     stuck_limits,
     topics,
+    unmasking,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -43,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *stuck_limits.urlpatterns,
     *event.urlpatterns,
     *event_bytes.urlpatterns,
+    *unmasking.urlpatterns,
     *search.urlpatterns,
     *dead_letters.urlpatterns,
     *dead_letter.urlpatterns,

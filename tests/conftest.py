@@ -24,7 +24,7 @@ _DICTIONARIES = {
 _HERE = Path(__file__).parent
 _ORDER = ("house", "unit", "contract", "integration", "acceptance", "browser")
 _ORDER_BESIDE_EACH_OTHER = ("house", "unit", "browser", "acceptance", "contract", "integration")
-_KEPT = {"fold_state", "declaration", "fingerprint_state", "service_fact_state"}
+_KEPT = {"mask_key", "fold_state", "declaration", "fingerprint_state", "service_fact_state"}
 
 
 def pytest_configure() -> None:

@@ -20,6 +20,9 @@ _STEP = re.compile(
 )
 
 
+_PLAIN = re.compile(r"""[^\s.\[\]'"*]+""")
+
+
 class NotAPath(ValueError):
     """A path starts with $ and goes on with .name, ['a name'], [0], [*], .* or ..name."""
 
@@ -51,6 +54,21 @@ def parse(text: str) -> Path:
     if not 0 < len(steps) <= MOST_STEPS:
         raise NotAPath(NotAPath.__doc__)
     return tuple(steps)
+
+
+def written(path: Path) -> str:
+    """The path as people write it: what `parse` reads as just this."""
+    return "$" + "".join(_written(step) for step in path)
+
+
+def _written(step: Step) -> str:
+    if step.kind == "index":
+        return f"[{step.index}]"
+    if step.kind == "all":
+        return "[*]"
+    if step.kind == "deep":
+        return f"..{step.name}"
+    return f".{step.name}" if _PLAIN.fullmatch(step.name) else f"['{step.name}']"
 
 
 def found(tree: Json, path: Path) -> Iterator[Json]:

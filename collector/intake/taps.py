@@ -10,6 +10,7 @@ from collector.domain.dialects import LetterMapping
 from collector.domain.globs import matches
 from collector.domain.json_paths import Path
 from collector.domain.json_values import Json, NotJson
+from collector.domain.key_aliases import alias
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import ids_of
 from collector.domain.records import Record
@@ -33,7 +34,7 @@ class TapRules:
 
     `origins`: topics that dead letters came from are tapped in any case; so are those that `mappings` describe. `drops`
     are applied before anything is stored, save to dead letters; `hidden` is what nobody gets to see, and so is not made
-    searchable.
+    searchable: what stands for it is, made with `alias_secret`.
     """
 
     topics: Sequence[str]
@@ -42,6 +43,7 @@ class TapRules:
     origins: bool = True
     drops: Rules = field(default_factory=Rules)
     hidden: Rules = field(default_factory=Rules)
+    alias_secret: bytes = field(default=b"", repr=False)
     mappings: Sequence[LetterMapping] = ()
 
     def mapping_of(self, topic: str) -> LetterMapping | None:
@@ -131,7 +133,10 @@ class TapReading:
         )
 
     def _keys(self, record: Record, flow: str | None, seen: Concealed | None, aim: Aim) -> list[tuple[int, str]]:
-        """What the record is found by. A masked value is not: who may not see it must not be able to ask for it."""
+        """What the record is found by. A masked value is not: who may not see it must not be able to ask for it.
+
+        What stands for one is: by that alone people follow a key that they may not see (docs/security.md).
+        """
         found = []
         if text := searchable(record.key):
             found.append((KEY_NAME, text))
@@ -146,7 +151,10 @@ class TapReading:
         if seen is None:
             return found
         masked = masking.masked_texts(aim, key=record.key, value=record.value, headers=record.headers)
-        return [(number, text) for number, text in found if text not in masked and seen.said(text) == text]
+        shown = [(number, text) for number, text in found if text not in masked and seen.said(text) == text]
+        if not self._rules.alias_secret:
+            return shown
+        return shown + [(number, alias(self._rules.alias_secret, text)) for number, text in found if text in masked]
 
     def _path_values(self, value: bytes) -> list[tuple[int, str]]:
         try:

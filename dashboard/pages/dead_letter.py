@@ -11,7 +11,7 @@ from collector.clock import now
 from collector.retry import decisions
 from collector.retry.records import Asker
 from collector.retry.refusals import Refusal
-from dashboard import shell
+from dashboard import shell, unmasking
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import address_of, recorded
 from dashboard.payloads import readable, readable_headers
@@ -88,12 +88,17 @@ def _bytes(request: HttpRequest, found: Letter, tab: str) -> dict[str, object]:
         return {}
     if not can(request.user, Action.SEE_PAYLOADS):
         return {"refusal": sentence(Action.SEE_PAYLOADS)}
-    with recorded("see payload", request, object=f"dead letter {found.id}"):
-        body = letter_body(found.id)
+    name = f"dead letter {found.id}"
+    what = unmasking.view(request, now=now()).of([each for each in (found.topic, found.origin_topic) if each])
+    what = unmasking.noted(request, what, name)
+    with recorded("see payload", request, object=name):
+        body = letter_body(found.id, lifted=what.lifted)
     if body is None:
         raise Http404(f"There is no dead letter {found.id}.")
     return {
         "value": readable(body.value, n_bytes=body.n_bytes),
+        "masked_by": body.rules,
+        "masks": {"topics": body.maskable, "unmasked": what.granted, "may": can(request.user, Action.UNMASK)},
         "headers": None if body.headers is None else readable_headers(body.headers),
         "raw_headers": None if body.raw_headers is None else readable(body.raw_headers),
     }

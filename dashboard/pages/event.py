@@ -1,7 +1,7 @@
 """One event: where it came from, where it went, what is missing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,20 +15,23 @@ from django.views.decorators.http import require_POST
 
 from collector.clock import now as clock_now
 from collector.domain import positions
-from dashboard import shell
+from collector.domain.mask_fields import fields
+from dashboard import shell, unmasking
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import recorded
 from dashboard.kept_paths import NotKept, keep, kept_export, kept_path, let_go
 from dashboard.path_comparison import compared
 from dashboard.path_pictures import DEAD, Row, address, picture, rows
 from dashboard.payloads import readable, readable_headers
-from dashboard.queries.events import Event, Lineage, event, payload, trace
+from dashboard.queries.events import Event, Lineage, event, payload, topics_of, trace
 from dashboard.queries.expected import expected
+from dashboard.queries.hiding import aim_for
 from dashboard.queries.hop_details import hop_details
 from dashboard.queries.letters_at import Address, letters_at
 from dashboard.queries.partition_ends import held
 from dashboard.queries.path_export import fit_to_see, otlp_of
 from dashboard.queries.sampled import sampled_services
+from dashboard.unmasking import View
 
 ROWS_A_PAGE = 200
 LONGEST_POSITION = 300
@@ -218,16 +221,20 @@ def _elapsed(lineage: Lineage) -> float | None:
 
 def _hop(request: HttpRequest, row: Row, *, now: datetime) -> dict[str, object]:
     may_see = can(request.user, Action.SEE_PAYLOADS)
+    topic = row.hop.topic_name or ""
+    what = unmasking.view(request, now=now).of([topic] if row.hop.span_id else [])
+    what = unmasking.noted(request, what, f"attributes of span {row.hop.trace_id}/{row.hop.span_id}")
     facts: dict[str, object] = {
         "row": row,
-        "details": hop_details(row.hop, now=now),
+        "details": hop_details(row.hop, now=now, lifted=what.lifted),
+        "attributes_masks": _masks(request, [topic] if fields(aim_for(topic)) else [], what),
         "kept_details": settings.WEIR_KEEP_DETAILS.total_seconds(),
         "may_see": may_see,
         "refusal": "" if may_see else sentence(Action.SEE_PAYLOADS),
     }
     place = address(row.hop)
     if place and may_see and request.GET.get("tab") == "payload":
-        facts |= _read(request, place)
+        facts |= _read(request, place, now=now)
     return facts
 
 
@@ -235,26 +242,48 @@ def _bytes(request: HttpRequest, found: Event) -> dict[str, object]:
     """Value and headers, for who may see them and asks."""
     if not can(request.user, Action.SEE_PAYLOADS):
         return {"refusal": sentence(Action.SEE_PAYLOADS)}
-    if request.GET.get("tab") != "payload" or not found.has_payload:
+    if not found.has_payload:
+        return _gone(found)
+    if request.GET.get("tab") != "payload":
         return {}
-    return _read(request, (found.cluster, found.topic, found.partition, found.offset))
+    return _read(request, (found.cluster, found.topic, found.partition, found.offset), now=clock_now())
 
 
-def _read(request: HttpRequest, place: Address) -> dict[str, object]:
-    with recorded("see payload", request, object="/".join(str(part) for part in place)):
-        held = payload(*place)
-    if held is None:
+def _gone(found: Event) -> dict[str, object]:
+    """What became of the bytes of an event that were not kept, and how long the rest stays."""
+    there = held(found.cluster, found.topic, found.partition)
+    until = found.stored_at + settings.WEIR_KEEP_RAW if found.stored_at else None
+    return {"is_removed": there is not None and found.offset < there.oldest, "kept_until": until}
+
+
+def _read(request: HttpRequest, place: Address, *, now: datetime) -> dict[str, object]:
+    name = "/".join(str(part) for part in place)
+    what = unmasking.view(request, now=now)
+    if what.granted:
+        what = unmasking.noted(request, what.of(topics_of(*place)), name)
+    with recorded("see payload", request, object=name):
+        found = payload(*place, lifted=what.lifted)
+    if found is None:
         return {"asked": True}
-    headers = None if held.headers is None else readable_headers(held.headers)
+    headers = None if found.headers is None else readable_headers(found.headers)
+    form = "" if found.is_masked else request.GET.get("form", "")
     return {
         "asked": True,
-        "value": readable(held.value, n_bytes=held.n_bytes),
-        "key": readable(held.key),
+        "value": readable(found.value, n_bytes=found.n_bytes, form=form),
+        "key": readable(found.key),
         "headers": headers,
         "shown": True,
-        "download": "" if held.is_masked or held.value is None else reverse("event_payload", args=place),
-        "masked_by": held.rules,
+        "form": form,
+        "may_see_raw": not found.is_masked and bool(found.value),
+        "download": "" if found.is_masked or found.value is None else reverse("event_payload", args=place),
+        "masked_by": found.rules,
+        "masks": _masks(request, found.maskable, what),
     }
+
+
+def _masks(request: HttpRequest, topics: Iterable[str], what: View) -> dict[str, object]:
+    """What is said of masks beside values: of which topics, what is unmasked, and who may."""
+    return {"topics": tuple(topics), "unmasked": what.granted, "may": can(request.user, Action.UNMASK)}
 
 
 urlpatterns = [

@@ -19,7 +19,7 @@ from dashboard.queries import event_rows, hiding
 from dashboard.queries.catalogue import ROLES
 from dashboard.queries.event_rows import Seen, Way
 from dashboard.queries.event_statements import MOST_TRACES
-from dashboard.queries.hiding import Address, Veil
+from dashboard.queries.hiding import NO_FIELDS, Address, Lifted, Veil
 from dashboard.queries.open_leaves import by_index
 from dashboard.queries.path_veils import fit_to_see, veils_of
 from dashboard.queries.paths import Lineage, named
@@ -76,7 +76,7 @@ class Payload:
     """The record's own bytes, where they were kept, without what rules mask. `headers` None: they cannot be read.
 
     `n_bytes`: of the whole value. `is_masked`: by `rules`, whose names these are; then the value may be laid out
-    anew.
+    anew. `maskable`: the topics whose rules are meant for it, unmasked or not.
     """
 
     key: bytes | None
@@ -85,6 +85,7 @@ class Payload:
     n_bytes: int
     is_masked: bool
     rules: tuple[str, ...] = ()
+    maskable: tuple[str, ...] = ()
 
 
 def event(
@@ -131,11 +132,12 @@ def _extent(seen: Seen, way: Way, most_hops: int | None) -> Extent:
     return Extent(up=way != "down", down=way != "up", most=most_hops, is_cut=seen.truncated)
 
 
-def payload(cluster: str, topic: str, partition: int, offset: int) -> Payload | None:
-    """The bytes of the record there, or None where they were not kept. One statement."""
+def payload(cluster: str, topic: str, partition: int, offset: int, *, lifted: Lifted = NO_FIELDS) -> Payload | None:
+    """The bytes of the record there, or None where they were not kept. One statement. `lifted`: what is unmasked."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select r.key, b.value, b.headers, o.name from topic t join cluster c on c.id = t.cluster_id"
+            "select r.key, b.value, b.headers, o.name, (select secret from mask_key)"
+            " from topic t join cluster c on c.id = t.cluster_id"
             " join record_body b on b.topic_id = t.id and b.kafka_partition = %(partition)s"
             "   and b.kafka_offset = %(offset)s"
             " left join record r on r.topic_id = t.id and r.kafka_partition = %(partition)s"
@@ -150,12 +152,30 @@ def payload(cluster: str, topic: str, partition: int, offset: int) -> Payload | 
         return None
     key, value, framed = _bytes(row[0]), _bytes(row[1]), bytes(row[2])
     headers = readable(framed)
-    veil = hiding.veil(hiding.aim_for(topic, row[3]), key=key, value=value, headers=framed)
-    if not veil.aim:
-        return Payload(key, value, headers, len(value or b""), is_masked=False)
+    topics, size = tuple(each for each in (topic, row[3]) if each), len(value or b"")
+    aim = hiding.aim_for(*topics, lifted=lifted)
+    veil = hiding.veil(aim, key=key, value=value, headers=framed, secret=bytes(row[4]))
+    maskable = tuple(dict.fromkeys(each for each in topics if hiding.aim_for(each)))
+    if not aim:
+        return Payload(key, value, headers, size, is_masked=False, maskable=maskable)
     seen = veil.seen or hiding.ALL_HIDDEN
-    names = hiding.rule_names(topic, row[3])
-    return Payload(seen.key, seen.value, seen.headers, len(value or b""), is_masked=True, rules=names)
+    names = hiding.rule_names(*topics)
+    return Payload(veil.key(key), seen.value, seen.headers, size, is_masked=True, rules=names, maskable=maskable)
+
+
+def topics_of(cluster: str, topic: str, partition: int, offset: int) -> tuple[str, ...]:
+    """The topics whose mask rules are meant for a record: its own, and of a dead letter where it came from.
+
+    One statement.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select o.name from topic t join cluster c on c.id = t.cluster_id join dead_letter x on x.topic_id = t.id"
+            " and x.kafka_partition = %s and x.kafka_offset = %s join topic o on o.id = x.origin_topic_id"
+            " where c.name = %s and t.name = %s and t.deleted_at is null",
+            [partition, offset, storable(cluster), storable(topic)],
+        )
+        return topic, *(origin for (origin,) in cursor.fetchall())
 
 
 def shown_key(key: bytes | None) -> str | None:

@@ -1,6 +1,6 @@
 """Events, by one name: one event and its path, a trace, lists, and search."""
 
-from dashboard.queries.event import Event, EventPage, Payload, TracePage, event, payload, trace
+from dashboard.queries.event import Event, EventPage, Payload, TracePage, event, payload, topics_of, trace
 from dashboard.queries.event_lists import EventRow, newest_events, recent_events
 from dashboard.queries.header_search import with_header
 from dashboard.queries.paths import Hop, Lineage
@@ -21,6 +21,7 @@ __all__ = [
     "payload",
     "recent_events",
     "search",
+    "topics_of",
     "trace",
     "with_header",
 ]

@@ -12,7 +12,7 @@ from django.db import connection
 from collector.domain import histograms, identities
 from collector.domain.masking import MASK
 from dashboard.queries import hiding
-from dashboard.queries.hiding import OPEN, Veil
+from dashboard.queries.hiding import NO_FIELDS, OPEN, Lifted, Veil
 from dashboard.queries.path_veils import address_of
 from dashboard.queries.paths import Hop
 from dashboard.queries.span_details import SpanEvent, SpanInFull, span_in_full
@@ -64,12 +64,15 @@ class HopDetails:
     usual: Usual | None
 
 
-def hop_details(hop: Hop, *, now: datetime) -> HopDetails:
-    """What is known of the hop beyond the path. At most four statements, one more where rules mask its topic."""
+def hop_details(hop: Hop, *, now: datetime, lifted: Lifted = NO_FIELDS) -> HopDetails:
+    """What is known of the hop beyond the path. At most four statements, one more where rules mask its topic.
+
+    `lifted`: what is unmasked.
+    """
     rows = _spans(hop.trace_id) if hop.trace_id else []
     own = next((row for row in rows if hop.span_id and row[1] == _signed(hop.span_id)), None)
     whole = span_in_full(hop.trace_id, hop.span_id) if own and hop.trace_id and hop.span_id else None
-    said = _fit_to_see(whole or _shared(own), hop)
+    said = _fit_to_see(whole or _shared(own), hop, lifted)
     return HopDetails(
         name=own[3] if own else None,
         attributes=said.attributes,
@@ -88,22 +91,22 @@ def _shared(own: tuple[Any, ...] | None) -> SpanInFull:
     return SpanInFull(body.get("span", {}), (), body.get("resource", {}), "")
 
 
-def _fit_to_see(said: SpanInFull, hop: Hop) -> SpanInFull:
+def _fit_to_see(said: SpanInFull, hop: Hop, lifted: Lifted) -> SpanInFull:
     """Without masked attributes, and without copies of what is masked in the record that the hop speaks of.
 
     Where that record's bytes were not kept, nothing tells what is a copy: all texts hide.
     """
     veil = OPEN
-    if aim := hiding.aim_for(hop.topic_name):
+    if aim := hiding.aim_for(hop.topic_name, lifted=lifted):
         at = address_of(hop)
-        veil = (hiding.veils([at]).get(at) if at else None) or Veil(aim)
+        veil = (hiding.veils([at], lifted).get(at) if at else None) or Veil(aim)
 
     def seen(attributes: Mapping[str, Any]) -> dict[str, Any]:
-        shown = hiding.attributes_of(hop.topic_name, attributes)
+        shown = hiding.attributes_of(hop.topic_name, attributes, lifted)
         return dict(sorted((name, _veiled(name, held, veil)) for name, held in shown.items()))
 
     events = tuple(replace(event, attributes=seen(event.attributes)) for event in said.events)
-    resource = dict(sorted(hiding.attributes_of(hop.topic_name, said.resource).items()))
+    resource = dict(sorted(hiding.attributes_of(hop.topic_name, said.resource, lifted).items()))
     return replace(said, attributes=seen(said.attributes), events=events, resource=resource)
 
 

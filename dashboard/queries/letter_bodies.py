@@ -2,19 +2,22 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
 from collector.domain.frames import readable
 from collector.domain.records import Headers
 from dashboard.queries import hiding
+from dashboard.queries.hiding import NO_FIELDS, Lifted
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """The letter's own bytes: only for those who may see payloads. `n_bytes`: of the whole value.
 
-    `headers` is None where what was stored of them cannot be read: `raw_headers` is what is there.
+    `headers` is None where what was stored of them cannot be read: `raw_headers` is what is there. `rules`: whose masks
+    hide something; `maskable`: the topics whose rules are meant for it, unmasked or not.
     """
 
     key: bytes | None
@@ -22,15 +25,20 @@ class Body:
     headers: Headers | None
     n_bytes: int
     raw_headers: bytes | None = None
+    rules: tuple[str, ...] = ()
+    maskable: tuple[str, ...] = ()
 
 
-def letter_body(number: int) -> Body | None:
+def letter_body(number: int, *, lifted: Lifted = NO_FIELDS) -> Body | None:
     """The bytes of one letter, or None. The caller has asked whether they may be seen. One statement."""
-    return letter_bodies([number]).get(number)
+    return letter_bodies([number], lifted=lifted).get(number)
 
 
-def letter_bodies(letters: Collection[int]) -> Mapping[int, Body]:
-    """The bytes of letters by their ids. The caller has asked whether they may be seen. One statement."""
+def letter_bodies(letters: Collection[int], *, lifted: Lifted = NO_FIELDS) -> Mapping[int, Body]:
+    """The bytes of letters by their ids. The caller has asked whether they may be seen. One statement.
+
+    `lifted`: what is unmasked.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select d.id, b.key, b.value, b.headers, t.name, o.name from dead_letter_body b"
@@ -38,13 +46,15 @@ def letter_bodies(letters: Collection[int]) -> Mapping[int, Body]:
             " left join topic o on o.id = d.origin_topic_id where d.id = any(%s)",
             [list(letters)],
         )
-        return {number: _body(*row) for number, *row in cursor.fetchall()}
+        return {row[0]: _body(row[1:], lifted) for row in cursor.fetchall()}
 
 
-def _body(key: bytes | None, value: bytes | None, headers: bytes, topic: str, origin: str | None) -> Body:
-    veil = hiding.veil(hiding.aim_for(topic, origin), key=key, value=value, headers=headers)
+def _body(row: tuple[Any, ...], lifted: Lifted) -> Body:
+    key, value, headers, topic, origin = row
+    veil = hiding.veil(hiding.aim_for(topic, origin, lifted=lifted), key=key, value=value, headers=headers)
+    maskable = tuple(dict.fromkeys(each for each in (topic, origin) if each and hiding.aim_for(each)))
     if not veil.aim:
-        found = readable(headers)
-        return Body(key, value, found, len(value or b""), bytes(headers) if found is None else None)
-    seen = veil.seen or hiding.ALL_HIDDEN
-    return Body(seen.key, seen.value, seen.headers, len(value or b""))
+        found, raw = readable(headers), bytes(headers)
+        return Body(key, value, found, len(value or b""), raw if found is None else None, maskable=maskable)
+    seen, rules = veil.seen or hiding.ALL_HIDDEN, hiding.rule_names(topic, origin)
+    return Body(seen.key, seen.value, seen.headers, len(value or b""), rules=rules, maskable=maskable)

@@ -29,6 +29,7 @@ PAGES = {
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/otlp.json": ("operator", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/payload": ("operator", "-"),
     "events/limits/": ("-", "operator"),
+    "events/unmask/<segment:topic>/": ("admin", "admin"),
     "events/traces/<str:trace_id>/": ("viewer", "-"),
     "events/span/<str:trace_id>/<str:span_id>/": ("viewer", "-"),
     "search": ("viewer", "-"),

@@ -19,7 +19,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from collector import clock, wiring
 from collector.config import declared
+from collector.config.mask_key import mask_key
 from collector.config.rules import drops, standing
+from collector.domain.key_aliases import alias
 from collector.domain.masking import MASK, Rules
 from collector.domain.records import Headers, Record
 from collector.intake.saving import AtOnce
@@ -35,7 +37,7 @@ from collector.store.saving import Batch, Store
 from dashboard.models import Person
 from tests.integration import test_access_matrix as matrix
 from tests.integration.intake_world import rows
-from tests.integration.people import bearer, person, signed_in, token_of
+from tests.integration.people import PASSWORD, bearer, person, signed_in, token_of
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -200,6 +202,38 @@ def test_s32_a_search_for_a_masked_value_answers_as_one_for_what_never_was(shop:
     assert "payments/0/0" in answer(PLAIN)
     for secret in (*MASKED, MASKED[2][:10], *DROPPED):
         assert answer(secret) == answer("nobody-ever-wrote-this"), secret
+
+
+def test_s34_a_masked_key_is_followed_by_what_stands_for_it_and_by_nothing_else(shop: Shop) -> None:
+    secret = mask_key()
+    for role in ("viewer", "admin"):
+        client = signed_in(person(role, role))
+        shown = alias(secret, MASKED[2])
+        assert shown in client.get("/events/local/payments/0/0/").content.decode()
+        found = client.get("/search", {"q": f"key:{shown}"}, follow=True).content.decode()
+        assert "payments/0/0" in found
+        assert "payments/0/1" in found, "the other event of the same key"
+        assert "payments/0/0" in client.get("/events/", {"q": alias(secret, MASKED[1])}).content.decode()
+        for other in (alias(b"x" * 32, MASKED[2]), alias(secret, DROPPED[0])):
+            assert "payments/0" not in client.get("/events/", {"q": other}).content.decode()
+
+
+def test_s36_what_an_admin_unmasked_is_in_the_payload_that_is_opened_and_nowhere_else(shop: Shop) -> None:
+    client = signed_in(person("ada", "admin"))
+    asked = {"fields_shown": ["$.customer.email"], "reason": "a customer asks", "next": "/events/"}
+    assert client.post("/events/unmask/payments/", asked).status_code == 302
+    opened = 0
+    for where, body in pages(client):
+        # the letter came from payments: what is unmasked there is so in its payload, too
+        is_opened = "tab=payload" in where and ("payments/0/0" in where or "dlq" in where or "dead-letters" in where)
+        opened += is_opened and MASKED[0] in body
+        hidden = MASKED[1:] if is_opened else MASKED
+        assert [secret for secret in (*hidden, *DROPPED, IN_LETTER) if secret in body] == [], where
+    assert opened
+    other = Client()
+    other.post("/login/", {"name": "ada", "password": PASSWORD})
+    for where, body in (*pages(other), *answers(Person.objects.get(name="ada"))):
+        assert [secret for secret in (*MASKED, *DROPPED, IN_LETTER) if secret in body] == [], where
 
 
 def test_a_rule_hides_what_was_stored_before_it(shop: Shop) -> None:
