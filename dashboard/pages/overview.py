@@ -1,7 +1,7 @@
 """Overview: what flows where, and what needs me now?"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -14,9 +14,9 @@ from collector.clock import now
 from collector.domain.identities import tail
 from dashboard import selection, shell
 from dashboard.access import Action, can, needs
-from dashboard.attention import as_plain, attention
+from dashboard.attention import AttentionList, as_plain, attention
 from dashboard.difference_words import Words, differing, words
-from dashboard.past import beside_live, past, settled
+from dashboard.past import Past, beside_live, past, settled
 from dashboard.queries import wire
 from dashboard.queries.asked import LABELS, Asked, asked, switches, toggled
 from dashboard.queries.clusters import Scope
@@ -125,7 +125,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         beside = {**panel, "clusters": look.within, "range": shell.time_range(request, span)}
         return render(request, "overview/panel.html", beside)
     seen = view(drawn, left_out=look.narrow.left_out, asked=wanted.grouped, is_part=wanted.is_part)
-    needed = None if look.told else attention(look.known, drawn, now=now())
+    before = None if span.live else past(span, now=now())
+    needed = None if look.told else _needed(look, before)
     data = {
         **wire.graph(drawn, look.diffs),
         **wire.ages(drawn.freshness),
@@ -143,7 +144,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         **panel,
         "attention": needed,
         "told": look.told,
-        "past": None if span.live else past(span, now=now()),
+        "past": before,
         "data": data,
         "tidiness": tidiness(now=now()) if can(request.user, Action.ARRANGE) else None,
     }
@@ -158,6 +159,12 @@ def overview(request: HttpRequest) -> HttpResponse:
         streams=shell.stream("graph", span, look.within.chosen),
         within=look.within,
     )
+
+
+def _needed(look: Look, before: Past | None) -> AttentionList:
+    """What needs attention; where nobody looked nothing is said to be well."""
+    found = attention(look.known, look.drawn, now=now())
+    return replace(found, fine="Nobody looked: what flowed is unknown.") if before and before.is_unseen else found
 
 
 def _look(request: HttpRequest, span: Window, then: Window | None) -> Look:

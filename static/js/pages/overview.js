@@ -121,8 +121,8 @@ function select() {
 function writeCounts(nNodes, nEdges) {
   const many = (n, word) => `${exact(n)} ${word}${n === 1 ? "" : "s"}`;
   const nOut = model.leftOut.size;
-  const text = `${many(nNodes, "node")}, ${many(nEdges, "edge")}${nOut ? `, ${exact(nOut)} left out` : ""}, ${exact(model.nIdle)} idle`;
   const counts = document.getElementById("counts");
+  const text = `${many(nNodes, "node")}, ${many(nEdges, "edge")}${nOut ? `, ${exact(nOut)} left out` : ""}, ${exact(model.nIdle)} ${counts.dataset.idle}`;
   if (counts.textContent !== text) counts.textContent = text;
   const found = document.getElementById("found");
   if (found) found.textContent = `${exact(model.found.length)} found`;

@@ -1,10 +1,10 @@
 // What stands on nodes and edges, and what a screen reader says of them.
 
-import { count, duration, exact, percent, rate, rateOf } from "../../lib/format.js";
+import { NONE, count, duration, exact, percent, rate, rateOf } from "../../lib/format.js";
 import { shown } from "../../lib/text.js";
 
 const MARKS = { degraded: "▲", failing: "✖" };
-const DIFFS = { new: "+", gone: "−", changed: "Δ" };
+export const DIFFS = { new: "+", gone: "−", changed: "Δ" };
 export const OLD = "◷"; // on what comes from a source that is late
 const ROLES = { dead_letter: "dead-letter topic", retry: "retry topic", internal: "internal topic", connector: "connector" };
 const has = (value) => value !== null && value !== undefined;
@@ -21,7 +21,8 @@ export function kindWord(node) {
 /** The one number on a node; in a comparison behind the sign of what differs, or that itself. */
 export function nodeNumber(node) {
   if (!node.diff) return plainNumber(node);
-  const told = node.diff === "gone" ? "gone" : (node.diff === "changed" && shown(node.said ?? "")) || plainNumber(node);
+  const number = plainNumber(node);
+  const told = node.diff === "gone" || number === NONE ? node.diff : (node.diff === "changed" && shown(node.said ?? "")) || number;
   return `${DIFFS[node.diff]} ${told}`;
 }
 

@@ -2,7 +2,7 @@
 // shows when it is pointed at or selected.
 
 import { svg } from "../../lib/svg.js";
-import { OLD, edgeLabel } from "./captions.js";
+import { DIFFS, OLD, edgeLabel } from "./captions.js";
 import { put } from "./shapes.js";
 
 const RANK = { failing: 2, degraded: 1 };
@@ -43,10 +43,15 @@ export class Labels {
     }
     wanted.sort((a, b) => b.rank - a.rank || (b.edge.rate ?? 0) - (a.edge.rate ?? 0));
     const shown = new Set();
-    for (const { edge, text, spots, rank: worth } of wanted) {
-      const half = (text.length * LETTER * letters) / 2;
+    for (const { edge, text: whole, spots, rank: worth } of wanted) {
       const tall = (LINE * letters) / 2;
-      const boxes = spots.map(({ x, y }) => ({ x, y, left: x - half, right: x + half, top: y - tall, bottom: y + tall }));
+      const around = (said) => {
+        const half = (said.length * LETTER * letters) / 2;
+        return spots.map(({ x, y }) => ({ x, y, left: x - half, right: x + half, top: y - tall, bottom: y + tall }));
+      };
+      let text = whole;
+      let boxes = around(text);
+      if (edge.diff && worth < NEAR && boxes.every((box) => grid.hits(box))) boxes = around((text = DIFFS[edge.diff])); // room for the sign alone
       const free = boxes.find((box) => !grid.hits(box)) ?? (worth >= NEAR ? boxes[0] : null) ?? (worth && !edge.diff ? boxes.find((box) => !grid.hits(box, { nodes: false })) : null);
       if (!free) continue;
       grid.add(free);
