@@ -203,7 +203,7 @@ def _unsure(each: Untold, names: Mapping[str, str], before: str, after: str) -> 
         f"too quiet to tell: {counted}; {each.least:,} are needed"
         + (" together" if each.measure in {"flow", "rate"} else " in each")
         if each.why == "quiet"
-        else f"unknown: {counted}, where nobody looked for all of the time"
+        else f"unknown: {counted}, where not all was seen"
     )
     sel = each.about.id if each.about.kind == "topic" else f"edge:{each.about.id}"
     return Unsure(f"{each.measure} {each.about.id}", sel, _line(each.about, names), why)

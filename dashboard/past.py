@@ -154,7 +154,7 @@ def track(span: Window, since: datetime | None, *, now: datetime) -> Track:
         n_steps,
         min(n_steps, max(0, round((span.to_at - from_at) / step))),
         stretch(from_at, to_at, now=now),
-        _line(seen, most, whole),
+        _line(seen, most, whole) if most else "",
         rate(most) if most else "",
         tuple(_bar(beat.at, beat.at + seen.step, whole) for beat in seen.beats if beat.failed),
         tuple(_bar(start, end, whole) for start, end in seen.gaps),

@@ -56,8 +56,15 @@ def compared(
     seen = (timeline(then, now=now), timeline(known.window, now=now))
     lines = _lines(before, after)
     stretches = (
-        _stretch(known=facts_of, drawn=graph, seen=looked, lines=lines, versions=_running_at(facts_of.window.to_at))
-        for facts_of, graph, looked in ((old, before, seen[0]), (known, after, seen[1]))
+        _stretch(
+            known=told,
+            drawn=graph,
+            seen=looked,
+            lines=lines,
+            versions=_running_at(told.window.to_at),
+            is_blind=_is_blind(told, other),
+        )
+        for told, graph, looked, other in ((old, before, seen[0], after), (known, after, seen[1], before))
     )
     return Compared(before, after, _union(before, after), differences(lines, *stretches), seen)
 
@@ -71,11 +78,19 @@ def _lines(before: Graph, after: Graph) -> dict[str, Line]:
 
 
 def _stretch(
-    *, known: Facts, drawn: Graph, seen: Timeline, lines: Mapping[str, Line], versions: Mapping[str, tuple[str, ...]]
+    *,
+    known: Facts,
+    drawn: Graph,
+    seen: Timeline,
+    lines: Mapping[str, Line],
+    versions: Mapping[str, tuple[str, ...]],
+    is_blind: bool,
 ) -> Stretch:
     spent = _durations(known)
     flows = {edge.id: _flow(edge, spent.get(edge.id)) for edge in drawn.edges if edge.messages is not None}
     unknown = {edge.id for edge in drawn.edges if edge.messages is None}
+    if is_blind:
+        unknown |= {line.id for line in lines.values() if line.party.startswith("service:")}
     for number, topic in known.names.topics.items():
         if topic.id not in lines:
             continue
@@ -85,6 +100,18 @@ def _stretch(
         else:
             flows[topic.id] = Flow(progress.messages)
     return Stretch(seen.seen_seconds, bool(seen.gaps), flows, versions, frozenset(unknown))
+
+
+def _is_blind(known: Facts, other: Graph) -> bool:
+    """Whether no span of anybody came in, while events flowed that services sent in the other window."""
+    if any(edge.messages for edge in known.spans):
+        return False
+    moved = {
+        topic.id
+        for number, topic in known.names.topics.items()
+        if (progress := known.topics.get(number)) and progress.messages
+    }
+    return any(edge.kind == "produce" and edge.target in moved for edge in other.edges)
 
 
 def _flow(edge: Edge, spent: Durations | None) -> Flow:

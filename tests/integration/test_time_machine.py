@@ -135,6 +135,19 @@ def test_while_the_collector_was_down_is_unknown_and_nothing_is_gone() -> None:
     assert words(nothing, now=AT).heading.startswith("Nothing can be told between")
 
 
+def test_while_no_span_came_in_though_events_flowed_no_service_is_gone() -> None:
+    world = TwoMoments(AT)
+    for ago, high in ((1_000, 0), (0, 900)):
+        world.watermarks(world.names["orders.created"], [high, 0], ago=ago)
+    with connection.cursor() as cursor:
+        for table in ("edge_10s", "edge_1m"):
+            cursor.execute(f"delete from {table} where bucket_at >= %s", [AT - MINUTES_15])
+    found = deploy().found
+    assert [each.measure for each in found.found] == ["version"]
+    assert {each.why for each in found.untold} == {"unseen"}
+    assert len(found.untold) == 5
+
+
 def test_two_windows_that_overlap_are_refused() -> None:
     for vs in (AT - timedelta(minutes=5), AT + timedelta(minutes=5)):
         with pytest.raises(Overlapping):
