@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from celery import shared_task
+from django.db import transaction
 
 from collector import clock, retention, wiring
-from collector.config import declared
+from collector.config import declared, stuck_limits
 from collector.intake import fetching, rereading
 from collector.retry import outcomes, rights, waking
 from collector.retry.dispatch import dispatch
@@ -70,9 +71,11 @@ def pack_samples() -> None:
 
 @shared_task(name="collector.learn_usual_hops")
 def learn_usual_hops() -> None:
-    """Learn what usually comes next, and note what did not."""
+    """Learn what usually comes next, and note what did not, by declared limits of what is known by now, too."""
     usual_hops.learn(now=clock.now())
     usual_waits.learn(now=clock.now())
+    with transaction.atomic():
+        stuck_limits.settle(declared.document().limits.values(), now=clock.now())
 
 
 # What is usual, and whose things are --------------------------------------------------------------------------------

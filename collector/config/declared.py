@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from collector.changes import announce
+from collector.config import stuck_limits
 from collector.config.document import Document, read
 from collector.domain.globs import matches
 from collector.store import letter_fetches, rereadings
@@ -102,6 +103,8 @@ def replace(after: Body, *, by: str, now: datetime) -> tuple[Change, ...]:
             [by, now],
         )
         number = cursor.fetchone()[0]
+    if any(change.table.startswith("stuck.") for change in changes):
+        stuck_limits.settle(read(after)[0].limits.values(), now=now, anew=True)
     _describe_again(before, after, changes, by=by, now=now)
     announce("settings", number)
     return changes

@@ -1,5 +1,5 @@
 """Everything that people declare in one settings file: clusters, inputs, taps, drop and mask rules, dead letters,
-owners, what may be done.
+owners, limits, what may be done.
 """
 
 import re
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collector.config.clusters import Cluster, cluster
+from collector.config.limits import Limit, limit, refuse_twice
 from collector.config.owners import Owner, owner
 from collector.config.tables import Problem, Table, glob_problem
 from collector.domain import json_paths
@@ -21,7 +22,7 @@ MOST_LETTERS = 100_000  # in one retry
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
-_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "owners")
+_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "owners", "stuck")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Document:
     letters: Mapping[str, LetterMapping] = field(default_factory=dict)
     permissions: Permissions = Permissions()
     owners: Mapping[str, Owner] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
 
 def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
@@ -106,12 +108,14 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
         letters={name: _letters(table) for name, table in tables.get("dead_letters", {}).items()},
         permissions=_permissions(Table(("permissions",), body.get("permissions", {}), problems)),
         owners={name: owner(name, table) for name, table in tables.get("owners", {}).items()},
+        limits={name: limit(name, table) for name, table in tables.get("stuck", {}).items()},
     )
     _refuse_unknown(body, problems)
     if len(clusters) > MOST_CLUSTERS:
         problems.append(Problem(("clusters",), f"holds {len(clusters)}; at most {MOST_CLUSTERS} are observed"))
     _refuse_second(clusters, problems)
     _refuse_shared_topics(found, problems)
+    refuse_twice(found.limits, problems)
     return found, tuple(problems)
 
 

@@ -11,10 +11,10 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from collector.clock import now
+from collector.domain.durations import seconds_of
 from dashboard import shell
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import recorded
-from dashboard.forms import seconds_of
 from dashboard.queries.events import Found, indexed_names, newest_events, search, with_header
 from dashboard.queries.flows import Flow, flows
 from dashboard.queries.stuck import limits, stuck_events

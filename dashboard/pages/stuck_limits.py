@@ -7,10 +7,10 @@ from django.views.decorators.http import require_POST
 
 from collector.clock import now
 from collector.config.stuck_limits import NotALimit, Waiting, clear_limit, set_limit
+from collector.domain.durations import seconds_of
 from collector.domain.identities import parts
 from dashboard.access import Action, needs
 from dashboard.audit import recorded
-from dashboard.forms import seconds_of
 
 
 @require_POST
@@ -21,18 +21,22 @@ def stuck_limit_page(request: HttpRequest) -> HttpResponse:
     who = request.POST.get("who", "") + (f" → {waiting.next_topic}" if waiting.next_topic else "")
     name = f"{request.POST.get('topic', '')} {who}"[:400]
     with recorded("clear stuck limit" if clears else "set stuck limit", request, object=name) as deed:
-        if clears:
-            clear_limit(waiting)
-        else:
-            seconds = seconds_of(request.POST.get("limit", ""))
-            if seconds is None:
-                raise BadRequest("Give a time with its unit, such as 30 s, 5 min or 2 h.")
-            deed.facts["seconds"] = seconds
-            try:
+        try:
+            if clears:
+                clear_limit(waiting)
+            else:
+                deed.facts["seconds"] = seconds = _seconds(request.POST)
                 set_limit(waiting, seconds, by=str(request.user), now=now())
-            except NotALimit as error:
-                raise BadRequest(str(error)) from error
+        except NotALimit as error:
+            raise BadRequest(str(error)) from error
     return HttpResponseRedirect(f"{reverse('events')}?view=stuck#limits")
+
+
+def _seconds(fields: QueryDict) -> float:
+    seconds = seconds_of(fields.get("limit", ""))
+    if seconds is None:
+        raise BadRequest("Give a time with its unit, such as 30 s, 5 min or 2 h.")
+    return seconds
 
 
 def _waiting(fields: QueryDict) -> Waiting:

@@ -39,7 +39,8 @@ class StuckEvent:
 class Limit:
     """After how long something counts as stuck: `who` has not read `topic`, or has read it and sent no `next_topic`.
 
-    `usual_seconds`: 99 % take less, of `n` readings; None of too few. `set_seconds`: what `set_by` said instead.
+    `usual_seconds`: 99 % take less, of `n` readings; None of too few. `set_seconds`: what `set_by` said instead, or the
+    settings file, in the table `declared`.
     """
 
     cluster: str
@@ -51,6 +52,7 @@ class Limit:
     set_seconds: float | None = None
     set_by: str = ""
     set_at: datetime | None = None
+    declared: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -101,9 +103,9 @@ def limits() -> list[Limit]:
 
 
 def _limit(row: tuple[Any, ...]) -> Limit:
-    cluster, topic, group, namespace, service, following, n, usual, set_seconds, set_by, set_at = row
+    cluster, topic, group, namespace, service, following, n, usual, set_seconds, set_by, set_at, declared = row
     who = identities.group_id(cluster, group) if group is not None else identities.service_id(namespace, service)
-    return Limit(cluster, topic, who, following, n or 0, usual, set_seconds, set_by or "", set_at)
+    return Limit(cluster, topic, who, following, n or 0, usual, set_seconds, set_by or "", set_at, declared)
 
 
 Named = dict[tuple[str, str, str, str | None], Limit]
@@ -148,16 +150,18 @@ def _grouped(rows: list[Row], known: Named) -> list[Stuck]:
 
 
 _LIMITS = """
-select c.name, t.name, g.name, s.namespace, s.name, o.name, x.n, x.usual, x.seconds, x.set_by, x.set_at
+select c.name, t.name, g.name, s.namespace, s.name, o.name, x.n, x.usual, x.seconds, x.set_by, x.set_at,
+  x.declared
 from (
   select coalesce(u.topic_id, l.topic_id) topic_id, coalesce(u.group_id, l.group_id) group_id, null::int service_id,
-    null::int next_topic_id, u.n, u.within_seconds usual, l.seconds, l.set_by, l.set_at
+    null::int next_topic_id, u.n, u.within_seconds usual, l.seconds, l.set_by, l.set_at,
+    l.declared
   from usual_wait u full join (select * from stuck_limit where group_id is not null) l
     on l.topic_id = u.topic_id and l.group_id = u.group_id
   union all
   select coalesce(u.topic_id, l.topic_id), null, coalesce(u.service_id, l.service_id),
     coalesce(u.next_topic_id, l.next_topic_id), u.n_reads, greatest(%(least_seconds)s, u.within_seconds), l.seconds,
-    l.set_by, l.set_at
+    l.set_by, l.set_at, l.declared
   from (select * from usual_next where n_reads >= %(least)s and n_followed >= n_reads * %(share)s::float8) u
   full join (select * from stuck_limit where group_id is null) l
     on l.topic_id = u.topic_id and l.service_id = u.service_id and l.next_topic_id = u.next_topic_id

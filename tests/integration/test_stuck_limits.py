@@ -1,14 +1,19 @@
 """What is usual, learned into tables; limits that people set instead; what is stuck by them."""
 
+import tomllib
+
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
+from collector.config import declared
+from collector.config.document import read
 from collector.domain import histograms
+from collector.domain.durations import seconds_of
 from collector.store import leaf_statistics, usual_hops, usual_waits
-from dashboard.forms import seconds_of
+from collector.tasks import learn_usual_hops
 from dashboard.queries.events import event
 from dashboard.queries.expected import expected
 from dashboard.queries.stuck import limits, stuck_events
@@ -142,6 +147,61 @@ def test_a_limit_for_what_follows_counts_when_readings_are_looked_at(client: Cli
     assert usual_hops.learn(now=world.after(200)) == 1
     (stuck,) = stuck_events(limits(), now=world.after(200))
     assert (stuck.limit.set_seconds, stuck.limit.next_topic) == (240.0, "payments.captured")
+
+
+def declare(text: str) -> tuple[str, ...]:
+    """Apply a settings file; the lines of what changed."""
+    body = tomllib.loads(text)
+    assert read(body)[1] == ()
+    with transaction.atomic():
+        return tuple(line for change in declared.replace(body, by="ada", now=now()) for line in change.lines)
+
+
+FILE = '[stuck.slow]\ntopic = "orders.created"\ngroup = "billing"\nafter = "1 h"\n'
+
+
+def test_a_settings_file_declares_limits_that_a_page_shows_and_does_not_change(world: PathWorld) -> None:
+    operator = signed_in(person("olga", "operator"))
+    operator.post("/events/limits/", {**BILLING, "limit": "2 h"})
+    assert declare(FILE) == ("+ [stuck.slow]",)
+    (limit,) = limits()
+    assert (limit.set_seconds, limit.declared, limit.set_by) == (3_600.0, "slow", "the settings file")
+    assert addresses() == []
+    html = operator.get("/events/", {"view": "stuck"}).content.decode()
+    assert "[stuck.<bdi>slow</bdi>]" in html
+    assert "Change" not in html
+    for fields in ({"limit": "5 s"}, {"clear": "1"}):
+        answer = operator.post("/events/limits/", {**BILLING, **fields})
+        assert answer.status_code == 400
+        assert "in [stuck.slow]: change it there" in answer.content.decode()
+    assert declare(FILE.replace("1 h", "500 ms")) == ("~ [stuck.slow]", '    after: "1 h" → "500 ms"')
+    assert addresses() == ["orders.created/0/41"]
+    assert declare("") == ("- [stuck.slow]",)
+    assert [each.set_seconds for each in limits()] == [None]
+
+
+def test_a_declared_limit_counts_once_what_it_names_is_known(world: PathWorld) -> None:
+    declare('[stuck.later]\ntopic = "orders.created"\ngroup = "auditing"\nafter = "30 s"\ncluster = "demo"\n')
+    assert [each.declared for each in limits()] == [None]
+    world.committed("orders.created", "auditing", [41], at=-1)
+    learn_usual_hops()
+    assert [(each.name, each.set_seconds) for each in limits() if each.declared == "later"] == [("auditing", 30.0)]
+    set_at = [each.set_at for each in limits() if each.declared]
+    learn_usual_hops()
+    assert [each.set_at for each in limits() if each.declared] == set_at
+
+
+def test_a_declared_limit_may_be_for_what_a_service_sends() -> None:
+    world = PathWorld()
+    world.begin(now())
+    world.span((1, 1), PROCESS, "orders.created", "billing-svc", at=-9, place=(0, 1))
+    world.span((1, 2), SEND, "payments.captured", "billing-svc", at=-8, parent=1)
+    declare(
+        '[stuck.pay]\ntopic = "orders.created"\nservice = "billing-svc"\nnext_topic = "payments.captured"\n'
+        'after = "4 min"\n'
+    )
+    (limit,) = limits()
+    assert (limit.who, limit.next_topic, limit.set_seconds) == ("service:billing-svc", "payments.captured", 240.0)
 
 
 @pytest.mark.usefixtures("clean_tables")

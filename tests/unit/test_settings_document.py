@@ -85,6 +85,34 @@ def test_several_clusters_stand_side_by_side_with_taps_and_inputs_of_their_own()
     }
 
 
+LIMIT = '[stuck.x]\ntopic = "orders"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f'{LIMIT}after = "30 s"', "stuck.x must name either a group, or a service and next_topic"),
+        (f'{LIMIT}group = "g"\nservice = "s"\nnext_topic = "t"\nafter = "30 s"', "stuck.x must name either a group"),
+        (f'{LIMIT}service = "s"\nafter = "30 s"', "stuck.x.next_topic goes with service"),
+        (f'{LIMIT}group = "g"\nnext_topic = "t"\nafter = "30 s"', "stuck.x.next_topic goes with service"),
+        (f'{LIMIT}group = "g"', "stuck.x.after is missing"),
+        (f'{LIMIT}group = "g"\nafter = "30"', "stuck.x.after must be a time from 100 ms to 7 d"),
+        (
+            f'{LIMIT}service = "s"\nnext_topic = "t"\nafter = "6 min"',
+            "stuck.x.after must be a time from 100 ms to 5 min",
+        ),
+        (f'{LIMIT}group = "g"\nafter = "1 s"\nsoon = 1', "stuck.x.soon"),
+        ('[stuck.x]\ngroup = "g"\nafter = "1 s"', "stuck.x.topic is missing"),
+        (
+            f'{LIMIT}group = "g"\nafter = "1 s"\n{LIMIT.replace(".x", ".y")}group = "g"\nafter = "2 s"',
+            "stuck.y is for the same as stuck.x",
+        ),
+    ],
+)
+def test_a_limit_says_of_whom_and_when(text: str, said: str) -> None:
+    assert [problem for problem in problems(text) if problem.startswith(said)], problems(text)
+
+
 def test_an_empty_file_declares_nothing() -> None:
     assert read({}) == (Document(), ())
 
