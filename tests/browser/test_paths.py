@@ -92,7 +92,8 @@ def order(world: PathWorld) -> None:
     world.record("orders.created.dlq", (7, 12), by=(9, 2), at=-709.8, key="order-123")
     world.letter("orders.created.dlq", (7, 12), ("orders.created", 7, 88123), "billing")
     for place in (("orders.created", (7, 88123)), ("orders.created.dlq", (7, 12))):
-        world.body(*place, b'{"order_id":"order-123","card":{"number":"4111111111111111"}}')
+        value = b'{"order_id":"order-123","card":{"number":"4111111111111111"}}'
+        world.body(*place, value, headers=(("tenant", b"acme"), ("traceparent", b"00-" + b"1" * 32 + b"-02-01")))
     world.usually("billing-svc", "orders.created", "payments.captured", within=4.0)
     world.committed("orders.created", "audit", [None] * 7 + [88124], at=-880)
     world.committed("shipments.planned", "warehouse", [None, None, 400], at=-890)
@@ -198,6 +199,14 @@ def test_j2_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: 
         page.keyboard.press("Enter")
         expect(page).to_have_url(re.compile("sel=hop(:|%3A)3"))
         expect(page.locator("#panel")).to_contain_text("Hop 3")
+        page.keyboard.press("Escape")
+        seen.open("/events/demo/orders.created/7/88123/?sel=hop:10")
+        tab_to(page, "Show payload and headers")
+        page.keyboard.press("Enter")
+        expect(page.locator("#panel pre")).to_contain_text("order-123")
+        expect(page.locator("#panel pre")).not_to_contain_text("4111")
+        expect(page.locator("#panel")).to_contain_text("Masked by cards")
+        expect(page.locator("#panel")).to_contain_text("Unmasking needs the admin role.")
         assert seen.wrong() == []
         page.keyboard.press("Control+k")
         page.keyboard.type("orders.created/7/88123")
@@ -209,6 +218,39 @@ def test_j2_the_same_with_the_keyboard(world: PathWorld, running: Web, browser: 
         expect(page.locator("main")).to_contain_text("Nothing called")
         expect(page.locator("main")).to_contain_text("order-999")
         assert seen.wrong() == []
+
+
+def test_an_admin_unmasks_a_field_for_a_reason_with_the_keyboard(
+    world: PathWorld, running: Web, browser: Browser
+) -> None:
+    order(world)
+    person("ada", "admin")
+    with seen_by(browser, running, "ada") as seen:
+        page = seen.page
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        seen.open("/events/demo/orders.created/7/88123/?tab=payload")
+        tab_to(page, "Unmask…")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Unmask values of")
+        assert seen.wrong() == []
+        page.get_by_label("$..card.number").focus()
+        page.keyboard.press("Space")
+        page.keyboard.press("Tab")
+        page.keyboard.type("PAY-311, asked by the customer")
+        seen.picture("unmask")
+        page.keyboard.press("Enter")
+        payload = page.locator("#payload")
+        expect(payload.locator("pre")).to_contain_text("4111111111111111")
+        expect(payload).to_contain_text("PAY-311, asked by the customer")
+        seen.picture("unmasked")
+        assert seen.wrong() == []
+        payload.get_by_role("link", name="Hex").click()
+        expect(page.locator("#payload pre")).to_contain_text("7b 22 6f 72")
+        tab_to(page, "Copy the value of tenant")
+        page.keyboard.press("Enter")
+        assert page.evaluate("navigator.clipboard.readText()") == "acme"
+        page.locator("#payload").get_by_role("button", name="Mask again").click()
+        expect(page.locator("#payload pre")).not_to_contain_text("4111")
 
 
 def tab_to(page: Page, name: str) -> None:

@@ -3,7 +3,7 @@
 
 import { say } from "../lib/say.js";
 import { sign, svg } from "../lib/svg.js";
-import { cut, fitting, shown } from "../lib/text.js";
+import { cut, fits, fitting, shown } from "../lib/text.js";
 import { arrange } from "./path/arrange.js";
 
 const COLUMN = 300;
@@ -113,7 +113,9 @@ class EventPath extends HTMLElement {
     const room = (WIDTH - (isEvent ? 3 * CAP : 12)) / LETTERS;
     const middle = isEvent ? WIDTH / 2 - CAP / 2 - 2 : WIDTH / 2;
     face.append(svg("text", { class: "name", x: middle, y: box.note ? 20 : 28 }, fitting(shown(box.title), room)));
-    if (box.note) face.append(svg("text", { class: "note", x: middle, y: 37 }, fitting(shown(box.note), room * NOTE_SHARE)));
+    const isSplit = Boolean(box.spare && box.brief) && !fits(shown(box.note), room * NOTE_SHARE);
+    if (box.note) face.append(svg("text", { class: "note", x: middle, y: 37 }, fitting(shown(isSplit ? box.brief : box.note), room * NOTE_SHARE)));
+    if (isSplit && !box.reason) face.append(svg("text", { class: "note under", x: 0, y: HEIGHT + 15 }, fitting(shown(box.spare), room * NOTE_SHARE)));
     group.append(face);
     if (box.kind === "service" && box.result) group.append(sign(SIGNS[box.result] ?? "unknown", { x: -4, y: -8, width: 16, height: 16, class: "icon health" }));
     if (box.reason) group.append(svg("text", { class: "reason", x: 0, y: HEIGHT + 15 }, cut(shown(box.reason.split(".").at(-1)), 27)));

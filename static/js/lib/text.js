@@ -25,6 +25,11 @@ export function fitting(text, room) {
   return "";
 }
 
+/** Whether a text is no wider than `room`, in units of its bold letters' size. */
+export function fits(text, room) {
+  return breadth(text) <= room;
+}
+
 /** The same in one line, or in two broken after a sign between its words. */
 export function fittingTwo(text, room) {
   if (breadth(text) <= room) return [text, ""];

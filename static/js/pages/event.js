@@ -31,6 +31,7 @@ for (const element of document.querySelectorAll(REDRAWN)) element.select(selecte
 async function select(href, hop) {
   const url = new URL(href, location.href);
   history.replaceState(history.state, "", url);
+  carry(url.searchParams.get("sel"));
   for (const element of document.querySelectorAll(REDRAWN)) element.select(hop);
   for (const row of document.querySelectorAll("[data-hops] tbody tr")) row.classList.toggle("selected", row.dataset.hop === String(hop));
   const panel = document.getElementById("panel");
@@ -44,6 +45,16 @@ async function select(href, hop) {
   if (fresh && String(selected()) === String(hop)) replace(fresh, "panel")?.focus({ preventScroll: true });
   else panel.removeAttribute("aria-busy");
   document.getElementById("panel").addEventListener("keydown", (event) => event.key === "Escape" && opener?.isConnected && opener.focus(), { once: true });
+}
+
+/** The other views keep the selection. */
+function carry(selection) {
+  for (const link of document.querySelectorAll("#path > header a")) {
+    const to = new URL(link.href);
+    if (selection === null) to.searchParams.delete("sel");
+    else to.searchParams.set("sel", selection);
+    link.href = to.href;
+  }
 }
 
 function selected() {

@@ -21,7 +21,8 @@ export function reader(hop) {
   const group = hop.service && hop.group && hop.group !== hop.service ? `as ${hop.group}` : "";
   const work = hop.result === "passed" ? passed(hop) : hop.processing_seconds === null ? "" : `worked ${duration(hop.processing_seconds)}`;
   const tries = hop.n_attempts > 1 ? `${hop.n_attempts} tries` : "";
-  return { kind: "service", hop: hop.id, title, note: [group, work, tries].filter(Boolean).join(", "), result: hop.result, reason: hop.reason };
+  const brief = [work, tries].filter(Boolean).join(", ");
+  return { kind: "service", hop: hop.id, title, note: [group, brief].filter(Boolean).join(", "), brief, spare: group, result: hop.result, reason: hop.reason };
 }
 
 export function writer(hop) {
@@ -37,10 +38,11 @@ export function gap(hop) {
 }
 
 export function ghost(expected) {
-  const within = expected.within_seconds === null ? "" : `, ${expected.is_set ? "limit" : "p99"} ${duration(expected.within_seconds)}`;
+  const within = expected.within_seconds === null ? "" : `${expected.is_set ? "limit" : "p99"} ${duration(expected.within_seconds)}`;
   const waited = expected.waited_seconds === null ? "" : ` ${duration(expected.waited_seconds)}`;
   const said = expected.kind === "topic" ? (expected.late ? "missing" : "not sent yet") : expected.late ? "late:" : "waiting";
-  return { kind: "ghost", title: expected.name, note: `${said}${waited}${within}`, late: expected.late };
+  const brief = `${said}${waited}`;
+  return { kind: "ghost", title: expected.name, note: [brief, within].filter(Boolean).join(", "), brief, spare: within, late: expected.late };
 }
 
 function passed(hop) {
