@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
-from dashboard.queries.edges import BUCKET, HOUR, MINUTE, floor, steps
+from dashboard.queries.edges import BUCKET, HOUR, MINUTE, extent, floor, steps
 from dashboard.queries.marks import Mark, marks_within
 from dashboard.queries.replay import step_of
 from dashboard.queries.timeline import Timeline, earliest, timeline
@@ -127,14 +127,16 @@ _BACK = (("an hour", 3_600), ("a day", 86_400), ("a week", 604_800))
 
 
 def reading(span: Window, *, now: datetime) -> str:
-    """How finely a window is read, and for how long that is kept."""
+    """How finely a window is read, for how long that is kept, and where steps are long, of when its counts are."""
     read = steps(span, now=now)
     if read.table is None:
         return f"10-second resolution, kept {duration(settings.WEIR_KEEP_10S.total_seconds())}"
+    whole = extent(span, now=now)
+    counted = f"counted {stretch(whole.from_at, whole.to_at, now=now)}"
     if read.table == "edge_1m":
-        return f"1-minute resolution, kept {duration(settings.WEIR_KEEP_1M.total_seconds())}"
+        return f"1-minute resolution, kept {duration(settings.WEIR_KEEP_1M.total_seconds())}, {counted}"
     kept = duration(settings.WEIR_KEEP_1H.total_seconds())
-    return f"1-hour resolution, kept {kept}: counts of whole hours, rates are not known"
+    return f"1-hour resolution, kept {kept}, {counted}" + ("" if read.fine_from else "; rates are not known")
 
 
 def track(span: Window, since: datetime | None, *, now: datetime) -> Track:

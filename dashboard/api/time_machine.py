@@ -47,7 +47,7 @@ def read_comparison(
 ) -> dict[str, Any]:
     """What differs between a window and the equally long one that ends at `vs`, and what is too quiet to tell."""
     now, window = _asked(from_, to)
-    then = versus(moment(vs, now=now), window)
+    then = versus(moment(vs, now=now), window, now=now)
     found = compared(facts(window, now=now, clusters=clusters), then, now=now, clusters=clusters)
     told = words(found, now=now)
     return {

@@ -191,7 +191,7 @@ def _windows(request: HttpRequest) -> tuple[Window, Window | None, str]:
     try:
         fixed = settled(request.GET.dict(), now=now())
         span = shell.window(request)
-        then = versus(moment(request.GET["vs"], now=now()), span) if request.GET.get("vs") else None
+        then = versus(moment(request.GET["vs"], now=now()), span, now=now()) if request.GET.get("vs") else None
     except BadWindow as error:
         raise BadRequest(str(error)) from error
     if fixed is None:

@@ -7,16 +7,24 @@ from datetime import datetime
 from django.db import connection
 
 from collector.domain import identities
+from dashboard.queries import long_ago
 from dashboard.queries.differences import Difference, Differences, Flow, Line, Stretch, differences
+from dashboard.queries.edges import extent
 from dashboard.queries.graph import Edge, Facts, Graph, Node, drawn, edge_id, facts
 from dashboard.queries.latencies import Durations, durations
 from dashboard.queries.service_versions import Version, running
 from dashboard.queries.timeline import Timeline, timeline
 from dashboard.queries.window import BadWindow, Window
 
+MOST_SHARED = 0.1  # of a window: where it begins within the step in which the other one ends
+
 
 class Overlapping(BadWindow):
     """The two windows overlap: `vs` must be at or before `from`, or later than `to` by the window's length."""
+
+
+class SameSteps(BadWindow):
+    """Of this age counts are kept in steps so long that the two windows share them: take windows further apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,17 @@ class Compared:
     seen: tuple[Timeline, Timeline]
 
 
-def versus(moment: datetime, window: Window) -> Window:
-    """The equally long window that ends at `moment`. Raises Overlapping."""
+def versus(moment: datetime, window: Window, *, now: datetime) -> Window:
+    """The equally long window that ends at `moment`. Raises Overlapping and SameSteps."""
     start = moment - (window.to_at - window.from_at)
     if moment > window.from_at and start < window.to_at:
         raise Overlapping(Overlapping.__doc__)
-    return Window(start, moment, live=False)
+    found = Window(start, moment, live=False)
+    one, two = extent(found, now=now), extent(window, now=now)
+    shared = (min(one.to_at, two.to_at) - max(one.from_at, two.from_at)).total_seconds()
+    if shared > MOST_SHARED * min(one.seconds, two.seconds):
+        raise SameSteps(SameSteps.__doc__)
+    return found
 
 
 def compared(
@@ -53,7 +66,7 @@ def compared(
     """What `known` tells of its window beside that of `then`. Twice the statements of a graph, and seven."""
     old = facts(then, now=now, clusters=clusters)
     before, after = (drawn(each, idle=idle, internal=internal) for each in (old, known))
-    seen = (timeline(then, now=now), timeline(known.window, now=now))
+    seen = (timeline(extent(then, now=now), now=now), timeline(extent(known.window, now=now), now=now))
     lines = _lines(before, after)
     stretches = (
         _stretch(
@@ -63,6 +76,7 @@ def compared(
             lines=lines,
             versions=_running_at(told.window.to_at),
             is_blind=_is_blind(told, other),
+            counter_seconds=long_ago.extent_seconds(told.window, now=now),
         )
         for told, graph, looked, other in ((old, before, seen[0], after), (known, after, seen[1], before))
     )
@@ -85,21 +99,30 @@ def _stretch(
     lines: Mapping[str, Line],
     versions: Mapping[str, tuple[str, ...]],
     is_blind: bool,
+    counter_seconds: float,
 ) -> Stretch:
-    spent = _durations(known)
-    flows = {edge.id: _flow(edge, spent.get(edge.id)) for edge in drawn.edges if edge.messages is not None}
-    unknown = {edge.id for edge in drawn.edges if edge.messages is None}
+    """`counter_seconds`: how long the brokers' counters are of, which go on counting while nobody looks."""
+    spent, seconds = _durations(known), seen.seen_seconds
+    counted = counter_seconds / seconds if seconds else 0.0
+    flows, unknown = {}, set[str]()
+    for edge in drawn.edges:
+        if edge.messages is None or (edge.messages_from == "offsets" and not counted):
+            unknown.add(edge.id)
+        elif edge.messages_from == "offsets":
+            flows[edge.id] = Flow(edge.messages, share=counted)
+        else:
+            flows[edge.id] = _flow(edge, spent.get(edge.id))
     if is_blind:
         unknown |= {line.id for line in lines.values() if line.party.startswith("service:")}
     for number, topic in known.names.topics.items():
         if topic.id not in lines:
             continue
         progress = known.topics.get(number)
-        if progress is None or progress.messages is None:
+        if progress is None or progress.messages is None or not counted:
             unknown.add(topic.id)
         else:
-            flows[topic.id] = Flow(progress.messages)
-    return Stretch(seen.seen_seconds, bool(seen.gaps), flows, versions, frozenset(unknown))
+            flows[topic.id] = Flow(progress.messages, share=counted)
+    return Stretch(seconds, bool(seen.gaps), flows, versions, frozenset(unknown))
 
 
 def _is_blind(known: Facts, other: Graph) -> bool:

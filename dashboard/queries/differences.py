@@ -45,7 +45,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What one line carried in one stretch: counts of what was seen, `share` of it by sampling; durations in ms."""
+    """What one line carried in one stretch: counts of what was seen; durations in ms.
+
+    `share`: of what the stretch is taken for; less where spans were sampled, more where counters count for longer.
+    """
 
     n: int
     errors: int = 0

@@ -75,6 +75,13 @@ def steps(window: Window, *, now: datetime) -> Steps:
     return Steps("edge_1m" if minutes else "edge_1h", coarse, fine_from if fine_from >= tens_since else None)
 
 
+def extent(window: Window, *, now: datetime) -> Window:
+    """The stretch that `traced_edges` counts: the window widened to whole steps, none beyond `now`."""
+    read = steps(window, now=now)
+    first, last = BUCKET if read.table is None else read.coarse, read.last
+    return Window(floor(window.from_at, first), min(now, ceiling(window.to_at, last)), live=False)
+
+
 def traced_edges(window: Window, *, as_of: datetime | None, now: datetime) -> list[TracedEdge]:
     """Every edge with spans in the window, groups filled in from what the broker knows of members. One statement.
 
@@ -101,6 +108,12 @@ def floor(moment: datetime, step: timedelta) -> datetime:
     """The last multiple of `step` since 1970 that is not after `moment`."""
     seconds = step.total_seconds()
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
+
+
+def ceiling(moment: datetime, step: timedelta) -> datetime:
+    """The first multiple of `step` since 1970 that is not before `moment`."""
+    down = floor(moment, step)
+    return down if down == moment else down + step
 
 
 def evidence_names(bits: int) -> tuple[str, ...]:

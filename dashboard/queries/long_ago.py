@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection
 
+from dashboard.queries.edges import floor
 from dashboard.queries.offsets import GroupProgress, TopicProgress
-from dashboard.queries.sums import LONGEST_FINE
+from dashboard.queries.sums import HOUR, LONGEST_FINE, TEN_MINUTES
 from dashboard.queries.window import Window
 
 Pair = tuple[int, int]
@@ -16,6 +18,14 @@ Pair = tuple[int, int]
 def reaches_back(window: Window, *, now: datetime) -> bool:
     """Whether the window begins before the samples that are rows."""
     return window.from_at < now - LONGEST_FINE
+
+
+def extent_seconds(window: Window, *, now: datetime) -> float:
+    """How long the stretch is that counters of offsets tell of: of long ago whole tens of minutes, or whole hours."""
+    if not reaches_back(window, now=now):
+        return window.seconds
+    step = TEN_MINUTES if window.from_at >= now - settings.WEIR_KEEP_1M else HOUR
+    return (floor(window.to_at, step) - floor(window.from_at, step)).total_seconds()
 
 
 def topics(found: Mapping[int, TopicProgress], window: Window) -> dict[int, TopicProgress]:

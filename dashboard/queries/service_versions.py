@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from collector.domain import histograms
-from dashboard.queries.edges import HOUR, MINUTE, floor
+from dashboard.queries.edges import HOUR, MINUTE, ceiling, floor
 from dashboard.queries.window import Window
 
 MOST = 10
@@ -92,13 +92,13 @@ def stretches(versions: Sequence[Version], window: Window, *, now: datetime) -> 
         if until is None:
             hours = window.to_at - window.from_at > _MOST_MINUTES or _is_old(window.from_at, now)
             step = HOUR if hours else MINUTE
-            start = max(floor(window.from_at, step), _ceiling(version.first_at, step))
+            start = max(floor(window.from_at, step), ceiling(version.first_at, step))
             found.append(Stretch(start, window.to_at, hours))
         else:
             hours = _is_old(until - LOOKED_BACK, now)
             step, length = (HOUR, LOOKED_BACK_BY_HOURS) if hours else (MINUTE, LOOKED_BACK)
             end = floor(until, step) - (timedelta(0) if hours else MINUTE)
-            found.append(Stretch(max(end - length, _ceiling(version.first_at, step)), end, hours))
+            found.append(Stretch(max(end - length, ceiling(version.first_at, step)), end, hours))
         until = version.first_at
     return tuple(found)
 
@@ -184,11 +184,6 @@ _HISTOGRAMS = """
 
 def _is_old(moment: datetime, now: datetime) -> bool:
     return moment < now - settings.WEIR_KEEP_1M
-
-
-def _ceiling(moment: datetime, step: timedelta) -> datetime:
-    down = floor(moment, step)
-    return down if down == moment else down + step
 
 
 def _seconds(counts: histograms.Histogram, share: float) -> float | None:

@@ -12,11 +12,12 @@ from collector.domain import histograms
 from dashboard import past
 from dashboard.difference_words import words
 from dashboard.queries.body_changes import changes
-from dashboard.queries.comparing import Compared, Overlapping, compared, marks, versus
+from dashboard.queries.comparing import Compared, Overlapping, SameSteps, compared, marks, versus
 from dashboard.queries.graph import facts, graph
 from dashboard.queries.replay import as_plain, frames, step_of
 from dashboard.queries.timeline import earliest, timeline
 from dashboard.queries.window import Window
+from tests.integration.graph_world import World
 from tests.integration.people import bearer, person, signed_in, token_of
 from tests.integration.time_world import FAST, SLOW, TwoMoments
 
@@ -34,7 +35,7 @@ def ending(at: datetime, length: timedelta = MINUTES_15) -> Window:
 def deploy(now: datetime = AT) -> Compared:
     """The shop after the deploy beside the shop an hour before."""
     window = ending(now)
-    return compared(facts(window, now=now), versus(now - HOUR, window), now=now)
+    return compared(facts(window, now=now), versus(now - HOUR, window, now=now), now=now)
 
 
 def test_compare_finds_exactly_what_was_changed() -> None:
@@ -53,10 +54,33 @@ def test_compare_finds_exactly_what_was_changed() -> None:
     assert found.untold == ()
 
 
+@pytest.mark.parametrize(
+    ("age", "table", "step", "length", "shift"),
+    [
+        (timedelta(minutes=30), "edge_10s", 10, timedelta(seconds=30), timedelta(seconds=5)),
+        (timedelta(days=3), "edge_1m", 60, timedelta(minutes=2), timedelta(seconds=30)),
+        (timedelta(days=20), "edge_1h", 3600, timedelta(minutes=15), timedelta(minutes=50)),
+    ],
+)
+def test_windows_that_cut_through_steps_are_compared_by_the_time_that_was_counted(
+    age: timedelta, table: str, step: int, length: timedelta, shift: timedelta
+) -> None:
+    world = World(AT)
+    sends = world.edge(1, world.service("orders-svc"), world.topic("orders.created"))
+    for number in range(40):
+        world.counted(sends, 10 * step, ago=age.total_seconds() + step * (number - 10), table=table)
+    end = AT - age
+    for ends in ((end, end - 4 * length), (end + shift, end - 4 * length), (end, end - 4 * length - shift)):
+        window = ending(ends[0], length)
+        found = compared(facts(window, now=AT), versus(ends[1], window, now=AT), now=AT).found
+        assert found.is_known, ends
+        assert (found.found, found.untold) == ((), ()), ends
+
+
 def test_compare_the_other_way_round_finds_the_opposite() -> None:
     TwoMoments(AT)
     window = ending(AT - HOUR)
-    found = compared(facts(window, now=AT), versus(AT, window), now=AT).found
+    found = compared(facts(window, now=AT), versus(AT, window, now=AT), now=AT).found
     assert [(each.what, each.about) for each in found.found if each.measure == "flow"] == [
         ("new", "service:legacy-mailer"),
         ("gone", "service:billing-svc>topic:demo/fraud.check"),
@@ -73,7 +97,7 @@ def test_an_untouched_shop_has_no_differences() -> None:
     for edge in (world.asks, world.checks):
         world.flow((edge,), ended=3_600)
     world.flow((world.old,), ended=0)
-    found = compared(facts(window, now=AT), versus(AT - HOUR, window), now=AT)
+    found = compared(facts(window, now=AT), versus(AT - HOUR, window, now=AT), now=AT)
     assert (found.found.found, found.found.untold) == ((), ())
     assert words(found, now=AT).heading.startswith("No differences between 12:45–13:00 UTC and ")
 
@@ -151,9 +175,18 @@ def test_while_no_span_came_in_though_events_flowed_no_service_is_gone() -> None
 def test_two_windows_that_overlap_are_refused() -> None:
     for vs in (AT - timedelta(minutes=5), AT + timedelta(minutes=5)):
         with pytest.raises(Overlapping):
-            versus(vs, ending(AT))
-    assert versus(AT - MINUTES_15, ending(AT)).to_at == AT - MINUTES_15
-    assert versus(AT + MINUTES_15, ending(AT)).from_at == AT
+            versus(vs, ending(AT), now=AT)
+    assert versus(AT - MINUTES_15, ending(AT), now=AT).to_at == AT - MINUTES_15
+    assert versus(AT + MINUTES_15, ending(AT), now=AT).from_at == AT
+
+
+def test_two_windows_that_are_counted_in_the_same_steps_are_refused() -> None:
+    window = ending(AT - timedelta(days=20))
+    with pytest.raises(SameSteps):
+        versus(window.from_at, window, now=AT)
+    assert versus(AT - timedelta(days=20, hours=2), window, now=AT).seconds == window.seconds
+    tens = ending(AT - timedelta(seconds=3))
+    assert versus(tens.from_at, tens, now=AT).to_at == tens.from_at, "one step of ten seconds is no harm"
 
 
 def test_a_frame_of_a_replay_is_the_graph_of_its_moment(
@@ -203,8 +236,12 @@ def test_frames_are_told_as_what_changed_and_say_when_nobody_looked() -> None:
 def test_how_finely_a_moment_is_read_goes_by_its_age() -> None:
     for age, words_of, step in (
         (timedelta(hours=2), "10-second resolution, kept 1 d", 10),
-        (timedelta(days=3), "1-minute resolution, kept 14 d", 60),
-        (timedelta(days=40), "1-hour resolution, kept 400 d: counts of whole hours, rates are not known", 3600),
+        (timedelta(days=3), "1-minute resolution, kept 14 d, counted 20 Nov 13:45–14:00 UTC", 60),
+        (
+            timedelta(days=40),
+            "1-hour resolution, kept 400 d, counted 14 Oct 13:00–14:00 UTC; rates are not known",
+            3600,
+        ),
     ):
         window = ending(AT - age)
         assert past.reading(window, now=AT) == words_of
@@ -242,7 +279,7 @@ def test_only_as_much_is_asked_of_the_database_as_is_said(
         past.past(ending(AT), now=AT)
     known = facts(ending(AT), now=AT)
     with django_assert_max_num_queries(11 + 8):
-        compared(known, versus(AT - HOUR, ending(AT)), now=AT)
+        compared(known, versus(AT - HOUR, ending(AT), now=AT), now=AT)
 
 
 @pytest.fixture
