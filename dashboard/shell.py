@@ -155,7 +155,8 @@ def page(
 
 def standing(within: Scope, span: Window | None, about: Collection[str] | None = None) -> dict[str, object]:
     """What a page, or a fragment of it, needs to say of clusters: all of them, and those that do not answer now."""
-    return {"clusters": within, "partial": within.partial(about) if span and span.live else ()}
+    is_now = span.live if span else about is not None
+    return {"clusters": within, "partial": within.partial(about) if is_now else ()}
 
 
 def wants_part(request: HttpRequest, part: str) -> bool:

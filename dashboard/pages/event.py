@@ -1,9 +1,9 @@
 """One event: where it came from, where it went, what is missing."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -170,7 +170,13 @@ def _page(request: HttpRequest, template: str, facts: dict[str, object], *, crum
         if shell.wants_part(request, part):
             return render(request, fragment, facts)
     crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(crumb)]
-    return shell.page(request, template, facts, section="events", crumbs=crumbs, streams=" ")
+    return shell.page(request, template, facts, section="events", crumbs=crumbs, streams=" ", about=_clusters(facts))
+
+
+def _clusters(facts: Mapping[str, object]) -> set[str]:
+    """Those that the path goes through: of one that does not answer, what its broker knows is its last word."""
+    path, shown = cast("Lineage", facts["path"]), cast("Event | None", facts.get("event"))
+    return {hop.cluster for hop in path.hops if hop.cluster} | ({shown.cluster} if shown else set())
 
 
 def _path(request: HttpRequest, lineage: Lineage, *, now: datetime, selection: str | None = None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from django.db import connection
 from collector.domain import identities
 from collector.domain.frames import readable
 from collector.domain.lineage import path_of_event, path_of_trace
+from collector.domain.masking import MASK
 from collector.domain.paths import Extent
 from collector.domain.records import Headers
 from collector.domain.texts import storable, storable_bytes
@@ -53,6 +54,11 @@ class Event:
     def address(self) -> str:
         """As people type it: orders.created/7/88123."""
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def same_key(self) -> str:
+        """The search that finds all events of this key; "" where it cannot be written down."""
+        return f"key:{self.key}" if self.key and MASK not in self.key and not self.key.startswith("0x") else ""
 
 
 @dataclass(frozen=True, slots=True)

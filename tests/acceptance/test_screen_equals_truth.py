@@ -2,18 +2,21 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import astuple
 from typing import Any
 
 import pytest
 
+from demo.records import Position
+from demo.topics import ORDERS, ORDERS_DEAD, ORDERS_RETRY
 from demo.truth import Truth
 from tests.acceptance import screen
 from tests.acceptance.running_demo import Demo, demo, eventually
 
 pytestmark = pytest.mark.acceptance
 SHOP_SECONDS = 60
-N_PATHS = 100
+N_PATHS, N_OF_EACH = 100, 20
 WINDOW = {"from": "now-1h"}
 
 
@@ -53,15 +56,34 @@ def test_every_dead_letter(settled: tuple[Demo, Truth]) -> None:
     assert shown == true
 
 
-def test_a_hundred_paths(settled: tuple[Demo, Truth]) -> None:
+def test_a_hundred_orders_hop_by_hop_dead_lettered_and_retried_ones_among_them(settled: tuple[Demo, Truth]) -> None:
+    _, truth = settled
+    orders = [at for at in truth.positions() if at.topic == ORDERS]
+    through = {at: {hop.position.topic for hop in truth.path(*astuple(at))} for at in orders}
+    chosen: set[Position] = set()
+    for topic in (ORDERS_DEAD, ORDERS_RETRY):
+        some = [at for at in orders if topic in through[at]][:N_OF_EACH]
+        assert len(some) > 2, topic
+        chosen |= set(some)
+    rest = [at for at in orders if at not in chosen]
+    chosen |= set(random.Random(5).sample(rest, N_PATHS - len(chosen)))
+    assert sum(len(through[at]) >= 5 for at in chosen) > N_PATHS // 2
+    _compare(settled, chosen)
+
+
+def test_fifty_paths_of_any_event(settled: tuple[Demo, Truth]) -> None:
+    _compare(settled, random.Random(7).sample(settled[1].positions(), N_PATHS // 2))
+
+
+def _compare(settled: tuple[Demo, Truth], places: Collection[Position]) -> None:
     running, truth = settled
     wrong = {}
-    for at in random.Random(7).sample(truth.positions(), N_PATHS):
+    for at in places:
         event = running.get(f"events/{screen.CLUSTER}/{at.topic}/{at.partition}/{at.offset}", limit="5000")
         shown, true = screen.shown_path(event), screen.true_path(truth, at.topic, at.partition, at.offset)
         if shown != true:
             wrong[str(at)] = {"missing": sorted(true - shown), "invented": sorted(shown - true)}
-    assert wrong == {}, f"{len(wrong)} of {N_PATHS} paths differ"
+    assert wrong == {}, f"{len(wrong)} of {len(places)} paths differ"
 
 
 def _is_still(running: Demo) -> bool:

@@ -164,6 +164,19 @@ def test_a_silent_cluster_is_named_on_every_page_of_its_own_and_on_no_other(pair
     assert ["stale-mark" in row for row in sorted(rows, key=lambda row: "west" in row)] == [False, True]
 
 
+def test_the_path_of_an_event_says_that_its_cluster_is_silent(pair: Pair, browser: Client) -> None:
+    with connection.cursor() as cursor:
+        for topic in pair.topics:
+            cursor.execute(
+                "insert into record (stored_at, produced_at, kafka_offset, topic_id, kafka_partition, size_bytes,"
+                " n_headers, timestamp_type) values (%s, %s, 7, %s, 0, 9, 0, 0)",
+                [pair.at, pair.at, topic],
+            )
+    (found,) = said(body(browser, "/events/west/orders/0/7/"))
+    assert found.startswith("Cluster west has not answered since")
+    assert said(body(browser, "/events/east/orders/0/7/")) == []
+
+
 def test_a_sampler_that_does_not_report_is_not_called_a_cluster_that_does_not_answer(browser: Client) -> None:
     world = World(now(), "only")
     world.topic("orders")
