@@ -5,13 +5,16 @@ import uPlot from "uplot";
 import { count, duration, percent, rate } from "../lib/format.js";
 import { svg } from "../lib/svg.js";
 import { shown } from "../lib/text.js";
+import { roomFor } from "./chart/axis.js";
 import { colour, drawMarks, hatchGaps, lonely } from "./chart/gaps.js";
-import { drawLimit } from "./chart/limit.js";
+import { drawLimit, LIMIT_PX } from "./chart/limit.js";
 import { clusters, drawRail } from "./chart/rail.js";
 import { Steps } from "./chart/steps.js";
 
 const HEIGHT = 220;
+const FONT = "12px system-ui";
 const DASHES = [[], [], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
+const N_COLOURS = 5; // what is drawn beside them is grey
 const FORMATS = { rate, count, duration, percent };
 const GROUP = uPlot.sync("page");
 const LEAST_PX = 8; // a shorter drag is a click
@@ -79,20 +82,21 @@ class TimeChart extends HTMLElement {
   }
 
   #options(lines) {
-    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--hairline"), width: 1 }, ticks: { stroke: colour("--hairline"), width: 1 }, font: "12px system-ui" };
+    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--hairline"), width: 1 }, ticks: { stroke: colour("--hairline"), width: 1 }, font: FONT };
     const say = FORMATS[this.dataset.format];
     return {
       width: Math.max(200, this.plot.clientWidth),
       height: HEIGHT,
+      padding: [this.#data.limit ? LIMIT_PX : 8, null, null, null],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       legend: { show: false },
       cursor: { sync: { key: GROUP.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, bind: { dblclick: () => zoomOut } },
       scales: { y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
         { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
-        { ...axis, values: (_chart, ticks) => ticks.map(say), size: 72 },
+        { ...axis, values: (_chart, ticks) => ticks.map(say), size: roomFor(FONT) },
       ],
-      series: [{}, ...lines.map((_line, index) => ({ stroke: colour(`--series-${(index % 5) + 1}`), width: 1.75, dash: DASHES[index % DASHES.length], points: { show: true, size: 5, filter: lonely }, spanGaps: false }))],
+      series: [{}, ...lines.map((_line, index) => ({ stroke: colour(index < N_COLOURS ? `--series-${index + 1}` : "--muted"), width: 1.75, dash: DASHES[index % DASHES.length], points: { show: true, size: 5, filter: lonely }, spanGaps: false }))],
       hooks: {
         setCursor: [(chart) => this.#writeLegend(chart.cursor.idx)],
         setSelect: [(chart) => this.#select(chart)],

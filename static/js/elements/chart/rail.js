@@ -1,6 +1,19 @@
 // The rail above a chart: one focusable glyph for each change (deploy, setting, rebalance, rewind).
 
-const SIGNS = { version: "◆", config: "⚙", partitions: "⊞", again: "↺", rewind: "⏪", rebalance: "⇄", lost: "✖" };
+import { svg } from "../../lib/svg.js";
+
+// Drawn, not written: hardly a font has all of them. Strokes in a box of 16.
+const SIGNS = {
+  version: "M8 2.5 13.5 8 8 13.5 2.5 8Z",
+  config: "M2 5h5m4 0h3M9 3v4M2 11h2m4 0h6M6 9v4",
+  partitions: "M2.5 2.5h11v11h-11ZM8 2.5v11M2.5 8h11",
+  again: "M3.5 8a4.5 4.5 0 1 0 1.6-3.4M5.5 1.5v3.6h3.6",
+  rewind: "M8 3.5 3 8l5 4.5ZM13.5 3.5 8.5 8l5 4.5Z",
+  rebalance: "M2 5.5h11M10 2.5l3 3-3 3M14 10.5H3M6 7.5l-3 3 3 3",
+  lost: "M4 4l8 8M12 4l-8 8",
+};
+const FILLED = new Set(["version", "rewind"]);
+const OTHER = "M8 5.5v5M5.5 8h5";
 const APART_PX = 24; // a target's width: marks closer than that stand as one, with all their sentences
 
 /** Marks that can be told apart at this width: [{x, marks}], x in pixels of the plot's own box. */
@@ -25,7 +38,7 @@ export function drawRail(rail, found, { left, width, point }) {
       button.type = "button";
       button.className = "mark";
       button.dataset.at = String(marks[0].at);
-      button.textContent = marks.length > 1 ? String(marks.length) : (SIGNS[marks[0].kind] ?? "•");
+      button.append(marks.length > 1 ? String(marks.length) : sign(marks[0].kind));
       button.setAttribute("aria-label", marks.map((mark) => mark.text).join("; "));
       button.style.left = `${left + Math.min(Math.max(x, APART_PX / 2), width - APART_PX / 2)}px`;
       const told = document.createElement("span");
@@ -40,4 +53,9 @@ export function drawRail(rail, found, { left, width, point }) {
     }),
   );
   if (focused) rail.querySelector(`[data-at="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+function sign(kind) {
+  const path = svg("path", { d: SIGNS[kind] ?? OTHER, fill: FILLED.has(kind) ? "currentColor" : "none", stroke: "currentColor", "stroke-width": 1.5, "stroke-linejoin": "round" });
+  return svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, path);
 }
