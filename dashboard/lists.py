@@ -1,10 +1,14 @@
 """What the lists of topics, groups and services have in common: filter, order, and how many rows are shown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from math import isinf
 from typing import Any, TypeVar
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from dashboard.queries import wire
+from dashboard.queries.csv_lines import line
 from dashboard.queries.filters import MOST_CHARACTERS, Subject, parsed
 from dashboard.templatetags.sorting import Key, ordered
 
@@ -41,6 +45,45 @@ def listed(
         "problem": problem,
         "presets": presets,
     }
+
+
+def as_csv(
+    request: HttpRequest,
+    name: str,
+    rows: Iterable[Row],
+    *,
+    subject: Callable[[Row], Subject],
+    columns: dict[str, Key[Row]],
+    default_sort: str,
+    cells: Mapping[str, Key[Row]],
+    truncated: bool,
+) -> HttpResponse:
+    """The rows of the page as a file, filtered and ordered like it, all of them: at most 1,000.
+
+    `cells`: by head what stands in the column; an empty cell is unknown. A filter that cannot be understood is refused:
+    a file with more than was asked for misleads. The last line of a file that is not whole says so.
+    """
+    wanted, problem = parsed(request.GET.get("q", "")[:MOST_CHARACTERS].strip())
+    if problem:
+        return HttpResponse(problem, status=400, content_type="text/plain; charset=utf-8")
+    kept = [row for row in rows if wanted.matches(subject(row))]
+    found = ordered(kept, request.GET.get("sort") or default_sort, columns)[:MOST_ROWS]
+    lines = [line(cells), *(line(_cell(read(row)) for read in cells.values()) for row in found)]
+    if truncated:
+        lines.append(line([f"Cut: only the first {MOST_ROWS:,} by name were looked at. Narrow the filter."]))
+    return HttpResponse(
+        "".join(lines),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return "never" if isinf(value) else f"{value:.6g}"
+    if isinstance(value, datetime):
+        return wire.iso(value)
+    return " ".join(value) if isinstance(value, tuple) else value
 
 
 def _n_rows(text: str) -> int:

@@ -2,12 +2,13 @@
 
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     from collector.domain.lag import Point
 
 MOST_POINTS = 720
+_PACKED_FROM = 16  # this many of the newest points lie open: nearly every age is found among them
 
 
 def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: int | None) -> int:
@@ -23,28 +24,132 @@ def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: in
     return total
 
 
+class _Packed(Sequence[int]):
+    """The ends of one packed point, unpacked one by one."""
+
+    __slots__ = ("_base", "_ends", "_start")
+
+    def __init__(self, ends: "array[int]", base: Sequence[int], start: int) -> None:
+        self._ends, self._base, self._start = ends, base, start
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    @overload
+    def __getitem__(self, partition: int) -> int: ...
+
+    @overload
+    def __getitem__(self, partition: slice) -> list[int]: ...
+
+    def __getitem__(self, partition: int | slice) -> int | list[int]:
+        if isinstance(partition, slice):
+            return [self[each] for each in range(*partition.indices(len(self)))]
+        base = self._base[partition]
+        packed = self._ends[self._start + partition % len(self._base)]
+        return base + packed if packed >= 0 else ~(base + ~packed)
+
+
+class Points(Sequence["Point"]):
+    """Points (time, ends) ordered by time. The older ones take 4 bytes an end: their distance from the first."""
+
+    def __init__(self) -> None:
+        self._times = array("d")
+        self._ends = array("i")
+        self._base: list[int] = []
+        self._newest: list[Point] = []
+
+    def __len__(self) -> int:
+        return len(self._times) + len(self._newest)
+
+    @overload
+    def __getitem__(self, index: int) -> "Point": ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "list[Point]": ...
+
+    def __getitem__(self, index: "int | slice") -> "Point | list[Point]":
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        n_packed = len(self._times)
+        if index < 0:
+            index += n_packed + len(self._newest)
+        if index >= n_packed:
+            return self._newest[index - n_packed]
+        if index < 0:
+            raise IndexError(index)
+        return self._times[index], _Packed(self._ends, self._base, index * len(self._base))
+
+    def append(self, point: "Point") -> None:
+        """The next one."""
+        self._newest.append(point)
+        if len(self._newest) > _PACKED_FROM:
+            for each in self._newest[: _PACKED_FROM // 2]:
+                self._pack(each)
+            del self._newest[: _PACKED_FROM // 2]
+
+    def put_last(self, point: "Point") -> None:
+        """In the place of the newest one."""
+        self._newest[-1] = point
+
+    def thin_out(self) -> None:
+        """Leave out every second one of the older half."""
+        half, width = min(len(self) // 2, len(self._times)), len(self._base)
+        kept = [*range(0, half, 2), *range(half, len(self._times))]
+        ends = array(self._ends.typecode)
+        for row in kept:
+            ends.extend(self._ends[row * width : (row + 1) * width])
+        self._ends, self._times = ends, array("d", [self._times[row] for row in kept])
+
+    def shift(self, seconds: float) -> None:
+        """The same moments have other names now."""
+        self._times = array("d", [at + seconds for at in self._times])
+        self._newest = [(at + seconds, ends) for at, ends in self._newest]
+
+    def _pack(self, point: "Point") -> None:
+        at, ends = point
+        if len(ends) > len(self._base):
+            self._widen(ends)
+        row = [end - base if end >= 0 else ~(~end - base) for end, base in zip(ends, self._base, strict=True)]
+        try:
+            self._ends.extend(array(self._ends.typecode, row))
+        except OverflowError:  # more than 2 billion records since the first point: 8 bytes an end from now on
+            self._ends = array("q", [*self._ends, *row])
+        self._times.append(at)
+
+    def _widen(self, ends: Sequence[int]) -> None:
+        """Partitions were added; before, they ended at 0."""
+        old, n_more = len(self._base), len(ends) - len(self._base)
+        if old:
+            rows = (self._ends[start : start + old].tolist() + [0] * n_more for start in range(0, len(self._ends), old))
+            self._ends = array(self._ends.typecode, [end for row in rows for end in row])
+            self._base += [0] * n_more
+        else:
+            self._base = [end if end >= 0 else ~end for end in ends]
+
+
 class Ring:
-    """Points (time, ends) ordered by time, as `collector.domain.lag.age` reads them: 8 bytes an end.
+    """Points (time, ends) ordered by time, as `collector.domain.lag.age` reads them.
 
     Of a flat run only the first and the last point are kept. When there are too many, every second point of the
     older half goes: an age then has a wider margin, never a wrong one.
     """
 
+    __slots__ = ("points",)
+
     def __init__(self) -> None:
-        self.points: list[Point] = []
+        self.points = Points()
 
     def add(self, at: float, high: Sequence[int | None]) -> None:
         """Take in the ends read at `at` (seconds). Ends that fell start the ring anew: the log was cut."""
         if self._fell(high):
-            self.points.clear()
+            self.points = Points()
         ends = self._carried(high)
         if len(self.points) > 1 and self.points[-1][1] == ends == self.points[-2][1]:
-            self.points[-1] = (at, ends)
+            self.points.put_last((at, ends))
         else:
             self.points.append((at, ends))
         if len(self.points) > MOST_POINTS:
-            half = MOST_POINTS // 2
-            self.points = self.points[:half:2] + self.points[half:]
+            self.points.thin_out()
 
     def lasts(self) -> Sequence[int]:
         """The newest ends that are known; one that was not answered is as it was before."""
@@ -56,7 +161,7 @@ class Ring:
 
     def shift(self, seconds: float) -> None:
         """The clock was set: the same moments have other names now."""
-        self.points = [(at + seconds, ends) for at, ends in self.points]
+        self.points.shift(seconds)
 
     def _fell(self, high: Sequence[int | None]) -> bool:
         if not self.points:

@@ -174,15 +174,14 @@ def _shown(
         found = behind(pair.committed, low=ends.low, high=ends.high, history=history, now=now, records=records)
         of_each = lags(pair.committed, low=ends.low, high=ends.high)
         told = pair.told = Told(now, pair.committed, ends, records, found, of_each)
-    unread = list(told.lags)
-    notes = []
+    unread, notes = told.lags, list[tuple[int, str]]()
     for partition, record in records.items():
         if nothing_left(record, high=ends.high[partition]):
-            unread[partition] = 0
+            unread = (*unread[:partition], 0, *unread[partition + 1 :])
             notes.append((partition, MARKERS))
         elif is_blocked(record, high=ends.high[partition]):
             notes.append((partition, OPEN_TRANSACTION))
-    _judge(pair, Standing(now, group.state, group.n_members, pair.committed, tuple(unread)), at)
+    _judge(pair, Standing(now, group.state, group.n_members, pair.committed, unread), at)
     pair.sums.take_in(found)
     return GroupNow(
         topic_id,

@@ -11,7 +11,7 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import Limit, age_caption, chart, marks_on, offsets_caption, pace_caption, retention_limit
-from dashboard.lists import listed
+from dashboard.lists import as_csv, listed
 from dashboard.queries.filters import Subject
 from dashboard.queries.group import GroupPage, group
 from dashboard.queries.group_series import group_series
@@ -43,6 +43,24 @@ _COLUMNS = {
     "loses": lambda row: row.loses_in_seconds,
     "committed": lambda row: row.moved_at,
 }
+_CELLS = {
+    "cluster": lambda row: row.cluster,
+    "group": lambda row: row.name,
+    "protocol": lambda row: row.protocol,
+    "state": lambda row: row.state,
+    "health": lambda row: row.health.level,
+    "because": lambda row: row.health.sentence,
+    "topics": lambda row: tuple(each.topic_name for each in row.readings),
+    "members": lambda row: row.n_members,
+    "worst_lag_offsets": lambda row: row.lag,
+    "worst_lag_seconds": lambda row: row.lag_seconds,
+    "lag_grows_per_second": lambda row: row.worst.trend if row.worst else None,
+    "done_in_seconds": lambda row: row.worst.done_in_seconds if row.worst else None,
+    "loses_data_in_seconds": lambda row: row.loses_in_seconds,
+    "lost_unread": lambda row: row.lost,
+    "partitions_without_commit": lambda row: row.n_uncommitted,
+    "last_commit": lambda row: row.moved_at,
+}
 
 
 @needs(Action.VIEW)
@@ -63,6 +81,22 @@ def group_list(request: HttpRequest) -> HttpResponse:
         source="scan",
         within=within,
         keeps=settings.WEIR_KEEP_CHUNKS,
+    )
+
+
+@needs(Action.VIEW)
+def group_csv(request: HttpRequest) -> HttpResponse:
+    """The list as a file."""
+    found = groups(shell.window(request), now=now(), clusters=shell.scope(request).chosen)
+    return as_csv(
+        request,
+        "groups",
+        found.items,
+        subject=_subject,
+        columns=_COLUMNS,
+        default_sort=DEFAULT_SORT,
+        cells=_CELLS,
+        truncated=found.truncated,
     )
 
 
@@ -144,5 +178,6 @@ def _subject(row: GroupRow) -> Subject:
 
 urlpatterns = [
     path("groups/", group_list, name="groups"),
+    path("groups/list.csv", group_csv, name="groups_csv"),
     path("groups/<segment:cluster>/<rest:name>/", group_page, name="group"),
 ]

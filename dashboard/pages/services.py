@@ -11,7 +11,7 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import chart, failed_caption, marks_on, processing_caption, spans_caption
-from dashboard.lists import listed
+from dashboard.lists import as_csv, listed
 from dashboard.queries.failure_facts import failure_facts
 from dashboard.queries.filters import Subject
 from dashboard.queries.latencies import told_from
@@ -45,6 +45,24 @@ _COLUMNS = {
     "letters": lambda row: row.n_dead_letters,
     "seen": lambda row: row.last_at,
 }
+_CELLS = {
+    "service": lambda row: row.name,
+    "domain": lambda row: row.namespace,
+    "known_only_as_group_on": lambda row: row.cluster,
+    "health": lambda row: row.health,
+    "because": lambda row: row.sentence,
+    "version": lambda row: row.version,
+    "version_since": lambda row: row.version_since,
+    "versions_at_once": lambda row: row.n_versions,
+    "in_per_second": lambda row: row.rate_in,
+    "out_per_second": lambda row: row.rate_out,
+    "worst_lag_offsets": lambda row: row.lag,
+    "worst_lag_seconds": lambda row: row.lag_seconds,
+    "failed_share": lambda row: row.failed,
+    "open_dead_letters": lambda row: None if row.guessed else row.n_dead_letters,
+    "last_seen": lambda row: row.last_at,
+    "known_by": lambda row: row.evidence,
+}
 
 
 @needs(Action.VIEW)
@@ -69,6 +87,22 @@ def service_list(request: HttpRequest) -> HttpResponse:
         fresh=found.freshness,
         streams=shell.stream("graph", span, within.chosen),
         within=within,
+    )
+
+
+@needs(Action.VIEW)
+def service_csv(request: HttpRequest) -> HttpResponse:
+    """The list as a file."""
+    found = services(shell.window(request), now=now(), clusters=shell.scope(request).chosen)
+    return as_csv(
+        request,
+        "services",
+        found.items,
+        subject=_subject,
+        columns=_COLUMNS,
+        default_sort=DEFAULT_SORT,
+        cells=_CELLS,
+        truncated=found.truncated,
     )
 
 
@@ -153,5 +187,6 @@ def _subject(row: ServiceRow) -> Subject:
 
 urlpatterns = [
     path("services/", service_list, name="services"),
+    path("services/list.csv", service_csv, name="services_csv"),
     path("services/<rest:name>/", service_page, name="service"),
 ]

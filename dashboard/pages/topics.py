@@ -13,7 +13,7 @@ from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption, retention_limit
-from dashboard.lists import listed
+from dashboard.lists import as_csv, listed
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
 from dashboard.queries.graph import Node
@@ -47,6 +47,26 @@ _COLUMNS = {
     "keeps": lambda row: row.retention_ms,
     "letters": lambda row: row.n_dead_letters,
     "partitions": lambda row: row.n_partitions,
+    "traced": lambda row: row.share.ratio,
+}
+_CELLS = {
+    "cluster": lambda row: row.cluster,
+    "topic": lambda row: row.name,
+    "role": lambda row: row.role,
+    "health": lambda row: row.health,
+    "because": lambda row: row.sentence,
+    "in_per_second": lambda row: row.rate_in,
+    "slowest_out_per_second": lambda row: row.slowest_rate,
+    "groups": lambda row: row.n_groups,
+    "worst_lag_offsets": lambda row: row.lag,
+    "worst_lag_seconds": lambda row: row.lag_seconds,
+    "retention_ms": lambda row: row.retention_ms,
+    "loses_data_in_seconds": lambda row: row.loses_in_seconds,
+    "open_dead_letters": lambda row: row.n_dead_letters,
+    "partitions": lambda row: row.n_partitions,
+    "written_in_window": lambda row: row.share.offsets,
+    "of_these_traced": lambda row: row.share.traced,
+    "known_by": lambda row: row.evidence,
 }
 
 
@@ -68,6 +88,22 @@ def topic_list(request: HttpRequest) -> HttpResponse:
         source="scan",
         within=within,
         keeps=settings.WEIR_KEEP_CHUNKS,
+    )
+
+
+@needs(Action.VIEW)
+def topic_csv(request: HttpRequest) -> HttpResponse:
+    """The list as a file."""
+    found = topics(shell.window(request), now=now(), clusters=shell.scope(request).chosen)
+    return as_csv(
+        request,
+        "topics",
+        found.items,
+        subject=_subject,
+        columns=_COLUMNS,
+        default_sort=DEFAULT_SORT,
+        cells=_CELLS,
+        truncated=found.truncated,
     )
 
 
@@ -177,5 +213,6 @@ def _subject(row: TopicRow) -> Subject:
 
 urlpatterns = [
     path("topics/", topic_list, name="topics"),
+    path("topics/list.csv", topic_csv, name="topics_csv"),
     path("topics/<segment:cluster>/<rest:name>/", topic_page, name="topic"),
 ]

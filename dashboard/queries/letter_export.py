@@ -1,14 +1,13 @@
 """Dead letters as lines of a file: CSV without payloads, or JSON lines with what may be seen of them."""
 
 import base64
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from collector.domain.texts import storable
 from dashboard.queries import wire
+from dashboard.queries.csv_lines import line
 from dashboard.queries.dead_letters import LetterRow, parked_letters
 from dashboard.queries.letter_bodies import Body, letter_bodies
 from dashboard.queries.letter_filter import Condition
@@ -17,7 +16,6 @@ MOST_LETTERS = 10_000
 MOST_BYTES = 100_000_000  # of the file: a value may have a megabyte
 MOST_VALUE = 64_000  # bytes of a value that are written
 _PAGE = 200
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 _COLUMNS = (
     "id", "status", "attempt", "cluster", "topic", "partition", "offset", "key", "failed_at", "expires_at", "group",
     "origin_topic", "origin_partition", "origin_offset", "exception_class", "message", "dialect", "failure_group",
@@ -36,12 +34,12 @@ def exported(
     n_letters, n_bytes = 0, 0
     while True:
         found = parked_letters(status=status, failure_group=failure_group, filtered=filtered, after=after, limit=_PAGE)
-        for line in lines(found.items):
+        for written in lines(found.items):
             if n_letters >= MOST_LETTERS or n_bytes > MOST_BYTES:
                 yield cut(f"Cut after {n_letters:,} dead letters; there are more.")
                 return
-            n_letters, n_bytes = n_letters + 1, n_bytes + len(line.encode())
-            yield line
+            n_letters, n_bytes = n_letters + 1, n_bytes + len(written.encode())
+            yield written
         after = found.next
         if after is None:
             return
@@ -49,18 +47,18 @@ def exported(
 
 def head() -> str:
     """The first line of a CSV file."""
-    return _row(_COLUMNS)
+    return line(_COLUMNS)
 
 
 def as_csv(rows: Sequence[LetterRow]) -> Iterator[str]:
     """A line a letter, as RFC 4180 has it. A text that a spreadsheet would take for a formula begins with '."""
     for row in rows:
-        yield _row([_cell(value) for value in _facts(row).values()])
+        yield line(_facts(row).values())
 
 
 def csv_cut(sentence: str) -> str:
     """The last line of a CSV file that is not whole: its first column is no id."""
-    return _row([sentence])
+    return line([sentence])
 
 
 def json_cut(sentence: str) -> str:
@@ -103,13 +101,3 @@ def _text(raw: bytes) -> str | dict[str, str]:
         return raw.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(raw).decode()}
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _row(cells: Sequence[object]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()

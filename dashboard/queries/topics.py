@@ -12,7 +12,7 @@ from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Facts, Node, facts
 from dashboard.queries.keeping import Keeping, keeping
 from dashboard.queries.letter_filter import of_topic
-from dashboard.queries.readers import Around, around, readers
+from dashboard.queries.readers import Around, Share, around, readers
 from dashboard.queries.window import Window
 
 LIMIT = 1000
@@ -23,6 +23,7 @@ class TopicRow:
     """One line of the list. Rates are per second, from watermarks and commits; None is unknown.
 
     `loses_in_seconds`: until some group may lose unread data at this pace; infinity for never.
+    `share`: how many of the records written in the window have spans.
     """
 
     id: str
@@ -41,6 +42,7 @@ class TopicRow:
     loses_in_seconds: float | None
     n_dead_letters: int
     n_partitions: int | None
+    share: Share
     evidence: tuple[str, ...]
 
     @property
@@ -110,6 +112,7 @@ def _row(
     losses = [group.risk.seconds if group.risk else None for group in groups if group.id]
     seen = {word for edge in (*near.into[node.id], *near.out[node.id]) for word in edge.evidence}
     seen |= {"offsets"} if progress else set()
+    spans = [edge.messages for edge in near.into[node.id] if edge.messages is not None]
     return TopicRow(
         node.id,
         node.name,
@@ -127,6 +130,7 @@ def _row(
         sooner(*losses),
         node.n_dead_letters,
         known.names.topics[number].n_partitions,
+        Share(sum(spans), progress.messages if progress else None),
         tuple(word for word in ("traced", "offsets", "membership", "declared") if word in seen),
     )
 

@@ -18,10 +18,13 @@ PAGES = {
     # address: (who may GET, who may POST); "nobody" may be anybody, "-" is not offered
     "": ("viewer", "-"),
     "topics/": ("viewer", "-"),
+    "topics/list.csv": ("viewer", "-"),
     "topics/<segment:cluster>/<rest:name>/": ("viewer", "-"),
     "groups/": ("viewer", "-"),
+    "groups/list.csv": ("viewer", "-"),
     "groups/<segment:cluster>/<rest:name>/": ("viewer", "-"),
     "services/": ("viewer", "-"),
+    "services/list.csv": ("viewer", "-"),
     "services/<rest:name>/": ("viewer", "-"),
     "events/": ("viewer", "-"),
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/": ("viewer", "-"),

@@ -1,5 +1,7 @@
 """One topic as a page: by partition, what it keeps, what traces explain, and what changed."""
 
+import csv
+import io
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -215,3 +217,26 @@ def test_a_chart_of_a_day_long_ago_reads_what_is_packed(django_assert_num_querie
     assert len(known) > 160
     assert sum(known) * lines.step_seconds == pytest.approx(4 * 22.5 * 3600, rel=0.04)
     assert {value for value in lines.lags[0].values if value is not None} == {144.0}
+
+
+def test_the_list_as_a_file_holds_what_the_page_does_and_no_formula(viewer: Client) -> None:
+    shop = Shop(now())
+    shop.world.topic("=cmd()")
+    answer = viewer.get("/topics/list.csv")
+    assert answer["Content-Type"].startswith("text/csv")
+    assert answer["Content-Disposition"] == 'attachment; filename="topics.csv"'
+    rows = {row["topic"]: row for row in csv.DictReader(io.StringIO(answer.text))}
+    assert rows.keys() == {"orders.created", "'=cmd()"}
+    orders = rows["orders.created"]
+    assert (orders["worst_lag_offsets"], orders["worst_lag_seconds"]) == ("9000", "333")
+    assert 0 < int(orders["of_these_traced"]) < int(orders["written_in_window"])
+    assert (rows["'=cmd()"]["in_per_second"], rows["'=cmd()"]["worst_lag_offsets"]) == ("", "")
+
+
+def test_a_file_is_filtered_like_the_page_and_refused_where_the_filter_says_nothing(viewer: Client) -> None:
+    Shop(now())
+    assert viewer.get("/topics/list.csv", {"q": "topic:payments.*"}).text.count("\n") == 1
+    refused = viewer.get("/topics/list.csv", {"q": "lag>soon"})
+    assert (refused.status_code, refused["Content-Type"]) == (400, "text/plain; charset=utf-8")
+    for address, name in (("/groups/list.csv", "billing"), ("/services/list.csv", "billing-svc")):
+        assert name in viewer.get(address).text

@@ -48,3 +48,22 @@ def test_it_never_grows_beyond_its_size_and_what_is_old_gets_a_wider_margin() ->
     found = age(20, partition=0, history=ring.points, now=3 * MOST_POINTS)
     assert found is not None
     assert found.margin_seconds < 0.2 * found.seconds
+
+
+def test_packed_points_say_what_they_were_given() -> None:
+    """Silent partitions, added ones, and a log that grew by more than fits into 4 bytes."""
+    drawn = random.Random(2)
+    ring, given, high, carried = Ring(), list[tuple[float, list[int]]](), [1_000_000, 5], [1_000_000, 5]
+    for second in range(300):
+        high = [end + drawn.randint(1, 9) + (3_000_000_000 if second == 200 else 0) for end in high]
+        if second == 100:
+            high, carried = [*high, 0], [*carried, 0]  # the new one's end is 0 where it is not answered at once
+        said = [None if second and drawn.random() < 0.1 else end for end in high]
+        carried = [known if end is None else end for end, known in zip(said, carried, strict=True)]
+        given.append((second, [~known if end is None else known for end, known in zip(said, carried, strict=True)]))
+        ring.add(second, said)
+    for (at, ends), (given_at, given_ends) in zip(ring.points, given, strict=True):
+        assert at == given_at
+        assert [*ends, 0][: len(given_ends)] == given_ends
+    ring.shift(7)
+    assert [at for at, _ in ring.points] == [at + 7 for at, _ in given]
