@@ -9,6 +9,7 @@ import struct
 from collector.domain.records import Headers
 
 _NUMBER = struct.Struct(">i")
+_NULL = _NUMBER.pack(-1)
 
 
 class Malformed(ValueError):
@@ -17,14 +18,11 @@ class Malformed(ValueError):
 
 def framed(headers: Headers) -> bytes:
     """The headers as bytes."""
-    body = bytearray(_NUMBER.pack(len(headers)))
+    parts = [_NUMBER.pack(len(headers))]
     for name, value in headers:
         raw = name.encode("utf-8", "surrogateescape")
-        body += _NUMBER.pack(len(raw))
-        body += raw
-        body += _NUMBER.pack(-1 if value is None else len(value))
-        body += value or b""
-    return bytes(body)
+        parts += (_NUMBER.pack(len(raw)), raw, _NULL if value is None else _NUMBER.pack(len(value)), value or b"")
+    return b"".join(parts)
 
 
 def unframed(body: bytes) -> Headers:

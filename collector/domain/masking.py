@@ -14,6 +14,7 @@ from collector.domain.globs import matches
 from collector.domain.json_paths import GONE, Path
 from collector.domain.json_values import Json, NotJson
 from collector.domain.records import Headers, Record
+from collector.domain.texts import pieces
 
 MASK = "•••"
 SHORTEST_COPY = 4  # characters of a masked text that is looked for elsewhere: shorter ones are everywhere
@@ -25,7 +26,7 @@ _SHAPES = (  # what a text must hold to have it ("" any), its shape, and what is
     ("", re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     ("://", re.compile(r"(\w{1,20}://)[^\s/:@]{1,100}:[^\s/@]{1,200}@"), rf"\1{MASK}@"),
 )
-MOST_KNOWN = 300  # characters of a line that is worth remembering
+MOST_LINE, MOST_CALLS = 300, 8_000  # characters of a line, and of all calls of an exception, worth remembering
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
 
 
@@ -203,7 +204,18 @@ def without_shapes(text: str) -> str:
     folded = text.lower() if text.isascii() else text.casefold()
     if "bearer" in folded or "basic" in folded:  # the one shape that may run over lines
         return _without_shapes(text)
-    return "\n".join(_known(line) if len(line) <= MOST_KNOWN else _without_shapes(line) for line in text.split("\n"))
+    seen = []
+    for said, calls in pieces(text):
+        seen.append(_without_shapes(said))
+        if calls is not None:
+            seen.append(_known_calls(calls) if len(calls) <= MOST_CALLS else _of_calls(calls))
+    return "\n".join(seen)
+
+
+def _of_calls(calls: str) -> str:
+    return "\n".join(
+        _known_line(line) if len(line) <= MOST_LINE else _without_shapes(line) for line in calls.split("\n")
+    )
 
 
 def _without_shapes(text: str) -> str:
@@ -213,7 +225,8 @@ def _without_shapes(text: str) -> str:
     return _CARD.sub(lambda found: MASK if _is_card(found.group()) else found.group(), text)
 
 
-_known = lru_cache(maxsize=4_096)(_without_shapes)  # lines of stacks come again and again
+_known_line = lru_cache(maxsize=4_096)(_without_shapes)
+_known_calls = lru_cache(maxsize=256)(_of_calls)
 
 
 def _changed(

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from collector.domain.texts import pieces
+
 MOST_LINES = 2_000
-MOST_KNOWN = 300  # characters of a line that is worth remembering
+MOST_LINE, MOST_CALLS = 300, 8_000  # characters of a line, and of all calls of an exception, worth remembering
 
 # The modules before the class in one step, not one by one: a line of slashes must not take for ever.
 _JAVA_FRAME = re.compile(r"\s+at (?:[\w.@/-]*/)?([\w$.<>-]+)\.([\w$<>-]+)\((?:([^():]{1,200})(?::(\d{1,9}))?)?\)?.*")
@@ -85,12 +87,16 @@ class Section:
     frames: tuple[Frame, ...]
 
 
+_Run = tuple[tuple[str, str] | None, tuple[Frame, ...]]
+
+
 def sections(stack: str) -> tuple[Section, ...]:
     """The exceptions of a trace, from the one that reached the top to the cause behind all. () for anything else."""
-    lines = stack.splitlines()[:MOST_LINES]
-    if _PYTHON_START in stack and any(line.strip() == _PYTHON_START for line in lines):
-        return tuple(reversed(_python(lines)))
-    return tuple(_java(lines))
+    if _PYTHON_START in stack:
+        lines = stack.splitlines()[:MOST_LINES]
+        if any(line.strip() == _PYTHON_START for line in lines):
+            return tuple(reversed(_python(lines)))
+    return tuple(_java(stack))
 
 
 def is_same_class(one: str, other: str) -> bool:
@@ -111,20 +117,42 @@ def of_exception(found: Sequence[Section], exception_class: str) -> Section | No
     return found[-1] if found else None
 
 
-def _java(lines: Sequence[str]) -> list[Section]:
+def _java(stack: str) -> list[Section]:
+    """Frames belong to the heading before them."""
+    if stack.count("\n") >= MOST_LINES:
+        stack = "\n".join(stack.split("\n", MOST_LINES)[:MOST_LINES])
     found: list[Section] = []
     heading: tuple[str, str] | None = None
-    frames: list[Frame] = []
-    for line in lines:
-        if (frame := _known_frame(line) if len(line) <= MOST_KNOWN else _java_frame(line)) is not None:
-            frames.append(frame)
-        elif (named := _java_heading(line, is_first=heading is None)) is not None:
-            if heading is not None:
-                found.append(Section(*heading, tuple(frames)))
-            heading, frames = named, []
+    frames: tuple[Frame, ...] = ()
+    for said, calls in pieces(stack):
+        for text, read in ((said, _runs), (calls or "", _known_runs if len(calls or "") <= MOST_CALLS else _runs)):
+            for named, its in read(text, is_first=heading is None):
+                if named is None:
+                    frames += its
+                    continue
+                if heading is not None:
+                    found.append(Section(*heading, frames))
+                heading, frames = named, its
     if heading is not None or frames:
-        found.append(Section(*(heading or ("", "")), tuple(frames)))
+        found.append(Section(*(heading or ("", "")), frames))
     return [section for section in found if section.frames or section.exception_class]
+
+
+def _runs(text: str, *, is_first: bool) -> tuple[_Run, ...]:
+    """Each heading with the frames behind it; None for those before the first. `is_first`: none was found before."""
+    found: list[_Run] = []
+    heading: tuple[str, str] | None = None
+    frames: list[Frame] = []
+    for line in text.splitlines():
+        if (frame := _known_frame(line) if len(line) <= MOST_LINE else _java_frame(line)) is not None:
+            frames.append(frame)
+        elif (named := _java_heading(line, is_first=is_first and heading is None)) is not None:
+            found.append((heading, tuple(frames)))
+            heading, frames = named, []
+    return (*found, (heading, tuple(frames)))
+
+
+_known_runs = lru_cache(maxsize=256)(_runs)
 
 
 def _java_heading(line: str, *, is_first: bool) -> tuple[str, str] | None:

@@ -1,6 +1,9 @@
 """Text that Postgres can hold, whatever a sender wrote."""
 
+from collections.abc import Iterator
+
 REPLACEMENT = "\ufffd"
+_NEXT = "\nCaused by: "
 
 
 def storable(text: str) -> str:
@@ -23,3 +26,16 @@ def storable_bytes(raw: bytes) -> str:
 def cut(text: str, size: int) -> str:
     """The first `size` characters, with an ellipsis as the last where something was cut."""
     return text if len(text) <= size else text[: size - 1] + "…"
+
+
+def pieces(trace: str) -> Iterator[tuple[str, str | None]]:
+    """A stack as lines that say something, each with the calls behind it up to the next "Caused by"; None for none.
+
+    What is said differs from one event to the next, the calls come again and again: they are worth remembering.
+    All joined by line feeds are the stack.
+    """
+    lead = ""
+    for part in trace.split(_NEXT):
+        said, feed, calls = part.partition("\n")
+        yield lead + said, calls if feed else None
+        lead = _NEXT[1:]

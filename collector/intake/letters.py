@@ -43,4 +43,6 @@ def fit_to_see(letter: DeadLetter, seen: Concealed | None) -> DeadLetter:
     message, stack = masking.without_shapes(letter.message), masking.without_shapes(letter.stack)
     if seen is not None:
         message, stack = seen.said(message), seen.said(stack)
+    if (message, stack) == (letter.message, letter.stack):
+        return letter
     return replace(letter, message=message, stack=stack)

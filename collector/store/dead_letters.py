@@ -1,7 +1,7 @@
 """Dead letters as the intake finds them: parked once, in the transaction that saves the batch they came in."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,6 +21,7 @@ from collector.store.copying import copy
 from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
+from collector.store.records import size_of
 
 
 def park(
@@ -32,8 +33,10 @@ def park(
     the attempt's id (128 random bits) or the position it was sent to, and besides the same value, group and topic
     (a header alone proves nothing).
     """
-    known = _known(cursor, [position(each) for each in found])
-    fresh = [_dated(each, now) for each in found if position(each) not in known]
+    at = {position(each): each for each in found}
+    _lock(cursor, at)
+    known = _known(cursor, list(at))
+    fresh = [_dated(each, now) for place, each in at.items() if place not in known]
     if not fresh:
         return
     places = letter_names.places(cursor, [(topic_id, letter) for _, topic_id, letter in fresh])
@@ -44,7 +47,18 @@ def park(
         _write_new(cursor, new, now)
 
 
+_LETTER = (
+    "dead_letter (id, seen_at, topic_id, kafka_partition, kafka_offset, dialect, failed_at, expires_at, group_id,"
+    " origin_topic_id, origin_partition, origin_offset, exception_class, message, key_hash, key_text, size_bytes,"
+    " trace_id, span_id, n_attempts)",
+    "int8 timestamptz int4 int4 int8 text timestamptz timestamptz int4 int4 int4 int8 text text int8 text int4 uuid"
+    " int8 int2",
+)
 _BODY = ("dead_letter_body (dead_letter_id, key, value, headers, stack)", "int8 bytea bytea bytea text")
+_STATE = (
+    "letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)",
+    "int8 int8 int2 int2 timestamptz",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,17 @@ class _Parking:
 def _dated(found: Found, now: datetime) -> Found:
     """With a time of failure that is not still to come, whatever a header or a record's time claims."""
     record, topic_id, letter = found
-    return record, topic_id, replace(letter, failed_at=min(letter.failed_at or now, now))
+    if letter.failed_at is not None and letter.failed_at <= now:
+        return found
+    return record, topic_id, replace(letter, failed_at=now)
+
+
+def _lock(cursor: CursorWrapper, wanted: Iterable[At]) -> None:
+    """Who parks letters of a partition is alone there, so that what is not known yet can be copied. In one order."""
+    cursor.execute(
+        "select pg_advisory_xact_lock(t, p) from unnest(%s::int[], %s::int[]) f(t, p)",
+        columns(sorted({(topic, partition) for topic, partition, _ in wanted})),
+    )
 
 
 def _known(cursor: CursorWrapper, wanted: Sequence[At]) -> set[At]:
@@ -126,50 +150,31 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
     """Groups first and sorted, so that two collectors wait for each other in one order; counts last, as sorted."""
     numbers = failure_groups.groups_of(cursor, [each.failure for each in new])
     groups = {each.at: number for each, number in zip(new, numbers, strict=True)}
-    ids = _insert_letters(cursor, new, now)
-    parked = [(ids[each.at], each) for each in new if each.at in ids]
-    if not parked:
-        return
-    bodies = (
-        (number, one.record.key, one.record.value, framed(one.record.headers), one.letter.stack)
-        for number, one in parked
-    )
-    copy(cursor, _BODY, bodies)
     cursor.execute(
-        "insert into letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)"
-        " select n, g, %s, attempt, %s from unnest(%s::bigint[], %s::bigint[], %s::smallint[]) r(n, g, attempt)",
-        [
-            LetterStatus.OPEN,
-            now,
-            *columns([(n, groups[one.at], attempt_number(one.record) + 1) for n, one in parked]),
-        ],
+        "select nextval(pg_get_serial_sequence('dead_letter', 'id')) from generate_series(1, %s)", [len(new)]
     )
-    stand = ((groups[one.at], one.at[0], int(LetterStatus.OPEN)) for _, one in parked)
-    letter_counts.adjust(cursor, Counter(stand))
-
-
-def _insert_letters(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> dict[At, int]:
-    rows = sorted((_letter_row(each) for each in new), key=lambda row: row[:3])
-    cursor.execute(
-        "insert into dead_letter (topic_id, kafka_partition, kafka_offset, dialect, seen_at, failed_at, expires_at,"
-        "  group_id, origin_topic_id, origin_partition, origin_offset, exception_class, message, key_hash, key_text,"
-        "  size_bytes, trace_id, span_id, n_attempts)"
-        " select t, p, o, dialect, %s, failed_at, expires_at, group_id, origin_t, origin_p, origin_o, class, message,"
-        "  key_hash, key_text, size_bytes, trace_id, span_id, n_attempts"
-        " from unnest(%s::int[], %s::int[], %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::int[],"
-        "  %s::int[], %s::int[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::int[],"
-        "  %s::uuid[], %s::bigint[], %s::smallint[]) r(t, p, o, dialect, failed_at, expires_at, group_id, origin_t,"
-        "  origin_p, origin_o, class, message, key_hash, key_text, size_bytes, trace_id, span_id, n_attempts)"
-        " on conflict do nothing returning topic_id, kafka_partition, kafka_offset, id",
-        [now, *columns(rows)],
+    parked = [(number, each) for (number,), each in zip(cursor.fetchall(), new, strict=True)]
+    copy(cursor, _LETTER, ((number, now, *_letter_row(each)) for number, each in parked))
+    copy(
+        cursor,
+        _BODY,
+        (
+            (number, each.record.key, each.record.value, framed(each.record.headers), each.letter.stack)
+            for number, each in parked
+        ),
     )
-    return {(t, p, o): number for t, p, o, number in cursor.fetchall()}
+    status = int(LetterStatus.OPEN)
+    copy(
+        cursor,
+        _STATE,
+        ((number, groups[each.at], status, attempt_number(each.record) + 1, now) for number, each in parked),
+    )
+    letter_counts.adjust(cursor, Counter((groups[each.at], each.at[0], status) for each in new))
 
 
 def _letter_row(each: _Parking) -> tuple[object, ...]:
     record, letter = each.record, each.letter
     trace, span = contexts.writer(record) or (None, None)
-    headers = sum(len(name.encode("utf-8", "replace")) + len(value or b"") for name, value in record.headers)
     return (
         *each.at,
         letter.dialect,
@@ -183,7 +188,7 @@ def _letter_row(each: _Parking) -> tuple[object, ...]:
         letter.message,
         key_hash(key := own_key(letter, record)),
         key_text(key),
-        len(record.key or b"") + len(record.value or b"") + headers,
+        size_of(record),
         UUID(bytes=trace) if trace else None,
         int.from_bytes(span, "big", signed=True) if span else None,
         letter.attempts,

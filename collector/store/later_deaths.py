@@ -1,6 +1,6 @@
 """Later deaths: which dead letters are of a record that Weir had sent back, and of which send."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -44,36 +44,46 @@ def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> di
     Another group's failure on the copy is a dead letter of its own, and so is that of a service which passed the
     headers on with other content.
     """
-    rows = []
-    for record, topic_id, letter in found:
-        group_id = places.group(topic_id, letter.group)
-        for place in {letter.latest, letter.origin}:
-            origin = (places.topic(topic_id, place.topic), place.partition, place.offset)
-            rows.append((*position((record, topic_id, letter)), attempt_id(record), group_id, *origin, record.value))
+    claims = [row for each in found for row in _claims(each, places)]
     cursor.execute(
         "with f as (select * from unnest(%s::int[], %s::int[], %s::bigint[], %s::uuid[], %s::int[], %s::int[],"
-        "  %s::int[], %s::bigint[], %s::bytea[]) f(t, p, o, attempt_id, group_id, topic_id, part, off, value)),"
-        " hit as ("
-        "  select f.*, i.dead_letter_id letter, i.attempt_id attempt from f join retry_item i using (attempt_id)"
+        "  %s::int[], %s::bigint[]) f(t, p, o, attempt_id, group_id, topic_id, part, off))"
+        " select f.t, f.p, f.o, f.group_id, i.attempt_id from f join retry_item i using (attempt_id)"
         "   where (f.topic_id is null or f.topic_id = i.target_topic_id) and (f.off is null or i.search_from is null"
         "    or f.off >= coalesce((i.search_from ->> f.part::text)::bigint, 0))"
         "  union all"
-        "  select f.*, i.dead_letter_id, i.attempt_id from f join retry_item i"
-        "   on i.target_topic_id = f.topic_id and i.sent_partition = f.part and i.sent_offset = f.off)"
-        " select hit.t, hit.p, hit.o, hit.letter, hit.attempt, ot.name, g.name,"
+        "  select f.t, f.p, f.o, f.group_id, i.attempt_id from f join retry_item i"
+        "   on i.target_topic_id = f.topic_id and i.sent_partition = f.part and i.sent_offset = f.off",
+        columns(claims),
+    )
+    if not (hits := cursor.fetchall()):
+        return {}
+    values = {position(each): each[0].value for each in found}
+    cursor.execute(
+        "with hit as (select * from unnest(%s::int[], %s::int[], %s::bigint[], %s::int[], %s::uuid[], %s::bytea[])"
+        "  hit(t, p, o, group_id, attempt, value))"
+        " select hit.t, hit.p, hit.o, d.id, hit.attempt, ot.name, g.name,"
         "  array(select c.digest from letter_state s join failure_fingerprint c using (failure_group_id)"
-        "   where s.dead_letter_id = hit.letter)"
-        " from hit join dead_letter d on d.id = hit.letter"
-        "  join dead_letter_body b on b.dead_letter_id = hit.letter join retry_item n on n.attempt_id = hit.attempt"
+        "   where s.dead_letter_id = d.id)"
+        " from hit join retry_item n on n.attempt_id = hit.attempt join dead_letter d on d.id = n.dead_letter_id"
+        "  join dead_letter_body b on b.dead_letter_id = d.id"
         "  left join topic ot on ot.id = d.origin_topic_id left join consumer_group g on g.id = d.group_id"
         " where case when n.edited_headers is null then b.value else n.edited_value end is not distinct from hit.value"
         "  and (hit.group_id is null or d.group_id is null or hit.group_id = d.group_id)",
-        columns(rows),
+        columns([(*hit, values[hit[0], hit[1], hit[2]]) for hit in hits]),
     )
     return {
         (t, p, o): Sent(letter, attempt, origin, group, frozenset(digests))
         for t, p, o, letter, attempt, origin, group, digests in cursor.fetchall()
     }
+
+
+def _claims(found: Found, places: Places) -> Iterator[tuple[object, ...]]:
+    """Which attempt it says it is of, and where it says it died: last, and first where that differs."""
+    record, topic_id, letter = found
+    said = (*position(found), attempt_id(record), places.group(topic_id, letter.group))
+    for place in {letter.latest, letter.origin}:
+        yield (*said, places.topic(topic_id, place.topic), place.partition, place.offset)
 
 
 def is_same(found: Found, sent: Sent) -> bool:

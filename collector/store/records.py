@@ -59,7 +59,9 @@ class Undecodable:
 
 def size_of(record: Record) -> int:
     """Key, value and headers, in bytes."""
-    headers = sum([len(name) + len(value or b"") for name, value in record.headers])
+    headers = sum([len(value or b"") for _, value in record.headers])
+    names = "".join([name for name, _ in record.headers])
+    headers += len(names) if names.isascii() else len(names.encode("utf-8", "surrogateescape"))
     return len(record.key or b"") + len(record.value or b"") + headers
 
 

@@ -1,6 +1,6 @@
 """A family of dead-letter headers as a table of names, and the one reader of all such tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,18 +61,21 @@ class Family:
 
 def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter | None:
     """The failure these headers tell of, or None when none of the family's marks is there."""
-    if not _is_of(family, headers):
+    if not is_of(family, headers.keys()):
         return None
     latest, first = (0, -1) if family.newest_first else (-1, 0)
     stack = values.text(_value(headers, family.stack, latest), values.MOST_STACK)
-    named = [values.text(value, values.MOST_CLASS) for value in _all(headers, family.exception_class, latest)]
+    named = [
+        values.text(headers[name][latest], values.MOST_CLASS) for name in family.exception_class if name in headers
+    ]
     sections = stacks.sections(stack)
     exception_class = application_class(named, sections)
     message = values.text(_value(headers, family.message, latest), values.MOST_MESSAGE)
+    died_last = _place(family, headers, latest)
     return DeadLetter(
         dialect=family.dialect,
-        origin=_place(family, headers, first),
-        latest=_place(family, headers, latest),
+        origin=_place(family, headers, first) if len(headers) < len(record.headers) else died_last,
+        latest=died_last,
         group=values.text(_value(headers, family.group, latest), values.MOST_GROUP) or None,
         exception_class=exception_class,
         message=_application_message(exception_class, sections) or message,
@@ -82,8 +85,8 @@ def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter 
     )
 
 
-def _is_of(family: Family, headers: Grouped) -> bool:
-    names = headers.keys()
+def is_of(family: Family, names: Set[str]) -> bool:
+    """Whether a record whose headers have these names is one of the family."""
     if names.isdisjoint(family.marks):
         return False
     return names >= set(family.needs) and names.isdisjoint(family.unless)
@@ -109,12 +112,11 @@ def _application_message(exception_class: str, sections: Sequence[stacks.Section
     return said[-1][: values.MOST_MESSAGE] if said and exception_class else ""
 
 
-def _all(headers: Grouped, names: Names, which: int) -> list[bytes | None]:
-    return [headers[name][which] for name in names if name in headers]
-
-
 def _value(headers: Grouped, names: Names, which: int) -> bytes | None:
-    return next((value for value in _all(headers, names, which) if value), None)
+    for name in names:
+        if (found := headers.get(name)) and (value := found[which]):
+            return value
+    return None
 
 
 def _place(family: Family, headers: Grouped, which: int) -> Place:

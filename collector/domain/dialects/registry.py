@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 
 from collector.domain.dead_letters import UNKNOWN_DIALECT, DeadLetter, Place
 from collector.domain.dialects import (
@@ -25,12 +26,14 @@ from collector.domain.dialects import (
     values,
     watermill,
 )
+from collector.domain.dialects.family import is_of
 from collector.domain.dialects.mapped import LetterMapping
 from collector.domain.dialects.names import role
 from collector.domain.dialects.values import Grouped
 from collector.domain.records import Record
 
 Read = Callable[[Record, Grouped], DeadLetter | None]
+MOST_NAMES = 2_000  # characters of all header names of one record that is worth remembering
 
 # The ones whose headers nobody else would write come first, what hand-written code uses comes last.
 READERS: Sequence[Read] = (
@@ -122,7 +125,18 @@ def key_for(target: str, *, dialect: str, key: bytes | None) -> bytes | None:
 
 
 def _all(readers: Sequence[Read], record: Record, headers: Grouped) -> list[DeadLetter]:
-    return [letter for reader in readers if (letter := reader(record, headers))]
+    names = tuple(headers)
+    fitting = _remembered if sum(map(len, names)) <= MOST_NAMES else _fitting
+    return [letter for reader in fitting(tuple(readers), names) if (letter := reader(record, headers))]
+
+
+def _fitting(readers: Sequence[Read], names: tuple[str, ...]) -> Sequence[Read]:
+    """Those that can say something of headers with these names. The ones without a table of names look themselves."""
+    found = frozenset(names)
+    return tuple(each for each in readers if not isinstance(each, partial) or is_of(each.args[0], found))
+
+
+_remembered = lru_cache(maxsize=1_024)(_fitting)  # the letters of a topic have the same names
 
 
 def _completed(found: DeadLetter, others: Sequence[DeadLetter]) -> DeadLetter:

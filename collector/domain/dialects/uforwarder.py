@@ -14,7 +14,8 @@ from collector.domain.records import Record
 from collector.domain.varints import Malformed, read_varint
 
 DIALECT = "uforwarder"
-_TOPIC = re.compile(r"(.+?)__(.+)__dlq")
+_SUFFIX = "__dlq"
+_TOPIC = re.compile(rf"(.+?)__(.+){_SUFFIX}")
 _MOST_KEY_BYTES = 1_000_000
 _VARINT, _RUN = 0, 2
 
@@ -33,13 +34,13 @@ class Metadata:
 
 def read(record: Record, headers: Grouped) -> DeadLetter | None:  # noqa: ARG001  the form that all dialects have
     """The failure that the key tells of; only on a topic with uForwarder's name."""
-    named = _TOPIC.fullmatch(record.topic)
+    named = _TOPIC.fullmatch(record.topic) if record.topic.endswith(_SUFFIX) else None
     found = metadata(record.key) if named else None
     if named is None or found is None:
         return None
     origin = Place(found.topic, found.partition, found.offset)
     lead = f"{found.topic}__"
-    group = record.topic.removeprefix(lead).removesuffix("__dlq") if record.topic.startswith(lead) else named[2]
+    group = record.topic.removeprefix(lead).removesuffix(_SUFFIX) if record.topic.startswith(lead) else named[2]
     attempts = min(found.n_retries + found.n_timeouts, 10_000) or None
     return DeadLetter(DIALECT, origin, origin, group[: values.MOST_GROUP], "", "", "", attempts, record.produced_at)
 

@@ -65,6 +65,8 @@ def either(value: bytes) -> int | None:
 
 def moment(value: bytes | None) -> datetime | None:
     """A time as ISO 8601 with its zone, or as milliseconds since 1970; else None."""
+    if not value:
+        return None
     found = text(value, 40)
     try:
         if named := _NSERVICEBUS.fullmatch(found):
