@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
     """Print what it took; 1 where the bar is missed."""
     thousands, number = (int(word) for word in (*words, *("200", "1")[len(words) :]))
     with world(0) as empty:
-        servers = replace(empty, n_records=thousands * 1_000, environment={**empty.environment, "WEIR_TAP": "-*"})
+        servers = replace(empty, n_records=thousands * 1_000, environment={**empty.environment, "WEIR_TAP": TOPIC})
         _fill(servers.n_records)
         found = _run(servers, number)
     if found < WANTED:

@@ -23,6 +23,16 @@ def letter_of(record: Record, mapping: LetterMapping | None) -> DeadLetter | Non
         return dialects.unknown(record) if is_letter else None
 
 
+def way_of(record: Record) -> DeadLetter | None:
+    """What a record of a retry topic says of the deliveries that failed, where it says something."""
+    try:
+        return dialects.on_its_way(record)
+    except Exception:
+        # As above: what cannot be read says nothing.
+        log.exception("cannot read the retried %s/%d/%d", record.topic, record.partition, record.offset)
+        return None
+
+
 def parked_form(record: Record, mapping: LetterMapping | None, hidden: Rules) -> DeadLetter | None:
     """The letter of a record as it is parked; None when it is no dead letter."""
     letter = letter_of(record, mapping)

@@ -14,7 +14,7 @@ from collector.domain.key_aliases import alias
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import ids_of
 from collector.domain.records import Record
-from collector.intake.letters import fit_to_see, letter_of, origins
+from collector.intake.letters import fit_to_see, letter_of, origins, way_of
 from collector.intake.reading import Rows, undecodable
 from collector.ports import Partition
 from collector.store.feeds import Feed
@@ -66,6 +66,7 @@ class _Course:
     topic_id: int
     name: str
     holds_letters: bool
+    retries: bool
     keeps_body: bool
     drops: Aim
     hidden: Aim
@@ -108,6 +109,7 @@ class TapReading:
             topic_id=feed.topic_id,
             name=feed.name,
             holds_letters=holds_letters,
+            retries=not holds_letters and dialects.role(feed.name) == "retry",
             keeps_body=holds_letters or matches(feed.name, self._rules.payloads),
             drops=NOTHING if holds_letters else self._rules.drops.of(feed.name),
             hidden=self._rules.hidden.of(feed.name),
@@ -130,6 +132,7 @@ class TapReading:
             cause_id=ids.cause,
             keys=tuple(self._keys(record, ids.flow, seen, aim)),
             letter=fit_to_see(letter, seen) if letter else None,
+            way=way_of(whole) if course.retries else None,
         )
 
     def _keys(self, record: Record, flow: str | None, seen: Concealed | None, aim: Aim) -> list[tuple[int, str]]:

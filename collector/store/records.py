@@ -33,7 +33,8 @@ class Tapped:
     """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it.
 
     `event_id` is its own id, `cause_id` that of the record it comes from. `letter`: what it says of a failure, where it
-    is a dead letter. `size_bytes`: of the record as it came, also where a rule dropped parts of it.
+    is a dead letter; `way`: where it is on a retry topic. `size_bytes`: of the record as it came, also where a rule
+    dropped parts of it.
     """
 
     record: Record
@@ -45,6 +46,7 @@ class Tapped:
     keys: tuple[tuple[int, str], ...]
     letter: DeadLetter | None = None
     cause_id: str | None = None
+    way: DeadLetter | None = None
 
 
 @dataclass(frozen=True, slots=True)

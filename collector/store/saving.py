@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector.store import dead_letters, details, weights
+from collector.store import dead_letters, details, retry_hops, weights
 from collector.store.connection import reaching
 from collector.store.listening import Listener
 from collector.store.names import Names
@@ -107,6 +107,8 @@ class Store:
         letters = [(each.record, each.topic_id, each.letter) for each in batch.tapped if each.letter is not None]
         if letters:
             dead_letters.park(cursor, letters, now=now)
+        ways = [(each.record, each.topic_id, each.way) for each in batch.tapped if each.way is not None]
+        retry_hops.note(cursor, ways, now=now)
         copy_undecodable(cursor, batch.input_id, self._rationed(batch.undecodable, now), stored_at)
         return Saved(stored_at, n_spans, len(batch.tapped), n_repeated, len(batch.undecodable))
 

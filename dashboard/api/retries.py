@@ -136,6 +136,7 @@ def _item(item: queries.Item) -> dict[str, Any]:
         "outcome": item.outcome,
         "reason": item.reason,
         "evidence": list(item.evidence),
+        "in_retry": item.in_retry,
     }
 
 

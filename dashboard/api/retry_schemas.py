@@ -44,7 +44,10 @@ class RetryAccepted(Schema):
 
 
 class RetryItem(Schema):
-    """One letter of an operation: where its copy went and what came of it."""
+    """One letter of an operation: where its copy went and what came of it.
+
+    `in_retry`: which delivery by its group's own retries it waits for.
+    """
 
     dead_letter: int
     status: str
@@ -52,6 +55,7 @@ class RetryItem(Schema):
     outcome: str | None
     reason: str
     evidence: list[str]
+    in_retry: int | None
 
 
 class RetryCounts(Schema):

@@ -136,8 +136,10 @@ def _sent(item: Item) -> str:
 
 
 def _outcome(item: Item) -> str:
-    """The item's status, or "no answer" once the wait for an outcome is over."""
-    return "no_answer" if item.outcome == "no_answer" else item.status
+    """The item's status, or "no answer" once the wait for an outcome is over, or that its group tries it again."""
+    if item.outcome == "no_answer":
+        return "no_answer"
+    return "in_retry" if item.in_retry else item.status
 
 
 urlpatterns = [

@@ -54,7 +54,7 @@ def attempts(cursor: CursorWrapper, letter: int, *, first_died_at: datetime, die
     found = [Attempt(first_died_at, _died(died_of), None, "", "", None)]
     cursor.execute(
         "select coalesce(i.sent_at, i.claimed_at, o.created_at), o.id, o.person_name, t.name, i.sent_partition,"
-        " i.sent_offset, i.status, i.outcome, count(*) over ()"
+        " i.sent_offset, i.status, i.outcome, i.in_retry, count(*) over ()"
         " from retry_item i join retry_operation o on o.id = i.operation_id"
         " join topic t on t.id = i.target_topic_id where i.dead_letter_id = %s order by o.id desc limit %s",
         [letter, MOST_OF_EACH],
@@ -77,12 +77,14 @@ def attempts(cursor: CursorWrapper, letter: int, *, first_died_at: datetime, die
 
 
 def _sent(row: tuple[Any, ...]) -> Attempt:
-    at, operation, person, topic, partition, offset, number, reason, _ = row
+    at, operation, person, topic, partition, offset, number, reason, in_retry, _ = row
     status = ItemStatus(number)
     sent = f"{topic}/{partition}/{offset}" if offset is not None else None
     said = OUTCOMES[status] + (f": {short_class(reason)}" if status is ItemStatus.FAILED_AGAIN and reason else "")
     if status in {ItemStatus.NOT_SENT, ItemStatus.UNKNOWN} and reason:
         said = f"{said}. {reason}"
+    if status is ItemStatus.SENT and in_retry:
+        said = f"In retry, attempt {in_retry}: no outcome yet"
     return Attempt(at, f"Retry #{operation} by {person}", sent, said, status.name.lower(), operation)
 
 

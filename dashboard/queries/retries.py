@@ -66,7 +66,10 @@ class OperationRow:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One send. `outcome`: processed, passed, failed_again, not_sent, no_answer, or None while it is waited for."""
+    """One send. `outcome`: processed, passed, failed_again, not_sent, no_answer, or None while it is waited for.
+
+    `in_retry`: which delivery by its group's own retries it waits for.
+    """
 
     dead_letter: int
     address: str
@@ -81,6 +84,7 @@ class Item:
     outcome: str | None
     reason: str
     evidence: tuple[str, ...]
+    in_retry: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ def retry(number: int, *, now: datetime, after: int | None = None, limit: int = 
         wait = timedelta(seconds=sending.wait_seconds)
         cursor.execute(
             "select i.ordinal, i.dead_letter_id, dt.name, d.kafka_partition, d.kafka_offset, d.key_text, i.status,"
-            " c.name, t.name, i.sent_partition, i.sent_offset, i.sent_at, i.outcome, i.evidence from retry_item i"
+            " c.name, t.name, i.sent_partition, i.sent_offset, i.sent_at, i.outcome, i.evidence, i.in_retry"
+            " from retry_item i"
             " join dead_letter d on d.id = i.dead_letter_id join topic dt on dt.id = d.topic_id"
             " join topic t on t.id = i.target_topic_id join cluster c on c.id = t.cluster_id"
             " where i.operation_id = %s and i.ordinal > %s order by i.ordinal limit %s",
@@ -216,7 +221,7 @@ def _operation(row: tuple[Any, ...]) -> OperationRow:
 
 def _item(row: tuple[Any, ...], silent_since: datetime) -> Item:
     _, letter, topic, partition, offset, key, number, cluster, target = row[:9]
-    sent_partition, sent_offset, sent_at, said, bits = row[9:]
+    sent_partition, sent_offset, sent_at, said, bits, in_retry = row[9:]
     status = ItemStatus(number)
     return Item(
         dead_letter=letter,
@@ -232,6 +237,7 @@ def _item(row: tuple[Any, ...], silent_since: datetime) -> Item:
         outcome=_outcome(status, sent_at, silent_since),
         reason=said,
         evidence=_evidence(status, bits),
+        in_retry=in_retry if status is ItemStatus.SENT else None,
     )
 
 

@@ -16,6 +16,7 @@ ITEM = {
     "unknown": ("unknown", "Unknown: may have been sent"),
     "processed": ("ok", "Processed"),
     "passed": ("passed", "Passed"),
+    "in_retry": ("waiting", "In retry"),
     "no_answer": ("unknown", "No answer"),
     "failed_again": ("failing", "Failed again"),
     "not_sent": ("degraded", "Not sent"),

@@ -1,5 +1,6 @@
 """Retries on real tables and an in-memory Kafka: frozen once, sent once, with the outcome that was observed."""
 
+import struct
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -11,6 +12,8 @@ import pytest
 from django.db import connection
 
 from collector.domain.positions import Position
+from collector.domain.records import Record
+from collector.intake.letters import way_of
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
@@ -21,7 +24,7 @@ from collector.retry.patience import Patience
 from collector.retry.plans import plan
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NotAllowed, NothingToSend, TokenReused
-from collector.store import retries
+from collector.store import retries, retry_hops
 from collector.store.retries import sole_sender
 from tests.integration.letter_world import AT, LetterWorld, dead_record, one, rows
 from tests.integration.retry_world import RetryWorld, click, counts_fit
@@ -409,19 +412,21 @@ def _sent_letter(world: RetryWorld) -> tuple[int, int]:
     return letter, world.sent()[0].offset
 
 
-def _span(world: RetryWorld, offset: int, *, status: int = 1, op: int = 3, group: int | None = None) -> None:
+def _span(
+    world: RetryWorld, offset: int, *, status: int = 1, op: int = 3, group: int | None = None, topic: int | None = None
+) -> None:
     rows("insert into service (name) values ('billing-svc') on conflict do nothing returning id")
     edge = one(
         "insert into edge (kind, service_id, topic_id, group_id) select 2, id, %s, %s from service where id > 0"
         " on conflict (kind, topic_id, service_id, group_id) do update set kind = 2 returning id",
-        world.letters.orders,
+        topic or world.letters.orders,
         group or world.letters.billing,
     )
     rows(
         "insert into span (trace_id, span_id, started_at, stored_at, kafka_offset, duration_ms, source_id, name_id,"
         " edge_id, topic_id, kafka_partition, attrs_id, n_messages, kind, status, op)"
         " values (gen_random_uuid(), 1, %s, %s, %s, 1, 0, 0, %s, %s, 0, 0, 1, 5, %s, %s) returning 1",
-        AT, AT, offset, edge, world.letters.orders, status, op,
+        AT, AT, offset, edge, topic or world.letters.orders, status, op,
     )  # fmt: skip
 
 
@@ -461,6 +466,94 @@ def test_passed_needs_the_groups_offset_behind_the_position_and_more_seconds(wor
     _span(world, offset)
     assert _later(50) == 1
     assert rows("select status, evidence from retry_item") == [(4, 3)]
+
+
+def _behind(world: RetryWorld, topic: int, group: int, offset: int) -> None:
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s)"
+        " on conflict (topic_id, group_id) do update set committed = excluded.committed returning 1",
+        topic, group, AT, [offset + 1, 0],
+    )  # fmt: skip
+
+
+def _hop(world: RetryWorld, offset: int, *, attempts: int = 2, origin: int | None = None) -> int:
+    """The copy as Spring puts it on its retry topic after so many deliveries; the topic's id."""
+    topic = one(
+        "insert into topic (cluster_id, name, role, n_partitions, kafka_id) values (%s, 'orders.created-retry-0', 2, 1,"
+        " gen_random_uuid()) on conflict do nothing returning id",
+        one("select cluster_id from topic where id = %s", world.letters.orders),
+    )
+    (copy,) = (record for record in world.sent() if record.offset == offset)
+    headers = (
+        *copy.headers,
+        ("kafka_original-topic", b"orders.created"),
+        ("kafka_original-partition", struct.pack(">i", 0)),
+        ("kafka_original-offset", struct.pack(">q", offset if origin is None else origin)),
+        ("kafka_exception-fqcn", b"shop.billing.CardDeclined"),
+        ("retry_topic-attempts", struct.pack(">i", attempts)),
+    )
+    record = Record("orders.created-retry-0", 0, 7, AT, 1, copy.key, copy.value, headers)
+    letter = way_of(record)
+    assert letter is not None
+    with connection.cursor() as cursor:
+        for _ in range(2):  # a batch may be read again
+            retry_hops.note(cursor, [(record, topic, letter)], now=AT)
+    return topic
+
+
+def test_what_went_to_its_groups_retry_topic_has_not_passed_until_that_topics_reader_is_past_it_too(
+    world: RetryWorld,
+) -> None:
+    letter, offset = _sent_letter(world)
+    _behind(world, world.letters.orders, world.letters.billing, offset)
+    retries_topic = _hop(world, offset)
+    assert _later(1) == _later(12) == _later(30) == 0
+    assert rows("select status, in_retry from retry_item") == [(2, 2)]
+    _behind(world, retries_topic, world.letters.shipping, 7)
+    assert _later(31) == _later(40) == 0
+    assert _later(42) == 1
+    assert rows("select status, evidence from retry_item") == [(5, 2)]
+    assert world.letters.park(dead_record(9, origin_offset=offset)) == [letter]
+    assert _later(43) == 1
+    assert _states() == [(6, 0, 2)]
+
+
+def test_a_process_span_without_error_on_the_retry_topic_says_that_it_was_processed(world: RetryWorld) -> None:
+    _, offset = _sent_letter(world)
+    _span(world, offset, status=2)
+    retries_topic = _hop(world, offset)
+    _span(world, 7, topic=retries_topic, status=2)
+    assert _later(30) == 0
+    _span(world, 7, topic=retries_topic, group=world.letters.shipping)
+    assert _later(31) == 1
+    assert rows("select status, evidence from retry_item") == [(4, 1)]
+
+
+def test_what_ended_in_an_error_at_the_sent_position_has_not_passed(world: RetryWorld) -> None:
+    _, offset = _sent_letter(world)
+    _behind(world, world.letters.orders, world.letters.billing, offset)
+    _span(world, offset, status=2)
+    _span(world, offset, status=2, group=world.letters.shipping)
+    assert _later(1) == _later(12) == _later(60) == 0
+    assert rows("select status, in_retry from retry_item") == [(2, 2)]
+    _span(world, offset)
+    assert _later(61) == 1
+    assert rows("select status from retry_item") == [(4,)]
+
+
+def test_a_record_on_a_retry_topic_that_only_names_the_position_is_no_sign_of_the_copy(world: RetryWorld) -> None:
+    _, offset = _sent_letter(world)
+    _hop(world, offset)
+    rows("delete from retry_hop returning 1")
+    forged = Record(
+        "orders.created-retry-0", 0, 8, AT, 1, None, b"another value", (("x-original-topic", b"orders.created"),
+        ("x-original-partition", b"0"), ("x-original-offset", str(offset).encode())),
+    )  # fmt: skip
+    letter = way_of(forged)
+    assert letter is not None
+    with connection.cursor() as cursor:
+        retry_hops.note(cursor, [(forged, one("select max(id) from topic"), letter)], now=AT)
+    assert rows("select * from retry_hop") == []
 
 
 def test_a_new_death_opens_the_letter_again_even_after_it_seemed_to_have_passed(world: RetryWorld) -> None:

@@ -3,10 +3,13 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.domain.dead_letters import DeadLetter, Place
 from collector.domain.fingerprints import fingerprint, normalised
 from collector.domain.stacks import sections
+from collector.domain.texts import pieces
 
 JAVA = """\
 org.springframework.Wrapped: outer
@@ -123,3 +126,25 @@ def test_s55_texts_that_are_made_to_be_slow_are_read_in_passing(unit: str) -> No
     for stack in (text, f"\tat {text}", f"\tat a.{text}ot(ava:32B<ea"):
         sections(stack)
     assert time.process_time() - began < 5
+
+
+LINES = st.sampled_from(
+    (
+        "shop.Declined: no",
+        "Caused by: shop.Broken: yes",
+        "\tat shop.A.b(A.java:1)",
+        "\t... 2 more",
+        "",
+        "Caused by: ",
+        "text",
+    )
+)
+
+
+@given(st.lists(LINES, max_size=12))
+def test_a_stack_in_pieces_is_the_stack_and_is_read_the_same_a_second_time(lines: list[str]) -> None:
+    stack = "\n".join(("shop.Failed: no", *lines))
+    assert "\n".join(part for said, calls in pieces(stack) for part in (said, calls) if part is not None) == stack
+    assert sections(stack) == sections(stack)
+    texts = [frame.text for section in sections(stack) for frame in section.frames]
+    assert texts == [line.strip() for line in lines if line.startswith("\tat ")]

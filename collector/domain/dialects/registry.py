@@ -31,6 +31,7 @@ from collector.domain.dialects.mapped import LetterMapping
 from collector.domain.dialects.names import role
 from collector.domain.dialects.values import Grouped
 from collector.domain.records import Record
+from collector.domain.resending import attempt_id
 
 Read = Callable[[Record, Grouped], DeadLetter | None]
 MOST_NAMES = 2_000  # characters of all header names of one record that is worth remembering
@@ -102,6 +103,17 @@ def read(record: Record, mapping: LetterMapping | None = None) -> DeadLetter | N
     if not is_named and record.topic in {found.origin.topic, found.latest.topic}:
         return None
     return found
+
+
+def on_its_way(record: Record) -> DeadLetter | None:
+    """What a record of a group's retry topic says of the deliveries that failed; None for any other, or where it says
+    nothing. It is no dead letter."""
+    if role(record.topic) != "retry" or not record.headers:
+        return None
+    found = _all((*READERS, *HAND_WRITTEN, *ONLY_ON_DEAD_LETTER_TOPICS), record, values.grouped(record.headers))
+    if found:
+        return _completed(found[0], found[1:])
+    return unknown(record) if attempt_id(record) else None
 
 
 def _described(record: Record, mapping: LetterMapping) -> DeadLetter:

@@ -1,0 +1,42 @@
+"""Copies of sent letters on the retry topics of the groups that failed them: on their way, neither dead nor passed."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.store import later_deaths, letter_names
+from collector.store.later_deaths import Found, columns, position
+
+_KEPT = timedelta(days=7)
+
+
+def note(cursor: CursorWrapper, found: Sequence[Found], *, now: datetime) -> None:
+    """Keep which send each of these records of retry topics is of. A record that is known already changes nothing."""
+    if not found:
+        return
+    places = letter_names.places(cursor, [(topic_id, letter) for _, topic_id, letter in found])
+    sent = later_deaths.matched(cursor, found, places)
+    hops = [
+        (*at, sent[at].attempt_id, each[2].attempts or 1)
+        for at, each in {position(each): each for each in found}.items()
+        if at in sent
+    ]
+    if hops:
+        cursor.execute(
+            "insert into retry_hop (topic_id, kafka_partition, kafka_offset, attempt_id, n_failed, seen_at)"
+            " select t, p, o, attempt_id, n, %s from unnest(%s::int[], %s::int[], %s::bigint[], %s::uuid[],"
+            "  %s::smallint[]) f(t, p, o, attempt_id, n) on conflict do nothing",
+            [now, *columns(hops)],
+        )
+
+
+def pass_on(cursor: CursorWrapper, *, now: datetime) -> None:
+    """Note since when the only group that reads a retry topic is past a copy; forget what is a week old."""
+    cursor.execute("delete from retry_hop where seen_at < %s", [now - _KEPT])
+    cursor.execute(
+        "update retry_hop h set passed_at = %s from group_now n where h.passed_at is null"
+        " and n.topic_id = h.topic_id and n.committed[h.kafka_partition + 1] > h.kafka_offset"
+        " and not exists (select from group_now o where o.topic_id = n.topic_id and o.group_id <> n.group_id)",
+        [now],
+    )
