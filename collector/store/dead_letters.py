@@ -13,10 +13,9 @@ from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.dialects import own_key
 from collector.domain.fingerprints import CURRENT, Fingerprinting
 from collector.domain.frames import framed
-from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
 from collector.domain.resending import attempt_number
-from collector.store import failure_groups, later_deaths, letter_counts, letter_names
+from collector.store import failure_groups, later_deaths, letter_counts, letter_names, letter_rows
 from collector.store.copying import copy
 from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
@@ -48,11 +47,9 @@ def park(
 
 
 _LETTER = (
-    "dead_letter (id, seen_at, topic_id, kafka_partition, kafka_offset, dialect, failed_at, expires_at, group_id,"
-    " origin_topic_id, origin_partition, origin_offset, exception_class, message, key_hash, key_text, size_bytes,"
-    " trace_id, span_id, n_attempts)",
-    "int8 timestamptz int4 int4 int8 text timestamptz timestamptz int4 int4 int4 int8 text text int8 text int4 uuid"
-    " int8 int2",
+    "dead_letter (id, seen_at, topic_id, kafka_partition, kafka_offset, expires_at, size_bytes, trace_id, span_id,"
+    f" {letter_rows.SAID})",
+    " ".join(("int8 timestamptz int4 int4 int8 timestamptz int4 uuid int8", *letter_rows.TYPES)),
 )
 _BODY = ("dead_letter_body (dead_letter_id, key, value, headers, stack)", "int8 bytea bytea bytea text")
 _STATE = (
@@ -177,19 +174,15 @@ def _letter_row(each: _Parking) -> tuple[object, ...]:
     trace, span = contexts.writer(record) or (None, None)
     return (
         *each.at,
-        letter.dialect,
-        each.failed_at,
         each.expires_at,
-        each.group_id,
-        each.origin_topic_id,
-        letter.origin.partition,
-        letter.origin.offset,
-        letter.exception_class,
-        letter.message,
-        key_hash(key := own_key(letter, record)),
-        key_text(key),
         size_of(record),
         UUID(bytes=trace) if trace else None,
         int.from_bytes(span, "big", signed=True) if span else None,
-        letter.attempts,
+        *letter_rows.said(
+            letter,
+            failed_at=each.failed_at,
+            group_id=each.group_id,
+            origin_topic_id=each.origin_topic_id,
+            own_key=own_key(letter, record),
+        ),
     )

@@ -9,9 +9,8 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.frames import readable
-from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
-from collector.store import letter_counts
+from collector.store import letter_counts, letter_rows
 from collector.store.later_deaths import columns
 
 ENDLESS = 2**63 - 1
@@ -190,17 +189,12 @@ def end(cursor: CursorWrapper, of: Rereading, *, now: datetime) -> None:
 
 def write(cursor: CursorWrapper, read: Sequence[Read]) -> int:
     """Store what is read otherwise now; how many letters that changed."""
+    arrays = ", ".join(f"%s::{each}[]" for each in ("int8", *letter_rows.TYPES))
+    old, new = (", ".join(f"{of}.{name}" for name in letter_rows.SAID.split(", ")) for of in "dr")
     cursor.execute(
-        "with r as (select * from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::int[], %s::int[], %s::int[],"
-        "  %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::smallint[]) r(id, dialect, failed_at,"
-        "  group_id, origin_topic_id, part, off, class, message, key_hash, key_text, n_attempts))"
-        " update dead_letter d set dialect = r.dialect, failed_at = r.failed_at, group_id = r.group_id,"
-        "  origin_topic_id = r.origin_topic_id, origin_partition = r.part, origin_offset = r.off,"
-        "  exception_class = r.class, message = r.message, key_hash = r.key_hash, key_text = r.key_text,"
-        "  n_attempts = r.n_attempts from r where d.id = r.id and (d.dialect, d.failed_at, d.group_id,"
-        "  d.origin_topic_id, d.origin_partition, d.origin_offset, d.exception_class, d.message, d.key_hash,"
-        "  d.key_text, d.n_attempts) is distinct from (r.dialect, r.failed_at, r.group_id, r.origin_topic_id, r.part,"
-        "  r.off, r.class, r.message, r.key_hash, r.key_text, r.n_attempts) returning d.id",
+        f"with r as (select * from unnest({arrays}) r(id, {letter_rows.SAID}))"  # noqa: S608  of constants
+        f" update dead_letter d set ({letter_rows.SAID}) = row({new}) from r where d.id = r.id"
+        f" and ({old}) is distinct from ({new}) returning d.id",
         columns([_row(each) for each in read]),
     )
     changed = {number for (number,) in cursor.fetchall()}
@@ -213,20 +207,12 @@ def write(cursor: CursorWrapper, read: Sequence[Read]) -> int:
 
 
 def _row(each: Read) -> tuple[object, ...]:
-    letter = each.letter
-    return (
-        each.id,
-        letter.dialect,
-        each.failed_at,
-        each.group_id,
-        each.origin_topic_id,
-        letter.origin.partition,
-        letter.origin.offset,
-        letter.exception_class,
-        letter.message,
-        key_hash(each.own_key),
-        key_text(each.own_key),
-        letter.attempts,
+    return each.id, *letter_rows.said(
+        each.letter,
+        failed_at=each.failed_at,
+        group_id=each.group_id,
+        origin_topic_id=each.origin_topic_id,
+        own_key=each.own_key,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -56,6 +57,7 @@ class Day:
     home_made: list[dict[str, Any]]
     kafka: Mapping[str, list[Record]]
     archived: list[str]
+    hops: list[tuple[str, int]]
     edges: Mapping[screen.EdgeKey, int]
     path: set[screen.Step]
 
@@ -139,6 +141,7 @@ def lived_through(weir: Demo, programs: "list[subprocess.Popen[bytes]]", mended:
         home_made=[letter for letter in weir.get("dead-letters")["items"] if letter["topic"].endswith(REFUSED)],
         kafka=found,
         archived=archived.read_text().split(),
+        hops=hops(weir),
         edges=edges,
         path=screen.shown_path(event),
     )
@@ -175,6 +178,14 @@ def counted(weir: Demo) -> Mapping[screen.EdgeKey, int] | None:
     """The graph's edges, once the spans of all payments are counted."""
     edges = screen.shown_edges(weir.get("graph", **{"from": "now-1h"}))
     return edges if edges.get(screen.EdgeKey("produce", "card-billing-svc", PAYMENTS, "")) == 4 else None
+
+
+def hops(weir: Demo) -> list[tuple[str, int]]:
+    """Where copies of what Weir had sent came to on retry topics, and after how many deliveries."""
+    with psycopg.connect(weir.stack["database_url"]) as connection:
+        return connection.execute(
+            "select t.name, h.n_failed from retry_hop h join topic t on t.id = h.topic_id order by 1, 2"
+        ).fetchall()
 
 
 def in_kafka(lookup: KafkaLookup, topic: str) -> list[Record]:
@@ -243,6 +254,10 @@ def test_with_its_stale_headers_stripped_a_copy_goes_through_all_retries_again(d
     deaths = [record for record in day.kafka[DEAD_CHARGES] if record.key == b"stolen-1"]
     assert [record.last(ATTEMPTS) for record in deaths] == [deaths[0].last(ATTEMPTS)] * 2
     assert deaths[1].first("x-weir-attempt")
+
+
+def test_a_copy_in_springs_own_retries_is_known_as_that_of_its_send(day: Day) -> None:
+    assert day.hops == [(RETRIES[0], 1), (RETRIES[1], 2)]
 
 
 def test_with_its_headers_kept_a_copy_skips_all_retries(day: Day) -> None:
