@@ -54,7 +54,7 @@ OF_SCOPE = {
     "export": frozenset({Action.EXPORT}),
     "payload": frozenset({Action.SEE_PAYLOADS, Action.KEEP_PATHS}),
     "retry": frozenset({Action.RETRY, Action.TRIAGE}),
-    "admin": frozenset({Action.SEE_ALL_AUDIT}),
+    "admin": frozenset({Action.SEE_ALL_AUDIT, Action.DESCRIBE}),
 }
 """What each scope of an API token opens, as far as its owner may do it too."""
 

@@ -1,8 +1,10 @@
 """Answers about dead letters. `topic` and `group` are ids as in the graph."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from ninja import Field, Schema
+
+from collector.domain.dialects.mapped import MOST_SOURCE
 
 LetterStatus = Literal["open", "retry_requested", "sent", "unknown", "processed", "passed", "archived"]
 
@@ -48,3 +50,44 @@ class DeadLetterList(Schema):
     items: list[DeadLetter]
     next: str | None
     truncated: bool
+
+
+Source = Annotated[str, Field(max_length=MOST_SOURCE)]
+
+
+class LetterSources(Schema):
+    """Where a topic's records say what: `header:NAME`, a JSON path of the value, or always `=TEXT`; "" for nowhere."""
+
+    origin_topic: Source = ""
+    origin_partition: Source = ""
+    origin_offset: Source = ""
+    group: Source = ""
+    exception: Source = ""
+    message: Source = ""
+    stack: Source = ""
+    attempts: Source = ""
+
+
+class LetterPreview(Schema):
+    """How a stored letter is read by a mapping. Texts are what mask rules leave to be seen."""
+
+    dead_letter: int
+    address: str
+    origin: str | None
+    group: str | None
+    exception: str
+    message: str
+    is_complete: bool
+
+
+class LetterMappingAnswer(Schema):
+    """A mapping, its lines for a settings file, and how the newest letters of the topic are read by it.
+
+    `places`: where values can be found in them.
+    """
+
+    topic: str
+    sources: dict[str, str]
+    settings: str
+    places: list[str]
+    previews: list[LetterPreview]

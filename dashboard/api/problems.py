@@ -21,6 +21,10 @@ class NotFound(Exception):
     """There is no such thing; the message says which."""
 
 
+class Unprocessable(Exception):
+    """What was sent can be read, and says nothing that Weir could do."""
+
+
 class Conflict(Exception):
     """The request does not fit the state of things; the message says why."""
 
@@ -45,6 +49,7 @@ def answer_problems(api: NinjaAPI) -> None:
     add(BadFilter, HTTPStatus.BAD_REQUEST, f"This is no filter. Words, and the fields {', '.join(FIELDS)}.")
     add(NotFound, HTTPStatus.NOT_FOUND)
     add(Conflict, HTTPStatus.CONFLICT)
+    add(Unprocessable, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     def too_often(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
         answer = problem(HTTPStatus.TOO_MANY_REQUESTS, str(raised))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -21,7 +22,7 @@ from collector.kafka.memory_lookup import MemoryLookup
 from collector.ports import Lookup
 from dashboard.queries.letter_mappings import samples, unexplained
 from tests.integration.letter_world import AT, LetterWorld, one, rows
-from tests.integration.people import audit_rows, person, signed_in
+from tests.integration.people import audit_rows, bearer, person, signed_in, token_of
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -203,3 +204,36 @@ def test_an_admin_names_a_topic_and_sees_which_are_described(world: LetterWorld,
     assert "There is no such topic." in wrong
     ada.post(ADDRESS, {"do": "save", **TYPED})
     assert "origin_topic, origin_partition" in ada.get("/dead-letters/mappings/").content.decode()
+
+
+def test_the_same_by_the_api_with_a_token_of_an_admin(world: LetterWorld) -> None:
+    headers = bearer(token_of(person("ada", "admin"), "admin"))
+    address = "/api/v1/dead-letter-mappings/demo/orders.created.dlq"
+
+    def ask(method: str, path: str = address, body: object = None) -> tuple[int, dict[str, Any]]:
+        answer = Client().generic(method, path, json.dumps(body), "application/json", headers=headers)
+        return answer.status_code, answer.json()
+
+    status, now_stands = ask("GET")
+    assert (status, now_stands["sources"], now_stands["settings"]) == (200, {}, "")
+    assert {"header:src", "$.at.partition"} <= set(now_stands["places"])
+    status, tried = ask("POST", f"{address}/preview", TYPED)
+    assert status == 200
+    assert tried["previews"][0]["exception"] == "shop.Declined"
+    assert ask("GET")[1]["sources"] == {}
+    status, problem = ask("PUT", body={**TYPED, "group": "nowhere"})
+    assert status == 422
+    assert "group" in problem["detail"]
+    assert ask("PUT", body={})[0] == 422
+    status, saved = ask("PUT", body=TYPED)
+    assert (status, saved["sources"]) == (200, TYPED)
+    assert "[dead_letters." in saved["settings"]
+    work()
+    assert read() == EXPECTED
+    assert ask("GET")[1]["previews"] == tried["previews"]
+    assert ask("DELETE")[0] == 200
+    work()
+    assert {row[0] for row in read()} == {"unknown"}
+    assert ask("GET", address.replace("orders", "nothing"))[0] == 404
+    done = audit_rows("action", "person_name", "result", actions=("describe dead letters",))
+    assert done == [("describe dead letters", "ada", "done")] * 2

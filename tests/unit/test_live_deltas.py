@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.live import deltas
-from dashboard.queries.body_changes import changes
+from dashboard.queries.body_changes import Body, changes
 
 _rows = st.dictionaries(
     st.sampled_from("abcd"),
@@ -18,7 +18,7 @@ _rows = st.dictionaries(
 _bodies = st.dictionaries(st.sampled_from(["nodes", "edges", "about"]), _rows)
 
 
-def merged(body: deltas.Body, changed: deltas.Body) -> dict[str, dict[str, Any]]:
+def merged(body: Body, changed: Body) -> dict[str, dict[str, Any]]:
     """As a page does it: null is gone, objects are merged by field."""
     result = {section: dict(rows) for section, rows in body.items()}
     for section, rows in changed.items():
@@ -33,7 +33,7 @@ def merged(body: deltas.Body, changed: deltas.Body) -> dict[str, dict[str, Any]]
     return result
 
 
-def without_nothing(body: deltas.Body) -> dict[str, dict[str, Any]]:
+def without_nothing(body: Body) -> dict[str, dict[str, Any]]:
     """A field that is null and one that is not there are the same to a page, as are an empty section and none."""
     bare = {
         section: {
@@ -46,12 +46,12 @@ def without_nothing(body: deltas.Body) -> dict[str, dict[str, Any]]:
 
 
 @given(_bodies, _bodies)
-def test_the_old_body_merged_with_the_changes_is_the_new_body(before: deltas.Body, after: deltas.Body) -> None:
+def test_the_old_body_merged_with_the_changes_is_the_new_body(before: Body, after: Body) -> None:
     assert without_nothing(merged(before, changes(before, after))) == without_nothing(after)
 
 
 @given(_bodies)
-def test_nothing_changed_says_nothing(body: deltas.Body) -> None:
+def test_nothing_changed_says_nothing(body: Body) -> None:
     assert changes(body, body) == {}
 
 
