@@ -121,6 +121,17 @@ def kafka(**_facts: object) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def writing(**_facts: object) -> list[CheckMessage]:
+    """W210: retries are sent as a Kafka user of their own, so that nothing else of Weir can write."""
+    is_somebody = settings.WEIR_KAFKA_USERNAME or settings.WEIR_KAFKA_TLS_CERT
+    has_own = settings.WEIR_RETRY_USERNAME or settings.WEIR_RETRY_TLS_CERT
+    if settings.WEIR_PART != "worker" or not is_somebody or has_own:
+        return []
+    hint = "Set WEIR_RETRY_USERNAME or WEIR_RETRY_TLS_CERT_FILE; the collectors' user then needs no right to write."
+    return [Warning("Retries are sent as the Kafka user that reads.", hint=hint, id="weir.W210")]
+
+
+@register(Tags.security)
 def telemetry(**_facts: object) -> list[CheckMessage]:
     """E213, E214: metrics beyond loopback by a token; Weir's own spans to anybody but itself."""
     found: list[CheckMessage] = []

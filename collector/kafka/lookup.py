@@ -27,6 +27,8 @@ CONSUMER: dict[str, str | int | bool] = {
     "isolation.level": "read_uncommitted",
     "allow.auto.create.topics": False,
     "queued.max.messages.kbytes": 16_384,
+    # The broker answers a question only after it let go of the one before, which asked for what is yet to come.
+    "fetch.wait.max.ms": 20,
 }
 
 

@@ -36,9 +36,20 @@ def retry_list(request: HttpRequest) -> HttpResponse:
         return _freeze(request)
     moment = now()
     own = drafts_of(person_id=request.user.pk, since=moment - timedelta(hours=drafts.DRAFT_HOURS))
-    facts = {"retries": retries(now=moment), "drafts": own, "may_retry": can(request.user, Action.RETRY)}
+    within = shell.scope(request)
+    facts = {
+        "retries": retries(now=moment, clusters=within.chosen),
+        "drafts": own,
+        "may_retry": can(request.user, Action.RETRY),
+    }
     return shell.page(
-        request, "retries/retries.html", facts, section="retries", crumbs=[shell.Crumb("Retries")], streams=" "
+        request,
+        "retries/retries.html",
+        facts,
+        section="retries",
+        crumbs=[shell.Crumb("Retries")],
+        streams=" ",
+        within=within,
     )
 
 

@@ -1,7 +1,7 @@
 """Retry operations: the list, and one with its items and what is known of each."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,6 +47,7 @@ class OperationRow:
     n_silent: int
     n_unknown: int
     n_not_sent: int
+    cluster: str
 
     @property
     def n_waiting(self) -> int:
@@ -107,12 +108,13 @@ class Operation:
     truncated: bool
 
 
-def retries(*, now: datetime, limit: int = PAGE) -> tuple[OperationRow, ...]:
-    """Unfinished operations first, then the newest; drafts are not among them. One statement."""
+def retries(*, now: datetime, clusters: Collection[str] | None = None, limit: int = PAGE) -> tuple[OperationRow, ...]:
+    """Unfinished operations first, then the newest, of these clusters alone where that is not None; drafts are not
+    among them. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"{_OPERATIONS.format(_NEWEST)} order by o.status in (0, 1, 3, 5, 7) desc, o.id desc",
-            {"now": now, "limit": min(limit, MOST)},
+            {"now": now, "limit": min(limit, MOST), "clusters": None if clusters is None else list(clusters)},
         )
         return tuple(_operation(row) for row in cursor.fetchall())
 
@@ -183,13 +185,16 @@ def retry(number: int, *, now: datetime, after: int | None = None, limit: int = 
 
 
 _NEWEST = (
-    "select * from retry_operation where status <> 6 order by status in (0, 1, 3, 5, 7) desc, id desc limit %(limit)s"
+    "select * from retry_operation where status <> 6 and (%(clusters)s::text[] is null"
+    "  or cluster_id in (select id from cluster where name = any(%(clusters)s)))"
+    " order by status in (0, 1, 3, 5, 7) desc, id desc limit %(limit)s"
 )
 _ONE = "select * from retry_operation where status <> 6 and id = %(id)s"
 _OPERATIONS = (
     "select o.id, o.status, o.person_name, o.name, o.selection, o.reason, o.created_at, o.started_at, o.ended_at,"
     " t.name, o.waits_for_person, n.n_all, n.n_requested, n.n_sent, n.n_processed, n.n_passed, n.n_failed, w.n_open,"
-    " n.n_unsure - w.n_open, n.n_unknown, n.n_not_sent from ({}) o left join topic t on t.id = o.target_topic_id"
+    " n.n_unsure - w.n_open, n.n_unknown, n.n_not_sent, coalesce(c.name, '') from ({}) o"
+    " left join topic t on t.id = o.target_topic_id left join cluster c on c.id = o.cluster_id"
     " cross join lateral (select coalesce(sum(n), 0)::int n_all,"
     "  coalesce(sum(n) filter (where status in (0, 1)), 0)::int n_requested,"
     "  coalesce(sum(n) filter (where is_sent), 0)::int n_sent,"

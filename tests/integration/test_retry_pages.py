@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.integration.letter_world import dead_record, one, rows
 from tests.integration.people import audit_rows, bearer, person, signed_in, token_of
-from tests.integration.retry_world import RetryWorld
+from tests.integration.retry_world import RetryWorld, click
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -154,3 +154,17 @@ def test_a_plan_that_expired_says_so_and_is_changed_by_nothing(world: RetryWorld
     for answer in (olga.get(asked["Location"]), olga.post(asked["Location"], {"do": "discard"})):
         assert answer.status_code == 410
         assert "Expired after 24 h: what it froze has changed since. Freeze again." in answer.content.decode()
+
+
+def test_the_list_of_retries_of_one_cluster_leaves_out_the_others(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    number = click(letter).id
+    rows("insert into cluster (name) values ('other') returning id")
+    link = f'href="/retries/{number}/'
+    page = olga.get("/retries/?cluster=demo").content.decode()
+    assert link in page
+    assert ">Cluster</th>" in page
+    page = olga.get("/retries/?cluster=other").content.decode()
+    assert link not in page
+    assert "No retry to" in page
+    assert link in olga.get("/retries/").content.decode()

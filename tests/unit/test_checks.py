@@ -117,3 +117,14 @@ def test_s27_a_view_without_an_action_is_found_by_its_address() -> None:
 
     patterns = [path("open/", bare), path("kept/", needs(Action.VIEW)(bare))]
     assert [where for where, view in checks.views(patterns) if not hasattr(view, "actions")] == ["open/"]
+
+
+def test_s46_the_worker_warns_where_retries_are_sent_as_the_user_that_reads(settings: LazySettings) -> None:
+    settings.WEIR_PART = "worker"
+    assert ids(checks.writing()) == []
+    settings.WEIR_KAFKA_USERNAME = "weir"
+    assert ids(checks.writing()) == ["weir.W210"]
+    settings.WEIR_RETRY_USERNAME = "weir-retries"
+    assert ids(checks.writing()) == []
+    settings.WEIR_RETRY_USERNAME, settings.WEIR_PART = "", "collect"
+    assert ids(checks.writing()) == []
