@@ -31,6 +31,7 @@ class Player {
   #settling = 0;
   #told = 0;
   #index = 0;
+  #speed = "";
   playing = false;
 
   constructor(show, visit) {
@@ -65,6 +66,7 @@ class Player {
 
   /** Another speed from the next picture on. */
   retime() {
+    this.#speed = this.section.querySelector("[data-speed]").value;
     if (!this.playing) return;
     clearTimeout(this.#timer);
     this.#next();
@@ -193,10 +195,16 @@ class Player {
     this.#adopt();
   }
 
+  /** The section is another one: it gets what the person chose, and who plays already goes on. */
   #adopt() {
     const { section } = this;
     for (const element of section.querySelectorAll("[data-play], .speed, [data-scrub]")) element.hidden = false;
-    this.#index = Number(this.#range.value);
+    const speed = section.querySelector("[data-speed]");
+    if ([...speed.options].some(({ value }) => value === this.#speed)) speed.value = this.#speed;
+    if (this.playing) {
+      this.#name("Pause");
+      this.#move(this.#index);
+    } else this.#index = Number(this.#range.value);
     if (!this.#frames || this.#frames.step !== this.#step) this.#frames = new Frames(section.dataset.frames, this.#step, Number(section.dataset.window) * 1000);
   }
 
