@@ -71,8 +71,11 @@ def sorted_out(cursor: CursorWrapper, wanted: Collection[int], *, target: str | 
         reason = refusal(kind)
         if reason is None:
             try:
-                sent.append((kind, *destination(kind, target=target, world=world)))
-                continue
+                goes, why = destination(kind, target=target, world=world)
+                reason = unfit(kind, goes.topic)
+                if reason is None:
+                    sent.append((kind, goes, why))
+                    continue
             except NotAllowed as error:
                 if target not in {None, TO_ORIGIN}:
                     raise
@@ -113,6 +116,12 @@ def refusal(kind: Kind) -> str | None:
     if kind.dialect == ksqldb.DIALECT:
         return "A processing log entry holds no record that could be sent. Send the original from its topic."
     return None
+
+
+def unfit(kind: Kind, target: Topic) -> str | None:
+    """Why the target would not take letters of this kind, or None."""
+    is_fit = kind.has_key or not target.is_compacted
+    return None if is_fit else f"It has no key, which {target.name} needs: that topic is compacted."
 
 
 def destination(kind: Kind, *, target: str | None, world: World) -> tuple[Destination, Permission]:

@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.frames import readable
 from collector.domain.resending import removed, unsendable
 from collector.domain.retry_targets import Permission
-from collector.retry.destinations import destination, refusal, world_of
+from collector.retry.destinations import destination, refusal, unfit, world_of
 from collector.retry.refusals import NotAllowed
 from collector.retry.rights import looked_up, refused
 from collector.store import freezing
@@ -68,7 +68,9 @@ def plan(letter_id: int, *, target: str | None = None, now: datetime) -> Plan | 
         return replace(
             made,
             target=goes.topic.name,
-            refusal=made.refusal or (refused(goes.topic.name) if right and right.may_write is False else None),
+            refusal=made.refusal
+            or unfit(kind, goes.topic)
+            or (refused(goes.topic.name) if right and right.may_write is False else None),
             right=right,
             why=_why(cursor, why, kind, letter_id),
             readers=readers,

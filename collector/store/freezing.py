@@ -36,6 +36,7 @@ class Kind:
     operation: int | None
     cluster: str
     is_observed: bool
+    has_key: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,11 @@ select array_agg(d.id), s.status, s.attempt, d.dialect, t.cluster_id, t.name, d.
   d.dialect = 'share-group' and exists (select 1 from dead_letter_body b
     where b.dead_letter_id = d.id and b.key is null and b.value is null),
   case when s.status = any('{1,2,5}') then (select max(i.operation_id) from retry_item i
-    where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)) end, c.name, c.is_observed
+    where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)) end, c.name, c.is_observed, d.key_hash is not null
 from letter_state s join dead_letter d on d.id = s.dead_letter_id join topic t on t.id = d.topic_id
 join cluster c on c.id = t.cluster_id
 left join consumer_group g on g.id = d.group_id left join topic o on o.id = d.origin_topic_id
-where s.dead_letter_id = any(%s) group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+where s.dead_letter_id = any(%s) group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 """
 
 

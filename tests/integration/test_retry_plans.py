@@ -10,7 +10,7 @@ from django.db import connection
 
 from collector.domain.canary import CAREFUL, Progress, Sending
 from collector.retry import control, drafts, outcomes
-from collector.retry.destinations import NEWER, TO_ORIGIN
+from collector.retry.destinations import NEWER, TO_ORIGIN, sorted_out
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, Changed, NoSuchPlan, NotAllowed, NotNow
 from collector.store.steps import progress
@@ -393,3 +393,12 @@ def test_what_is_waited_for_what_is_silent_and_what_was_sent_is_told_by_step(wor
     with connection.cursor() as cursor:
         counted = progress(cursor, number, 3, now=AT, wait_seconds=120)
     assert counted == [Progress(2, 0, 0, 0, 2), Progress(3, 0, 2, 0, 1), Progress(3, 3, 0, 0, 0)]
+
+
+def test_a_letter_without_a_key_is_left_out_where_the_target_is_compacted(world: RetryWorld) -> None:
+    letters = world.letters.park(dead_record(1), replace(dead_record(2), key=None))
+    rows('update topic set configs = \'{"cleanup.policy": "compact"}\' where id = %s returning 1', world.letters.orders)
+    with connection.cursor() as cursor:
+        found = sorted_out(cursor, letters, target=None)
+    assert found.letters == letters[:1]
+    assert found.left_out == {"It has no key, which orders.created needs: that topic is compacted.": (letters[1],)}
