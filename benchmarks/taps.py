@@ -6,6 +6,7 @@ Every record has six headers (trace context, two that are searched by), a key an
 one row of record and three of record_key.
 """
 
+import gc
 import secrets
 import statistics
 import sys
@@ -119,6 +120,7 @@ def decoded(records: Sequence[Any]) -> Run:
     from collector import clock
     from collector.config import declared
     from collector.intake.taps import TapReading
+    from collector.management.commands.collect import COLLECT_AFTER
     from collector.ports import Partition
     from collector.store import rows
     from collector.store.feeds import feeds
@@ -126,6 +128,7 @@ def decoded(records: Sequence[Any]) -> Run:
     from collector.store.records import key_names, packed
     from collector.wiring import tap_rules
 
+    gc.set_threshold(*COLLECT_AFTER)  # as the command does
     rules = tap_rules(declared.document())
     reading_of = TapReading(rules, key_names(rules.business_keys))
     (feed,) = [each for number in range(1, 9) for each in feeds(number) if each.name == TOPIC]

@@ -5,8 +5,9 @@ An id of a cause is a claim that is followed; an id of a flow groups and is neve
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from collector.domain.records import Record
@@ -15,8 +16,7 @@ MAX_ID = 200  # characters
 _MAX_ENVELOPE = 262_144  # bytes of a structured CloudEvent that are looked at
 
 
-@dataclass(frozen=True, slots=True)
-class RecordIds:
+class RecordIds(NamedTuple):
     """`own`: what effects name it by; `cause`: the own id of the record that it comes from; `flow`: of its flow."""
 
     own: str | None
@@ -58,34 +58,51 @@ _CONVENTIONS = (
 _REPLY_TOPIC, _REQUEST_ID = "kafka_replytopic", "kafka_correlationid"
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where the values stand in headers of some names: of each id in the order in which they are asked."""
+
+    columns: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    is_signed: bool  # by a convention's own sign: then there is no envelope to look at
+    request: int | None
+    is_answered: bool  # the request says where to
+    content_type: int | None
+
+
 def ids_of(record: Record) -> RecordIds:
     """The ids in the record's headers, or in the envelope of a structured CloudEvent."""
-    headers: dict[str, bytes] = {}
-    for name, value in record.headers:
-        if value:
-            headers.setdefault(name.lower(), value)  # what was first there is the record's own: forwarders append
-    if _REQUEST_ID in headers:
-        return _request_or_reply(headers)
-    for convention in _CONVENTIONS:
-        if not convention.sign or convention.sign in headers:
-            found = [_first(headers, each) for each in (convention.own, convention.cause, convention.flow)]
-            if convention.sign or any(found):
-                return RecordIds(*found)
-    return _of_envelope(record, headers)
+    held = [(name, value) for name, value in record.headers if value]
+    return read(plan([name for name, _ in held]), [value for _, value in held], record.value)
 
 
-def _request_or_reply(headers: Mapping[str, bytes]) -> RecordIds:
-    """A request names where the reply shall go; the reply brings the request's id back."""
-    request = _text_or_uuid(headers[_REQUEST_ID])
-    if _REPLY_TOPIC in headers:
-        return RecordIds(own=request, cause=None, flow=None)
-    return RecordIds(own=None, cause=request, flow=None)
+def plan(names: Sequence[str]) -> Plan:
+    """How the values of headers with these names are read."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first.setdefault(name.lower(), index)  # what was first there is the record's own: forwarders append
+    taken = next(each for each in _CONVENTIONS if not each.sign or each.sign in first)
+    own, cause, flow = (
+        tuple([first[name] for name in wanted if name in first]) for wanted in (taken.own, taken.cause, taken.flow)
+    )
+    return Plan(
+        (own, cause, flow), bool(taken.sign), first.get(_REQUEST_ID), _REPLY_TOPIC in first, first.get("content-type")
+    )
 
 
-def _of_envelope(record: Record, headers: Mapping[str, bytes]) -> RecordIds:
-    kind = headers.get("content-type", b"").lower()
-    value = record.value
-    if not kind.startswith(b"application/cloudevents+json") or not value or len(value) > _MAX_ENVELOPE:
+def read(how: Plan, values: Sequence[bytes], body: bytes | None) -> RecordIds:
+    """The ids in these headers, none of which is empty, or in the body."""
+    if how.request is not None:  # a request names where the reply shall go; the reply brings the request's id back
+        request = _text_or_uuid(values[how.request])
+        return RecordIds(request, None, None) if how.is_answered else RecordIds(None, request, None)
+    own, cause, flow = how.columns
+    found = RecordIds(_first(values, own), _first(values, cause), _first(values, flow))
+    if how.is_signed or how.content_type is None or any(found):
+        return found
+    return _of_envelope(values[how.content_type], body)
+
+
+def _of_envelope(kind: bytes, value: bytes | None) -> RecordIds:
+    if not value or len(value) > _MAX_ENVELOPE or not kind.lower().startswith(b"application/cloudevents+json"):
         return RecordIds(None, None, None)
     try:
         envelope = json.loads(value)
@@ -96,9 +113,9 @@ def _of_envelope(record: Record, headers: Mapping[str, bytes]) -> RecordIds:
     return RecordIds(*(_known(envelope.get(name)) for name in ("id", "causationid", "correlationid")))
 
 
-def _first(headers: Mapping[str, bytes], names: tuple[str, ...]) -> str | None:
-    for name in names:
-        if name in headers and (found := _text(headers[name])):
+def _first(values: Sequence[bytes], places: tuple[int, ...]) -> str | None:
+    for at in places:
+        if found := _text(values[at]):
             return found
     return None
 

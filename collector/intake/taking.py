@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 UNSTORABLE = (DataError, IntegrityError, ValueError, OverflowError)
 
 OVERLAP = timedelta(minutes=1)  # read again where Kafka lost its newest records: a request is stored once all the same
+NOWHERE = 2**63  # behind any offset: of a partition that is not read here
 REFUSED_SECONDS = 60.0  # so long a partition that we may not read is left alone
 
 
@@ -105,7 +106,7 @@ class Intake:
         Raises StoreAway: something was not stored, `rewind` before going on.
         """
         taken = self.log.take(limit=limit, limit_bytes=limit_bytes, wait=wait)
-        records = [record for record in taken.records if self._expects(record)]
+        records = self._expected(taken.records)
         rows = self.reading.rows(records, self._places) if records else None
         try:
             self._finish()
@@ -145,9 +146,9 @@ class Intake:
         self.log.close()
         self.saving.close()
 
-    def _expects(self, record: Record) -> bool:
-        at = self._next.get(Partition(record.topic, record.partition))
-        return at is not None and record.offset >= at
+    def _expected(self, records: Iterable[Record]) -> list[Record]:
+        starts: dict[tuple[str, int], int] = {(topic, number): at for (topic, number), at in self._next.items()}
+        return [each for each in records if each.offset >= starts.get((each.topic, each.partition), NOWHERE)]
 
     def _begin(self, records: Sequence[Record], rows: Rows, ends: Mapping[Partition, int]) -> None:
         batch = Batch(self.input_id, self._advances(records, ends), rows.requests, rows.tapped, rows.undecodable)
@@ -182,7 +183,8 @@ class Intake:
 
     def _advances(self, records: Sequence[Record], ends: Mapping[Partition, int]) -> list[Advance]:
         """To behind the last record of each partition; at its end behind the markers of transactions, too."""
-        upto = {Partition(record.topic, record.partition): record.offset + 1 for record in records}
+        last = {(record.topic, record.partition): record.offset for record in records}
+        upto = {Partition(*place): offset + 1 for place, offset in last.items()}
         for partition, end in ends.items():
             if end > upto.get(partition, self._next.get(partition, end)):
                 upto[partition] = end

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from collector.domain import dialects, json_paths, json_values, masking
-from collector.domain.contexts import writer
+from collector.domain import contexts, dialects, json_paths, json_values, masking, record_ids
 from collector.domain.dialects import LetterMapping
 from collector.domain.globs import matches
 from collector.domain.json_paths import Path
 from collector.domain.json_values import Json, NotJson
 from collector.domain.key_aliases import alias
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
-from collector.domain.record_ids import ids_of
+from collector.domain.record_ids import RecordIds
 from collector.domain.records import Record
 from collector.intake.letters import fit_to_see, letter_of, origins, way_of
 from collector.intake.reading import Rows, undecodable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_KEY = 200  # characters that a key is searched by
 MOST_VALUES = 20  # of one path in one record
+MOST_PLANS, MOST_PLANNED = 1_000, 2_000  # how many are remembered; characters of names in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,16 @@ class _Course:
     mapping: LetterMapping | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How headers of the same names are read. `keys`: places of values that are indexed, with the id of their name."""
+
+    context: contexts.Plan
+    ids: record_ids.Plan
+    keys: tuple[tuple[int, int], ...]
+    n_characters: int  # of the names
+
+
 class TapReading:
     """See collector.intake.reading.Reading. `key_names`: business key (a header's name or a JSON path) -> its id."""
 
@@ -81,6 +91,7 @@ class TapReading:
         self._header_keys = {name: number for name, number in key_names.items() if not name.startswith("$")}
         self._path_keys = [(json_paths.parse(name), number) for name, number in key_names.items() if name[:1] == "$"]
         self._feeds: dict[UUID, Feed] = {}
+        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def know(self, feeds: Iterable[Feed]) -> None:
         """Topics that records may come from, from another thread; records of those that went may still be under way."""
@@ -88,13 +99,13 @@ class TapReading:
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One row per record; nothing a record holds can be wrong here."""
-        courses: dict[UUID, _Course] = {}
+        courses: dict[tuple[str, int], _Course] = {}
         tapped = []
         for record in records:
-            kafka_id = places[Partition(record.topic, record.partition)].topic_uuid
-            course = courses.get(kafka_id)
+            place = record.topic, record.partition
+            course = courses.get(place)
             if course is None:
-                course = courses[kafka_id] = self._course(self._feeds[kafka_id])
+                course = courses[place] = self._course(self._feeds[places[Partition(*place)].topic_uuid])
             tapped.append(self._tapped(record, course))
         return Rows(tapped=tapped)
 
@@ -111,48 +122,76 @@ class TapReading:
             holds_letters=holds_letters,
             retries=not holds_letters and dialects.role(feed.name) == "retry",
             keeps_body=holds_letters or matches(feed.name, self._rules.payloads),
-            drops=NOTHING if holds_letters else self._rules.drops.of(feed.name),
-            hidden=self._rules.hidden.of(feed.name),
+            drops=NOTHING if holds_letters else self._rules.drops.of(feed.name) or NOTHING,
+            hidden=self._rules.hidden.of(feed.name) or NOTHING,
             mapping=mapping,
         )
 
     def _tapped(self, whole: Record, course: _Course) -> Tapped:
         letter = letter_of(whole, course.mapping) if course.holds_letters else None
-        record, is_readable = masking.dropped(whole, course.drops) if course.drops else (whole, True)
-        aim = self._rules.hidden.of(course.name, *origins(letter)) if letter else course.hidden
-        seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers) if aim else None
-        ids = ids_of(record)
+        record, is_readable = (whole, True) if course.drops is NOTHING else masking.dropped(whole, course.drops)
+        context, ids, size, keys = self._said(record)
+        aim = self._rules.hidden.of(course.name, *origins(letter)) or NOTHING if letter else course.hidden
+        seen = None
+        if aim is not NOTHING:
+            seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers)
+            keys = self._shown(keys, record, seen, aim)
         return Tapped(
-            record=record,
-            topic_id=course.topic_id,
-            size_bytes=size_of(whole),
-            keeps_body=is_readable and course.keeps_body,
-            context=writer(record),
-            event_id=ids.own,
-            cause_id=ids.cause,
-            keys=tuple(self._keys(record, ids.flow, seen, aim)),
-            letter=fit_to_see(letter, seen) if letter else None,
-            way=way_of(whole) if course.retries else None,
+            record,
+            course.topic_id,
+            size if record is whole else size_of(whole),
+            is_readable and course.keeps_body,
+            context,
+            ids.own,
+            tuple(keys),
+            fit_to_see(letter, seen) if letter else None,
+            ids.cause,
+            way_of(whole) if course.retries else None,
         )
 
-    def _keys(self, record: Record, flow: str | None, seen: Concealed | None, aim: Aim) -> list[tuple[int, str]]:
-        """What the record is found by. A masked value is not: who may not see it must not be able to ask for it.
+    def _said(self, record: Record) -> tuple[contexts.Written | None, RecordIds, int, list[tuple[int, str]]]:
+        """Who wrote it, its ids, its size and what it is found by."""
+        names, values = zip(*record.headers, strict=True) if record.headers else ((), ())
+        plan = self._plans.get(names) or self._planned(names)
+        if all(values):
+            size = plan.n_characters + sum(map(len, values)) + len(record.key or b"") + len(record.value or b"")
+            context, ids = contexts.read(plan.context, values), record_ids.read(plan.ids, values, record.value)
+        else:  # a header without a value counts as none, so that others are the first and the last
+            context, ids, size = contexts.writer(record), record_ids.ids_of(record), size_of(record)
+        return context, ids, size, self._keys(record, ids.flow, [(values[at], number) for at, number in plan.keys])
 
-        What stands for one is: by that alone people follow a key that they may not see (docs/security.md).
-        """
+    def _planned(self, names: tuple[str, ...]) -> _Plan:
+        first = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
+        keys = tuple((first[name], number) for name, number in self._header_keys.items() if name in first)
+        n_characters = sum(map(len, names))
+        made = _Plan(contexts.plan(names), record_ids.plan(names), keys, n_characters)
+        if len(names) + n_characters <= MOST_PLANNED:
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+            self._plans[names] = made
+        return made
+
+    def _keys(
+        self, record: Record, flow: str | None, indexed: Iterable[tuple[bytes | None, int]]
+    ) -> list[tuple[int, str]]:
+        """What the record is found by."""
         found = []
         if text := searchable(record.key):
             found.append((KEY_NAME, text))
         if flow:
             found.append((FLOW_NAME, flow))
-        first = dict(reversed(record.headers))
-        for name, number in self._header_keys.items():
-            if text := searchable(first.get(name)):
+        for value, number in indexed:
+            if text := searchable(value):
                 found.append((number, text))
         if self._path_keys and record.value and json_values.may_be_json(record.value):
             found.extend(self._path_values(record.value))
-        if seen is None:
-            return found
+        return found
+
+    def _shown(self, found: list[tuple[int, str]], record: Record, seen: Concealed, aim: Aim) -> list[tuple[int, str]]:
+        """Without masked values: who may not see one must not be able to ask for it.
+
+        What stands for one is there: by that alone people follow a key that they may not see (docs/security.md).
+        """
         masked = masking.masked_texts(aim, key=record.key, value=record.value, headers=record.headers)
         shown = [(number, text) for number, text in found if text not in masked and seen.said(text) == text]
         if not self._rules.alias_secret:

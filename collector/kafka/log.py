@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import methodcaller
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition, Uuid
@@ -295,16 +295,13 @@ def _place(message: Message) -> Partition:
 def as_record(message: Message, raw: RawHeaders) -> Record:
     """The record that a message without an error holds. Raises KafkaUnreachable where `raw` does."""
     kind, milliseconds = message.timestamp()
-    topic, number = _place(message)
+    topic, number = message.topic(), message.partition()
+    if topic is None or number is None:
+        topic, number = _place(message)
+    produced_at = _time(milliseconds) if kind else None
+    # by place: names would take longer than all the rest
     return Record(
-        topic=topic,
-        partition=number,
-        offset=message.offset() or 0,
-        produced_at=_time(milliseconds) if kind else None,
-        timestamp_type=kind,
-        key=message.key(),
-        value=message.value(),
-        headers=_headers(message, raw),
+        topic, number, message.offset() or 0, produced_at, kind, message.key(), message.value(), _headers(message, raw)
     )
 
 
@@ -318,7 +315,7 @@ def _time(milliseconds: int) -> datetime | None:
 
 # Called through the operator, which looks at the outcome: the interpreter's fast path for a method without arguments
 # does not, and then the client's error comes up at some later statement.
-_ask_headers = methodcaller("headers")
+_ask_headers: Callable[[Message], list[tuple[str, bytes | None]] | None] = methodcaller("headers")
 
 
 def _headers(message: Message, raw: RawHeaders) -> Headers:
@@ -331,4 +328,4 @@ def _headers(message: Message, raw: RawHeaders) -> Headers:
         if read_again is None:
             log.warning("gone before its headers were read: %s/%d/%d", *_place(message), message.offset())
         return read_again or ()
-    return tuple(cast("list[tuple[str, bytes | None]]", found or ()))
+    return tuple(found) if found else ()

@@ -28,7 +28,7 @@ UNDECODABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Record is not
 class Tapped:
     """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it.
 

@@ -8,11 +8,11 @@ import pytest
 from collector.domain.globs import matches
 from collector.domain.records import Headers, Record
 from collector.intake.reading import Rows
-from collector.intake.taps import MAX_KEY, TapReading, TapRules, searchable
+from collector.intake.taps import MAX_KEY, MOST_PLANS, TapReading, TapRules, searchable
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place
-from collector.store.records import KEY_NAME
+from collector.store.records import FLOW_NAME, KEY_NAME, size_of
 
 ORDERS = Feed(3, "orders.created", UUID(int=1), 1, holds_dead_letters=False)
 LETTERS = Feed(4, "orders.failed", UUID(int=2), 1, holds_dead_letters=True)
@@ -79,6 +79,45 @@ def test_the_last_trace_context_says_who_wrote_this_copy() -> None:
         bytes.fromhex("aaaa651916cd43dd8448eb211c80319c"),
         bytes.fromhex("cccc6b7169203331"),
     )
+
+
+def test_headers_of_the_same_names_are_each_read_by_their_own_values() -> None:
+    reading = TapReading(TapRules(("*",), (), ("order-id",)), {"order-id": 7})
+    reading.know([ORDERS])
+    trace, span = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
+    names = ("order-id", "Traceparent", "event-id", "traceparent", "order-id", "correlation-id")
+    last = b"00-" + trace + b"-" + span + b"-01"
+    rows = [
+        (b"o-1", b"x", b"e-1", last, b"o-2", b"c-1"),
+        (b"o-3", b"x", b"e-2", last, b"o-4", b"c-2"),
+        (b"", last, b"", None, b"o-6", b"c-3"),
+    ]
+    records = [
+        Record("orders.created", 0, n, None, 0, None, None, tuple(zip(names, values, strict=True)))
+        for n, values in enumerate(rows)
+    ]
+    first, second, third = reading.rows(records, {Partition("orders.created", 0): Place(ORDERS.kafka_id, 0)}).tapped
+    wrote = (bytes.fromhex(trace.decode()), bytes.fromhex(span.decode()))
+    assert [(each.context, each.event_id) for each in (first, second, third)] == [
+        (wrote, "e-1"),
+        (wrote, "e-2"),
+        (wrote, None),
+    ]
+    assert first.keys == ((FLOW_NAME, "c-1"), (7, "o-1"))
+    assert second.keys == ((FLOW_NAME, "c-2"), (7, "o-3"))
+    assert third.keys == ((FLOW_NAME, "c-3"),)
+    assert [each.size_bytes for each in (first, second, third)] == [size_of(record) for record in records]
+
+
+def test_header_names_without_end_are_not_remembered_without_end() -> None:
+    reading = TapReading(TapRules(("*",), (), ()), {})
+    reading.know([ORDERS])
+    names = [f"event-id-{n}" for n in range(2 * MOST_PLANS)] + ["x" * 5_000]
+    records = [Record("orders.created", 0, n, None, 0, None, None, ((name, b"1"),)) for n, name in enumerate(names)]
+    found = reading.rows(records, {Partition("orders.created", 0): Place(ORDERS.kafka_id, 0)})
+    assert len(found.tapped) == len(names)
+    assert len(reading._plans) <= MOST_PLANS
+    assert max(len(each[0]) for each in reading._plans) < 5_000
 
 
 @pytest.mark.parametrize("value", [b"", b"nonsense", b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01", b"ff-" + b"a" * 52])

@@ -1,5 +1,6 @@
 """`manage.py collect`: takes in spans from the spool and records of observed topics, until SIGTERM."""
 
+import gc
 import logging
 import sys
 import time
@@ -23,6 +24,8 @@ _COUNTED = {"batches": "batch", "spans": "span", "records": "record", "repeated"
 
 log = logging.getLogger(__name__)
 
+COLLECT_AFTER = (50_000, 20, 50)
+"""Garbage is looked for seldom: a batch makes many objects that all live until it is saved, and none in a cycle."""
 SWITCH_SECONDS = 0.0005  # what saves must not wait 5 ms for what decodes, at each of its dozen steps
 
 
@@ -34,6 +37,8 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         """Run until SIGTERM."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        gc.set_threshold(*COLLECT_AFTER)
+        gc.freeze()  # modules and settings are never garbage
         work = _Work()
         part = Part("collect", settings.WEIR_COLLECT_PORT, work.is_ready)
         run(work.step, part=part, every_seconds=STEP_SECONDS, at_end=work.end)
