@@ -12,6 +12,8 @@ from typing import Literal
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from collector.changes import announce
+
 Kind = Literal["api", "ingest"]
 SCOPES = {"api": frozenset({"read", "payload", "export", "retry", "admin"}), "ingest": frozenset({"ingest"})}
 DEFAULT_DAYS = {"api": 90, "ingest": 366}
@@ -106,7 +108,10 @@ def revoke(public_id: str, *, now: datetime) -> bool:
             " and (revoked_at is null or revoked_at > %(now)s)",
             {"id": public_id, "now": now},
         )
-        return bool(cursor.rowcount)
+        is_ended = bool(cursor.rowcount)
+    if is_ended:
+        announce("access")
+    return is_ended
 
 
 def rotate(public_id: str, *, now: datetime) -> str | None:

@@ -5,8 +5,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from collector.receive.answers import PERMISSION_DENIED, UNAUTHENTICATED, Refused, busy
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 LOOK_UP_SECONDS = 5.0
 NOT_NOW = "The token cannot be checked now: Weir's database does not answer."
 FRESH = timedelta(seconds=30)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 MOST_KEPT = 10_000
 OPEN_SOURCE = ""  # nobody in particular: tokens are optional, and none was sent
 
@@ -40,6 +41,8 @@ class _Kept:
 
 class Senders:
     """Tokens, looked up on one thread of their own and kept for 30 s; longer while Postgres is away.
+
+    `doubt`, when one was revoked, has each looked up again at once: on that thread, so that none is being looked up.
 
     `find` raises any exception of `away` while it cannot answer.
     """
@@ -91,6 +94,11 @@ class Senders:
         if kept is None:
             raise busy(NOT_NOW)
         return _source_of(kept.token)
+
+    def doubt(self) -> None:
+        """Some may have changed. What is known stays, for when Postgres goes away."""
+        with self._lock:
+            self._kept = OrderedDict((text, replace(kept, read_at=LONG_AGO)) for text, kept in self._kept.items())
 
     def _look_up(self, text: str, kept: _Kept | None) -> str:
         now = self._now()

@@ -33,5 +33,12 @@ class Listener:
             return True
         return False
 
+    def asked(self, subject: Subject) -> bool:
+        """The same, for who has had no answer of the database since it was last asked for. One statement."""
+        is_new = self.heard(subject)
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+        return self.heard(subject) or is_new
+
     def _hear(self, notice: "Notify") -> None:
         self._heard.add(notice.payload.partition(" ")[0])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.management import call_command
 from django.test import Client
 
@@ -19,7 +20,7 @@ from tests.integration.letter_world import LetterWorld, dead_record
 from tests.integration.people import audit_rows, person, signed_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from django.http import StreamingHttpResponse
 
@@ -102,3 +103,22 @@ def test_a_file_ends_where_it_is_cut_and_says_so(
     assert last == "Cut after 2 dead letters; there are more."
     *lines, end = body(olga, "/dead-letters/export.jsonl").splitlines()
     assert (len(lines), json.loads(end)) == (2, {"cut": "Cut after 2 dead letters; there are more."})
+
+
+def test_s61_a_third_export_is_refused_while_two_run(world: LetterWorld, olga: Client, tmp_path: Path) -> None:
+    allowed(tmp_path)
+
+    async def pieces(n_open: int) -> list[int]:
+        began = []
+        for _ in range(n_open):
+            answer = await sync_to_async(olga.get)("/dead-letters/export.csv")
+            found = aiter(cast("AsyncIterator[bytes]", cast("StreamingHttpResponse", answer).streaming_content))
+            await anext(found)
+            began.append(found)
+        refused = await sync_to_async(olga.get)("/dead-letters/export.csv")
+        for found in began:
+            await cast("AsyncGenerator[bytes]", found).aclose()
+        return [refused.status_code, int(refused["Retry-After"])]
+
+    assert asyncio.run(pieces(2)) == [429, 10]
+    assert body(olga, "/dead-letters/export.csv")

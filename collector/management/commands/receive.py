@@ -23,6 +23,7 @@ from collector.receive.reception import Reception
 from collector.receive.senders import Senders
 from collector.receive.server import BadCertificate, Pair, Places, PortTaken, Receivers
 from collector.store.connection import StoreAway, reaching
+from collector.store.listening import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ async def _serve(database: ThreadPoolExecutor, workers: ThreadPoolExecutor) -> N
     )
     telemetry.start("receive", send_to=settings.WEIR_TELEMETRY_URL)
     _observe(reception)
-    reporter = _Reporter(reception, places)
+    reporter = _Reporter(reception, places, senders)
     reporting = asyncio.create_task(reporter.run(database))
     try:
         await receivers.serve()
@@ -107,8 +108,10 @@ def _find(text: str, now: datetime) -> tokens.Token | None:
 class _Reporter:
     """The row on Health. While Postgres is away there is none, and receiving goes on."""
 
-    def __init__(self, reception: Reception, places: Places) -> None:
+    def __init__(self, reception: Reception, places: Places, senders: Senders) -> None:
         self._report = PartReport("receive")
+        self._listener = Listener()
+        self._senders = senders
         self._reception = reception
         self._places = places
         self._away = False
@@ -136,6 +139,8 @@ class _Reporter:
             sentence = "Kafka does not acknowledge: senders are told to keep their spans and try again."
         try:
             with reaching():
+                if self._listener.asked("access"):
+                    self._senders.doubt()
                 self._report.say(sentence, ok=ready, now=clock.now(), value=self._numbers())
         except StoreAway as error:
             if not self._away:

@@ -11,9 +11,9 @@ from collector.config import tokens
 
 
 class Command(BaseCommand):
-    """The receiver remembers a token for 30 seconds; everything else asks each time."""
+    """Receivers hear of it within a second; should that hint be lost, they ask within 30. The API asks each time."""
 
-    help = "End a token. Senders that still use it are refused within 30 seconds."
+    help = "End a token. Senders that still use it are refused within 30 seconds, most often within one."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
