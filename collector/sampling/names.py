@@ -5,7 +5,14 @@ from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.brokers import HIDDEN, GroupDescribed, GroupListed, GroupProtocol, TopicDescribed
+from collector.domain.brokers import (
+    HIDDEN,
+    GroupDescribed,
+    GroupListed,
+    GroupProtocol,
+    TopicConfigs,
+    TopicDescribed,
+)
 from collector.domain.dialects.names import role as role_by_name
 from collector.domain.topology import explaining_group
 from collector.sampling.memory import INTERNAL, Group, Memory
@@ -76,11 +83,15 @@ def _store_topic(
 
 
 def _store_configs(cursor: CursorWrapper, known: Memory, slow: Slow, at: datetime) -> None:
-    for name, configs in slow.configs.items():
+    alike: dict[object, TopicConfigs] = {}  # most topics have the settings of some other: they are kept once
+    for name, told in slow.configs.items():
         row = known.topics.get(name)
-        if row is not None and row.configs != configs:
+        if row is None:
+            continue
+        configs = alike.setdefault((frozenset(told.values.items()), told.own), told)
+        if row.configs != configs:
             broker_names.set_configs(cursor, known.cluster_id, row.id, before=row.configs, after=configs, now=at)
-            known.topics[name] = TopicRow(row.id, row.kafka_id, row.role, row.n_partitions, configs)
+        known.topics[name] = TopicRow(row.id, row.kafka_id, row.role, row.n_partitions, configs)
 
 
 def _end_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> bool:

@@ -105,13 +105,20 @@ def _moved(
 
 
 def _by_topic(known: Memory, fast: Fast, group: Group, offsets: Committed) -> Iterator[tuple[str, Offsets]]:
-    """Topics that the group committed to or was given, with one element per partition that has an end."""
+    """Topics that the group committed to or was given, with one element per partition that has an end.
+
+    A group that keeps up stands at the end: then the number is kept once.
+    """
     for topic in sorted(offsets.keys() | group.topics):
         row = known.topics.get(topic)
         if row is None or topic not in fast.ends or row.id not in known.ends or known.is_internal(topic):
             continue
         of_topic = offsets.get(topic, {})
-        yield topic, tuple(map(of_topic.get, range(len(known.ends[row.id].high))))
+        high = known.ends[row.id].high
+        yield (
+            topic,
+            tuple(end if end == of_topic.get(number) else of_topic.get(number) for number, end in enumerate(high)),
+        )
 
 
 class _Looks:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
 from collector import clock, telemetry, wiring
@@ -31,6 +32,7 @@ class Command(BaseCommand):
     For each cluster one process works; others stand by to take over.
     """
 
+    requires_system_checks = (Tags.security,)  # the settings'; that of addresses loads all pages: 25 MB
     help = "Sample topics, groups and offsets of the observed clusters, every WEIR_SAMPLE_SECONDS."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
