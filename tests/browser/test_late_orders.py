@@ -48,7 +48,7 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
         expect(page.locator("#attention li").first).to_contain_text(LATE)
         page.locator("#attention a").first.click()
         behind(page)
-        mark = page.locator("#ages .mark", has_text=re.compile("◆|\\d")).last
+        mark = page.locator("#ages .mark", has_text="2.8.0 seen first").last
         mark.hover()
         expect(mark.locator(".told")).to_be_visible()
         expect(mark).to_have_attribute("aria-label", re.compile("2.8.0 seen first"))
