@@ -1,6 +1,6 @@
 """The attention list: what is wrong now, worst first, each a sentence with its number, its unit and since when."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +17,11 @@ from dashboard.queries.troubles import KINDS, FailingEdge, LateGroup, Letters, T
 from dashboard.templatetags.formats import duration, percent, rate
 
 MOST = 5
+Names = Mapping[str, str]
+"""Of topics and groups, by id."""
 _LEVELS = ("failing", "degraded")
 _PARTS = {"receive": "Receiver", "collect": "Collector", "fold": "Folder", "sample": "Lag sampler"}
+_MOST_PARTS = 4
 _SURE_SECONDS = 3_600  # what is lost within an hour is failing
 
 
@@ -69,14 +72,18 @@ _NOTHING = "Nothing flowed in this window."
 
 def listed(found: Troubles, known: Facts, *, now: datetime) -> list[Attention]:
     """Every trouble as a line: failing before degraded, then Weir's own, what is late, fails, is quiet, died."""
+    names = known.names.shown() if found.groups or found.edges or found.silent or found.letters else {}
     newest = {"fold": known.fresh.folded_at, "sample": known.fresh.scanned_at}
-    own = [*(_part(part, newest.get(part.name), now=now) for part in found.parts), *_intake(found)]
+    own = [*_parts(found.parts, newest, now=now), *_intake(found)]
     lines: list[Attention] = [
         *own,
-        *(_group(each, now=now) for each in sorted(found.groups, key=_lateness)),
-        *(_edge(each, known, now=now) for each in sorted(found.edges, key=lambda each: -each.edge.errors)),
-        *(_silent(each, now=now) for each in sorted(found.silent, key=lambda each: -each.usual.least)),
-        *(_letters(each, now=now) for each in sorted(found.letters, key=lambda each: (-each.n_new, -each.n_open))),
+        *(_group(each, names, now=now) for each in sorted(found.groups, key=_lateness)),
+        *(_edge(each, known, names, now=now) for each in sorted(found.edges, key=lambda each: -each.edge.errors)),
+        *(_silent(each, names, now=now) for each in sorted(found.silent, key=lambda each: -each.usual.least)),
+        *(
+            _letters(each, names, now=now)
+            for each in sorted(found.letters, key=lambda each: (-each.n_new, -each.n_open))
+        ),
         *_leaving(found),
     ]
     return sorted(lines, key=_rank)
@@ -92,10 +99,10 @@ def _lateness(each: LateGroup) -> tuple[float, float]:
     return -(each.behind.lag_seconds or 0.0), -(each.behind.lag or 0)
 
 
-def _group(each: LateGroup, *, now: datetime) -> Attention:
+def _group(each: LateGroup, names: Names, *, now: datetime) -> Attention:
     behind, losing = each.behind, each.loses_in_seconds
     level = "failing" if losing is not None and losing <= _SURE_SECONDS else each.health.level
-    said = [f"is {_lag(each)}on {each.topic.name}"]
+    said = [f"is {_lag(each)}on {names[each.topic.id]}"]
     if each.growth and each.growth > 0:
         said.append(f"growing {rate(each.growth)}")
     if behind.since:
@@ -105,7 +112,7 @@ def _group(each: LateGroup, *, now: datetime) -> Attention:
     return Attention(
         f"late {each.group.id} {each.topic.id}",
         level if level in _LEVELS else "degraded",
-        each.group.name,
+        names[each.group.id],
         f"{', '.join(said)}: {each.health.sentence}",
         reverse("group", args=[each.group.cluster, each.group.name]),
         is_endless=bool(each.growth and each.growth > 0),
@@ -122,7 +129,7 @@ def _lag(each: LateGroup) -> str:
     return f"≈{duration(behind.lag_seconds)} ({offsets}) behind "
 
 
-def _edge(each: FailingEdge, known: Facts, *, now: datetime) -> Attention:
+def _edge(each: FailingEdge, known: Facts, names: Names, *, now: datetime) -> Attention:
     edge = each.edge
     service, topic = known.names.service_id(edge.namespace, edge.service), each.topic.id
     group = known.names.groups.get(edge.group_id) if edge.group_id else None
@@ -134,7 +141,7 @@ def _edge(each: FailingEdge, known: Facts, *, now: datetime) -> Attention:
         each.health.level,
         edge.service,
         f"fails on {percent(edge.errors / edge.messages)} of what it {'reads from' if reads else 'writes to'}"
-        f" {each.topic.name} ({edge.errors:,} of {edge.messages:,} {_within(known)}){since}",
+        f" {names[topic]} ({edge.errors:,} of {edge.messages:,} {_within(known)}){since}",
         f"{reverse('overview')}?{urlencode({'sel': f'edge:{identity}'})}",
         f"edge:{identity}",
     )
@@ -144,7 +151,7 @@ def _within(known: Facts) -> str:
     return f"in {'the last ' if known.window.live else ''}{duration(known.window.seconds)}"
 
 
-def _silent(each: SilentTopic, *, now: datetime) -> Attention:
+def _silent(each: SilentTopic, names: Names, *, now: datetime) -> Attention:
     window = duration(SECONDS)
     over = f"{each.usual.n} days" if each.usual.basis is Basis.HOUR else f"the last {each.usual.n} h"
     least = f"at least {each.usual.least:,} at this hour" if each.usual.basis is Basis.HOUR else (
@@ -154,14 +161,14 @@ def _silent(each: SilentTopic, *, now: datetime) -> Attention:
     return Attention(
         f"silent {each.topic.id}",
         "failing" if each.n == 0 else "degraded",
-        each.topic.name,
+        names[each.topic.id],
         f"is far below its usual: {each.n:,} event{'s' if each.n != 1 else ''} in {window}, usually {least}"
         f" (over {over}){since}",
         reverse("topic", args=[each.topic.cluster, each.topic.name]),
     )
 
 
-def _letters(each: Letters, *, now: datetime) -> Attention:
+def _letters(each: Letters, names: Names, *, now: datetime) -> Attention:
     many = f"{each.n_open:,} open dead letter{'s' if each.n_open != 1 else ''}"
     if each.n_new:
         said = f"has {many}, {each.n_new:,} new in the last 15 min"
@@ -172,7 +179,7 @@ def _letters(each: Letters, *, now: datetime) -> Attention:
     return Attention(
         f"letters {each.topic.id}",
         "degraded",
-        each.topic.name,
+        names[each.topic.id],
         said,
         f"{reverse('dead_letters')}?{urlencode({'q': of_topic(each.topic.cluster, each.topic.name)})}",
     )
@@ -191,21 +198,29 @@ def _leaving(found: Troubles) -> Iterable[Attention]:
         )
 
 
-def _part(part: Part, newest_at: datetime | None, *, now: datetime) -> Attention:
-    """`newest_at`: of what it last brought, where that is known."""
+def _parts(broken: Sequence[Part], newest: Mapping[str, datetime | None], *, now: datetime) -> Iterable[Attention]:
+    """One line, also for many: what is behind them has room, too. `newest`: of what a part last brought."""
+    said = [(part, _ailing(part, newest.get(part.name), now=now)) for part in broken]
+    identity = "parts " + " ".join(f"{part.name}/{part.instance}" for part in broken)
+    if len(said) == 1:
+        ((part, words),) = said
+        yield Attention(identity, "failing", _called(part), f"{words}. {part.meaning}", reverse("health"))
+    elif said:
+        told = "; ".join(f"{_called(part)} {words}" for part, words in said[:_MOST_PARTS])
+        rest = f"; and {len(said) - _MOST_PARTS:,} more" if len(said) > _MOST_PARTS else ""
+        yield Attention(identity, "failing", f"{len(said):,} parts of Weir", f"fail: {told}{rest}", reverse("health"))
+
+
+def _called(part: Part) -> str:
+    return _PARTS.get(part.name, part.name)
+
+
+def _ailing(part: Part, newest_at: datetime | None, *, now: datetime) -> str:
     if part.state == "failing":
-        said = f"does not work: {part.sentence.rstrip('.')}"
-    elif part.at is not None:
-        said = f"has not reported for {duration((now - part.at).total_seconds())}"
-    else:
-        said = "is not running" + (f", its newest data is of {clock(newest_at, now=now)}" if newest_at else "")
-    return Attention(
-        f"part {part.name} {part.instance}",
-        "failing",
-        _PARTS.get(part.name, part.name),
-        f"{said}. {part.meaning}",
-        reverse("health"),
-    )
+        return f"does not work: {part.sentence.rstrip('.')}"
+    if part.at is not None:
+        return f"has not reported for {duration((now - part.at).total_seconds())}"
+    return "is not running" + (f", its newest data is of {clock(newest_at, now=now)}" if newest_at else "")
 
 
 def _intake(found: Troubles) -> Iterable[Attention]:

@@ -1,5 +1,7 @@
 """Consumer groups, and one group: which fall behind, since when, and when will they be done?"""
 
+from collections.abc import Collection
+from functools import partial
 from math import inf
 
 from django.conf import settings
@@ -12,6 +14,7 @@ from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import Limit, age_caption, chart, marks_on, offsets_caption, pace_caption, retention_limit
 from dashboard.lists import as_csv, listed
+from dashboard.queries.changed import changed_things
 from dashboard.queries.filters import Subject
 from dashboard.queries.group import GroupPage, group
 from dashboard.queries.group_series import group_series
@@ -68,7 +71,8 @@ def group_list(request: HttpRequest) -> HttpResponse:
     """All groups of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = groups(span, now=now(), clusters=within.chosen)
-    rows = listed(request, found.items, subject=_subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
+    subject = partial(_subject, changed=changed_things(request.GET.get("q", ""), span))
+    rows = listed(request, found.items, subject=subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     return shell.page(
         request,
         "groups/groups.html",
@@ -160,7 +164,7 @@ def _asked(text: str) -> tuple[str, int | None] | None:
     return (topic, int(partition)) if partition.isascii() and partition.isdigit() and len(partition) < 8 else None
 
 
-def _subject(row: GroupRow) -> Subject:
+def _subject(row: GroupRow, changed: Collection[str]) -> Subject:
     services = {service.removeprefix("service:") for reading in row.readings for service in reading.services}
     return Subject(
         "group",
@@ -170,6 +174,7 @@ def _subject(row: GroupRow) -> Subject:
         row.lag,
         row.lag_seconds,
         sum(rates) if (rates := [each.rate for each in row.readings if each.rate is not None]) else None,
+        changed=row.id in changed,
         at_risk=row.loses_in_seconds is not None and row.loses_in_seconds < inf,
         verdicts=frozenset(reading.behind.verdict for reading in row.readings),
         tied=frozenset(("topic", reading.topic_name) for reading in row.readings),

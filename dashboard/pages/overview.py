@@ -19,6 +19,7 @@ from dashboard.difference_words import Words, differing, words
 from dashboard.past import Past, beside_live, past, settled
 from dashboard.queries import wire
 from dashboard.queries.asked import LABELS, Asked, asked, switches, toggled
+from dashboard.queries.changed import changed_things
 from dashboard.queries.clusters import Scope
 from dashboard.queries.comparing import compared, versus
 from dashboard.queries.event_nodes import nodes_of_events
@@ -41,6 +42,7 @@ PRESETS = (
     ("is:idle", "Idle"),
     ("-known:traced", "Not traced"),
     ("has:dead-letters", "Dead letters"),
+    ("changed:yes", "Changed since yesterday"),
 )
 SWITCHES = {
     "idle": "Idle",
@@ -181,8 +183,9 @@ def _look(request: HttpRequest, span: Window, then: Window | None) -> Look:
     if not span.live:
         drawn = seated(drawn, known.names.places)
     find, hide = wanted.filters
-    events = nodes_of_events(f"{wanted.find} {wanted.hide}")
-    narrow = narrowed(drawn, find=find, hide=hide, focus=wanted.focus, shown=shown, events=events)
+    text = f"{wanted.find} {wanted.hide}"
+    events, changed = nodes_of_events(text), changed_things(text, span)
+    narrow = narrowed(drawn, find=find, hide=hide, focus=wanted.focus, shown=shown, events=events, changed=changed)
     return Look(wanted, within, known, drawn, narrow, told, diffs)
 
 

@@ -1,5 +1,7 @@
 """Services, and one service: what does it take in, send out, get wrong?"""
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +14,7 @@ from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import chart, failed_caption, marks_on, processing_caption, spans_caption
 from dashboard.lists import as_csv, listed
+from dashboard.queries.changed import changed_things
 from dashboard.queries.failure_facts import failure_facts
 from dashboard.queries.filters import Subject
 from dashboard.queries.latencies import told_from
@@ -31,6 +34,7 @@ _PRESETS = (
     ("With dead letters", "has:dead-letters"),
     ("Idle", "is:idle"),
     ("Not traced", "is:guessed"),
+    ("Changed since yesterday", "changed:yes"),
 )
 TABS = (("flow", "Flow"), ("versions", "Versions and instances"), ("events", "Events"))
 _COLUMNS = {
@@ -70,7 +74,8 @@ def service_list(request: HttpRequest) -> HttpResponse:
     """All services of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = services(span, now=now(), clusters=within.chosen)
-    rows = listed(request, found.items, subject=_subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
+    subject = partial(_subject, changed=changed_things(request.GET.get("q", ""), span))
+    rows = listed(request, found.items, subject=subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     facts = {
         "services": found,
         **rows,
@@ -168,7 +173,7 @@ def _charts(page: ServicePage, span: Window) -> dict[str, Any]:
     }
 
 
-def _subject(row: ServiceRow) -> Subject:
+def _subject(row: ServiceRow, changed: Collection[str]) -> Subject:
     tied = {("service", row.name), ("version", row.version), ("domain", row.namespace)}
     return Subject(
         "group" if row.guessed else "service",
@@ -181,6 +186,7 @@ def _subject(row: ServiceRow) -> Subject:
         row.failed,
         row.n_dead_letters,
         row.guessed,
+        changed=row.id in changed,
         tied=frozenset(each for each in tied if each[1]),
     )
 

@@ -1,5 +1,7 @@
 """Topics, and one topic: which are busy, late or at risk; who writes, who reads, how far behind?"""
 
+from collections.abc import Collection
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -14,6 +16,7 @@ from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption, retention_limit
 from dashboard.lists import as_csv, listed
+from dashboard.queries.changed import changed_things
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
 from dashboard.queries.graph import Node
@@ -36,6 +39,7 @@ _PRESETS = (
     ("Retention risk", "is:at-risk"),
     ("Not traced", "-known:traced"),
     ("Idle", "is:idle"),
+    ("Changed since yesterday", "changed:yes"),
 )
 _COLUMNS = {
     "health": lambda row: badness(row.health),
@@ -75,7 +79,8 @@ def topic_list(request: HttpRequest) -> HttpResponse:
     """All topics of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = topics(span, now=now(), clusters=within.chosen)
-    rows = listed(request, found.items, subject=_subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
+    subject = partial(_subject, changed=changed_things(request.GET.get("q", ""), span))
+    rows = listed(request, found.items, subject=subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     return shell.page(
         request,
         "topics/topics.html",
@@ -196,7 +201,7 @@ def _absent(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     )
 
 
-def _subject(row: TopicRow) -> Subject:
+def _subject(row: TopicRow, changed: Collection[str]) -> Subject:
     return Subject(
         "topic",
         row.name,
@@ -207,6 +212,7 @@ def _subject(row: TopicRow) -> Subject:
         row.rate_in,
         None,
         row.n_dead_letters,
+        changed=row.id in changed,
         at_risk=row.loses_in_seconds is not None and row.loses_in_seconds < inf,
     )
 

@@ -1,6 +1,7 @@
 """Names, roles and states behind the ids of the observation tables, read once per question."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -56,6 +57,16 @@ class Catalogue:
         groups = {number: group for number, group in self.groups.items() if group.cluster in clusters}
         standing = {pair: behind for pair, behind in self.standing.items() if pair[0] in topics}
         return replace(self, topics=topics, groups=groups, standing=standing)
+
+    def shown(self) -> Mapping[str, str]:
+        """Names of topics and groups by id, with the cluster where another one has the same name."""
+        result: dict[str, str] = {}
+        for things in (self.topics.values(), self.groups.values()):
+            of_name = Counter(each.name for each in things)
+            result |= {
+                each.id: f"{each.name} · {each.cluster}" if of_name[each.name] > 1 else each.name for each in things
+            }
+        return result
 
     def behind(self, topic_id: int, group_id: int | None) -> Behind | None:
         """How far a group is behind on a topic; None where it never committed there or is not known."""

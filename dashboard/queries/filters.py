@@ -23,6 +23,7 @@ _VALUES = {
     "known": ("traced", "offsets", "membership", "declared"),
     "is": ("idle", "guessed", "at-risk"),
     "has": ("dead-letters",),
+    "changed": ("yes",),
     "verdict": ("ok", "slow", "stalled", "stopped", "rewound", "rebalancing", "no-commits"),
 }
 _NAMES = ("topic", "service", "group", "version", "domain")
@@ -51,6 +52,7 @@ class Subject:
     n_dead_letters: int = 0
     guessed: bool = False
     at_risk: bool = False
+    changed: bool = False
     verdicts: frozenset[str] = frozenset()
     tied: frozenset[tuple[str, str]] = frozenset()
     events: frozenset[str] = frozenset()  # those on whose path it lies, in lower case
@@ -78,7 +80,7 @@ def terms(text: str) -> list[str]:
 
 def vocabulary() -> tuple[str, ...]:
     """What a term may begin with, and every value that is known: for whoever completes what a person types."""
-    named = [f"{name}:" for name in _NAMES]
+    named = [f"{name}:" for name in (*_NAMES, _EVENT)]
     valued = [f"{name}:{value}" for name, values in _VALUES.items() for value in values]
     return (*named, *valued, *(f"{field}>" for field in _UNITS))
 
@@ -164,6 +166,7 @@ def _facts(subject: Subject) -> Mapping[tuple[str, str], bool]:
         ("is", "guessed"): subject.guessed,
         ("is", "at-risk"): subject.at_risk,
         ("has", "dead-letters"): subject.n_dead_letters > 0,
+        ("changed", "yes"): subject.changed,
     }
 
 

@@ -57,13 +57,14 @@ def narrowed(
     focus: Focus | None,
     shown: Shown = USUALLY_SHOWN,
     events: Events = _NONE,
+    changed: Collection[str] = (),
 ) -> Narrowed:
     """Apply all four to a graph. Without `find`, nothing is found. A focus that is not on the graph is ignored.
 
-    `events`: ids of nodes on the paths of events that the filters name.
+    `events`: ids of nodes on the paths of events that the filters name; `changed`: of those that changed lately.
     """
     touching = _touching(drawn.edges)
-    subjects = {node.id: subject(node, touching[node.id], events) for node in drawn.nodes}
+    subjects = {node.id: subject(node, touching[node.id], events, changed) for node in drawn.nodes}
     gone = {node for node, facts in subjects.items() if hide and hide.matches(facts)}
     gone |= {node.id for node in drawn.nodes if shown.hides(node)}
     if focus and focus.id in subjects:
@@ -73,7 +74,7 @@ def narrowed(
     return Narrowed(tuple(found), frozenset(gone))
 
 
-def subject(node: Node, edges: Sequence[Edge], events: Events = _NONE) -> Subject:
+def subject(node: Node, edges: Sequence[Edge], events: Events = _NONE, changed: Collection[str] = ()) -> Subject:
     """A node with the edges that touch it, as a filter sees it: its worst numbers."""
     shares = [edge.errors / edge.messages for edge in edges if edge.errors is not None and edge.messages]
     return Subject(
@@ -87,6 +88,7 @@ def subject(node: Node, edges: Sequence[Edge], events: Events = _NONE) -> Subjec
         max(shares, default=None),
         node.n_dead_letters,
         node.guessed,
+        changed=node.id in changed,
         events=frozenset(text.lower() for text, nodes in events.items() if node.id in nodes),
     )
 

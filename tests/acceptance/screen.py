@@ -1,6 +1,7 @@
 """What Weir says and what the shop knows, each brought into one shape, so that they can be compared."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -25,17 +26,17 @@ def shown_edges(graph: dict[str, Any]) -> Counter[EdgeKey]:
     """Messages by edge, as `GET graph` answers."""
     counts: Counter[EdgeKey] = Counter()
     for edge in graph["edges"]:
-        produce = edge["kind"] == "produce"
-        party = edge["source"] if produce else edge["target"]
-        topic = edge["target"] if produce else edge["source"]
-        key = EdgeKey(
-            edge["kind"],
-            _name(party) if party.startswith("service:") else "",
-            _name(topic),
-            _name(edge["group"]) if edge["group"] else "",
-        )
-        counts[key] += edge["messages"]
+        counts[edge_key(edge)] += edge["messages"]
     return counts
+
+
+def edge_key(edge: dict[str, Any]) -> EdgeKey:
+    """Of an edge as `GET graph` answers it."""
+    produce = edge["kind"] == "produce"
+    party = edge["source"] if produce else edge["target"]
+    topic = edge["target"] if produce else edge["source"]
+    service = _name(party) if party.startswith("service:") else ""
+    return EdgeKey(edge["kind"], service, _name(topic), _name(edge["group"]) if edge["group"] else "")
 
 
 def true_edges(truth: Truth) -> Counter[EdgeKey]:
@@ -51,6 +52,36 @@ def true_edges(truth: Truth) -> Counter[EdgeKey]:
                 edge.messages if traced else edge.positions
             )
     return counts
+
+
+def shown_evidence(graph: dict[str, Any]) -> dict[EdgeKey, bool]:
+    """By edge, whether it says that spans tell it. Every edge says at least one way how it is known."""
+    assert all(edge["evidence"] for edge in graph["edges"])
+    return {edge_key(edge): "traced" in edge["evidence"] for edge in graph["edges"]}
+
+
+def true_evidence(truth: Truth) -> dict[EdgeKey, bool]:
+    """By edge, whether its service makes spans: what it only read is told by its group."""
+    found = {}
+    for edge in truth.edges():
+        if edge.kind == "consume":
+            found[EdgeKey("consume", edge.service if edge.traced else "", edge.topic, edge.group or "")] = edge.traced
+        elif edge.traced:
+            found[EdgeKey("produce", edge.service, edge.topic, "")] = True
+    return found
+
+
+def shown_nodes(graph: dict[str, Any]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Nodes as (kind, name): those with edges, and those without."""
+    ends = {end for edge in graph["edges"] for end in (edge["source"], edge["target"])}
+    joined = {(node["kind"], node["name"]) for node in graph["nodes"] if node["id"] in ends}
+    return joined, {(node["kind"], node["name"]) for node in graph["nodes"]} - joined
+
+
+def true_nodes(edges: Iterable[EdgeKey]) -> set[tuple[str, str]]:
+    """The ends of these edges: a group stands for the service that makes no spans."""
+    topics = {("topic", edge.topic) for edge in edges}
+    return topics | {("service", edge.service) if edge.service else ("group", edge.group) for edge in edges}
 
 
 def shown_letters(items: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:

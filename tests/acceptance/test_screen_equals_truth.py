@@ -1,5 +1,6 @@
 """The screen equals the truth: every edge and count, every dead letter, any path, although a collector was killed."""
 
+import os
 import random
 import time
 from collections.abc import Collection, Iterator
@@ -15,7 +16,7 @@ from tests.acceptance import screen
 from tests.acceptance.running_demo import Demo, demo, eventually
 
 pytestmark = pytest.mark.acceptance
-SHOP_SECONDS = 60
+SHOP_SECONDS = float(os.environ.get("SHOP_SECONDS", "60"))
 N_PATHS, N_OF_EACH = 100, 20
 WINDOW = {"from": "now-1h"}
 
@@ -38,6 +39,22 @@ def test_every_edge_and_its_count(settled: tuple[Demo, Truth]) -> None:
     assert len(true) >= 18
     assert min(true.values()) > 0
     assert _differences(shown, true) == {}
+
+
+def test_how_each_edge_is_known_and_nobody_is_named_by_a_copied_traceparent(settled: tuple[Demo, Truth]) -> None:
+    running, truth = settled
+    true = screen.true_evidence(truth)
+    assert [key.group for key, traced in true.items() if not traced] != []
+    assert screen.shown_evidence(running.get("graph", **WINDOW)) == true
+    copied = {edge.topic for edge in truth.edges() if edge.kind == "produce" and not edge.traced}
+    assert copied == {"partner.notices"}
+
+
+def test_every_node(settled: tuple[Demo, Truth]) -> None:
+    running, truth = settled
+    joined, alone = screen.shown_nodes(running.get("graph", **WINDOW))
+    assert joined == screen.true_nodes(screen.true_edges(truth))
+    assert alone <= {("topic", at.topic) for at in truth.positions()}
 
 
 def test_an_edge_that_is_dropped_from_the_answer_is_noticed(settled: tuple[Demo, Truth]) -> None:

@@ -153,12 +153,24 @@ def test_parts_of_weir_that_do_not_work_come_first_and_the_rest_is_counted() -> 
             name, AT - timedelta(seconds=ago), ok,
         )  # fmt: skip
     found = needed()
-    assert [item.title for item in found.items] == ["Receiver", "Collector", "Lag sampler", "billing"]
-    assert [item.sentence.split(". ")[0] for item in found.items[:3]] == [
-        "does not work: Kafka is away",
-        "has not reported for 40 s",
-        "is not running, its newest data is of 14:05 UTC",
-    ]
+    assert [item.title for item in found.items] == ["3 parts of Weir", "billing"]
+    assert found.items[0].sentence == (
+        "fail: Receiver does not work: Kafka is away; Collector has not reported for 40 s;"
+        " Lag sampler is not running, its newest data is of 14:05 UTC"
+    )
+    run("insert into part_report values ('sample', 'a', %s, 5, true, '', '{}')", AT)
+    run("update part_report set ok = true, at = %s where part <> 'collect'", AT)
+    (only,) = [item for item in needed().items if item.url == "/health/"]
+    assert (only.title, only.sentence.split(". ")[0]) == ("Collector", "has not reported for 40 s")
+
+
+def test_names_that_two_clusters_have_are_told_with_their_cluster() -> None:
+    Shop().judged("STALLED", lag=3_200, seconds=190.0, minutes_ago=3)
+    run("insert into cluster (name) values ('west')")
+    run("insert into consumer_group (cluster_id, name) select id, 'billing' from cluster where name = 'west'")
+    (item,) = needed().items
+    assert item.title == "billing · demo"
+    assert "behind on orders.created, " in item.sentence
 
 
 def test_only_five_are_shown_and_the_others_are_counted() -> None:

@@ -49,6 +49,35 @@ def test_find_outlines_and_hide_takes_out(client: Client) -> None:
     assert "payments.captured" not in table
 
 
+def test_what_changed_in_a_day_is_found_on_the_graph_and_in_the_lists(client: Client) -> None:
+    with connection.cursor() as cursor:
+        for kind, column, table, name, ago in (
+            (1, "service_id", "service", "billing-svc", 20),
+            (4, "topic_id", "topic", "payments.captured", 3),
+            (4, "topic_id", "topic", "orders.created", 30),
+            (6, "topic_id", "topic", "orders.created", 1),
+        ):
+            cursor.execute(
+                f"insert into change_mark (at, kind, {column}) select now() - make_interval(hours => %s), %s, id"
+                f" from {table} where name = %s",
+                [ago, kind, name],
+            )
+    assert drawn(client, "?find=changed:yes")[0] == ["service:billing-svc", "topic:demo/payments.captured"]
+    assert drawn(client, "?hide=-changed:yes")[1] == [
+        "service:mailer",
+        "service:orders-svc",
+        "topic:demo/orders.created",
+    ]
+    for page, changed, other in (
+        ("services", "billing-svc", "orders-svc"),
+        ("topics", "payments.captured", "orders.created"),
+    ):
+        text = client.get(f"/{page}/?q=changed:yes").content.decode().partition("<tbody")[2]
+        assert changed in text
+        assert other not in text
+    assert client.get("/groups/?q=changed:yes").status_code == 200
+
+
 def test_a_focus_keeps_its_surroundings_and_says_so(client: Client) -> None:
     _, left_out, page = drawn(client, "?focus=service:orders-svc&hops=2&flow=down")
     assert left_out == ["service:mailer", "topic:demo/payments.captured"]
