@@ -1,6 +1,6 @@
 """What the lists of topics, groups and services have in common: filter, order, and how many rows are shown."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from math import isinf
 from typing import Any, TypeVar
@@ -8,13 +8,23 @@ from typing import Any, TypeVar
 from django.http import HttpRequest, HttpResponse
 
 from dashboard.queries import wire
+from dashboard.queries.changed import changed_things
 from dashboard.queries.csv_lines import line
 from dashboard.queries.filters import MOST_CHARACTERS, Subject, parsed
+from dashboard.queries.window import Window
 from dashboard.templatetags.sorting import Key, ordered
 
 ROWS, MOST_ROWS = 100, 1_000
 
 Row = TypeVar("Row")
+
+
+def told_of_changes(
+    subject: Callable[[Row, Collection[str]], Subject], request: HttpRequest, span: Window
+) -> Callable[[Row], Subject]:
+    """`subject` with the ids of what changed lately, where the filter of the list asks for it."""
+    changed = changed_things(request.GET.get("q", ""), span)
+    return lambda row: subject(row, changed)
 
 
 def listed(

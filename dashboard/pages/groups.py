@@ -1,7 +1,6 @@
 """Consumer groups, and one group: which fall behind, since when, and when will they be done?"""
 
 from collections.abc import Collection
-from functools import partial
 from math import inf
 
 from django.conf import settings
@@ -13,8 +12,7 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import Limit, age_caption, chart, marks_on, offsets_caption, pace_caption, retention_limit
-from dashboard.lists import as_csv, listed
-from dashboard.queries.changed import changed_things
+from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.filters import Subject
 from dashboard.queries.group import GroupPage, group
 from dashboard.queries.group_series import group_series
@@ -71,7 +69,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
     """All groups of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = groups(span, now=now(), clusters=within.chosen)
-    subject = partial(_subject, changed=changed_things(request.GET.get("q", ""), span))
+    subject = told_of_changes(_subject, request, span)
     rows = listed(request, found.items, subject=subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     return shell.page(
         request,
@@ -91,12 +89,13 @@ def group_list(request: HttpRequest) -> HttpResponse:
 @needs(Action.VIEW)
 def group_csv(request: HttpRequest) -> HttpResponse:
     """The list as a file."""
-    found = groups(shell.window(request), now=now(), clusters=shell.scope(request).chosen)
+    span = shell.window(request)
+    found = groups(span, now=now(), clusters=shell.scope(request).chosen)
     return as_csv(
         request,
         "groups",
         found.items,
-        subject=_subject,
+        subject=told_of_changes(_subject, request, span),
         columns=_COLUMNS,
         default_sort=DEFAULT_SORT,
         cells=_CELLS,

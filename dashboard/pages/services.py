@@ -1,7 +1,6 @@
 """Services, and one service: what does it take in, send out, get wrong?"""
 
 from collections.abc import Collection
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -13,8 +12,7 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import chart, failed_caption, marks_on, processing_caption, spans_caption
-from dashboard.lists import as_csv, listed
-from dashboard.queries.changed import changed_things
+from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.failure_facts import failure_facts
 from dashboard.queries.filters import Subject
 from dashboard.queries.latencies import told_from
@@ -74,7 +72,7 @@ def service_list(request: HttpRequest) -> HttpResponse:
     """All services of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = services(span, now=now(), clusters=within.chosen)
-    subject = partial(_subject, changed=changed_things(request.GET.get("q", ""), span))
+    subject = told_of_changes(_subject, request, span)
     rows = listed(request, found.items, subject=subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     facts = {
         "services": found,
@@ -98,12 +96,13 @@ def service_list(request: HttpRequest) -> HttpResponse:
 @needs(Action.VIEW)
 def service_csv(request: HttpRequest) -> HttpResponse:
     """The list as a file."""
-    found = services(shell.window(request), now=now(), clusters=shell.scope(request).chosen)
+    span = shell.window(request)
+    found = services(span, now=now(), clusters=shell.scope(request).chosen)
     return as_csv(
         request,
         "services",
         found.items,
-        subject=_subject,
+        subject=told_of_changes(_subject, request, span),
         columns=_COLUMNS,
         default_sort=DEFAULT_SORT,
         cells=_CELLS,

@@ -1,7 +1,6 @@
 """Topics, and one topic: which are busy, late or at risk; who writes, who reads, how far behind?"""
 
 from collections.abc import Collection
-from functools import partial
 from math import inf
 from typing import Any
 
@@ -15,8 +14,7 @@ from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption, retention_limit
-from dashboard.lists import as_csv, listed
-from dashboard.queries.changed import changed_things
+from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
 from dashboard.queries.graph import Node
@@ -79,7 +77,7 @@ def topic_list(request: HttpRequest) -> HttpResponse:
     """All topics of the window, filtered by `q` and sorted by `sort`."""
     span, within = shell.window(request), shell.scope(request)
     found = topics(span, now=now(), clusters=within.chosen)
-    subject = partial(_subject, changed=changed_things(request.GET.get("q", ""), span))
+    subject = told_of_changes(_subject, request, span)
     rows = listed(request, found.items, subject=subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
     return shell.page(
         request,
@@ -99,12 +97,13 @@ def topic_list(request: HttpRequest) -> HttpResponse:
 @needs(Action.VIEW)
 def topic_csv(request: HttpRequest) -> HttpResponse:
     """The list as a file."""
-    found = topics(shell.window(request), now=now(), clusters=shell.scope(request).chosen)
+    span = shell.window(request)
+    found = topics(span, now=now(), clusters=shell.scope(request).chosen)
     return as_csv(
         request,
         "topics",
         found.items,
-        subject=_subject,
+        subject=told_of_changes(_subject, request, span),
         columns=_COLUMNS,
         default_sort=DEFAULT_SORT,
         cells=_CELLS,
