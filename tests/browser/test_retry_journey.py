@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.running_demo import Demo, eventually
 from tests.browser.browsing import Visit, visit
+from tests.browser.hands import Hand, Keyboard, Mouse
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance, pytest.mark.timeout(420)]
 
@@ -22,15 +23,16 @@ def test_j3_a_retry_of_a_group_stops_itself_while_the_bug_is_there_and_completes
     eventually(lambda: len(declined(running)) >= ENOUGH, seconds=120, what="declined cards")
     request.addfinalizer(lambda: running.command("demo.control", "break"))  # others look for failures, too
     with visit(browser, running, "olga") as seen:
-        page = seen.page
-        stopped = stops_by_itself(seen, running)
+        page, hand = seen.page, Keyboard()
+        stopped = [stops_by_itself(seen, running, each) for each in (Mouse(), hand)][-1]
         running.command("demo.control", "fix")
-        plan = planned(seen)
-        page.get_by_role("link", name="2 Blast radius").click()
-        page.get_by_role("link", name="4 Confirm").click()
-        confirm(page)
+        plan = planned(seen, hand)
+        hand.press(page, page.get_by_role("link", name="2 Blast radius"))
+        page.wait_for_url("**step=2")
+        hand.press(page, page.get_by_role("link", name="4 Confirm"))
+        confirm(page, hand)
         expect(page.get_by_text("Step 1 passed. The rest waits for you.")).to_be_visible(timeout=OUTCOME_MS)
-        page.get_by_role("button", name="Continue").click()
+        hand.press(page, page.get_by_role("button", name="Continue"))
         expect(page.locator("h1 + .status")).to_contain_text("Done", timeout=3 * OUTCOME_MS)
         address, number = page.url, operation_in(page.url)
         with visit(browser, running, "vera") as other:
@@ -47,55 +49,59 @@ def test_j3_a_retry_of_a_group_stops_itself_while_the_bug_is_there_and_completes
     assert operations_in_audit(running, browser, stopped) == ["cancel retry", "stop retry", "retry", "freeze"]
 
 
-def stops_by_itself(seen: Visit, running: Demo) -> int:
+def stops_by_itself(seen: Visit, running: Demo, hand: Hand) -> int:
     """The variant: the fix is absent. The operation that stopped, its rest cancelled."""
     page = seen.page
-    plan = planned(seen)
+    plan = planned(seen, hand)
     expect(page.get_by_text("New failures are not added.")).to_be_visible()
     number = int(re.search(r"/retries/(\d+)/plan/", plan)[1])  # type: ignore[index]
-    page.get_by_role("link", name="2 Blast radius").click()
+    hand.press(page, page.get_by_role("link", name="2 Blast radius"))
     own = page.get_by_role("radio", name=re.compile("billing only"))
     expect(own).to_be_checked()
-    page.get_by_role("radio", name=re.compile(r"^orders\.created: 3 groups read it")).check()
-    page.get_by_role("button", name="Update").click()
+    hand.choose(page, page.get_by_role("radio", name=re.compile(r"^orders\.created: 3 groups read it")))
+    hand.press(page, page.get_by_role("button", name="Update"))
     groups = page.get_by_role("region", name="Groups that will get copies")
     expect(groups.get_by_role("row")).to_have_count(4)
-    page.get_by_role("radio", name=re.compile("billing only")).check()
-    page.get_by_role("button", name="Next: sending plan").click()
+    hand.choose(page, own)
+    hand.press(page, page.get_by_role("button", name="Next: sending plan"))
     assert running.ask("GET", f"retries/{number}")[0] == 404, "a draft is no operation: nothing was sent"
-    page.get_by_role("button", name="Next: confirm").click()
-    confirm(page)
+    hand.press(page, page.get_by_role("button", name="Next: confirm"))
+    confirm(page, hand)
     alarm = page.get_by_role("alert").filter(has_text="Stopped: 1 of 1 failed again with CardDeclined")
     expect(alarm).to_be_visible(timeout=OUTCOME_MS)
     expect(alarm).to_contain_text("(same fingerprint)")
     assert (seen.violations(), seen.barriers()) == ([], [])
-    page.locator("#cancel-rest summary").click()
-    page.get_by_role("button", name=re.compile(r"^Cancel \d")).click()
+    hand.press(page, page.locator("#cancel-rest summary"))
+    hand.press(page, page.get_by_role("button", name=re.compile(r"^Cancel \d")))
     expect(page.locator("h1 + .status")).to_contain_text("Cancelled")
     return number
 
 
-def planned(seen: Visit) -> str:
-    """By keyboard from anywhere to a plan of the group CardDeclined; its address."""
+def planned(seen: Visit, hand: Hand) -> str:
+    """From anywhere to a plan of the group CardDeclined; its address."""
     page = seen.page
     page.keyboard.press("g")
     page.keyboard.press("d")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Dead letters")
-    page.get_by_role("link", name=re.compile("CardDeclined at Gateway.charge")).first.click()
-    expect(page.get_by_role("button", name=re.compile(r"^Retry \d"))).to_be_visible()
-    page.keyboard.press("r")
+    hand.press(page, page.get_by_role("link", name=re.compile("CardDeclined at Gateway.charge")).first)
+    button = page.get_by_role("button", name=re.compile(r"^Retry \d"))
+    expect(button).to_be_visible()
+    if isinstance(hand, Mouse):
+        button.click()
+    else:
+        page.keyboard.press("r")
     page.wait_for_url("**/plan/")
     return page.url
 
 
-def confirm(page: Page) -> None:
+def confirm(page: Page, hand: Hand) -> None:
     """Step 4, with the number where it is asked for."""
     page.wait_for_url("**step=4")
     asked = re.search(r"Type (\d+) to confirm", page.locator("main").inner_text())
+    hand.fill(page, page.get_by_label("Name"), "browser test")
     if asked:
-        page.get_by_label(asked[0]).fill(asked[1])
-    page.get_by_label("Name").fill("browser test")
-    page.get_by_role("button", name=re.compile("^Send")).click()
+        hand.fill(page, page.get_by_label(asked[0]), asked[1])
+    hand.press(page, page.get_by_role("button", name=re.compile("^Send")))
     page.wait_for_url(re.compile(r"/retries/\d+/$"))
 
 
@@ -107,10 +113,14 @@ def test_j6_a_viewer_is_told_who_may_retry_and_a_forced_one_is_noted(running: De
         expect(page.get_by_role("button", name=re.compile("^Retry"))).to_have_count(0)
         page.keyboard.press("r")
         expect(page.locator("#announcer")).to_contain_text("Retry needs the operator role.")
-        page.get_by_text("Who can?").first.click()
-        expect(page.get_by_text("olga").first).to_be_visible()
-        expect(page.get_by_role("button", name="Copy request").first).to_be_visible()
-        page.keyboard.press("Escape")
+        copy = page.get_by_role("button", name="Copy request").first
+        for hand in (Mouse(), Keyboard()):
+            hand.press(page, page.get_by_text("Who can?").first)
+            expect(page.get_by_text("olga").first).to_be_visible()
+            expect(copy).to_be_visible()
+            hand.press(page, copy)
+            page.keyboard.press("Escape")
+            expect(copy).not_to_be_visible()
         assert (seen.complaints, seen.violations(), seen.barriers()) == ([], [], [])
         seen.open(f"{letter['url']}?tab=payload")
         expect(page.get_by_text("Payloads need the operator role.").first).to_be_visible()
