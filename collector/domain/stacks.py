@@ -144,7 +144,7 @@ def _runs(text: str, *, is_first: bool) -> tuple[_Run, ...]:
     heading: tuple[str, str] | None = None
     frames: list[Frame] = []
     for line in text.splitlines():
-        if (frame := _known_frame(line) if len(line) <= MOST_LINE else _java_frame(line)) is not None:
+        if line[:1].isspace() and (frame := _frame_of(line)) is not None:
             frames.append(frame)
         elif (named := _java_heading(line, is_first=is_first and heading is None)) is not None:
             found.append((heading, tuple(frames)))
@@ -153,6 +153,10 @@ def _runs(text: str, *, is_first: bool) -> tuple[_Run, ...]:
 
 
 _known_runs = lru_cache(maxsize=256)(_runs)
+
+
+def _frame_of(line: str) -> Frame | None:
+    return _known_frame(line) if len(line) <= MOST_LINE else _java_frame(line)
 
 
 def _java_heading(line: str, *, is_first: bool) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""J3, a group is retried safely: it stops itself while the bug is there, and completes after the fix. J6, a viewer."""
+"""J6, a viewer. J3, a group is retried safely: it stops itself while the bug is there, and completes after the fix."""
 
 import re
 from typing import Any
@@ -14,6 +14,34 @@ pytestmark = [pytest.mark.browser, pytest.mark.acceptance, pytest.mark.timeout(4
 
 ENOUGH = 8  # open letters, so that there is a rest behind the first steps
 OUTCOME_MS = 60_000
+
+
+def test_j6_a_viewer_is_told_who_may_retry_and_a_forced_one_is_noted(running: Demo, browser: Browser) -> None:
+    letter = running.get("dead-letters")["items"][0]
+    with visit(browser, running, "vera") as seen:
+        page = seen.page
+        seen.open(f"/dead-letters/groups/{letter['failure_group']}/")
+        expect(page.get_by_role("button", name=re.compile("^Retry"))).to_have_count(0)
+        page.keyboard.press("r")
+        expect(page.locator("#announcer")).to_contain_text("Retry needs the operator role.")
+        copy = page.get_by_role("button", name="Copy request").first
+        for hand in (Mouse(), Keyboard()):
+            hand.press(page, page.get_by_text("Who can?").first)
+            expect(page.get_by_text("olga").first).to_be_visible()
+            expect(copy).to_be_visible()
+            hand.press(page, copy)
+            page.keyboard.press("Escape")
+            expect(copy).not_to_be_visible()
+        assert (seen.complaints, seen.violations(), seen.barriers()) == ([], [], [])
+        seen.open(f"{letter['url']}?tab=payload")
+        expect(page.get_by_text("Payloads need the operator role.").first).to_be_visible()
+        answer = forced(page, letter)
+        assert answer["status"] == 403
+        assert "Retry needs the operator role." in answer["text"]
+    with visit(browser, running, "ada") as admin:
+        admin.open("/audit/")
+        row = admin.page.get_by_role("row").filter(has_text="vera").filter(has_text="refused").first
+        expect(row).to_be_visible()
 
 
 def test_j3_a_retry_of_a_group_stops_itself_while_the_bug_is_there_and_completes_after_the_fix(
@@ -103,34 +131,6 @@ def confirm(page: Page, hand: Hand) -> None:
         hand.fill(page, page.get_by_label(asked[0]), asked[1])
     hand.press(page, page.get_by_role("button", name=re.compile("^Send")))
     page.wait_for_url(re.compile(r"/retries/\d+/$"))
-
-
-def test_j6_a_viewer_is_told_who_may_retry_and_a_forced_one_is_noted(running: Demo, browser: Browser) -> None:
-    letter = running.get("dead-letters")["items"][0]
-    with visit(browser, running, "vera") as seen:
-        page = seen.page
-        seen.open(f"/dead-letters/groups/{letter['failure_group']}/")
-        expect(page.get_by_role("button", name=re.compile("^Retry"))).to_have_count(0)
-        page.keyboard.press("r")
-        expect(page.locator("#announcer")).to_contain_text("Retry needs the operator role.")
-        copy = page.get_by_role("button", name="Copy request").first
-        for hand in (Mouse(), Keyboard()):
-            hand.press(page, page.get_by_text("Who can?").first)
-            expect(page.get_by_text("olga").first).to_be_visible()
-            expect(copy).to_be_visible()
-            hand.press(page, copy)
-            page.keyboard.press("Escape")
-            expect(copy).not_to_be_visible()
-        assert (seen.complaints, seen.violations(), seen.barriers()) == ([], [], [])
-        seen.open(f"{letter['url']}?tab=payload")
-        expect(page.get_by_text("Payloads need the operator role.").first).to_be_visible()
-        answer = forced(page, letter)
-        assert answer["status"] == 403
-        assert "Retry needs the operator role." in answer["text"]
-    with visit(browser, running, "ada") as admin:
-        admin.open("/audit/")
-        row = admin.page.get_by_role("row").filter(has_text="vera").filter(has_text="refused").first
-        expect(row).to_be_visible()
 
 
 def forced(page: Page, letter: dict[str, Any]) -> dict[str, Any]:
