@@ -125,14 +125,10 @@ def _prepare() -> None:
 
 def _fill(n_records: int) -> None:
     from confluent_kafka import Producer
-    from confluent_kafka.admin import AdminClient
-    from confluent_kafka.cimpl import NewTopic
 
-    from collector.wiring import SPOOL_TOPIC, spool_properties
+    from collector.wiring import SPOOL_TOPIC, make_spool_topic, spool_properties
 
-    topic = NewTopic(SPOOL_TOPIC, N_PARTITIONS, 1)
-    admin = AdminClient(dict(spool_properties()))
-    admin.create_topics([topic])[SPOOL_TOPIC].result(30)
+    make_spool_topic()
     producer = Producer(
         {**spool_properties(), "compression.type": "lz4", "linger.ms": 50, "queue.buffering.max.kbytes": 262_144}
     )
