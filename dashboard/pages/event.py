@@ -71,15 +71,17 @@ def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, o
 def _not_found(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
     """404, with what the broker says of the place, where it says anything."""
     there, place = held(cluster, topic, partition), f"{topic}/{partition}/{offset}"
-    if there is None or there.newest < there.oldest:
-        raise Http404(f"No event at {place}.")
-    if offset > there.newest:
+    if there is None:
+        sentence = f"No event at {place}: nothing was seen of it, and no broker has told what lies there."
+    elif there.newest < there.oldest:
+        sentence = f"No event at {place}: the partition is empty."
+    elif offset > there.newest:
         sentence = f"No event at {place}; the newest is {there.newest:,}."
     elif offset < there.oldest:
         sentence = f"Nothing was seen of {place}, and Kafka has removed it: its oldest is {there.oldest:,}."
     else:
         sentence = f"Nothing was seen of {place}: no span and no tapped record, or both are past retention."
-    facts = {"sentence": sentence, "cluster": cluster, "topic": topic}
+    facts = {"sentence": sentence, "cluster": cluster, "topic": topic, "is_known": there is not None}
     crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(place)]
     return shell.page(request, "event/none.html", facts, section="events", crumbs=crumbs, streams=" ", status=404)
 

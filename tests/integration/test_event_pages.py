@@ -288,5 +288,12 @@ def test_an_event_that_was_not_seen_says_what_the_broker_holds(operator: Client,
     answer = operator.get(f"/events/demo/orders.created/0/{offset}/")
     assert answer.status_code == 404
     assert sentence in answer.content.decode()
-    for unknown in ("orders.created/1/4", "orders.created/2147483647/4", "nothing/0/4"):
-        assert operator.get(f"/events/demo/{unknown}/").status_code == 404
+    for unknown, says in (
+        ("orders.created/1/4", "the partition is empty"),
+        ("orders.created/2147483647/4", "no broker has told what lies there"),
+        ("nothing/0/4", "no broker has told what lies there"),
+    ):
+        answer = operator.get(f"/events/demo/{unknown}/")
+        assert answer.status_code == 404
+        assert says in answer.content.decode()
+        assert ("Open the topic" in answer.content.decode()) is (says == "the partition is empty")
