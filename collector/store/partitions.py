@@ -123,6 +123,7 @@ def make(table: str, at: datetime) -> tuple[datetime, datetime]:
             "starts": sql.Literal(starts.isoformat()),
             "ends": sql.Literal(ends.isoformat()),
             "storage": sql.SQL(spec.storage),
+            "owner": sql.Identifier(_owner(cursor, table)),
         }
         for statement in _MAKE:
             cursor.execute(sql.SQL(statement).format(**names))
@@ -131,6 +132,11 @@ def make(table: str, at: datetime) -> tuple[datetime, datetime]:
             [table, leaf, starts, ends],
         )
         return starts, ends
+
+
+def _owner(cursor: CursorWrapper, table: str) -> str:
+    cursor.execute("select pg_get_userbyid(relowner) from pg_class where oid = %s::regclass", [table])
+    return str(cursor.fetchone()[0])
 
 
 def _held(cursor: CursorWrapper, spec: Partitioned) -> timedelta:
@@ -154,6 +160,7 @@ _MAKE = (
     "alter table {leaf} add constraint bounds check ({column} >= {starts} and {column} < {ends})",
     "alter table {table} attach partition {leaf} for values from ({starts}) to ({ends})",
     "alter table {leaf} drop constraint bounds",  # it only spared ATTACH the scan
+    "alter table {leaf} owner to {owner}",  # whoever of its members made it: collector and worker both do
 )
 
 

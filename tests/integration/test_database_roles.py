@@ -9,15 +9,18 @@ from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 
-from collector import retention
+from collector import retention, tasks
 from collector.config import tokens
 from collector.folding.folder import Folder
 from collector.store.closing import close_full
 from collector.store.partitions import make
 from collector.store.roles import COLLECTOR, EXCEPTIONS, ROLES, USUAL, WEB, WORKER, statements
+from dashboard import tasks as dashboard_tasks
 from tests.integration.intake_world import NOW, World, rows, sends
 from tests.integration.letter_world import LetterWorld, dead_record
 from tests.integration.people import PASSWORD, person, signed_in, token_of
+from tests.integration.retry_world import RetryWorld, click
+from tests.integration.test_access_matrix import PAGES, address
 
 pytestmark = pytest.mark.django_db
 RIGHTS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
@@ -134,6 +137,45 @@ def test_s64_what_the_collector_made_the_worker_drops() -> None:
         retention.keep_within_budget(NOW)
         cursor.execute(f"alter table span_detail detach partition {leaf}")
         cursor.execute(f"drop table {leaf}")
+
+
+def test_s64_what_the_worker_made_is_the_collectors_to_keep_in_order() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("alter table span detach partition span_all")
+    with acting_as(WORKER):
+        make("span", NOW)
+    (leaf,) = rows("select leaf from raw_partition where table_name = 'span'")[0]
+    assert rows("select pg_get_userbyid(relowner) from pg_class where relname = %s", leaf) == [(COLLECTOR,)]
+    with acting_as(COLLECTOR), connection.cursor() as cursor:
+        cursor.execute(f"analyze {leaf}")
+        cursor.execute(f"alter table span detach partition {leaf}")
+
+
+def test_s64_the_worker_does_all_its_rounds_in_its_role() -> None:
+    with acting_as(WORKER):
+        for work in (
+            tasks.make_leaves, tasks.close_leaves, tasks.count_leaves, tasks.drop_old, tasks.keep_within_budget,
+            tasks.pack_samples, tasks.learn_usual_hops, tasks.learn_usual_least, tasks.learn_service_facts,
+            tasks.forget_drafts, tasks.settle_retries, tasks.settle_silent_retries, tasks.ring_letters,
+            tasks.count_letter_keys, tasks.read_letters_again, dashboard_tasks.keep_layout,
+            dashboard_tasks.forget_sign_ins,
+        ):  # fmt: skip
+            work()
+
+
+def test_s64_every_page_opens_and_a_retry_is_asked_for_and_sent_in_the_roles_of_web_and_worker() -> None:
+    world = RetryWorld()
+    (letter,) = world.letters.park(dead_record(1))
+    ada = person("ada", "admin")
+    with acting_as(WEB):
+        client = signed_in(ada)
+        for pattern, (who, _) in PAGES.items():
+            if who != "-":
+                assert client.get(address(pattern)).status_code < 500, pattern
+        asked = click(letter)
+    with acting_as(WORKER):
+        world.send(asked.id)
+    assert len(world.sent()) == 1
 
 
 def test_s64_people_sign_in_look_and_decide_in_the_role_of_the_web_process() -> None:
