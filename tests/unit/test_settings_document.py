@@ -1,8 +1,11 @@
 """A settings file: what is taken, and what is said of what is wrong."""
 
 import tomllib
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.config.clusters import Cluster
 from collector.config.document import Document, OtlpInput, Rule, Taps, read
@@ -187,3 +190,38 @@ def test_s48_a_secret_in_the_file_or_a_reference_out_of_bounds_is_refused_and_no
     (said,) = problems(text)
     assert said.startswith("clusters.p.password must say where the secret lies")
     assert secret not in said
+
+
+LEAVES = (
+    st.text(max_size=30)
+    | st.integers()
+    | st.floats()
+    | st.booleans()
+    | st.datetimes()
+    | st.sampled_from(["*", "-", "$", "$..", "env:X"])
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=8,
+)
+KINDS = ("clusters", "inputs", "taps", "drop", "mask", "dead_letters", "permissions", "owners", "stuck", "else")
+
+
+def spoiled(tree: dict[str, Any], draw: Any) -> None:
+    """One value, of any depth, is another."""
+    name = draw(st.sampled_from(sorted(tree)))
+    if isinstance(tree[name], dict) and tree[name] and draw(st.booleans()):
+        spoiled(tree[name], draw)
+    else:
+        tree[name] = draw(TREES)
+
+
+@given(st.data())
+def test_a_file_with_anything_in_it_is_read_or_said_to_be_wrong(data: st.DataObject) -> None:
+    body = tomllib.loads(WHOLE) | data.draw(st.dictionaries(st.sampled_from(KINDS), TREES, max_size=2))
+    for _ in range(data.draw(st.integers(0, 3))):
+        spoiled(body, data.draw)
+    document, found = read(body)
+    assert isinstance(document, Document)
+    assert all(each.key and each.sentence for each in found)
