@@ -5,20 +5,22 @@ W3C Trace Context (section 3.2), B3 in one header and in several, Datadog (decim
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Callable, Sequence
 
 from collector.domain.records import Record
 
 Written = tuple[bytes, bytes]
 """Trace id (16 bytes) and span id (8 bytes)."""
-Plan = tuple[tuple[Callable[..., Written | None], tuple[int | None, ...]], ...]
-"""The forms that headers of some names may hold, and where the values stand."""
+Plan = tuple[Callable[[Sequence[bytes]], Written | None], ...]
+"""How each form that headers of some names may hold is read of their values."""
 
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 _B3 = re.compile(rb"([0-9a-fA-F]{16}|[0-9a-fA-F]{32})-([0-9a-fA-F]{16})(?:-.*)?")
 _HEX = re.compile(rb"[0-9a-fA-F]{1,32}")
 _HIGH_HALF = re.compile(rb"(?:^|,)_dd\.p\.tid=([0-9a-f]{16})(?:,|$)")
 _DECIMAL = re.compile(rb"[0-9]{1,20}")
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
 def writer(record: Record) -> Written | None:
@@ -30,21 +32,30 @@ def writer(record: Record) -> Written | None:
 def plan(names: Sequence[str]) -> Plan:
     """How the values of headers with these names are read."""
     last = {name.lower(): index for index, name in enumerate(names)}
-    return tuple((form, tuple(map(last.get, of))) for form, of in _FORMS if of[0] in last)
+    return tuple(_reading(form, [last.get(name) for name in of]) for form, of in _FORMS if of[0] in last)
+
+
+def _reading(
+    form: Callable[..., Written | None], places: list[int | None]
+) -> Callable[[Sequence[bytes]], Written | None]:
+    first, *others = places
+    if not others and first is not None:
+        return lambda values: form(values[first])  # by far the most
+    return lambda values: form(*[b"" if at is None else values[at] for at in places])
 
 
 def read(how: Plan, values: Sequence[bytes]) -> Written | None:
     """The context in these headers, none of which is null."""
-    for form, places in how:
-        found = form(*[b"" if at is None else values[at] for at in places])
-        if found and any(found[0]) and any(found[1]):
+    for reading in how:
+        found = reading(values)
+        if found and found[0] != _NO_TRACE and found[1] != _NO_SPAN:
             return found
     return None
 
 
 def _traceparent(value: bytes) -> Written | None:
     match = _TRACEPARENT.fullmatch(value)
-    return None if match is None else (bytes.fromhex(match[1].decode()), bytes.fromhex(match[2].decode()))
+    return None if match is None else (unhexlify(match[1]), unhexlify(match[2]))
 
 
 def _b3(value: bytes) -> Written | None:

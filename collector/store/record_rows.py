@@ -18,12 +18,13 @@ MAX_SMALLINT, MAX_INT = 2**15 - 1, 2**31 - 1
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-_HEAD = Struct("!hiqiiiiiiihih").pack
-_MOMENT = Struct("!iq").pack
+_HEAD = Struct("!hiqiiiiiiihihi").pack
+_MOMENT = Struct("!q").pack
 _CONTEXT = Struct("!i16si8s").pack
 _KEY = Struct("!hiiiiiiiqi").pack
 _SIZE = Struct("!i").pack
 _NULL = _SIZE(-1)
+_NO_CONTEXT = _NULL + _NULL
 
 
 def record(
@@ -34,14 +35,24 @@ def record(
     rest: tuple[bytes | None, str | None, str | None],
 ) -> bytes:
     """A record's row. `rest`: its key, its own id, its cause's id."""
+    at, n_headers = each.produced_at, len(each.headers)
     head = _HEAD(
-        N_RECORD, 8, each.offset, 4, topic_id, 4, each.partition, 4, min(size_bytes, MAX_INT),
-        2, min(len(each.headers), MAX_SMALLINT), 2, each.timestamp_type,
+        N_RECORD, 8, each.offset, 4, topic_id, 4, each.partition, 4, size_bytes if size_bytes < MAX_INT else MAX_INT,
+        2, n_headers if n_headers < MAX_SMALLINT else MAX_SMALLINT, 2, each.timestamp_type, -1 if at is None else 8,
     )  # fmt: skip
-    produced = _NULL if each.produced_at is None else _MOMENT(8, (each.produced_at - _EPOCH) // _MICROSECOND)
-    written = _NULL + _NULL if context is None else _CONTEXT(16, context[0], 8, context[1])
+    produced = b"" if at is None else _MOMENT((at - _EPOCH) // _MICROSECOND)
+    written = _NO_CONTEXT if context is None else _CONTEXT(16, context[0], 8, context[1])
     key, own, cause = rest
-    return b"".join((head, produced, written, _bytes(key), _text(own), _text(cause)))
+    return b"".join(
+        (
+            head,
+            produced,
+            written,
+            _NULL if key is None else _SIZE(len(key)) + key,
+            _NULL if own is None else _text(own),
+            _NULL if cause is None else _text(cause),
+        )
+    )
 
 
 def key(name_id: int, text: str, topic_id: int, partition: int, offset: int) -> bytes:
@@ -50,9 +61,6 @@ def key(name_id: int, text: str, topic_id: int, partition: int, offset: int) -> 
     return _KEY(N_KEY, 4, name_id, 4, topic_id, 4, partition, 8, offset, len(raw)) + raw
 
 
-def _bytes(raw: bytes | None) -> bytes:
-    return _NULL if raw is None else _SIZE(len(raw)) + raw
-
-
-def _text(text: str | None) -> bytes:
-    return _NULL if text is None else _bytes(text.encode())
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return _SIZE(len(raw)) + raw
