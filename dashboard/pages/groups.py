@@ -19,7 +19,7 @@ from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
 from dashboard.queries.lines import GroupSeries
 from dashboard.queries.marks import marks_of_group
-from dashboard.queries.owners import owners_of
+from dashboard.queries.owners import group_owners, owners_of
 from dashboard.queries.wire import ages
 from dashboard.templatetags.sorting import badness
 
@@ -71,10 +71,12 @@ def group_list(request: HttpRequest) -> HttpResponse:
     found = groups(span, now=now(), clusters=within.chosen)
     subject = told_of_changes(_subject, request, span)
     rows = listed(request, found.items, subject=subject, columns=_COLUMNS, default_sort=DEFAULT_SORT, presets=_PRESETS)
+    owners = group_owners()
+    known = [(row, owners.of(row.cluster, row.name)) for row in rows["rows"]]
     return shell.page(
         request,
         "groups/groups.html",
-        {"groups": found, **rows},
+        {"groups": found, **rows, "owned": known, "has_owners": any(owner for _, owner in known)},
         section="groups",
         crumbs=[shell.Crumb("Groups")],
         span=span,
@@ -91,6 +93,7 @@ def group_csv(request: HttpRequest) -> HttpResponse:
     """The list as a file."""
     span = shell.window(request)
     found = groups(span, now=now(), clusters=shell.scope(request).chosen)
+    owners = group_owners()
     return as_csv(
         request,
         "groups",
@@ -98,7 +101,7 @@ def group_csv(request: HttpRequest) -> HttpResponse:
         subject=told_of_changes(_subject, request, span),
         columns=_COLUMNS,
         default_sort=DEFAULT_SORT,
-        cells=_CELLS,
+        cells={**_CELLS, "owner": lambda row: owners.of(row.cluster, row.name)},
         truncated=found.truncated,
     )
 

@@ -70,6 +70,30 @@ def grouped(things: Collection[str]) -> Mapping[str, Mapping[str, str]]:
     return result
 
 
+def group_owners() -> "Owners":
+    """Who owns which group, for a list of them. Two statements."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_GROUPS)
+        told: dict[tuple[str, str], dict[str, str]] = {}
+        for cluster, group, field, text in cursor.fetchall():
+            told.setdefault((cluster, group), {})[field] = text
+    return Owners(tuple(_entries()), told)
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """What is declared of groups, and what services say that read as them alone, by cluster and group."""
+
+    declared: tuple[Owner, ...]
+    told: Mapping[tuple[str, str], Mapping[str, str]]
+
+    def of(self, cluster: str, group: str) -> str:
+        """The owner, else the team; declared before told. "" where nobody says."""
+        declared, told = _fitting(self.declared, _KINDS["group"], group), self.told.get((cluster, group), {})
+        known = (facts[field] for field in ("owner", "team") for facts in (declared, told) if field in facts)
+        return next(known, "")
+
+
 def _declared(kind: str, name: str) -> Mapping[str, str]:
     return _fitting(_entries(), kind, name)
 
@@ -124,6 +148,16 @@ _OF_GROUP = """
     )
     select f.name, f.value, s.name, s.namespace from service s left join service_fact f on f.service_id = s.id
     where s.id in (select service_id from readers) and (select count(*) from readers) = 1
+"""
+_OF_GROUPS = """
+    with readers as (
+      select distinct coalesce(e.group_id, h.group_id) group_id, e.service_id from edge e left join group_hint h
+        on h.service_id = e.service_id and h.topic_id = e.topic_id
+      where e.kind = 2 and coalesce(e.group_id, h.group_id) is not null
+    ), alone as (select group_id, min(service_id) service_id from readers group by 1 having count(*) = 1)
+    select c.name, g.name, f.name, f.value from alone join service_fact f using (service_id)
+    join consumer_group g on g.id = alone.group_id join cluster c on c.id = g.cluster_id
+    where f.name in ('owner', 'team')
 """
 
 

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from collector import clock
 from collector.store import service_facts
-from dashboard.queries.owners import owners_of
+from dashboard.queries.owners import group_owners, owners_of
 from tests.integration.graph_world import World
 from tests.integration.people import person, signed_in
 
@@ -58,6 +58,25 @@ def test_a_group_is_owned_as_the_one_service_that_reads_as_it(world: World) -> N
     assert facts("group:demo/billing") == {"team": "payments"}
     (fact,) = owners_of("group:demo/billing")
     assert fact.source == "billing-svc"
+
+
+def test_the_list_of_groups_names_who_owns_them(
+    world: World, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    paid, group = world.topic("orders.paid"), world.group("mailing")
+    world.edge(2, world.service("mail-svc"), paid, group)
+    world.watermarks(paid, [5], ago=0)
+    world.committed(paid, group, [5], ago=0, lag=0)
+    viewer = signed_in(person("lena", "viewer"))
+    assert ">Owner<" not in viewer.get("/groups/").text
+    attribute_set(service__name="mail-svc", service__owner="ada", team="payments")
+    service_facts.learn()
+    with django_assert_num_queries(2):
+        owners = group_owners()
+    assert [owners.of("demo", name) for name in ("mailing", "billing")] == ["ada", ""]
+    assert ">ada<" in viewer.get("/groups/").text
+    declare("pay", groups=["mail*"], owner="team-pay")
+    assert group_owners().of("demo", "mailing") == "team-pay"
     other = world.service("refunds-svc")
     world.edge(2, other, world.topic("payments"), world.group("refunds"))
     with connection.cursor() as cursor:
