@@ -6,6 +6,7 @@ python -m benchmarks.graph_pages --pictures FOLDER [NODES ...]
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,17 @@ from stack.testing import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (20, 80, 200, 500, 1000)
-MOST_PAINT_MS, MOST_BUSY_MS = 2_000, 40
+MOST_PAINT_MS = {200: 500, 500: 1_000, 1000: 2_000}
+MOST_BUSY_MS = {200: 16, 500: 25, 1000: 40}
+LIMITS = (MOST_PAINT_MS, MOST_BUSY_MS)
+N_PAINTS = 3
+PAINTED = """
+  new MutationObserver((_, self) => {
+    if (!document.querySelector("service-graph .node")) return;
+    self.disconnect();
+    requestAnimationFrame(() => requestAnimationFrame(() => (window.paintedAt = performance.now())));
+  }).observe(document, { childList: true, subtree: true });
+"""
 PULSE_SECONDS, WATCHED_SECONDS, PATIENCE_SECONDS = 2.0, 12, 90
 VIEWS = {
     "whole": ("/", 1440, "light"),
@@ -44,31 +55,58 @@ def main(words: Sequence[str]) -> int:
     """Print one table, or take pictures."""
     folder = Path(words[1]) if words[:1] == ["--pictures"] else None
     sizes = [int(word) for word in (words[2:] if folder else words)] or SIZES
-    print("The overview, 1,440 x 900, signed in, cold cache; live for 12 s while every rate changes every 2 s.")
+    print(
+        "The overview, 1,440 x 900, signed in, cold cache, its server included: the median of three; then live for 12 s"
+    )
+    print("while every rate changes every 2 s. Above 150 nodes domains are closed. ms a tick: CPU of the main thread.")
     print(f"{'nodes':>7}{'edges':>7}{'drawn':>7}{'graph drawn, ms':>16}{'target':>8}{'ms a tick':>12}{'target':>8}")
     fine = True
     for size in sizes:
         with _running(size) as stack:
-            fine = _measured(size, stack) and fine if folder is None else _pictured(size, stack, folder)
+            fine = (_pictured(size, stack, folder) if folder else _measured(size, stack)) and fine
     return 0 if fine else 1
 
 
 def _measured(size: int, stack: dict[str, Any]) -> bool:
+    from playwright.sync_api import TimeoutError as NotDrawn
+
+    try:
+        paint, drawn, edges, busy = _looked_at(stack)
+    except NotDrawn:
+        print(f"{size:>7,}   was not drawn within {PATIENCE_SECONDS} s", flush=True)
+        return False
+    most_paint, most_busy = (limits[min(limit for limit in limits if limit >= size)] for limits in LIMITS)
+    print(f"{size:>7,}{edges:>7,}{drawn:>7,}{paint:>16.0f}{most_paint:>8}{busy:>12.1f}{most_busy:>8}", flush=True)
+    return paint <= most_paint and busy <= most_busy
+
+
+def _looked_at(stack: dict[str, Any]) -> tuple[float, int, int, float]:
+    """Milliseconds from the address to the picture, nodes and edges on it, milliseconds of the main thread a tick."""
     with _browser() as browser:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(PATIENCE_SECONDS * 1000)
-        sign_in(page, stack)
-        page.goto(f"{stack['url']}/?sel=")
-        page.locator("service-graph .node").first.wait_for()
-        paint = page.evaluate("() => performance.now()")
+        first = browser.new_page()
+        first.set_default_timeout(PATIENCE_SECONDS * 1000)
+        sign_in(first, stack)
+        session_of = first.context.storage_state()
+        first.context.close()
+        paints: list[float] = []
+        for _ in range(N_PAINTS):
+            if paints:
+                context.close()
+            context = browser.new_context(viewport={"width": 1440, "height": 900}, storage_state=session_of)
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE_SECONDS * 1000)
+            page.add_init_script(PAINTED)
+            page.goto(f"{stack['url']}/?sel=", wait_until="commit")
+            page.locator("service-graph .node").first.wait_for()
+            page.wait_for_timeout(500)
+            paints.append(float(page.evaluate("() => window.paintedAt")))
         drawn, edges = (page.locator(f"service-graph .{kind}").count() for kind in ("node", "edge"))
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
         before = _task_ms(session)
         page.wait_for_timeout(WATCHED_SECONDS * 1000)
         busy = (_task_ms(session) - before) / (WATCHED_SECONDS / PULSE_SECONDS)
-    print(f"{size:>7,}{edges:>7,}{drawn:>7,}{paint:>16.0f}{MOST_PAINT_MS:>8}{busy:>12.1f}{MOST_BUSY_MS:>8}")
-    return bool(paint <= MOST_PAINT_MS and busy <= MOST_BUSY_MS)
+    return statistics.median(paints), drawn, edges, busy
 
 
 def _task_ms(session: Any) -> float:  # noqa: ANN401

@@ -3,7 +3,7 @@
 import "/static/js/elements/service-graph.js";
 import { curve } from "/static/js/elements/graph/curves.js";
 
-const SIZE = { width: 172, height: 46 };
+const SIZE = { width: 172, height: 56 };
 const ELK = {
   "elk.algorithm": "layered",
   "elk.direction": "RIGHT",

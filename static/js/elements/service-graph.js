@@ -65,9 +65,10 @@ class ServiceGraph extends HTMLElement {
   }
 
   /** Draws these nodes and edges. `places`: {x, y} by id, where there are none a node's own; `news`: nodes that nobody has seen before;
-   *  `routes`: points on the way of edges, by "source>target"; `frames`: open groups. */
-  show({ nodes, edges, places = null, routes = NO_ROUTES, frames = [], news = [] }) {
+   *  `routes`: points on the way of edges, by "source>target"; `frames`: open groups. Nobody moves while it is used, unless `asked`. */
+  show({ nodes, edges, places = null, routes = NO_ROUTES, frames = [], news = [], asked = false }) {
     const first = this.#nodes.size === 0;
+    if (!asked && this.#isUsed()) [places, routes] = [new Map([...placesOf(nodes, places), ...this.#places]), this.#routes];
     const [oldNodes, oldEdges, stood] = [this.#nodes, this.#edges, this.#standing()];
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
     this.#edges = new Map();
@@ -90,6 +91,10 @@ class ServiceGraph extends HTMLElement {
   #move(from) {
     const done = () => (this.view.touched ? this.#draw(true) : this.fit());
     this.#glide.start(from, () => this.#lay(true), done);
+  }
+
+  #isUsed() {
+    return this.#places.size > 0 && (this.matches(":hover") || this.svg.matches(":focus-visible"));
   }
 
   /** The health that is drawn for a node, or undefined. */
@@ -140,8 +145,8 @@ class ServiceGraph extends HTMLElement {
    *  of it, however small. */
   fit({ whole = false } = {}) {
     if (!this.#nodes.size || !this.clientWidth) return;
-    this.#stretch = stretch([...this.#places.values()], this.getBoundingClientRect());
     const nodes = [...this.#nodes.values()];
+    this.#stretch = stretch([...this.#places.values()], this.getBoundingClientRect(), { grouped: nodes.some(({ kind }) => kind === "box") });
     const places = [...nodes.map((node) => this.#at(node)), ...this.frames.corners(this.#frameList, this.#stretch)];
     this.view.fit(places, this.#stretch.size);
     if (!whole && this.view.scale < READABLE) {
@@ -276,6 +281,7 @@ class ServiceGraph extends HTMLElement {
   }
 }
 
+const placesOf = (nodes, places) => places ?? new Map(nodes.filter(({ x }) => Number.isFinite(x)).map((node) => [node.id, node]));
 const same = (a, b) => a.x === b.x && a.y === b.y;
 
 function sameKeys(a, b) {

@@ -7,7 +7,12 @@ const SAID = {
   arrange: { tidy: "Tidying up", undo: "Undoing" },
   pins: { pin: "Pinned", unpin: "No longer pinned", up: "Moved up", down: "Moved down" },
 };
+const ASKED_MS = 30000;
 let timer = 0;
+let askedAt = -ASKED_MS;
+
+/** Whether a new layout is this person's own wish. */
+export const isAsked = () => performance.now() - askedAt < ASKED_MS;
 
 export function startArranging() {
   document.addEventListener("submit", async (event) => {
@@ -16,6 +21,7 @@ export function startArranging() {
     event.preventDefault();
     const wish = new FormData(event.target, event.submitter);
     event.submitter.disabled = true;
+    askedAt = performance.now();
     const answer = await fetch(event.target.action, { method: "POST", body: wish, credentials: "same-origin", redirect: "manual" });
     if (answer.type === "opaqueredirect") say(done[wish.get("wanted")]);
     else alarm("The graph could not be laid out anew. Reload the page and try again.");

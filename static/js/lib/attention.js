@@ -90,6 +90,7 @@ function fill(link, item) {
   }
   write(text.firstElementChild, shown(item.title));
   write(text.lastElementChild, ` ${shown(item.sentence)}`);
+  text.title = text.textContent;
 }
 
 /** A link carries the time range of the page. */

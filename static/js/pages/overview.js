@@ -2,7 +2,7 @@
 
 import "../elements/service-graph.js";
 import { followAddress } from "../lib/address.js";
-import { showArranging, startArranging } from "../lib/arrange.js";
+import { isAsked, showArranging, startArranging } from "../lib/arrange.js";
 import { renewAttention } from "../lib/attention.js";
 import { updateTable, WORDS } from "../lib/edge-table.js";
 import { exact } from "../lib/format.js";
@@ -84,22 +84,22 @@ function catchUp() {
   if (missed) refetch();
 }
 
-/** Takes a snapshot or a delta into the model, and draws it now or when the page is seen again. `moving`: a frame of a replay. */
-function take(message, { moving = false, ...options } = {}) {
+/** Takes a snapshot or a delta, and draws it now or when the page is seen again. `moving`: a replay's; `asked`: things may move. */
+function take(message, { moving = false, asked = isAsked(), ...options } = {}) {
   if (moving) known = null;
   model.take(message, options);
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
-  else draw();
+  else draw({ asked });
 }
 
-function draw() {
+function draw({ asked = false } = {}) {
   dirty = false;
   const { n, nEdges, nodes, edges } = model.drawn((document.body.dataset.late ?? "").split(" "));
   const before = new Map(nodes.map(({ id }) => [id, graph.healthOf(id)]));
   const isFirst = model.seen.size === 0;
   const news = isFirst ? [] : [...model.nodes.values()].filter((node) => !model.seen.has(node.id));
-  graph.show({ nodes, edges, places: model.places, routes: model.routes, frames: model.view.frames, news });
+  graph.show({ nodes, edges, places: model.places, routes: model.routes, frames: model.view.frames, news, asked });
   graph.mark(model.found.map((id) => model.view.of[id] ?? id));
   for (const node of news.slice(0, 5)) say(`New ${node.kind} ${shown(node.shown_name)}`);
   for (const id of model.nodes.keys()) model.seen.add(id);
@@ -155,11 +155,11 @@ async function refreshRegions() {
 }
 
 /** The page's own data, drawn without another round. */
-function lookAnew(fresh) {
+function lookAnew(fresh, asked) {
   const data = fresh.getElementById("graph-data");
   if (!data) return;
   known = null;
-  take({ kind: "snapshot", ...JSON.parse(data.textContent) });
+  take({ kind: "snapshot", ...JSON.parse(data.textContent) }, { asked });
   known = model.structure();
 }
 
@@ -172,7 +172,7 @@ async function visit(url, { push = true } = {}) {
   for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line", ...(pause.paused ? [] : ["moment", "replay", "past-label"])]) replace(fresh, id);
   await renewPanel(fresh, false);
   const before = drawing();
-  lookAnew(fresh);
+  lookAnew(fresh, true);
   select();
   graph.relabel(document.getElementById("label").value);
   if (before !== drawing()) graph.fit();

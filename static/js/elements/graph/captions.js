@@ -3,7 +3,7 @@
 import { NONE, count, duration, exact, percent, rate, rateOf } from "../../lib/format.js";
 import { shown } from "../../lib/text.js";
 
-const MARKS = { degraded: "▲", failing: "✖" };
+export const MARKS = { degraded: "▲", failing: "✖" };
 export const DIFFS = { new: "+", gone: "−", changed: "Δ" };
 export const OLD = "◷"; // on what comes from a source that is late
 const ROLES = { dead_letter: "dead-letter topic", retry: "retry topic", internal: "internal topic", connector: "connector" };

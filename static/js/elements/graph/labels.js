@@ -2,7 +2,7 @@
 // shows when it is pointed at or selected.
 
 import { svg } from "../../lib/svg.js";
-import { DIFFS, OLD, edgeLabel } from "./captions.js";
+import { DIFFS, MARKS, OLD, edgeLabel } from "./captions.js";
 import { put } from "./shapes.js";
 
 const RANK = { failing: 2, degraded: 1 };
@@ -51,7 +51,8 @@ export class Labels {
       };
       let text = whole;
       let boxes = around(text);
-      if (edge.diff && worth < NEAR && boxes.every((box) => grid.hits(box))) boxes = around((text = DIFFS[edge.diff])); // room for the sign alone
+      const sign = DIFFS[edge.diff] ?? MARKS[edge.health];
+      if (sign && worth < NEAR && boxes.every((box) => grid.hits(box))) boxes = around((text = sign)); // room for the sign alone
       const free = boxes.find((box) => !grid.hits(box)) ?? (worth >= NEAR ? boxes[0] : null) ?? (worth && !edge.diff ? boxes.find((box) => !grid.hits(box, { nodes: false })) : null);
       if (!free) continue;
       grid.add(free);

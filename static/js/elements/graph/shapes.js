@@ -29,7 +29,7 @@ export function nodeParts(node, size) {
 
 /** Writes the name of a node in one line or two, cut to what its outline holds, its number under it. */
 export function fitName(parts, node, size, nameSize) {
-  const room = (size.width - (node.kind === "topic" ? 18 : 12)) / nameSize;
+  const room = (size.width - (node.kind === "topic" ? 26 : 18)) / nameSize;
   const tall = size.height > 50 && nameSize * 3.4 < size.height;
   const isShared = Boolean(node.shown_name) && node.shown_name !== node.name;
   const two = isShared ? [fitting(shown(node.name), room), fitting(shown(node.cluster), room)] : fittingTwo(shown(node.name), room);

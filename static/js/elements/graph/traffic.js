@@ -12,17 +12,20 @@ export class Traffic {
   #layer;
   #svg;
   #shown = "";
+  #asked = [];
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
 
   constructor(svgElement, layer) {
     this.#svg = svgElement;
     this.#layer = layer;
     document.addEventListener("visibilitychange", () => this.#rest());
+    this.#still.addEventListener("change", () => this.show(this.#asked));
   }
 
   /** Lets dots run along `edges` ([{edge, path}]); none clears. */
-  show(edges, { paused = false } = {}) {
-    const still = paused || matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const wanted = still ? [] : edges.filter(({ edge, path }) => edge.rate && path).slice(0, MOST_EDGES);
+  show(edges) {
+    this.#asked = edges;
+    const wanted = this.#still.matches ? [] : edges.filter(({ edge, path }) => edge.rate && path).slice(0, MOST_EDGES);
     const key = wanted.map(({ edge, path }) => `${edge.id} ${dots(edge)} ${seconds(edge).toFixed(0)} ${failures(edge)} ${path}`).join("\n");
     if (key === this.#shown) return;
     this.#shown = key;
