@@ -212,6 +212,26 @@ def test_tidying_up_moves_everybody_and_can_be_undone(running: Demo, browser: Br
         expect(seen.page.get_by_role("button", name="Tidy up")).to_have_count(0)
 
 
+def test_nobody_moves_under_the_pointer_unless_that_was_asked_for(running: Demo, browser: Browser) -> None:
+    lower = """(element, asked) => {
+      const { nodes, edges } = JSON.parse(document.getElementById("graph-data").textContent);
+      element.show({ nodes: nodes.map((node) => ({ ...node, y: node.y + 500 })), edges, asked });
+    }"""
+    with visit(browser, running, "vera") as seen:
+        page, graph = seen.page, seen.page.locator("service-graph")
+        node = page.locator("[data-id='service:orders-svc']")
+        expect(node).to_be_visible()
+        page.keyboard.press("p")
+        stood = node.get_attribute("transform")
+        graph.hover()
+        graph.evaluate(lower, False)
+        page.wait_for_timeout(600)  # longer than nodes glide
+        assert node.get_attribute("transform") == stood
+        graph.evaluate(lower, True)
+        expect(node).not_to_have_attribute("transform", stood or "")
+        assert seen.complaints == []
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_no_page_has_a_barrier_or_breaks_its_policy(running: Demo, browser: Browser, scheme: str, width: int) -> None:
     letter = running.get("dead-letters")["items"][0]
