@@ -6,6 +6,7 @@ const WIDEST = 172;
 const NARROWEST = 116;
 const NARROWEST_GROUP = 150; // count, rate and dead letters stand in one line
 const LEAST_GAP = 40;
+const LEAST_GROUP_GAP = 64; // a number on each of few edges
 const SMALLER = 0.85; // a name of a readable size needs two lines
 const AIRIEST = 1.6;
 export const READABLE = 0.6; // smaller, nobody reads names
@@ -22,10 +23,10 @@ export function stretch(nodes, { width, height }, { grouped }) {
   const ys = nodes.map((node) => node.y);
   const spanX = Math.max(...xs) - Math.min(...xs);
   const spanY = Math.max(...ys) - Math.min(...ys);
-  const narrowest = grouped ? NARROWEST_GROUP : NARROWEST;
+  const [narrowest, gap] = grouped ? [NARROWEST_GROUP, LEAST_GROUP_GAP] : [NARROWEST, LEAST_GAP];
   const low = Math.min(1, (height - BUTTONS) / (spanY + TWO_LINES + 2 * MARGIN)); // so small it gets anyhow
-  const x = spanX ? clamp((width / low - 2 * SIDE - narrowest) / spanX, (narrowest + LEAST_GAP) / COLUMN, 1) : 1;
-  const nodeWidth = Math.round(clamp(COLUMN * x - Math.max(LEAST_GAP, COLUMN * x * 0.3), narrowest, WIDEST));
+  const x = spanX ? clamp((width / low - 2 * SIDE - narrowest) / spanX, (narrowest + gap) / COLUMN, 1) : 1;
+  const nodeWidth = Math.round(clamp(COLUMN * x - Math.max(gap, COLUMN * x * 0.3), narrowest, WIDEST));
   const scale = Math.min(1, width / (spanX * x + nodeWidth + 2 * SIDE));
   const nodeHeight = nodeWidth < WIDEST || Math.min(low, scale) < SMALLER ? TWO_LINES : ONE_LINE;
   if (Math.min(scale, (height - BUTTONS) / (spanY + nodeHeight + 2 * MARGIN)) < READABLE) return { x: 1, y: 1, size: { width: WIDEST, height: CLOSE } };
