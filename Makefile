@@ -24,7 +24,7 @@ help:
 	@echo "make demo-stop PART=mailer, make demo-start PART=mailer: a service or a part of Weir"
 	@echo "make test         all checks and tests           make check     the checks alone"
 	@echo "make bench        the benchmarks                 make bench-sampling  those of the sampler and its pages"
-	@echo "make bench-live   those of live pages"
+	@echo "make bench-live   those of live pages           make bench-graph  those of the graph, beside ELK"
 	@echo "make lock         requirements*.txt anew from requirements*.in"
 	@echo "make clean        stop what runs, remove its data; ALL=1: the cache and $(VENV) too"
 
@@ -103,8 +103,7 @@ bench-live: $(DEV_INSTALLED)
 	@$(PY) -m benchmarks.live; missed=$$?; $(PY) -m benchmarks.arrival && exit $$missed
 
 bench-graph: $(DEV_INSTALLED) browser
-	$(PY) -m benchmarks.graph
-	$(PY) -m benchmarks.graph_pages
+	@$(PY) -m benchmarks.graph; missed=$$?; $(PY) -m benchmarks.graph_pages && exit $$missed
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
