@@ -10,7 +10,7 @@ BEFORE = timedelta(hours=1)  # a change longer ago is not named
 LATELY_SECONDS = 900
 SOON = timedelta(hours=3)
 MOST_ASKED = 50  # letters whose spans are looked for
-_KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "rewind"}
+_KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "rewind"}  # a rebalance follows a deploy
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ from failure_group g
 left join lateral (select c.at, c.kind, c.after, v.name service, t.name topic, k.name changed_group from change_mark c
   left join service v on v.id = c.service_id left join topic t on t.id = c.topic_id
   left join consumer_group k on k.id = c.group_id
-  where c.at <= g.first_at and c.at > g.first_at - make_interval(secs => %(before)s)
+  where c.at <= g.first_at and c.at > g.first_at - make_interval(secs => %(before)s) and c.kind = any(%(kinds)s)
     and (c.topic_id = g.topic_id or c.group_id = g.group_id
     or c.service_id in (select e.service_id from edge e where e.kind = 2 and e.group_id = g.group_id
       union select h.service_id from group_hint h where h.group_id = g.group_id))
@@ -65,7 +65,14 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
     """By the group's id. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _FACTS, {"groups": list(groups), "now": now, "before": BEFORE.total_seconds(), "lately": LATELY_SECONDS}
+            _FACTS,
+            {
+                "groups": list(groups),
+                "now": now,
+                "before": BEFORE.total_seconds(),
+                "kinds": list(_KINDS),
+                "lately": LATELY_SECONDS,
+            },
         )
         found = {}
         for number, seconds, kind, after, service, topic, group, n, expires_at, *rest in cursor.fetchall():
@@ -76,10 +83,9 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
 
 
 def _said(kind: int, after: str | None, name: str | None) -> str:
-    word = _KINDS.get(kind, "change")
     if kind == 1:
         return f"{name or '?'} {after or ''}".strip()
-    return f"{word} of {name or '?'}"
+    return f"{_KINDS[kind]} of {name or '?'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,10 @@ def test_a_group_tells_what_changed_before_its_first_death_and_how_its_last_retr
         " (%s, 1, 77, '2.7.0') returning 1",
         AT - timedelta(seconds=60), AT - timedelta(seconds=10), AT - timedelta(hours=2),
     )  # fmt: skip
+    rows(
+        "insert into change_mark (at, kind, group_id, after) values (%s, 6, %s, '2') returning 1",
+        AT - timedelta(seconds=5), world.letters.billing,
+    )  # fmt: skip
     number = click(letter).id
     group = one("select id from failure_group")
     with django_assert_num_queries(1):
