@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 from typing import TYPE_CHECKING
@@ -260,6 +261,18 @@ def test_a_large_request_becomes_parts_with_one_key() -> None:
     assert receiver.post(json_body(*spans), content_type=JSON).code == 200
     assert sorted(headers["part"] or b"" for _, _, headers in receiver.records) == [b"0/3", b"1/3", b"2/3"]
     assert len({key for key, _, _ in receiver.records}) == 1
+
+
+@pytest.mark.parametrize(
+    ("coding", "part"), [("gzip", gzip.compress(b"")), ("zstd", zstandard.ZstdCompressor().compress(b""))]
+)
+def test_s58_a_body_of_a_million_empty_parts_is_refused_in_passing(coding: str, part: bytes) -> None:
+    body = part * (MAX_BODY_BYTES // len(part))
+    began = time.process_time()
+    with pytest.raises(BadCoding, match="more than 1000 parts"):
+        unpacked(body, coding, limit_bytes=MAX_BODY_BYTES)
+    assert time.process_time() - began < 20, "it took minutes"
+    assert unpacked(part * 1_000, coding, limit_bytes=10) == b""
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
