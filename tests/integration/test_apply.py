@@ -85,7 +85,12 @@ def test_every_problem_is_told_with_its_line_and_nothing_is_applied(file: Path) 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(b"[x\n", "weir.toml is no TOML: .*line 1"), (b"\xff", "is no UTF-8"), (b"a=1\na=2", "is no TOML")],
+    [
+        (b"[x\n", "weir.toml is no TOML: .*line 1"),
+        (b"\xff", "is no UTF-8"),
+        (b"a=1\na=2", "is no TOML"),
+        (b"a=" + b"[" * 50_000, "nested too deep"),
+    ],
 )
 def test_what_is_no_toml_is_told_with_its_line(file: Path, text: bytes, said: str) -> None:
     file.write_bytes(text)

@@ -80,6 +80,8 @@ def _read(file: Path) -> tuple[dict[str, Any], Document]:
         raise CommandError(f"{file.name} is no UTF-8 text.") from None
     except tomllib.TOMLDecodeError as error:
         raise CommandError(f"{file.name} is no TOML: {error}.") from None
+    except RecursionError:
+        raise CommandError(f"{file.name} is nested too deep.") from None
     if len(raw) > MOST_BYTES:
         raise CommandError(f"{file.name} has over {MOST_BYTES:,} bytes.")
     document, problems = read(body)
