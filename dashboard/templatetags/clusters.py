@@ -55,4 +55,4 @@ def of_cluster(scope: Scope | None, cluster: str) -> str:
     """The cluster behind a name, where there are several; nothing for what is of none."""
     if not cluster or not scope or not scope.are_several:
         return ""
-    return format_html(' <span class="muted">{}</span>', short(cluster))
+    return format_html(' <span class="muted nowrap">{}</span>', short(cluster))

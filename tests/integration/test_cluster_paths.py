@@ -77,8 +77,8 @@ def test_the_page_of_such_a_path_says_which_cluster_at_each_hop() -> None:
     )["hops"]
     assert {hop["topic"] for hop in drawn} == {"east/orders", "west/orders"}
     hops = page[page.index('id="hops"') :]
-    assert hops.count('<span class="muted"><bdi>west</bdi></span>') == 3
-    assert hops.count('<span class="muted"><bdi>east</bdi></span>') == 3
+    assert hops.count('<span class="muted nowrap"><bdi>west</bdi></span>') == 3
+    assert hops.count('<span class="muted nowrap"><bdi>east</bdi></span>') == 3
     assert "/events/west/orders/0/5/" in hops
 
 
