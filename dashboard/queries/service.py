@@ -109,6 +109,16 @@ class ServicePage:
         return max((row.version.last_at for row in self.versions), default=None)
 
     @property
+    def reads_estimated(self) -> bool:
+        """Whether the rate of what it reads is told from sampled spans."""
+        return any(side.edge.estimated for side in self.reads if side.edge)
+
+    @property
+    def writes_estimated(self) -> bool:
+        """The same of what it writes."""
+        return any(side.edge.estimated for side in self.writes if side.edge)
+
+    @property
     def sampled_share(self) -> float | None:
         """The smallest share of its spans that is kept of any edge; None where nothing says that any are dropped."""
         shares = (side.edge.sampled_share for side in (*self.reads, *self.writes) if side.edge)

@@ -46,6 +46,7 @@ class ServiceRow:
     n_dead_letters: int
     last_at: datetime | None
     evidence: tuple[str, ...]
+    estimated: bool  # a rate of it is told from sampled spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def _traced(
         n_dead_letters=n_letters,
         last_at=max((each.last_at for each in named.versions), default=None),
         evidence=_evidence(edges),
+        estimated=any(edge.estimated for edge in edges),
     )
 
 
@@ -162,6 +164,7 @@ def _guessed(node: Node, edges: Sequence[Edge]) -> ServiceRow:
         n_dead_letters=0,
         last_at=None,
         evidence=_evidence(edges),
+        estimated=any(edge.estimated for edge in edges),
     )
 
 

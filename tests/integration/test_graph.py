@@ -104,6 +104,8 @@ def test_the_pages_say_that_spans_are_sampled_and_what_is_estimated() -> None:
         assert "only 25 % are kept" in html, page
         assert "120 of ≈480" in html, page
         assert "≈ 8.0/s" in html, (page, [part[:30] for part in html.split("≈")])
+    assert "<dt>Out</dt><dd>≈ 8.0/s</dd>" in client.get("/services/orders-svc/").content.decode()
+    assert '<td class="number">≈ 8.0/s</td>' in client.get("/services/").content.decode()
 
 
 def test_a_group_that_a_service_explains_is_no_node_of_its_own() -> None:
