@@ -7,6 +7,8 @@ from http import HTTPStatus
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.tcp import Connection
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
 
 from dashboard import addresses
@@ -123,6 +125,24 @@ class Channel(HTTPChannel):
         self.loseConnection()
 
 
+class Plain(ProtocolWrapper):
+    """A connection without TLS."""
+
+    def write_now(self, data: bytes) -> None:
+        """Like `write`, but tries at once: to wait for the event loop's leave costs more than the writing."""
+        below = self.transport
+        if (
+            isinstance(below, Connection)
+            and below.connected
+            and not (below.disconnecting or below.dataBuffer or below._tempDataBuffer)
+        ):
+            sent = below.writeSomeData(data)
+            if isinstance(sent, int):  # else the connection is lost, which `write` finds out, too
+                data = data[sent:]
+        if data:
+            below.write(data)
+
+
 class Socket(WebSocketProtocol):
     """A socket whose messages stay small also when they come in pieces."""
 
@@ -132,10 +152,14 @@ class Socket(WebSocketProtocol):
         if length <= FRAME_BYTES < self.message_data_total_length:
             self.sendClose(code=4009, reason="message too long")
 
-    def serverSend(self, content: str | bytes, binary: bool = False) -> None:  # noqa: FBT001, FBT002 - Daphne's own
-        """To a page that is leaving nothing more is sent: that it left comes to the application as an event."""
-        if self.state in {self.STATE_CONNECTING, self.STATE_OPEN}:
-            super().serverSend(content, binary)
+    def write_frame(self, frame: bytes) -> None:
+        """A frame that is ready. To a page that is leaving nothing is sent: that it left is told as an event."""
+        if self.state != self.STATE_OPEN:
+            return
+        if isinstance(self.transport, Plain):
+            self.transport.write_now(frame)
+        else:
+            self.transport.write(frame)
 
     def sendHttpErrorResponse(
         self, code: int, reason: str, responseHeaders: list[tuple[str, str]] | None = None

@@ -19,7 +19,8 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from dashboard import addresses
-from dashboard.protocols import FRAME_BYTES, LARGEST_SENT_BYTES, Caps, Requests, Sockets
+from dashboard.live.socket import WRITE
+from dashboard.protocols import FRAME_BYTES, LARGEST_SENT_BYTES, Caps, Plain, Requests, Socket, Sockets
 
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application
@@ -61,6 +62,7 @@ class Counted(WrappingFactory):
     """Counts connections, also while they begin TLS and after they became sockets; refuses those above the caps."""
 
     noisy = False
+    protocol = Plain
 
     def __init__(self, inner: Factory, caps: Caps) -> None:
         super().__init__(inner)
@@ -138,6 +140,12 @@ class LimitedServer(Server):
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.callLater(0, self._ready)
         reactor.run()
+
+    def create_application(self, protocol: object, scope: dict[str, Any]) -> object:
+        """Start an application for a request or a socket; a socket's may write frames itself."""
+        if isinstance(protocol, Socket):
+            scope["extensions"] = {WRITE: protocol.write_frame}
+        return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> defer.Deferred | None:
         """Cancel what runs and wait for it a moment; a thread in a view cannot be cancelled and is left behind."""

@@ -97,7 +97,7 @@ class Page(asyncio.Protocol):
         if not self.opened.done():
             self.opened.set_result(self.is_open)
         if self.is_open:
-            self.say(f'{{"want":["{self._stream}"]}}')
+            self.say(f'{{"want":["{self._stream}"],"bells":["layout"]}}')
             if not self._reads:
                 self.transport.pause_reading()  # type: ignore[attr-defined]
         return self.is_open

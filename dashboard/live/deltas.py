@@ -1,4 +1,4 @@
-"""Messages that every socket shares: written once, packed once."""
+"""Messages that every socket shares: written once, packed once, framed once."""
 
 import json
 import zlib
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from dashboard.live.frames import framed
 from dashboard.queries.body_changes import Body
 
-Message = str | bytes
-"""Text, or where that is long its UTF-8 as a zlib stream: compressing for each socket would cost a core."""
+Message = bytes
+"""A frame: of text, or where that is long of its UTF-8 as a zlib stream. Packing for each socket would cost a core."""
 LONGEST_PLAIN = 1024
 
 
@@ -33,5 +34,5 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _packed(message: Mapping[str, Any]) -> Message:
-    text = json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return text if len(text) <= LONGEST_PLAIN else zlib.compress(text.encode())
+    text = json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+    return framed(text, is_text=True) if len(text) <= LONGEST_PLAIN else framed(zlib.compress(text), is_text=False)

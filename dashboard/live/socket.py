@@ -14,12 +14,17 @@ from django.db import Error as DatabaseError
 from django.http import parse_cookie
 
 from dashboard.live import streams
+from dashboard.live.deltas import Message
 from dashboard.live.hub import Hub, Stream
 from dashboard.live.outbox import Bell, Outbox
 from dashboard.live.passes import Owners, Turnstile
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Write = Callable[[Message], None]
+"""Puts a frame on the connection, now."""
+WRITE = "weir.write"
+"""The extension in a socket's scope by which our server offers it."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +74,7 @@ class Sockets:
         if key is None or owner is None or not self._has_room(owner):
             await send({"type": "websocket.close", "code": ENDED})
             return
-        socket = Socket(self._hub, send, key)
+        socket = Socket(self._hub, send, scope["extensions"][WRITE], key)
         self._open[socket] = owner
         self._per_person[owner] += 1
         try:
@@ -139,11 +144,11 @@ class Sockets:
 class Socket:
     """One open connection: what it wants and what waits for it."""
 
-    def __init__(self, hub: Hub, send: Send, session_key: str) -> None:
-        self._hub, self._send, self.session_key = hub, send, session_key
+    def __init__(self, hub: Hub, send: Send, write: Write, session_key: str) -> None:
+        self._hub, self._send, self._write, self.session_key = hub, send, write, session_key
         self.checked_at = time.monotonic()
         self._outbox = Outbox()
-        self._woken = asyncio.Event()
+        self._bells: frozenset[str] = frozenset()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._allowance = float(MESSAGES_A_SECOND)
         self._heard_at = time.monotonic()
@@ -151,12 +156,13 @@ class Socket:
     def put(self, feed: Stream) -> None:
         """The hub has a newer state."""
         self._outbox.put(feed)
-        self._woken.set()
+        self._flush()
 
     def ring(self, bell: Bell) -> None:
         """The hub rings."""
-        self._outbox.ring(bell)
-        self._woken.set()
+        if bell.of in self._bells:
+            self._outbox.ring(bell)
+            self._flush()
 
     def end(self, code: int) -> None:
         """Close it."""
@@ -171,7 +177,7 @@ class Socket:
     async def run(self, receive: Receive) -> None:
         """Until the page goes, or must go."""
         self._hub.join(self)
-        jobs = [asyncio.ensure_future(job) for job in (self._ended, self._read(receive), self._write())]
+        jobs = [asyncio.ensure_future(job) for job in (self._ended, self._read(receive))]
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
@@ -211,10 +217,13 @@ class Socket:
         match message:
             case {"ack": int(seq), **rest} if not rest:
                 if self._outbox.acknowledge(seq):
-                    self._woken.set()
+                    self._flush()
             case {"want": [*names], **rest} if (
-                not rest and len(names) <= MOST_STREAMS and all(map(streams.is_known, names))
+                len(names) <= MOST_STREAMS
+                and all(map(streams.is_known, names))
+                and (bells := streams.bells_of(rest)) is not None
             ):
+                self._bells = bells
                 self._want(set(names))
             case _:
                 raise Closed(NO_SENSE)
@@ -224,11 +233,6 @@ class Socket:
         if not self._hub.want(self, names):
             raise Closed(TOO_BUSY)
 
-    async def _write(self) -> None:
-        """A long message was packed, once for everybody: it goes as bytes."""
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            while (message := self._outbox.take(at=time.monotonic())) is not None:
-                kind = "text" if isinstance(message, str) else "bytes"
-                await self._send({"type": "websocket.send", kind: message})
+    def _flush(self) -> None:
+        while (message := self._outbox.take(at=time.monotonic())) is not None:
+            self._write(message)

@@ -1,6 +1,6 @@
 """What ticks: the streams by name, who builds each, and over which windows."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote
@@ -61,6 +61,16 @@ def parse(name: object) -> Name | None:
     if int(seconds) not in WINDOWS or bool(colon) != bool(clusters):
         return None
     return Name(kind, int(seconds), frozenset(map(unquote, clusters.split(","))) if colon else None)
+
+
+def bells_of(rest: Mapping[object, object]) -> frozenset[str] | None:
+    """What stands beside the wanted streams, as bells: {"bells": ["letters"]}. {} is all of them; None: no sense."""
+    if not rest:
+        return frozenset(BELLS.values())
+    names = rest.get("bells")
+    if len(rest) > 1 or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return frozenset(names) if set(names) <= set(BELLS.values()) else None
 
 
 def is_known(name: object) -> bool:

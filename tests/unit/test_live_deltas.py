@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dashboard.live import deltas
 from dashboard.queries.body_changes import Body, changes
+from tests.unit.frames import payload
 
 _rows = st.dictionaries(
     st.sampled_from("abcd"),
@@ -63,7 +64,7 @@ def test_only_the_fields_that_changed_are_sent() -> None:
 
 def test_messages_say_their_stream_number_and_base() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    message = json.loads(deltas.delta("graph:900", 7, base=5, as_of=at, changed={"nodes": {"a": None}}))
+    message = json.loads(payload(deltas.delta("graph:900", 7, base=5, as_of=at, changed={"nodes": {"a": None}})))
     assert message == {
         "stream": "graph:900",
         "seq": 7,

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import zlib
 from datetime import UTC, datetime
 from typing import Any
 
 from dashboard.live import hub, streams
 from dashboard.live.outbox import Bell, Outbox
 from dashboard.queries.ticks import Tick
+from tests.unit.frames import payload
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,8 +33,8 @@ class Reader:
         self.rung.set()
 
     def _drain(self) -> None:
-        while text := self.box.take(at=0):
-            self.got.append(json.loads(text if isinstance(text, str) else zlib.decompress(text)))
+        while frame := self.box.take(at=0):
+            self.got.append(json.loads(payload(frame)))
             self.box.acknowledge(self.got[-1]["seq"])
 
     async def next(self) -> dict[str, Any]:
@@ -76,6 +76,21 @@ def test_a_streams_name_says_window_and_clusters() -> None:
     assert streams.parse("topics:300:prod,a%2Cb%3Ac") == ("topics", 300, frozenset({"prod", "a,b:c"}))
     for wrong in ("graph:901", "graph:900:", "graph", "x:900", "graph:900:a:b", "graph:٩٠٠", 5, None):
         assert streams.parse(wrong) is None, wrong
+
+
+def test_which_bells_a_page_asks_for() -> None:
+    assert streams.bells_of({}) == frozenset({"letters", "retries", "layout", "health", "events"})
+    assert streams.bells_of({"bells": []}) == frozenset()
+    assert streams.bells_of({"bells": ["layout", "layout"]}) == frozenset({"layout"})
+    wrong: list[dict[object, object]] = [
+        {"bells": "layout"},
+        {"bells": ["doors"]},
+        {"bells": [1]},
+        {"bells": [[]]},
+        {"more": 1},
+        {"bells": [], "more": 1},
+    ]
+    assert [streams.bells_of(each) for each in wrong] == [None] * len(wrong)
 
 
 def test_readers_share_one_computation_and_a_newcomer_gets_the_whole_state() -> None:

@@ -9,8 +9,8 @@ class Feed:
     def __init__(self, name: str, seq: int = 1) -> None:
         self.name, self.seq = name, seq
 
-    def message_after(self, seen: int) -> str:
-        return f"{self.name} {seen}>{self.seq}"
+    def message_after(self, seen: int) -> bytes:
+        return f"{self.name} {seen}>{self.seq}".encode()
 
 
 def test_s15_a_third_message_waits_until_one_is_acknowledged() -> None:
@@ -19,9 +19,9 @@ def test_s15_a_third_message_waits_until_one_is_acknowledged() -> None:
     for feed.seq in (1, 2, 3, 4):
         box.put(feed)
         sent.append(box.take(at=0))
-    assert sent == ["graph 0>1", "graph 1>2", None, None]
+    assert sent == [b"graph 0>1", b"graph 1>2", None, None]
     assert box.acknowledge(1)
-    assert box.take(at=0) == "graph 2>4", "the state in between is skipped, and the stream is told what was seen"
+    assert box.take(at=0) == b"graph 2>4", "the state in between is skipped, and the stream is told what was seen"
     assert box.take(at=0) is None
 
 
@@ -46,20 +46,20 @@ def test_the_same_state_is_not_sent_twice() -> None:
 def test_bells_of_one_kind_become_one_and_go_first() -> None:
     box = Outbox()
     box.put(Feed("graph", 9))
-    box.ring(Bell("letters", 2, "ring 2"))
-    box.ring(Bell("letters", 3, "ring 3"))
-    assert [box.take(at=0), box.take(at=0)] == ["ring 3", "graph 0>9"]
+    box.ring(Bell("letters", 2, b"ring 2"))
+    box.ring(Bell("letters", 3, b"ring 3"))
+    assert [box.take(at=0), box.take(at=0)] == [b"ring 3", b"graph 0>9"]
 
 
 def test_a_stream_that_is_no_longer_wanted_is_forgotten_and_comes_whole_when_wanted_again() -> None:
     box, feed = Outbox(), Feed("graph", 5)
     box.put(feed)
-    assert box.take(at=0) == "graph 0>5"
+    assert box.take(at=0) == b"graph 0>5"
     box.keep_only(set())
     box.acknowledge(5)
     feed.seq = 6
     box.put(feed)
-    assert box.take(at=0) == "graph 0>6"
+    assert box.take(at=0) == b"graph 0>6"
 
 
 def test_the_age_of_the_oldest_unacknowledged_message_is_known() -> None:

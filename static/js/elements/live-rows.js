@@ -23,7 +23,7 @@ class LiveRows extends HTMLElement {
     if (!("streams" in document.body.dataset) || "held" in this.dataset) return; // held: the page's script takes for it
     const { signal } = this.#stop;
     const bells = (this.dataset.bells ?? "").split(" ").filter(Boolean);
-    live.addEventListener("bell", (event) => bells.includes(event.detail.of) && this.#soon(), { signal });
+    live.listen(bells, () => this.#soon(), { signal });
     live.addEventListener("message", (event) => this.#hears(event.detail) && this.#soon(), { signal });
     live.addEventListener("poll", () => this.#soon(), { signal });
     pause.addEventListener("change", () => !pause.paused && this.#soon(), { signal });

@@ -13,6 +13,8 @@ const SESSION_ENDED = 4001;
  */
 class Live extends EventTarget {
   #streams = [];
+  #bells = new Set();
+  #asks = false;
   #socket = null;
   #seen = new Map();
   #failures = 0;
@@ -23,7 +25,20 @@ class Live extends EventTarget {
   state = "off";
   retryAt = 0;
 
-  /** Starts with the streams that the page names; a page without any polls. Bells come with every connection. */
+  /** Calls back when one of these bells rings. Only bells that somebody listens for are asked for. */
+  listen(bells, heard, options) {
+    this.addEventListener("bell", (event) => bells.includes(event.detail.of) && heard(), options);
+    const before = this.#bells.size;
+    for (const bell of bells) this.#bells.add(bell);
+    if (this.#bells.size === before || this.#asks || this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#asks = true;
+    queueMicrotask(() => {
+      this.#asks = false;
+      if (this.#socket.readyState === WebSocket.OPEN) this.#ask(this.#socket);
+    });
+  }
+
+  /** Starts with the streams that the page names; a page without any polls. */
   start(streams) {
     this.#streams = streams;
     this.#connect();
@@ -78,7 +93,7 @@ class Live extends EventTarget {
   }
 
   #ask(socket) {
-    socket.send(JSON.stringify({ want: this.#streams }));
+    socket.send(JSON.stringify({ want: this.#streams, bells: this.#quiet ? [] : [...this.#bells] }));
   }
 
   /** Long messages come packed and take a moment to unpack: all are taken in their order. */

@@ -22,7 +22,7 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   select(close.getAttribute("href"), null);
 });
-live.addEventListener("bell", (event) => ["events", "letters", "retries"].includes(event.detail.of) && soon());
+live.listen(["events", "letters", "retries"], soon);
 live.addEventListener("poll", soon);
 pause.addEventListener("change", () => !pause.paused && soon());
 document.addEventListener("visibilitychange", () => !document.hidden && soon());

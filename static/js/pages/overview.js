@@ -44,7 +44,7 @@ function start() {
   if (views.dataset.view === "auto" && matchMedia("(max-width: 767px)").matches) markView("table");
   live.addEventListener("message", (event) => event.detail.stream.startsWith("graph:") && take(event.detail, { keep: hasMore() }));
   live.addEventListener("poll", (event) => (event.detail.again ? refreshRegions() : refetch()));
-  live.addEventListener("bell", (event) => event.detail.of === "layout" && rearrange());
+  live.listen(["layout"], rearrange);
   startArranging();
   startReplay({ show: (frame) => take(frame, { moving: true }), visit });
   startCompleting("narrow");
