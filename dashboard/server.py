@@ -19,7 +19,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from dashboard import addresses
-from dashboard.live.socket import WRITE
+from dashboard.live.frames import WRITE
 from dashboard.protocols import FRAME_BYTES, LARGEST_SENT_BYTES, Caps, Plain, Requests, Socket, Sockets
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 import struct
 
+WRITE = "weir.write"
+"""The extension in a socket's scope by which our server takes a frame and puts it on the connection, now."""
 _TEXT, _BINARY, _FINAL = 1, 2, 0x80
 _SHORT, _TWO_BYTES = 126, 0x10000
 

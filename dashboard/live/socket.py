@@ -15,6 +15,7 @@ from django.http import parse_cookie
 
 from dashboard.live import streams
 from dashboard.live.deltas import Message
+from dashboard.live.frames import WRITE
 from dashboard.live.hub import Hub, Stream
 from dashboard.live.outbox import Bell, Outbox
 from dashboard.live.passes import Owners, Turnstile
@@ -23,8 +24,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Write = Callable[[Message], None]
 """Puts a frame on the connection, now."""
-WRITE = "weir.write"
-"""The extension in a socket's scope by which our server offers it."""
 
 logger = logging.getLogger(__name__)
 
