@@ -51,6 +51,7 @@ class Steps:
     ends: list[datetime]
     step: timedelta
     looked: list[datetime | None]
+    pace: timedelta  # at which samples that are read here follow each other while something moves
 
     @property
     def known(self) -> list[bool]:
@@ -61,7 +62,8 @@ class Steps:
 def steps_of(cluster: str, window: Window) -> Steps:
     """At most 180 steps of at least 5 s. One statement."""
     step = max(LEAST_STEP, (window.to_at - window.from_at) / POINTS)
-    patience = max(2 * step, timedelta(seconds=LATE * settings.WEIR_SAMPLE_SECONDS))
+    cadence = timedelta(seconds=settings.WEIR_SAMPLE_SECONDS)
+    patience = max(2 * step, LATE * cadence)
     seconds = step.total_seconds()
     first = (window.from_at.timestamp() // seconds + 1) * seconds
     count = int((window.to_at.timestamp() - first) // seconds) + 1
@@ -75,7 +77,7 @@ def steps_of(cluster: str, window: Window) -> Steps:
         )
         scans = [at for (at,) in cursor.fetchall()]
     moments = [ends[0] - step, *ends] if ends else []
-    return Steps(ends, step, [_looked(scans, moment, patience) for moment in moments])
+    return Steps(ends, step, [_looked(scans, moment, patience) for moment in moments], max(step, cadence))
 
 
 def _looked(scans: list[datetime], moment: datetime, patience: timedelta) -> datetime | None:

@@ -1,6 +1,6 @@
 """Series over time of one topic: rates in and out, and lag in offsets and seconds, from the broker's own numbers."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -88,36 +88,47 @@ def lags(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
 
 
 def ages(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
-    """Age in seconds of the oldest unread record at the end of each step, by interpolation between ends.
+    """Age in seconds of the oldest unread record when somebody last looked in each step, by interpolation between ends.
 
+    At the end of a step the topic may have grown by what nobody has looked at: there the lag would seem to rise.
     None, too, where the ends that were read do not reach back to it, and for topics of very many partitions.
     """
     high = topic.high
     if any(len(offsets) > MOST_PARTITIONS for offsets in high.offsets[-1:]):
         return (None,) * len(steps.ends)
     ring, values, taken = Ring(), list[float | None](), 0
-    for end, is_known in zip(steps.ends, steps.known, strict=True):
-        upto = bisect_left(high.at, end)
+    for before, looked in pairwise(steps.looked):
+        if looked is None:
+            values.append(None)
+            continue
+        if looked == before and values:
+            values.append(values[-1])
+            continue
+        upto = bisect_right(high.at, looked)
         for index in range(taken, upto):
-            _carry(ring, high, index, steps.step)
+            _carry(ring, high, index, steps.pace)
         taken = max(taken, upto)
-        low, top, committed = topic.low.upto(end), high.upto(end), group.upto(end)
-        if is_known and low and top and committed:
-            ring.add(end.timestamp(), top)
-            values.append(_oldest(committed, low, top, ring, end))
+        low, top, committed = topic.low.upto(looked), high.upto(looked), group.upto(looked)
+        if low and top and committed:
+            _put(ring, looked, top)
+            values.append(_oldest(committed, low, top, ring, looked))
         else:
             values.append(None)
     return tuple(values)
 
 
-def _carry(ring: Ring, high: History, index: int, step: timedelta) -> None:
-    """A sample, and before it the end of the silence that it ended."""
+def _carry(ring: Ring, high: History, index: int, pace: timedelta) -> None:
+    """A sample, and before it the end of the silence that it ended: what stands still is not stored."""
     points = [(high.at[index], high.offsets[index])]
-    if index and high.at[index] - high.at[index - 1] > step:
-        points.insert(0, (high.at[index] - step, high.offsets[index - 1]))
+    if index and high.at[index] - high.at[index - 1] > 1.5 * pace:
+        points.insert(0, (high.at[index] - pace, high.offsets[index - 1]))
     for at, offsets in points:
-        if not ring.points or at.timestamp() > ring.points[-1][0]:
-            ring.add(at.timestamp(), offsets)
+        _put(ring, at, offsets)
+
+
+def _put(ring: Ring, at: datetime, offsets: Offsets) -> None:
+    if not ring.points or at.timestamp() > ring.points[-1][0]:
+        ring.add(at.timestamp(), offsets)
 
 
 def _oldest(committed: Offsets, low: Offsets, top: Offsets, ring: Ring, at: datetime) -> float | None:
