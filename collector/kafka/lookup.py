@@ -26,7 +26,12 @@ CONSUMER: dict[str, str | int | bool] = {
     "enable.partition.eof": True,
     "isolation.level": "read_uncommitted",
     "allow.auto.create.topics": False,
-    "queued.max.messages.kbytes": 16_384,
+    # A question is about few records: what is fetched beyond them is thrown away, and a full queue stops fetching for
+    # the next question, too, by default for a second.
+    "queued.min.messages": 1_000,
+    "queued.max.messages.kbytes": 4_096,
+    "max.partition.fetch.bytes": 262_144,
+    "fetch.queue.backoff.ms": 5,
     # The broker answers a question only after it let go of the one before, which asked for what is yet to come.
     "fetch.wait.max.ms": 20,
 }
