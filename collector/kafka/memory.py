@@ -1,5 +1,6 @@
 """The Log's in-memory twin: a broker of lists, with the same promises as real Kafka (tests/contract/test_log.py)."""
 
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ class MemoryBroker:
     topics: dict[str, MemoryTopic] = field(default_factory=dict)
     up: bool = True
     forbidden: set[str] = field(default_factory=set)  # topics that nobody may read
+    lock: threading.Lock = field(default_factory=threading.Lock)  # a reader's end is that behind what it has read
 
     def create(self, name: str, *, n_partitions: int = 1) -> Identity:
         """A new topic behind this name; one that was there is gone."""
@@ -37,20 +39,21 @@ class MemoryBroker:
     def append(self, record: Record) -> int:
         """Store `record` at the end of its partition; the offset it got."""
         topic = self.topics[record.topic]
-        kept, offset = topic.records[record.partition], topic.high[record.partition]
-        topic.high[record.partition] += 1
-        kept.append(
-            Record(
-                topic=record.topic,
-                partition=record.partition,
-                offset=offset,
-                produced_at=record.produced_at,
-                timestamp_type=record.timestamp_type,
-                key=record.key,
-                value=record.value,
-                headers=record.headers,
+        with self.lock:
+            kept, offset = topic.records[record.partition], topic.high[record.partition]
+            topic.high[record.partition] += 1
+            kept.append(
+                Record(
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=offset,
+                    produced_at=record.produced_at,
+                    timestamp_type=record.timestamp_type,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                )
             )
-        )
         return offset
 
     def mark(self, partition: Partition) -> None:
@@ -122,16 +125,17 @@ class MemoryLog:
             if not self._readable(partition):
                 lost.add(partition)
                 continue
-            for record in self._broker.topics[partition.topic].records[partition.number]:
-                if record.offset < self._next[partition]:
-                    continue
-                if len(records) >= limit or size >= limit_bytes:
-                    break
-                records.append(record)
-                size += len(record.value or b"") + len(record.key or b"")
-                self._next[partition] = record.offset + 1
-            else:
-                self._next[partition] = ends[partition] = self._end(partition)
+            with self._broker.lock:
+                for record in self._broker.topics[partition.topic].records[partition.number]:
+                    if record.offset < self._next[partition]:
+                        continue
+                    if len(records) >= limit or size >= limit_bytes:
+                        break
+                    records.append(record)
+                    size += len(record.value or b"") + len(record.key or b"")
+                    self._next[partition] = record.offset + 1
+                else:
+                    self._next[partition] = ends[partition] = self._end(partition)
         return Taken(tuple(records), frozenset(lost), frozenset(refused), ends)
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
