@@ -8,16 +8,11 @@ writes at once, the folder and the push wait half a second each.
     python -m benchmarks.arrival [PROBES [SPANS_A_SECOND]]     (200 probes, 10,000)
 """
 
-import json
-import os
 import random
-import secrets
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,21 +21,20 @@ from typing import Any
 import psutil
 
 from benchmarks.freshness import OBSERVE, at, chromium, number, sign_in
-from stack.ports import free_port
+from benchmarks.load.whole import ROOT, make_topic, probe, running
 
-ROOT = Path(__file__).resolve().parent.parent
 SERVICE, TOPIC = "arrival-probe", "bench.arrival"
 MOST_MS, FOLD_MS, PUSH_MS = 1_000.0, 500, 500
-START_SECONDS, WARM_SECONDS = 240, 30
+WARM_SECONDS = 30
 
 
 def main(words: Sequence[str]) -> int:
     """Print one table; 1 where the target is missed."""
     n_probes = int(words[0]) if words else 200
     pace = float(words[1]) if len(words) > 1 else 10_000.0
-    with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder, running(Path(folder)) as stack:
-        make_topic(stack)
-        probe(stack)
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder, running(Path(folder), "up") as stack:
+        make_topic(stack, TOPIC)
+        probe(stack, SERVICE, TOPIC)
         with stream(stack, pace) as said:
             time.sleep(WARM_SECONDS)
             busy, began = _busy(), time.monotonic()
@@ -60,48 +54,6 @@ def main(words: Sequence[str]) -> int:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[dict[str, Any]]:
-    """Weir as `make up` starts it, on free ports; stopped at the end."""
-    data = folder / "data"
-    ports = ("WEIR_HTTP_PORT", "WEIR_OTLP_HTTP_PORT", "WEIR_OTLP_GRPC_PORT", "WEIR_KAFKA_PORT")
-    environment = {**os.environ, "WEIR_DATA_DIR": str(data), **{name: str(free_port()) for name in ports}}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stack", "up"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-    try:
-        until = time.monotonic() + START_SECONDS
-        while not _serves(data / "stack.json"):
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError((folder / "log").read_text()[-2000:])
-            time.sleep(0.5)
-        yield dict(json.loads((data / "stack.json").read_text()))
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-
-
-def _serves(facts: Path) -> bool:
-    if not facts.exists():
-        return False
-    try:
-        url = f"{json.loads(facts.read_text())['url'].rstrip('/')}/health/ready"
-        with urllib.request.urlopen(url, timeout=5) as got:  # noqa: S310 - our own
-            return bool(got.status == 200)
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def make_topic(stack: dict[str, Any]) -> None:
-    """The probe's topic."""
-    from confluent_kafka.admin import AdminClient
-    from confluent_kafka.cimpl import NewTopic
-
-    admin = AdminClient({"bootstrap.servers": stack["kafka_bootstrap"], **stack["kafka_client"]})
-    admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(20)
-
-
-@contextmanager
 def stream(stack: dict[str, Any], pace: float) -> Iterator[Path]:
     """The load; the file says what was taken, five seconds by five seconds."""
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
@@ -115,44 +67,6 @@ def stream(stack: dict[str, Any], pace: float) -> Iterator[Path]:
         finally:
             process.kill()
             process.wait()
-
-
-def probe(stack: dict[str, Any]) -> float:
-    """One request with one span that writes to the probe's topic; when it was answered, ms since 1970."""
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-    message = ExportTraceServiceRequest()
-    spoken = message.resource_spans.add()
-    spoken.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value=SERVICE)))
-    now = time.time_ns()
-    spoken.scope_spans.add().spans.append(
-        Span(
-            trace_id=secrets.token_bytes(16),
-            span_id=secrets.token_bytes(8),
-            name=f"{TOPIC} publish",
-            kind=Span.SPAN_KIND_PRODUCER,
-            start_time_unix_nano=now - 1_000_000,
-            end_time_unix_nano=now,
-            attributes=[
-                KeyValue(key=name, value=AnyValue(string_value=value))
-                for name, value in (
-                    ("messaging.system", "kafka"),
-                    ("messaging.destination.name", TOPIC),
-                    ("messaging.operation", "publish"),
-                )
-            ],
-        )
-    )
-    request = urllib.request.Request(  # noqa: S310 - our own receiver
-        f"{stack['otlp_http']}/v1/traces",
-        data=message.SerializeToString(),
-        headers={"Content-Type": "application/x-protobuf"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        answer.read()
-    return time.time() * 1000
 
 
 def measured(stack: dict[str, Any], n_probes: int) -> list[float]:
@@ -170,7 +84,7 @@ def measured(stack: dict[str, Any], n_probes: int) -> list[float]:
         base = number(page.evaluate("window.seen[0][1]"))
         sent = []
         for _ in range(n_probes):
-            sent.append(probe(stack))
+            sent.append(probe(stack, SERVICE, TOPIC))
             page.wait_for_timeout(random.randint(30, 370))
         page.wait_for_timeout(8000)
         seen = [(at_ms, number(text) - base) for at_ms, text in page.evaluate("window.seen")]

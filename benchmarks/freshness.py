@@ -20,6 +20,7 @@ from typing import Any
 os.environ.setdefault("OTEL_BSP_SCHEDULE_DELAY", "200")
 EXPORT_MS, FOLD_MS, PUSH_MS = 200, 500, 500
 TOPIC, SERVICE = "bench.freshness", "freshness-probe"
+QUIET = {"log_level": 2}  # the clients outlive the broker at the end
 ROOT = Path(__file__).resolve().parent.parent
 OBSERVE = """edge => {
   const selector = `tr[data-edge="${CSS.escape(edge)}"] [data-field=messages]`;
@@ -82,7 +83,7 @@ def probe(stack: dict[str, Any]) -> tuple[Any, Any]:
     exporter = OTLPSpanExporter(endpoint=f"{stack['otlp_http']}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     producer = ConfluentKafkaInstrumentor.instrument_producer(
-        Producer({**client, "linger.ms": 5}), tracer_provider=provider
+        Producer({**client, **QUIET, "linger.ms": 5}), tracer_provider=provider
     )
 
     def send() -> float:
