@@ -9,7 +9,6 @@ ours, 1 and 2   `manage.py collect`, from a spool that is full to one that is st
 native, 1 and 2 the same with the compiled scanner
 """
 
-import gc
 import secrets
 import statistics
 import sys
@@ -101,12 +100,12 @@ def decoded(servers: World, records: Sequence[Any]) -> Run:
     """Bytes to rows, with all names known."""
     from collector import clock
     from collector.intake.spool import SpoolReading
-    from collector.management.commands.collect import COLLECT_AFTER
+    from collector.management.commands.collect import by_the_clock
     from collector.store import rows
     from collector.store.saving import Store
     from collector.store.spans import whole_rows
 
-    gc.set_threshold(*COLLECT_AFTER)  # as the command does
+    by_the_clock()  # as the command does
     reading_of, store = SpoolReading(), Store()
     for is_counted in (False, True):
         chosen = records if is_counted else records[: len(records) // 4]

@@ -6,7 +6,6 @@ Every record has six headers (trace context, two that are searched by), a key an
 one row of record and three of record_key.
 """
 
-import gc
 import secrets
 import statistics
 import sys
@@ -36,14 +35,16 @@ def main(words: Sequence[str]) -> int:
         records = list(taken(n_records))
         for _ in range(rounds):
             for name, run in (
-                ("decode only", lambda: decoded(records)),
+                ("decode, Python", lambda: decoded(records, native=False)),
+                ("decode only", lambda: decoded(records, native=True)),
+                ("ours, Python", lambda: collected(servers, 1, native=False)),
                 ("ours, 1", lambda: collected(servers, 1)),
                 ("ours, 2", lambda: collected(servers, 2)),
             ):
                 servers.reset()
                 runs[name].append(run())
                 print(f"  {line(name, runs[name][-1])}", flush=True)
-    print("\nmedian of runs records/s collector postgres kafka (CPU us per record)  foreign cores")
+    print("\nmedian of runs  records/s collector postgres kafka (CPU us per record)  foreign cores")
     for name, its in runs.items():
         print(line(name, sorted(its, key=per_second)[len(its) // 2]))
     found = statistics.median(map(per_second, runs["ours, 1"]))
@@ -113,14 +114,15 @@ def taken(n_records: int) -> Iterator[Any]:
     log.close()
 
 
-def decoded(records: Sequence[Any]) -> Run:
+def decoded(records: Sequence[Any], *, native: bool) -> Run:
     """Records to rows ready for COPY."""
     from uuid import UUID
 
     from collector import clock
     from collector.config import declared
+    from collector.intake.native import compiled_taps
     from collector.intake.taps import TapReading
-    from collector.management.commands.collect import COLLECT_AFTER
+    from collector.management.commands.collect import by_the_clock
     from collector.ports import Partition
     from collector.store import rows
     from collector.store.feeds import feeds
@@ -128,23 +130,23 @@ def decoded(records: Sequence[Any]) -> Run:
     from collector.store.records import key_names, packed
     from collector.wiring import tap_rules
 
-    gc.set_threshold(*COLLECT_AFTER)  # as the command does
+    by_the_clock()  # as the command does
     rules = tap_rules(declared.document())
-    reading_of = TapReading(rules, key_names(rules.business_keys))
+    reading_of = TapReading(rules, key_names(rules.business_keys), compiled_taps() if native else None)
     (feed,) = [each for number in range(1, 9) for each in feeds(number) if each.name == TOPIC]
     reading_of.know([feed])
     places = {Partition(TOPIC, number): Place(UUID(str(feed.kafka_id)), number) for number in range(N_PARTITIONS)}
     with measured() as reading:
         for start in range(0, len(records), BATCH_RECORDS):
-            tapped = reading_of.rows(records[start : start + BATCH_RECORDS], places).tapped
-            for each in packed(tapped):
+            read = reading_of.rows(records[start : start + BATCH_RECORDS], places)
+            for each in (*packed(read.tapped), read.packed.records, read.packed.keys):
                 rows.copied(each, clock.now())
     return len(records), reading
 
 
-def collected(servers: World, number: int) -> Run:
+def collected(servers: World, number: int, *, native: bool = True) -> Run:
     """`manage.py collect`, from a tenth of the topic to its end."""
-    with servers.collectors(number):
+    with servers.collectors(number, native=native):
         began = servers.wait_for(max(1, int(servers.n_records * WARM)))
         with measured("benchmark") as reading:
             servers.wait_for(servers.n_records)
@@ -159,7 +161,7 @@ def per_second(run: Run) -> float:
 def line(name: str, run: Run) -> str:
     """One run as text."""
     cpu = "".join(f"{run[1].cpu_seconds[part] / run[0] * 1e6:9.2f}" for part in ("collector", "postgres", "kafka"))
-    return f"{name:14}{per_second(run):10,.0f}{cpu}{run[1].foreign_cores:9.2f}"
+    return f"{name:15}{per_second(run):10,.0f}{cpu}{run[1].foreign_cores:9.2f}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from collector.config.document import Document, OtlpInput
 from collector.config.mask_key import mask_key
 from collector.domain.masking import Rules
 from collector.intake.collecting import Collector
-from collector.intake.native import Compiled, compiled
+from collector.intake.native import Compiled, compiled, compiled_taps
 from collector.intake.otlp_topics import OtlpTopicReading
 from collector.intake.reading import Reading
 from collector.intake.room import Room
@@ -263,7 +263,8 @@ def _spool_source(document: Document) -> Source:
 
 def _tap_source(about: _About, rules: TapRules) -> Source:
     number = input_row(InputKind.TAP, cluster_id=about.cluster_id, topic_name="*")
-    reading, name = TapReading(rules, key_names(rules.business_keys)), f"taps{about.of}"
+    pack = compiled_taps() if settings.WEIR_NATIVE == "on" else None
+    reading, name = TapReading(rules, key_names(rules.business_keys), pack), f"taps{about.of}"
     worker = Worker(name, lambda: _intake(name, about.log(), reading, number), limits=RECORDS)
     return Source(
         number, worker, TappedTopics(about.cluster_id, rules, reading.know), about.is_needed, about.where.name

@@ -1,4 +1,4 @@
-"""python -m native: compile scanner.c into this environment. Without a compiler it says so, which is no error."""
+"""python -m native: compile the modules into this environment. Without a compiler it says so, which is no error."""
 
 import os
 import shutil
@@ -8,9 +8,8 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from native import SOURCE, digest
+from native import FOLDER, SOURCES, digest
 
-NAME = "weir_scanner"
 FLAGS = (
     "-std=gnu11",
     "-O2",
@@ -29,21 +28,27 @@ def main() -> int:
     compiler, headers = _compiler(), Path(sysconfig.get_path("include"))
     if compiler is None or not (headers / "Python.h").exists():
         missing = "C compiler" if compiler is None else "Python.h (Debian and Ubuntu: apt-get install python3-dev)"
-        _say(f"No {missing} here: Weir reads spans in Python, at half the speed.")
+        _say(f"No {missing} here: Weir reads spans and records in Python, at half the speed.")
         return 0
-    target = Path(sysconfig.get_path("platlib")) / f"{NAME}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    for name in SOURCES:
+        _build(name, compiler, headers)
+    return 0
+
+
+def _build(name: str, compiler: str, headers: Path) -> None:
+    source = FOLDER / SOURCES[name][0]
+    target = Path(sysconfig.get_path("platlib")) / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / target.name
-        words = [compiler, *FLAGS, f'-DWEIR_SOURCE="{digest()}"', f"-I{headers}", str(SOURCE), "-o", str(made)]
+        words = [compiler, *FLAGS, f'-DWEIR_SOURCE="{digest(name)}"', f"-I{headers}", str(source), "-o", str(made)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
         if done.returncode:
-            _say(f"The C compiler refused {SOURCE.name}: Weir reads spans in Python, at half the speed.\n{done.stderr}")
+            _say(f"The C compiler refused {source.name}: Weir does that in Python, at half the speed.\n{done.stderr}")
             target.unlink(missing_ok=True)
-            return 0
+            return
         if done.stderr:
             _say(done.stderr)
         os.replace(made, target)
-    return 0
 
 
 def _compiler() -> str | None:

@@ -35,6 +35,15 @@ def plan(names: Sequence[str]) -> Plan:
     return tuple(_reading(form, [last.get(name) for name in of]) for form, of in _FORMS if of[0] in last)
 
 
+def alone(names: Sequence[str]) -> int | None:
+    """Where among these headers the only context stands, which is W3C's; -1: there is none; None: there are others."""
+    last = {name.lower(): index for index, name in enumerate(names)}
+    held = [of for _, of in _FORMS if of[0] in last]
+    if not held:
+        return -1
+    return last["traceparent"] if held == [("traceparent",)] else None
+
+
 def _reading(
     form: Callable[..., Written | None], places: list[int | None]
 ) -> Callable[[Sequence[bytes]], Written | None]:

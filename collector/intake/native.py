@@ -1,7 +1,9 @@
-"""The compiled scanner, where this machine could build it (native/), and why it is not used where it is not."""
+"""What is compiled, where this machine could build it (native/), and why it is not used where it is not."""
 
 import logging
 from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Protocol
 
 import native
@@ -25,14 +27,28 @@ class Compiled(Protocol):
         """Begin anew."""
 
 
+Pack = Callable[[object, list[Any], dict[bytes, bytes | None], list[bytes], list[bytes]], list[Any]]
+"""What native/taps.c does: append what records become to rows of record and of record_key; what is left over."""
+
+
 def compiled() -> Compiled | None:
     """A compiled scanner; None where there is none, or where it was built from other sources."""
+    module = _module(native.SCANNER)
+    return None if module is None else module.Scanner()
+
+
+def compiled_taps() -> Pack | None:
+    """The compiled packing of tapped records; None as above."""
+    module = _module(native.TAPS)
+    return None if module is None else module.pack
+
+
+def _module(name: str) -> ModuleType | None:
     try:
-        import weir_scanner
+        module = import_module(name)
     except ImportError:
         return None
-    if native.digest() != weir_scanner.SOURCE:
-        log.warning("The compiled scanner was built from other sources and is not used: run `python -m native`.")
+    if native.digest(name) != module.SOURCE:
+        log.warning("%s was built from other sources and is not used: run `python -m native`.", name)
         return None
-    made: Compiled = weir_scanner.Scanner()
-    return made
+    return module

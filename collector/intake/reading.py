@@ -1,13 +1,13 @@
 """What the records of an input become, before anything is saved."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from collector.domain.records import Record
 from collector.ports import Partition
 from collector.store.positions import Place
-from collector.store.records import Tapped, Undecodable
+from collector.store.records import PackedRecords, Tapped, Undecodable
 from collector.store.spans import Request
 
 
@@ -17,6 +17,7 @@ class Rows:
 
     requests: Sequence[Request] = ()
     tapped: Sequence[Tapped] = ()
+    packed: PackedRecords = field(default_factory=PackedRecords)
     undecodable: Sequence[Undecodable] = ()
 
 

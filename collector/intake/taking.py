@@ -151,7 +151,8 @@ class Intake:
         return [each for each in records if each.offset >= starts.get((each.topic, each.partition), NOWHERE)]
 
     def _begin(self, records: Sequence[Record], rows: Rows, ends: Mapping[Partition, int]) -> None:
-        batch = Batch(self.input_id, self._advances(records, ends), rows.requests, rows.tapped, rows.undecodable)
+        came = (rows.requests, rows.tapped, rows.packed, rows.undecodable)
+        batch = Batch(self.input_id, self._advances(records, ends), *came)
         self._under_way = _UnderWay(records, ends, batch, self.saving.save(batch, now=self.now()))
 
     def _finish(self) -> None:

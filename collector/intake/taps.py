@@ -14,11 +14,12 @@ from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import RecordIds
 from collector.domain.records import Record
 from collector.intake.letters import fit_to_see, letter_of, origins, way_of
+from collector.intake.native import Pack
 from collector.intake.reading import Rows, undecodable
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place
-from collector.store.records import FLOW_NAME, KEY_NAME, Tapped, Undecodable, size_of
+from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, Undecodable, size_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -83,11 +84,39 @@ class _Plan:
     n_characters: int  # of the names
 
 
-class TapReading:
-    """See collector.intake.reading.Reading. `key_names`: business key (a header's name or a JSON path) -> its id."""
+class _Batch:
+    """What the rules say of the topics of one batch. `course_of` and `places_of` are what the compiled packing asks."""
 
-    def __init__(self, rules: TapRules, key_names: Mapping[str, int]) -> None:
+    def __init__(self, reading: "TapReading", places: Mapping[Partition, Place]) -> None:
+        self._reading = reading
+        self._places = places
+        self._courses: dict[tuple[str, int], _Course] = {}
+        self.places_of = reading.places_of
+
+    def course(self, topic: str, partition: int) -> _Course:
+        place = topic, partition
+        found = self._courses.get(place)
+        if found is None:
+            found = self._courses[place] = self._reading.course(self._places[Partition(*place)].topic_uuid)
+        return found
+
+    def course_of(self, topic: str, partition: int) -> int:
+        """The topic's id; 0 where its records must be seen one by one."""
+        course = self.course(topic, partition)
+        is_plain = course.drops is NOTHING and course.hidden is NOTHING
+        return course.topic_id if is_plain and not (course.holds_letters or course.retries or course.keeps_body) else 0
+
+
+class TapReading:
+    """See collector.intake.reading.Reading. `key_names`: business key (a header's name or a JSON path) -> its id.
+
+    `pack`: the same in C for records of which nothing but rows is kept, which asks here.
+    """
+
+    def __init__(self, rules: TapRules, key_names: Mapping[str, int], pack: Pack | None = None) -> None:
         self._rules = rules
+        self._pack = pack
+        self._packed_plans: dict[bytes, bytes | None] = {}
         self._header_keys = {name: number for name, number in key_names.items() if not name.startswith("$")}
         self._path_keys = [(json_paths.parse(name), number) for name, number in key_names.items() if name[:1] == "$"]
         self._feeds: dict[UUID, Feed] = {}
@@ -99,21 +128,32 @@ class TapReading:
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One row per record; nothing a record holds can be wrong here."""
-        courses: dict[tuple[str, int], _Course] = {}
-        tapped = []
-        for record in records:
-            place = record.topic, record.partition
-            course = courses.get(place)
-            if course is None:
-                course = courses[place] = self._course(self._feeds[places[Partition(*place)].topic_uuid])
-            tapped.append(self._tapped(record, course))
-        return Rows(tapped=tapped)
+        batch, packed = _Batch(self, places), PackedRecords()
+        if self._pack is not None and not self._path_keys:
+            records = self._pack(batch, list(records), self._packed_plans, packed.records, packed.keys)
+        tapped = [self._tapped(record, batch.course(record.topic, record.partition)) for record in records]
+        return Rows(tapped=tapped, packed=packed)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """Without its first bytes: they may be what a rule drops, or a payload that nobody asked to keep."""
         return undecodable(replace(record, value=None), places, reason)
 
-    def _course(self, feed: Feed) -> _Course:
+    def places_of(self, names: tuple[str, ...]) -> tuple[object, ...] | None:
+        """Where the trace context, the content type, the ids and what is indexed stand in headers with these names.
+
+        None where more than that must be looked at.
+        """
+        if len(self._packed_plans) >= MOST_PLANS:
+            self._packed_plans.clear()
+        context, ids = contexts.alone(names), record_ids.plan(names)
+        if context is None or ids.request is not None:
+            return None
+        content_type = -1 if ids.is_signed or ids.content_type is None else ids.content_type
+        return context, content_type, *ids.columns, self._keys_of(names)
+
+    def course(self, kafka_id: "UUID") -> _Course:
+        """What the rules say of all records of a topic that is known."""
+        feed = self._feeds[kafka_id]
         mapping = self._rules.mapping_of(feed.name)
         holds_letters = feed.holds_dead_letters or mapping is not None or dialects.role(feed.name) == "dead_letter"
         return _Course(
@@ -161,15 +201,17 @@ class TapReading:
         return context, ids, size, self._keys(record, ids.flow, [(values[at], number) for at, number in plan.keys])
 
     def _planned(self, names: tuple[str, ...]) -> _Plan:
-        first = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
-        keys = tuple((first[name], number) for name, number in self._header_keys.items() if name in first)
         n_characters = sum(map(len, names))
-        made = _Plan(contexts.plan(names), record_ids.plan(names), keys, n_characters)
+        made = _Plan(contexts.plan(names), record_ids.plan(names), self._keys_of(names), n_characters)
         if len(names) + n_characters <= MOST_PLANNED:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
             self._plans[names] = made
         return made
+
+    def _keys_of(self, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+        first = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
+        return tuple((first[name], number) for name, number in self._header_keys.items() if name in first)
 
     def _keys(
         self, record: Record, flow: str | None, indexed: Iterable[tuple[bytes | None, int]]

@@ -1,7 +1,7 @@
 """Tapped records -> rows of record, record_body and record_key; what could not be read -> undecodable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import connection
@@ -50,6 +50,14 @@ class Tapped:
 
 
 @dataclass(frozen=True, slots=True)
+class PackedRecords:
+    """Records of which nothing but these rows is kept: of record and of record_key, but for the time of storing."""
+
+    records: list[bytes] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Undecodable:
     """A record of an input that nothing could be made of."""
 
@@ -67,9 +75,11 @@ def size_of(record: Record) -> int:
     return len(record.key or b"") + len(record.value or b"") + headers
 
 
-def copy_records(cursor: CursorWrapper, tapped: Sequence[Tapped], stored_at: datetime) -> None:
-    """Write the rows of all three tables."""
+def copy_records(cursor: CursorWrapper, tapped: Sequence[Tapped], done: PackedRecords, stored_at: datetime) -> None:
+    """Write the rows of all three tables; of `done` they are packed already."""
     records, keys = packed(tapped)
+    records.extend(done.records)
+    keys.extend(done.keys)
     copy_packed(cursor, record_rows.RECORD, records, stored_at)
     bodies = [each for each in tapped if each.keeps_body]
     copy(

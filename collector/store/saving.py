@@ -13,7 +13,7 @@ from collector.store.listening import Listener
 from collector.store.names import Names
 from collector.store.partitions import RAW_TABLES, Leaves
 from collector.store.positions import Advance, advance
-from collector.store.records import Tapped, Undecodable, copy_records, copy_undecodable
+from collector.store.records import PackedRecords, Tapped, Undecodable, copy_records, copy_undecodable
 from collector.store.spans import Ids, Known, Request, copy_spans
 
 UNDECODABLE_PER_MINUTE = 1_000  # rows kept; the rest is only counted
@@ -29,7 +29,13 @@ class Batch:
     advances: Sequence[Advance]
     requests: Sequence[Request] = ()
     tapped: Sequence[Tapped] = ()
+    packed: PackedRecords = field(default_factory=PackedRecords)
     undecodable: Sequence[Undecodable] = ()
+
+    @property
+    def n_records(self) -> int:
+        """Tapped records, in either form."""
+        return len(self.tapped) + len(self.packed.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class Store:
 
     def _write(self, cursor: CursorWrapper, batch: Batch, ids: Known, now: datetime) -> Saved:
         advance(cursor, batch.input_id, batch.advances, now=now)
-        if not (batch.requests or batch.tapped or batch.undecodable):
+        if not (batch.requests or batch.n_records or batch.undecodable):
             return Saved(now, 0, 0, 0, 0)  # only markers of transactions were read over
         fresh = _unseen(cursor, batch.requests, now)
         n_spans = sum(len(request.heads) for request in fresh)
@@ -103,14 +109,14 @@ class Store:
         copy_spans(cursor, fresh, ids, stored_at)
         weights.write(cursor, fresh, ids, stored_at)
         details.write(cursor, fresh, stored_at)
-        copy_records(cursor, batch.tapped, stored_at)
+        copy_records(cursor, batch.tapped, batch.packed, stored_at)
         letters = [(each.record, each.topic_id, each.letter) for each in batch.tapped if each.letter is not None]
         if letters:
             dead_letters.park(cursor, letters, now=now)
         ways = [(each.record, each.topic_id, each.way) for each in batch.tapped if each.way is not None]
         retry_hops.note(cursor, ways, now=now)
         copy_undecodable(cursor, batch.input_id, self._rationed(batch.undecodable, now), stored_at)
-        return Saved(stored_at, n_spans, len(batch.tapped), n_repeated, len(batch.undecodable))
+        return Saved(stored_at, n_spans, batch.n_records, n_repeated, len(batch.undecodable))
 
     def _rationed(self, found: Sequence[Undecodable], now: datetime) -> Sequence[Undecodable]:
         minute = now.replace(second=0, microsecond=0)
@@ -146,7 +152,7 @@ def _enter(cursor: CursorWrapper, batch: Batch, n_spans: int, n_links: int, n_re
         cursor.execute(
             "insert into batch (stored_at, input_id, n_spans, n_links, n_records, n_repeated)"
             " values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
-            [stored_at, batch.input_id, n_spans, n_links, len(batch.tapped), n_repeated],
+            [stored_at, batch.input_id, n_spans, n_links, batch.n_records, n_repeated],
         )
         if cursor.rowcount:
             return stored_at

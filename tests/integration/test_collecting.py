@@ -15,6 +15,7 @@ from django.db import DatabaseError, OperationalError, connection
 
 from collector.domain.records import Record
 from collector.intake.collecting import Collector
+from collector.intake.native import compiled_taps
 from collector.intake.room import Room
 from collector.intake.saving import Aside, AtOnce
 from collector.intake.sources import NamedTopics, Source, TappedTopics
@@ -60,7 +61,7 @@ def start(world: World) -> Iterator[Start]:
             cluster_id = broker_names.cluster_row(cursor, "local")
         taps_id = input_row(InputKind.TAP, cluster_id=cluster_id, topic_name="*")
         rules = TapRules(("*",), (), ())
-        taps = TapReading(rules, {})
+        taps = TapReading(rules, {}, compiled_taps())
         spool_log, tap_log = MemoryLog(world.broker), MemoryLog(world.broker)
         spool_worker = Worker(
             "spool",
