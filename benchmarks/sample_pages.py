@@ -84,10 +84,11 @@ def questions() -> list[tuple[str, Callable[[], object], int]]:
     from django.test.utils import setup_test_environment
 
     from collector.clock import now
-    from dashboard import people
+    from dashboard import people, process
     from dashboard.models import Role
 
     setup_test_environment(debug=False)
+    process.collect_seldom()  # as the web process does
     password = secrets.token_urlsafe(24)
     people.create("vera", role=Role.VIEWER, password=password, now=now())
     client = Client()

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from math import inf
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -11,15 +12,16 @@ from django.urls import path, reverse
 from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import Limit, age_caption, chart, marks_on, offsets_caption, pace_caption, retention_limit
+from dashboard.charts import age_caption, chart, marks_on, offsets_caption, pace_caption, retention_limit
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.filters import Subject
-from dashboard.queries.group import GroupPage, group
+from dashboard.queries.freshness import freshness
+from dashboard.queries.group import group, kept_by, number_of
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
-from dashboard.queries.lines import GroupSeries
 from dashboard.queries.marks import marks_of_group
 from dashboard.queries.owners import group_owners, owners_of
+from dashboard.queries.window import Window
 from dashboard.queries.wire import ages
 from dashboard.templatetags.sorting import badness
 
@@ -110,32 +112,23 @@ def group_csv(request: HttpRequest) -> HttpResponse:
 def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """One group, by tab; parts: `charts` (JSON), `standing`. `why` opens the samples behind one verdict."""
     span, within = shell.window(request), shell.scope(request)
+    if shell.wants_part(request, "charts") and (number := number_of(cluster, name)) is not None:
+        drawn = _charts(cluster, number, span)
+        fresh = freshness(now=now()).only([cluster])
+        return JsonResponse({**drawn["charts"], "marks": drawn["shown_marks"], **ages(fresh)})
     page = group(cluster, name, span, now=now(), why=_asked(request.GET.get("why", "")))
     if page is None:
         raise Http404(f"There is no group {name} on {cluster}.")
     if shell.wants_part(request, "standing"):
         about = {"owners": owners_of(page.row.id), **shell.standing(within, span, [cluster])}
         return render(request, "groups/standing.html", {"group": page, "span": span, **about})
-    lines, marks = group_series(cluster, page.number, span, now=now()), marks_of_group(page.number, span)
-    charts = {
-        "ages": chart(lines, lines.ages, "s", limit=_limit(page, lines)),
-        "lags": chart(lines, lines.lags, "offsets"),
-        "rates": chart(lines, lines.rates, "commits/s"),
-    }
-    shown = marks_on(marks)
-    if shell.wants_part(request, "charts"):
-        return JsonResponse({**charts, "marks": shown, **ages(page.freshness)})
     chosen = request.GET.get("tab", "")
     facts = {
         "group": page,
         "owners": owners_of(page.row.id),
         "tabs": TABS,
         "tab": chosen if chosen in dict(TABS) else TABS[0][0],
-        "charts": charts,
-        "marks": marks,
-        "shown_marks": shown,
-        "captions": {"ages": age_caption(lines), "lags": offsets_caption(lines), "rates": pace_caption(lines)},
-        "n_more_topics": lines.n_more_topics,
+        **_charts(cluster, page.number, span),
     }
     return shell.page(
         request,
@@ -153,9 +146,20 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     )
 
 
-def _limit(page: GroupPage, lines: GroupSeries) -> Limit | None:
-    kept = {each.topic_name: each.keeps_seconds for each in page.row.readings}
-    return retention_limit({line.name: kept.get(line.name) for line in lines.ages})
+def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
+    lines, marks, kept = group_series(cluster, number, span, now=now()), marks_of_group(number, span), kept_by(number)
+    limit = retention_limit({line.name: kept.get(line.name) for line in lines.ages})
+    return {
+        "charts": {
+            "ages": chart(lines, lines.ages, "s", limit=limit),
+            "lags": chart(lines, lines.lags, "offsets"),
+            "rates": chart(lines, lines.rates, "commits/s"),
+        },
+        "captions": {"ages": age_caption(lines), "lags": offsets_caption(lines), "rates": pace_caption(lines)},
+        "n_more_topics": lines.n_more_topics,
+        "marks": marks,
+        "shown_marks": marks_on(marks),
+    }
 
 
 def _asked(text: str) -> tuple[str, int | None] | None:

@@ -17,11 +17,13 @@ from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_cap
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
+from dashboard.queries.freshness import freshness
 from dashboard.queries.graph import Node
+from dashboard.queries.keeping import keeping
 from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.neighbourhood import Neighbourhood
 from dashboard.queries.series import series
-from dashboard.queries.topic import TopicPage, topic
+from dashboard.queries.topic import topic
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
 from dashboard.queries.wire import ages, edge, node
@@ -116,6 +118,10 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """One topic, by tab; parts: `charts` (JSON), `flow` with the standing above it."""
     span, within = shell.window(request), shell.scope(request)
     number = number_of(cluster, name)
+    if number is not None and shell.wants_part(request, "charts"):
+        drawn = _charts(cluster, name, number, span)
+        fresh = freshness(now=now()).only([cluster])
+        return JsonResponse({**drawn["charts"], "marks": drawn["shown_marks"], **ages(fresh)})
     page = topic(cluster, name, span, now=now()) if number is not None else None
     if number is None or page is None:
         return _absent(request, cluster, name)
@@ -127,14 +133,11 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if shell.wants_part(request, "flow"):
         facts |= {"span": span, "range": shell.time_range(request, span), **shell.standing(within, span, [cluster])}
         return render(request, "topics/fresh.html", facts)
-    if shell.wants_part(request, "charts"):
-        charts = _charts(page, number, span)
-        return JsonResponse({**charts["charts"], "marks": charts["shown_marks"], **ages(page.freshness)})
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else TABS[0][0]
     match tab:
         case "flow":
-            facts |= _charts(page, number, span)
+            facts |= _charts(cluster, name, number, span)
         case "events":
             facts["recent"] = recent_events(cluster, name, since=span.from_at, until=span.to_at, limit=N_RECENT)
         case "config":
@@ -155,13 +158,14 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     )
 
 
-def _charts(page: TopicPage, number: int, span: Window) -> dict[str, Any]:
-    cluster, keeps = page.name.cluster, page.keeping.keeps.seconds if page.keeping else None
+def _charts(cluster: str, name: str, number: int, span: Window) -> dict[str, Any]:
+    kept = keeping([number]).get(number)
+    keeps = kept.keeps.seconds if kept else None
     lines, marks = series(cluster, number, span, now=now()), marks_of_topic(number, span)
     return {
         "charts": {
             "rates": chart(lines, [lines.rate_in, *lines.rates_out], "/s"),
-            "ages": chart(lines, lines.ages, "s", limit=retention_limit({page.name.name: keeps})),
+            "ages": chart(lines, lines.ages, "s", limit=retention_limit({name: keeps})),
             "lags": chart(lines, lines.lags, "offsets"),
         },
         "captions": {"rates": rate_caption(lines), "ages": age_caption(lines), "lags": lag_caption(lines)},

@@ -105,6 +105,25 @@ def _standing(cursor: CursorWrapper) -> dict[tuple[int, int], Behind]:
     }
 
 
+def names_of_groups(group_ids: Collection[int]) -> dict[int, str]:
+    """Of these groups those that are not Weir's own. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select id, name from consumer_group where id = any(%s) and id > 0 and name not like 'weir-%%'",
+            [list(group_ids)],
+        )
+        return dict(cursor.fetchall())
+
+
+def names_of_topics(topic_ids: Collection[int]) -> dict[int, str]:
+    """Of these topics those that live. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select id, name from topic where id = any(%s) and id > 0 and deleted_at is null", [list(topic_ids)]
+        )
+        return dict(cursor.fetchall())
+
+
 def catalogue(*, since: datetime | None = None) -> Catalogue:
     """One read of every dictionary. Five statements. `since`: with topics that were deleted after it, of those that
     were created again the newest.

@@ -13,6 +13,7 @@ from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import facts
 from dashboard.queries.groups import GroupRow, group_rows, row_of
 from dashboard.queries.histories import recent_ends
+from dashboard.queries.keeping import keeping
 from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
@@ -122,6 +123,31 @@ def group(
         partitions += _standings(topic_id, topic, (committed, high, low), behind, seen, until, holders)
     shown = sorted(partitions, key=lambda each: (-(each.lag or 0), each.topic, each.partition))[:MOST_PARTITIONS]
     return GroupPage(number, row, members, n_members, tuple(shown), len(partitions), reason, known.fresh)
+
+
+def number_of(cluster: str, name: str) -> int | None:
+    """The number in the database of the group with this name, or None. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select g.id from consumer_group g join cluster c on c.id = g.cluster_id where c.name = %s and g.name = %s"
+            " and g.id > 0 and g.name not like 'weir-%%'",
+            [cluster, name],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def kept_by(number: int) -> dict[str, float | None]:
+    """How long the topics of a group keep their events, in seconds; None is unknown, or for ever. Two statements."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select t.id, t.name from group_now n join topic t on t.id = n.topic_id and t.deleted_at is null"
+            " where n.group_id = %s",
+            [number],
+        )
+        names = dict(cursor.fetchall())
+    kept = keeping(names)
+    return {name: kept[topic].keeps.seconds if topic in kept else None for topic, name in names.items()}
 
 
 Offsets = list[int | None]

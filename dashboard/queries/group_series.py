@@ -2,25 +2,27 @@
 
 from datetime import datetime
 
+from django.db import connection
+
 from dashboard.queries import histories, sums
-from dashboard.queries.catalogue import catalogue
+from dashboard.queries.catalogue import names_of_topics
 from dashboard.queries.lines import MOST_LINES, GroupSeries, Line
 from dashboard.queries.series import ages, lags, rates
 from dashboard.queries.window import Window
 
 
 def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) -> GroupSeries:
-    """Lag and pace of a group over the window in at most 180 steps. Eight statements, and one for each topic drawn."""
+    """Lag and pace of a group over the window in at most 180 steps. Four statements, and one for each topic drawn."""
     if sums.is_long(window):
         return _by_sums(cluster, group_id, window, now)
     steps = histories.steps_of(cluster, window)
     commits = histories.commits_of(group_id, window=window, step=steps.step)
-    names = catalogue()
-    known = [key for key in commits if key in names.topics]
-    worst = sorted(known, key=lambda key: -((behind.lag or 0) if (behind := names.behind(key, group_id)) else 0))
+    names, behind = names_of_topics(commits), _lags(group_id)
+    known = [key for key in commits if key in names]
+    worst = sorted(known, key=lambda key: -(behind.get(key) or 0))
     shown, seconds, offsets, paces = worst[:MOST_LINES], [], [], []
     for topic_id in shown:
-        name = names.topics[topic_id].name
+        name = names[topic_id]
         ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
         seconds.append(Line(name, "s", ages(ends, commits[topic_id], steps)))
         offsets.append(Line(name, "offsets", lags(ends, commits[topic_id], steps)))
@@ -38,11 +40,12 @@ def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) 
 
 def _by_sums(cluster: str, group_id: int, window: Window, now: datetime) -> GroupSeries:
     """The same of more than a day."""
-    read, names = sums.plan(cluster, window, now=now), catalogue().topics
-    behind = {key: lag or 0 for key, lag in sums.topics_of(group_id, window).items() if key in names}
-    shown = sorted(behind, key=lambda key: (-behind[key], names[key].name))[:MOST_LINES]
+    read, found_lags = sums.plan(cluster, window, now=now), sums.topics_of(group_id, window)
+    names = names_of_topics(found_lags)
+    behind = {key: lag or 0 for key, lag in found_lags.items() if key in names}
+    shown = sorted(behind, key=lambda key: (-behind[key], names[key]))[:MOST_LINES]
     found = sums.of_pairs([(key, group_id) for key in shown], window, read)
-    own = [(names[key].name, found.get((key, group_id), sums.Counted())) for key in shown]
+    own = [(names[key], found.get((key, group_id), sums.Counted())) for key in shown]
     return GroupSeries(
         read.ends,
         read.step.total_seconds(),
@@ -52,3 +55,10 @@ def _by_sums(cluster: str, group_id: int, window: Window, now: datetime) -> Grou
         len(behind) - len(shown),
         by_sums=True,
     )
+
+
+def _lags(group_id: int) -> dict[int, int | None]:
+    """By topic, as the sampler last said."""
+    with connection.cursor() as cursor:
+        cursor.execute("select topic_id, lag from group_now where group_id = %s", [group_id])
+        return dict(cursor.fetchall())

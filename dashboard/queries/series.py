@@ -7,7 +7,7 @@ from itertools import pairwise
 from collector.domain.ends import Ring, moved
 from collector.domain.lag import age, lag
 from dashboard.queries import histories, sums
-from dashboard.queries.catalogue import catalogue
+from dashboard.queries.catalogue import names_of_groups
 from dashboard.queries.histories import Ends, History, Steps
 from dashboard.queries.lines import MOST_LINES, Line, Series
 from dashboard.queries.offsets import Offsets
@@ -17,7 +17,7 @@ MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them 
 
 
 def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Series:
-    """Rates and lag of a topic over the window in at most 180 steps. Nine statements at most.
+    """Rates and lag of a topic over the window in at most 180 steps. Seven statements at most.
 
     A value is carried forward only over scans that were made: a step without one is None.
     """
@@ -26,7 +26,7 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
     steps = histories.steps_of(cluster, window)
     ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
     groups = histories.commits_on(topic_id, window=window, step=steps.step)
-    names = catalogue().groups
+    names = names_of_groups(groups)
     last = steps.ends[-1] if steps.ends else window.to_at
     busiest = sorted((key for key in groups if key in names), key=lambda key: -(_lag(ends, groups[key], last) or 0))
     shown = busiest[:MOST_LINES]
@@ -34,9 +34,9 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
         tuple(steps.ends),
         steps.step.total_seconds(),
         Line("in", "/s", rates(ends.high, steps, missing=0)),
-        tuple(Line(names[key].name, "/s", rates(groups[key], steps, missing=None)) for key in shown),
-        tuple(Line(names[key].name, "offsets", lags(ends, groups[key], steps)) for key in shown),
-        tuple(Line(names[key].name, "s", ages(ends, groups[key], steps)) for key in shown),
+        tuple(Line(names[key], "/s", rates(groups[key], steps, missing=None)) for key in shown),
+        tuple(Line(names[key], "offsets", lags(ends, groups[key], steps)) for key in shown),
+        tuple(Line(names[key], "s", ages(ends, groups[key], steps)) for key in shown),
         len(busiest) - len(shown),
         by_sums=False,
     )
@@ -44,12 +44,13 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
 
 def _by_sums(cluster: str, topic_id: int, window: Window, now: datetime) -> Series:
     """The same of more than a day."""
-    read, names = sums.plan(cluster, window, now=now), catalogue().groups
-    behind = {key: lag or 0 for key, lag in sums.groups_on(topic_id, window).items() if key in names}
-    shown = sorted(behind, key=lambda key: (-behind[key], names[key].name))[:MOST_LINES]
+    read, found_lags = sums.plan(cluster, window, now=now), sums.groups_on(topic_id, window)
+    names = names_of_groups(found_lags)
+    behind = {key: lag or 0 for key, lag in found_lags.items() if key in names}
+    shown = sorted(behind, key=lambda key: (-behind[key], names[key]))[:MOST_LINES]
     counted = sums.of_topics([topic_id], window, read).get(topic_id, sums.Counted())
     found = sums.of_pairs([(topic_id, key) for key in shown], window, read)
-    own = [(names[key].name, found.get((topic_id, key), sums.Counted())) for key in shown]
+    own = [(names[key], found.get((topic_id, key), sums.Counted())) for key in shown]
     return Series(
         read.ends,
         read.step.total_seconds(),

@@ -122,7 +122,8 @@ _SEEN = """
     with own as (select id from cluster where name = %(cluster)s)
     select moment from (
       select s.bucket_at as moment from scan_10m s join own on own.id = s.cluster_id where s.n_scans > 0
-      union all select max(s.sampled_at) from scan s join own on own.id = s.cluster_id where s.ok
+      union all select last.sampled_at from own cross join lateral (select s.sampled_at from scan s
+        where s.cluster_id = own.id and s.ok order by s.sampled_at desc limit 1) last
     ) seen where moment >= %(from)s and moment < %(to)s order by 1
 """
 

@@ -11,7 +11,7 @@ from collector import telemetry
 from collector.clock import now
 from collector.management.health import PartReport
 from collector.ready import announce_ready
-from dashboard import static_files
+from dashboard import process, static_files
 
 MOST_FILES = 16_384
 
@@ -33,6 +33,7 @@ class Command(BaseCommand):
 
         telemetry.start("web", send_to=settings.WEIR_TELEMETRY_URL)
         report = PartReport("web")
+        process.collect_seldom()
 
         def ready() -> None:
             live.start(lambda sentence, value: report.say(sentence, ok=True, now=now(), value=value))
