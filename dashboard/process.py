@@ -16,7 +16,7 @@ COLLECT_AFTER = (50_000, 20, 50)
 
 
 def collect_seldom() -> None:
-    """Look for garbage seldom: a page makes ten thousands of objects, none in a cycle, and looking took a third of it."""
+    """Look for garbage seldom: a page makes ten thousands of objects, none in a cycle; to look took a third of it."""
     gc.set_threshold(*COLLECT_AFTER)
     gc.freeze()  # modules and settings are never garbage
 

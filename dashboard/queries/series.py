@@ -17,7 +17,7 @@ MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them 
 
 
 def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Series:
-    """Rates and lag of a topic over the window in at most 180 steps. Seven statements at most.
+    """Rates and lag of a topic over the window in at most 180 steps. Six statements at most.
 
     A value is carried forward only over scans that were made: a step without one is None.
     """

@@ -12,7 +12,7 @@ from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Facts, Node, facts
 from dashboard.queries.keeping import Keeping, keeping
 from dashboard.queries.letter_filter import of_topic
-from dashboard.queries.readers import Around, Share, around, readers
+from dashboard.queries.readers import Around, Share, around, paces
 from dashboard.queries.window import Window
 
 LIMIT = 1000
@@ -107,9 +107,8 @@ def _row(
     node: Node, number: int, known: Facts, near: Around, retention_ms: int | None, kept: Keeping | None
 ) -> TopicRow:
     progress = known.topics.get(number)
-    groups = readers(number, known, near, kept)
-    paces = [group.rate for group in groups if group.rate is not None]
-    losses = [group.risk.seconds if group.risk else None for group in groups if group.id]
+    groups = list(paces(number, known, near, kept))
+    losses = [risk.seconds if risk else None for identity, _, risk in groups if identity]
     seen = {word for edge in (*near.into[node.id], *near.out[node.id]) for word in edge.evidence}
     seen |= {"offsets"} if progress else set()
     spans = [edge.messages for edge in near.into[node.id] if edge.messages is not None]
@@ -122,8 +121,8 @@ def _row(
         node.sentence,
         node.rate_in,
         progress.messages if progress else None,
-        min(paces, default=None),
-        sum(1 for group in groups if group.id),
+        min((rate for _, rate, _ in groups if rate is not None), default=None),
+        len(losses),
         node.lag,
         node.lag_seconds,
         retention_ms,

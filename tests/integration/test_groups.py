@@ -129,7 +129,7 @@ def test_a_verdict_opens_the_samples_that_led_to_it() -> None:
 
 def test_lag_in_seconds_over_time_rises_a_second_a_second(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     shop = Shop()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(5):
         lines = group_series("demo", shop.group, window(), now=AT)
     known = [value for value in lines.ages[0].values if value is not None]
     assert known[-1] == pytest.approx(180, abs=6)

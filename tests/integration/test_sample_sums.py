@@ -170,7 +170,7 @@ def test_a_chart_of_days_is_drawn_from_sums_with_the_time_in_which_weir_was_down
     moment = AT + timedelta(seconds=watched.second + 1)
     topic_id, group_id = rows("select topic_id, group_id from group_now")[0]
     window = parse("now-60h", "now", now=moment)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(5):
         lines = series("demo", topic_id, window, now=moment)
     assert lines.by_sums
     assert lines.step_seconds == 1200
@@ -184,7 +184,7 @@ def test_a_chart_of_days_is_drawn_from_sums_with_the_time_in_which_weir_was_down
     assert {value for value in lines.lags[0].values if value is not None} == {60.0}
     assert all(value is None for at, value in zip(lines.at, lines.lags[0].values, strict=True)
                if down[0] + timedelta(minutes=20) < at <= down[1] - timedelta(hours=1))  # fmt: skip
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(4):
         own = group_series("demo", group_id, window, now=moment)
     assert [line.values for line in own.lags] == [line.values for line in lines.lags]
     assert own.rates[0].values[-30:] == pytest.approx([1.0] * 30, rel=0.03)
