@@ -6,10 +6,11 @@ a second tab its table, where events of one more traced service are timed from p
     python -m benchmarks.wall [MINUTES [ORDERS_A_SECOND]]     (3 minutes, 200; 60 are meant)
 
 It fails when a process of Weir or the page grew by more than 15 % after the first ten minutes, or when the p99 of all
-timed events is above two seconds.
+timed events is above two seconds, or when a process of Weir ended and was started again.
 """
 
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from benchmarks.load.parts import held_mb
 from benchmarks.load.whole import running
 
 MINUTE, EVENTS_A_MINUTE, SETTLE_SECONDS = 60.0, 10, 30.0
+PATIENCE_MS = 120_000  # a machine that is busy with its start answers late
 MOST_GROWTH, MOST_MS = 1.15, 2_000.0
 GROWN_MINUTES, EDGE_MINUTES = 10, 5  # memory of the minutes after the tenth, against the last five
 PARTS = ("web", "collect", "receive", "fold", "sample", "worker", "beat")
@@ -55,6 +57,7 @@ class Minute:
     folder_seconds: float
     delays: list[float] = field(default_factory=list)
     n_lost: int = 0
+    restarted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         ranked = sorted(self.delays) or [float("nan")]
@@ -105,13 +108,14 @@ def pages(stack: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(PATIENCE_MS)
         wall, meter = context.new_page(), context.new_page()
         sign_in(meter, stack)
         meter.goto(f"{stack['url'].rstrip('/')}/?view=table&from=now-6h")
-        meter.locator(f'tr[data-edge="{edge}"]').wait_for(timeout=120_000)
+        meter.locator(f'tr[data-edge="{edge}"]').wait_for()
         meter.evaluate(OBSERVE, edge)
         wall.goto(stack["url"])
-        wall.locator("service-graph").wait_for(timeout=60_000)
+        wall.locator("service-graph").wait_for()
         wall.wait_for_timeout(SETTLE_SECONDS * 1000)
         yield wall, meter, produce
         browser.close()
@@ -151,6 +155,7 @@ class Reading:
 
     when: float
     cpu: dict[int, tuple[str, float]]
+    pids: dict[str, int]
     orders: int
     spans: int
 
@@ -170,7 +175,11 @@ class Watch:
     def reading(self) -> Reading:
         """Counters now."""
         return Reading(
-            time.monotonic(), self._cpu(), self._end(ORDERS), self._one("select sum(n_spans)::bigint from batch")
+            time.monotonic(),
+            self._cpu(),
+            {name: process.pid for name, process in self._processes() if name in PARTS},
+            self._end(ORDERS),
+            self._one("select sum(n_spans)::bigint from batch"),
         )
 
     def minute(
@@ -193,6 +202,7 @@ class Watch:
             folder_seconds=self._one("select extract(epoch from clock_timestamp() - as_of)::float8 from fold_state"),
             delays=delays,
             n_lost=n_lost,
+            restarted=tuple(name for name in PARTS if before.pids.get(name) != after.pids.get(name)),
         )
 
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
@@ -243,12 +253,14 @@ def verdict(seen: Sequence[Minute]) -> int:
             missed.append(f"memory of {name} grew")
     delays = sorted(delay for one in seen for delay in one.delays)
     n_lost = sum(one.n_lost for one in seen)
+    p50, p99, most = (at(delays or [math.inf], share) for share in (0.5, 0.99, 1.0))
     print(
-        f"produce() to the number on the page, {len(delays)} events, ms: p50 {at(delays, 0.5):.0f}, "
-        f"p99 {at(delays, 0.99):.0f}, max {delays[-1]:.0f}; not seen within their minute: {n_lost}"
+        f"produce() to the number on the page, {len(delays)} events, ms: p50 {p50:.0f}, "
+        f"p99 {p99:.0f}, max {most:.0f}; not seen within their minute: {n_lost}"
     )
-    if at(delays, 0.99) > MOST_MS or n_lost:
+    if p99 > MOST_MS or n_lost:
         missed.append("the page was late")
+    missed += [f"{name} ended and was started again" for one in seen for name in one.restarted]
     for words in missed:
         print(f"MISSED: {words}")
     return 1 if missed else 0
