@@ -20,7 +20,7 @@ help:
 	@echo "make demo         Weir with the demo shop, until Ctrl-C"
 	@echo "make up           Weir for your own Kafka and services, until Ctrl-C"
 	@echo "make demo-break   billing declines some cards    make demo-fix  mends it"
-	@echo "make demo-deploy  a new, slower version of billing"
+	@echo "make demo-deploy  a new, slower version of billing; PART=carrier-svc: of another service"
 	@echo "make demo-stop PART=mailer, make demo-start PART=mailer: a service or a part of Weir"
 	@echo "make test         all checks and tests           make check     the checks alone"
 	@echo "make bench        the benchmarks                 make bench-sampling  those of the sampler and its pages"
@@ -64,7 +64,7 @@ up: $(INSTALLED)
 
 demo-break demo-fix demo-deploy: $(INSTALLED)
 	@folder="$$($(PY) -m stack folder --instance demo)" && \
-	  DEMO_STATE_DIR="$$folder/demo" $(PY) -m demo.control $(@:demo-%=%)
+	  DEMO_STATE_DIR="$$folder/demo" $(PY) -m demo.control $(@:demo-%=%) $(if $(filter demo-deploy,$@),$(PART))
 
 demo-stop demo-start: $(INSTALLED)
 	@test -n "$(PART)" || { echo "Which? make $@ PART=mailer"; exit 2; }

@@ -1,19 +1,18 @@
-"""`python -m demo.control break|fix|deploy|hold|release|stop NAME|start NAME|show`: set the state of the shop."""
+"""`python -m demo.control COMMAND`: set the state of the shop. See USAGE for the commands."""
 
 import json
 import sys
-from dataclasses import asdict
 
 from demo import settings, states
-from demo.parts import NoSuchPart, part_named
+from demo.parts import NoSuchPart, Part, part_named
 
-USAGE = "usage: python -m demo.control break | fix | deploy | hold | release | stop NAME | start NAME | show"
+USAGE = "usage: python -m demo.control break | fix | deploy [NAME] | hold | release | stop NAME | start NAME | show"
 
 
 _CHANGES = {
     "break": states.State.broken_again,
     "fix": states.State.mended,
-    "deploy": states.State.deployed,
+    "deploy": states.State.overwhelmed,
     "hold": states.State.holding,
     "release": states.State.released,
 }
@@ -28,6 +27,8 @@ def after(words: list[str], *, state: states.State) -> states.State:
     match words:
         case [word] if word in _CHANGES:
             return _CHANGES[word](state)
+        case ["deploy", name]:
+            return state.with_next(deployable(name).name)
         case ["stop", name]:
             return state.without(part_named(name).name)
         case ["start", name]:
@@ -35,6 +36,14 @@ def after(words: list[str], *, state: states.State) -> states.State:
         case ["show"]:
             return state
     raise Misused(USAGE)
+
+
+def deployable(name: str) -> Part:
+    """The service of this name. Raises Misused for billing, whose versions are those of `deploy` alone and `fix`."""
+    part = part_named(name)
+    if part.name == "billing-svc":
+        raise Misused(f"billing-svc is deployed by `deploy` alone.\n{USAGE}")
+    return part
 
 
 def main(words: list[str]) -> int:
@@ -48,7 +57,7 @@ def main(words: list[str]) -> int:
         return 2
     if state != before:
         states.save(state, state_dir=state_dir)
-    sys.stdout.write(json.dumps({**asdict(state), "stopped": sorted(state.stopped)}) + "\n")
+    sys.stdout.write(json.dumps(states.as_plain(state)) + "\n")
     return 0
 
 

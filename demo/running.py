@@ -15,10 +15,20 @@ from demo.settings import Settings
 from demo.states import State, Watch
 from demo.steps import STEPS, Desk, outcome_of
 
+NEXT_IS_SLOWER = 5.0  # times; whoever spends less than a fifth of an order's interval keeps up
+
 
 def version_of(part: Part, state: State) -> str:
-    """The version that should run: billing's is deployed, the others' stays."""
-    return state.billing_version if part.name == "billing-svc" else part.version
+    """The version that should run: billing's is told by the state, of the others the first or the next one."""
+    if part.name == "billing-svc":
+        return state.billing_version
+    return next_version(part) if part.name in state.deployed else part.version
+
+
+def next_version(part: Part) -> str:
+    """Behind the catalogue's version, with another middle number."""
+    major, minor, _ = part.version.split(".")
+    return f"{major}.{int(minor) + 1}.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +73,10 @@ def work_of(running: Running, *, failed: Callable[[Outcome], None]) -> Callable[
     step = STEPS[running.part.name]
     interval_seconds = 1 / running.settings.orders_per_second
     pace = random.Random(running.settings.seed)
+    slowness = NEXT_IS_SLOWER if running.part.name in running.watch.state().deployed else 1.0
 
     def spend(order_intervals: float) -> None:
-        time.sleep(order_intervals * interval_seconds * pace.uniform(0.7, 1.3))
+        time.sleep(order_intervals * interval_seconds * slowness * pace.uniform(0.7, 1.3))
 
     def work(record: Record) -> Outcome:
         outcome = outcome_of(step, record, Desk(running.watch.state(), spend))

@@ -1,4 +1,4 @@
-"""The state of the shop that a person sets: is billing broken, slow, which version runs, who is stopped."""
+"""The state of the shop that a person sets: is billing broken, slow, which versions run, who is stopped."""
 
 import json
 import os
@@ -21,6 +21,7 @@ class State:
     billing_version: str = FIRST_VERSION
     stopped: frozenset[str] = field(default_factory=frozenset)
     held: bool = False
+    deployed: frozenset[str] = field(default_factory=frozenset)
 
     def broken_again(self) -> "State":
         """Billing declines some card brands."""
@@ -31,9 +32,13 @@ class State:
         deployed = self.billing_version != FIRST_VERSION
         return replace(self, broken=False, slow=False, billing_version=MENDED_VERSION if deployed else FIRST_VERSION)
 
-    def deployed(self) -> "State":
+    def overwhelmed(self) -> "State":
         """Billing 2.8.0: slower than the orders come in, and with a new bug."""
         return replace(self, slow=True, billing_version=SLOW_VERSION)
+
+    def with_next(self, part: str) -> "State":
+        """The next version of this service: several times slower, but it keeps up."""
+        return replace(self, deployed=self.deployed | {part})
 
     def holding(self) -> "State":
         """Pricing leaves its transaction open: who reads committed records only waits behind it."""
@@ -52,6 +57,15 @@ class State:
         return replace(self, stopped=self.stopped - {part})
 
 
+_SETS = ("stopped", "deployed")
+
+
+def as_plain(state: State) -> dict[str, object]:
+    """The state as JSON holds it."""
+    found = asdict(state)
+    return {**found, **{name: sorted(found[name]) for name in _SETS}}
+
+
 def path_in(state_dir: Path) -> Path:
     """Where the state is stored."""
     return state_dir / "state.json"
@@ -63,14 +77,14 @@ def load(state_dir: Path) -> State:
         stored = json.loads(path_in(state_dir).read_text())
     except FileNotFoundError:
         return State()
-    return State(**{**stored, "stopped": frozenset(stored["stopped"])})
+    return State(**{**stored, **{name: frozenset(stored.get(name, ())) for name in _SETS}})
 
 
 def save(state: State, *, state_dir: Path) -> None:
     """Replace the stored state in one step, so that no reader sees half of it."""
     state_dir.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=state_dir, prefix="state.", delete=False) as file:
-        json.dump({**asdict(state), "stopped": sorted(state.stopped)}, file)
+        json.dump(as_plain(state), file)
     os.replace(file.name, path_in(state_dir))
 
 

@@ -25,15 +25,21 @@ def test_billing_is_broken_until_somebody_mends_it() -> None:
 
 
 def test_a_deploy_is_slow_and_a_fix_after_it_is_another_version() -> None:
-    deployed = State().deployed()
+    deployed = State().overwhelmed()
     assert (deployed.slow, deployed.broken, deployed.billing_version) == (True, True, "2.8.0")
     assert deployed.mended() == State(broken=False, slow=False, billing_version="2.8.1")
     assert State().mended().billing_version == State().billing_version
 
 
 def test_only_billings_version_depends_on_the_state() -> None:
-    state = State().deployed()
+    state = State().overwhelmed()
     assert version_of(part_named("billing-svc"), state) == "2.8.0"
+    assert version_of(part_named("mailer"), state) == part_named("mailer").version
+
+
+def test_a_deployed_service_runs_the_next_version() -> None:
+    state = State().with_next("carrier-svc")
+    assert (part_named("carrier-svc").version, version_of(part_named("carrier-svc"), state)) == ("3.0.2", "3.1.0")
     assert version_of(part_named("mailer"), state) == part_named("mailer").version
 
 
@@ -47,6 +53,7 @@ def test_the_catalogue_and_the_state_agree_on_the_first_version_of_billing() -> 
         (["break"], State()),
         (["fix"], State(broken=False)),
         (["deploy"], State(slow=True, billing_version="2.8.0")),
+        (["deploy", "carrier-svc"], State(deployed=frozenset({"carrier-svc"}))),
         (["hold"], State(held=True)),
         (["release"], State()),
         (["stop", "mailer"], State(stopped=frozenset({"mailer"}))),
@@ -69,13 +76,21 @@ def test_wrong_commands_change_nothing() -> None:
     for words in ([], ["stop"], ["fix", "now"], ["mend"]):
         with pytest.raises(control.Misused):
             control.after(words, state=State())
+    with pytest.raises(control.Misused):
+        control.after(["deploy", "billing-svc"], state=State())
 
 
 def test_the_state_survives_storing(tmp_path: Path) -> None:
     state = State(broken=False, slow=True, billing_version="2.8.0", stopped=frozenset({"audit", "mailer"}))
+    state = state.with_next("carrier-svc")
     states.save(state, state_dir=tmp_path / "new")
     assert states.load(tmp_path / "new") == state
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["state.json"]
+
+
+def test_a_state_that_an_older_shop_stored_is_read(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"broken": false, "stopped": ["audit"]}')
+    assert states.load(tmp_path) == State(broken=False, stopped=frozenset({"audit"}))
 
 
 def test_a_watch_looks_once_a_second_and_sees_a_change(tmp_path: Path) -> None:

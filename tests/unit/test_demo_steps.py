@@ -77,17 +77,17 @@ def test_the_same_order_is_paid_once_billing_is_mended() -> None:
 
 
 def test_version_two_eight_takes_longer_than_the_orders_come_in() -> None:
-    at, spent = desk(State().deployed())
+    at, spent = desk(State().overwhelmed())
     outcome_of(STEPS["billing-svc"], order_record(), at)
     assert spent.shares == [SLOW_SHARE]
     assert SLOW_SHARE > 1 > USUAL_SHARE
 
 
 def test_version_two_eight_brings_a_failure_of_its_own() -> None:
-    outcome = billed(order_record(brand="amex"), State().deployed())
+    outcome = billed(order_record(brand="amex"), State().overwhelmed())
     assert isinstance(outcome.failure, AmountRejected)
     assert [letter.topic for letter in outcome.outgoing] == [topics.ORDERS_DEAD]
-    assert billed(order_record(brand="amex"), State().deployed().mended()).failure is None
+    assert billed(order_record(brand="amex"), State().overwhelmed().mended()).failure is None
 
 
 def test_a_timeout_goes_to_the_retry_topic_without_a_second_traceparent_and_is_paid_there() -> None:
