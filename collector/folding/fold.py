@@ -7,11 +7,12 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from collector.changes import announce
-from collector.store import folds, rollups
+from collector.store import day_counts, folds, rollups
 from collector.store.partitions import TABLES, Leaves
 from collector.store.rollups import Counts, Level
 
 BATCHES_AT_ONCE = 200
+DAYS_AT_ONCE = 3  # of many edges a second's work each
 ROLLUPS = ("edge_10s", "edge_1m", "edge_1h")
 
 
@@ -101,3 +102,9 @@ def sum_up_hours() -> int:
     """Recompute dirty hours; how many there were."""
     with transaction.atomic(), connection.cursor() as cursor:
         return rollups.sum_up_hours(cursor)
+
+
+def sum_up_days(*, now: datetime) -> int:
+    """Sum up days that wait for it, a few at once; how many there were."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        return day_counts.sum_up_days(cursor, now=now, most=DAYS_AT_ONCE)

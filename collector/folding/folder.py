@@ -6,13 +6,14 @@ from typing import TypeVar
 
 from django.db import IntegrityError, connection
 
-from collector.folding.fold import MissingLeaves, RollupLeaves, fold, sum_up_hours, sum_up_minutes
+from collector.folding.fold import MissingLeaves, RollupLeaves, fold, sum_up_days, sum_up_hours, sum_up_minutes
 from collector.folding.measure import measure, retry_unpaired
 from collector.store import folds
 from collector.store.folds import Summaries
 
 MINUTES_EVERY = timedelta(seconds=5)
 HOURS_EVERY = timedelta(seconds=60)
+DAYS_EVERY = timedelta(minutes=5)  # late spans of long ago cost no more than one sum of their days so often
 RETRY_EVERY = timedelta(seconds=60)
 MOST_FULL_FOLDS = 20  # before the other work gets its turn
 
@@ -45,6 +46,8 @@ class Folder:
             sum_up_minutes()
         if self._is_due("hours", HOURS_EVERY):
             sum_up_hours()
+        if self._is_due("days", DAYS_EVERY):
+            sum_up_days(now=self._now())
         self._with_leaves(lambda: measure(self._leaves, now=self._now()))
         if self._is_due("unpaired", RETRY_EVERY):
             self._with_leaves(lambda: retry_unpaired(self._leaves, now=self._now()))

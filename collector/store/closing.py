@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from collector.domain.topology import EARLY, Evidence
-from collector.store import details, rollups
+from collector.store import day_counts, details, rollups
 from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
 from collector.store.rollups import Counts, Level
 
@@ -169,6 +169,7 @@ def forget_old(now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute("delete from seen_request where seen_at < %s", [now - HELD_REQUESTS])
         cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - HELD_BATCHES])
+        day_counts.forget_days(cursor, before=rollups.day(now - TABLES["edge_1h"].kept))
         cursor.execute("delete from part_report where at < %s", [now - HELD_BATCHES])
 
 

@@ -10,6 +10,8 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.histograms import Histogram, counted, decoded, encoded, merged
 from collector.domain.topology import Evidence
 
+DAY = timedelta(days=1)
+
 
 class Level(IntEnum):
     """What is to be summed up again. The numbers are stored in rollup_dirty.level."""
@@ -52,6 +54,11 @@ def minute(at: datetime) -> datetime:
 def hour(at: datetime) -> datetime:
     """The hour `at` lies in."""
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def day(at: datetime) -> datetime:
+    """The day `at` lies in, UTC."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def horizon(now: datetime, *, kept_10s: timedelta) -> datetime:
@@ -164,12 +171,17 @@ _MINUTES = f"""
 
 
 def sum_up_hours(cursor: CursorWrapper) -> int:
-    """Recompute dirty hours from their minutes, histograms included (idempotent). Returns how many."""
+    """Recompute dirty hours from their minutes, histograms included (idempotent). Returns how many.
+
+    Their days are read from hours until they are summed up again (collector/store/day_counts.py).
+    """
     hours = _taken(cursor, Level.HOUR)
+    if hours:
+        cursor.execute("delete from edge_day where bucket_at = any(%s)", [sorted({day(each) for each in hours})])
     for each in hours:
         cursor.execute(_HOUR, [each, each])
         rows = [
-            (*sums, _merged_bytes(waits), _merged_bytes(processings)) for *sums, waits, processings in cursor.fetchall()
+            (*sums, merged_bytes(waits), merged_bytes(processings)) for *sums, waits, processings in cursor.fetchall()
         ]
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
@@ -194,7 +206,8 @@ _SET_HOUR = """
 """
 
 
-def _merged_bytes(bodies: Sequence[bytes] | None) -> bytes | None:
+def merged_bytes(bodies: Sequence[bytes] | None) -> bytes | None:
+    """Histograms as one; None for none."""
     return encoded(merged(decoded(bytes(body)) for body in bodies)) if bodies else None
 
 

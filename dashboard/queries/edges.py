@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
+from dashboard.queries import days
 from dashboard.queries.window import RATE_SECONDS, Window
 
 BUCKET, MINUTE, HOUR = timedelta(seconds=10), timedelta(minutes=1), timedelta(hours=1)
 SETTLING = timedelta(seconds=5)  # spans come in a little after they ended: the rate ends at a bucket that is full
 LONGEST_FINE = timedelta(hours=2)
 LONGEST_MINUTES = timedelta(days=13)
+LEAST_HOURS = timedelta(hours=6)  # of a longer window whole hours are read as such, but for the last ones
 _OPEN = timedelta(minutes=10)
 
 PRODUCE, CONSUME = 1, 2
@@ -89,7 +91,7 @@ def traced_edges(window: Window, *, as_of: datetime | None, now: datetime) -> li
     """
     read = steps(window, now=now)
     with connection.cursor() as cursor:
-        cursor.execute(_statement(read), _parameters(window, read, as_of))
+        cursor.execute(_statement(window, read), _parameters(window, read, as_of))
         return [TracedEdge(*row) for row in cursor.fetchall()]
 
 
@@ -123,12 +125,17 @@ def evidence_names(bits: int) -> tuple[str, ...]:
 
 def _parameters(window: Window, read: Steps, as_of: datetime | None) -> dict[str, datetime]:
     rate_from, rate_to = rate_span(window, as_of=as_of, step=read.last)
+    coarse_from, fine_from = floor(window.from_at, read.coarse), read.fine_from or window.to_at
+    hours_from, hours_to = ceiling(coarse_from, HOUR), ceiling(fine_from, HOUR)
+    if read.table == "edge_1m":  # what the rate is of stays minutes, and so does an hour that may not be summed up yet
+        hours_to = floor(min(fine_from, rate_from), HOUR) - HOUR
     return {
-        "coarse_from": floor(window.from_at, read.coarse),
-        "fine_from": read.fine_from or window.to_at,
+        "coarse_from": coarse_from,
+        "fine_from": fine_from,
         "to": window.to_at,
         "rate_from": rate_from,
         "rate_to": rate_to,
+        **days.bounds(hours_from, hours_to),
     }
 
 
@@ -139,10 +146,12 @@ _COUNTS = (
     " and bucket_at < %(rate_to)s), 0)::float8 n_rate_more"
 )
 _FINE = f"{_COUNTS} from edge_10s where bucket_at >= %(fine_from)s and bucket_at < %(to)s group by edge_id"
-_COARSE = {
-    table: f"{_COUNTS} from {table} where bucket_at >= %(coarse_from)s and bucket_at < %(fine_from)s group by edge_id"
-    for table in ("edge_1m", "edge_1h")
-}
+_MINUTES = f"{_COUNTS} from edge_1m where bucket_at >= %(coarse_from)s and bucket_at < %(fine_from)s group by edge_id"
+_HOURS = f"{_COUNTS} from ({days.hours('bucket_at, edge_id, n, n_error, evidence, sample_weight')}) h group by edge_id"
+_AROUND = " union all ".join(
+    f"{_COUNTS} from edge_1m where bucket_at >= %({start})s and bucket_at < %({end})s group by edge_id"
+    for start, end in (("coarse_from", "hours_from"), ("hours_to", "fine_from"))
+)
 _NAMED = """
     select e.kind, s.namespace, s.name, e.service_id, e.topic_id, coalesce(e.group_id, h.group_id),
       sum(b.n)::bigint, sum(b.n_error)::bigint, sum(b.n_rate)::bigint,
@@ -154,7 +163,10 @@ _NAMED = """
 """
 
 
-def _statement(read: Steps) -> str:
-    parts = [] if read.table is None else [_COARSE[read.table]]
-    parts += [] if read.fine_from is None else [_FINE]
+def _statement(window: Window, read: Steps) -> str:
+    parts = [] if read.fine_from is None else [_FINE]
+    if read.table == "edge_1h":
+        parts.append(_HOURS)
+    elif read.table is not None:
+        parts += [_AROUND, _HOURS] if window.to_at - window.from_at > LEAST_HOURS else [_MINUTES]
     return _NAMED.format(counts=" union all ".join(parts))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from collector.domain import histograms
+from dashboard.queries import days
 from dashboard.queries.edges import floor
 from dashboard.queries.window import Window
 
@@ -52,7 +53,11 @@ def durations(window: Window) -> dict[EdgeKey, Durations]:
     with connection.cursor() as cursor:
         cursor.execute(
             _BODIES,
-            {"hours_from": floor(window.from_at, _HOUR), "minutes_from": minutes_from, "to": window.to_at},
+            {
+                "minutes_from": minutes_from,
+                "to": window.to_at,
+                **days.bounds(floor(window.from_at, _HOUR), floor(minutes_from, _HOUR)),
+            },
         )
         waits: dict[EdgeKey, list[dict[int, int]]] = defaultdict(list)
         works: dict[EdgeKey, list[dict[int, int]]] = defaultdict(list)
@@ -72,17 +77,15 @@ def _by_hours(window: Window) -> bool:
     return window.seconds > _MOST_MINUTES.total_seconds()
 
 
-_BODIES = """
+_BODIES = f"""
     select e.kind, e.service_id, coalesce(e.group_id, h.group_id), e.topic_id, b.wait, b.processing
     from (
-      select edge_id, wait, processing from edge_1h
-        where bucket_at >= %(hours_from)s and bucket_at < date_trunc('hour', %(minutes_from)s::timestamptz)
-          and %(minutes_from)s::timestamptz > %(hours_from)s::timestamptz + interval '59 min'
+      {days.hours("edge_id, wait, processing")}
       union all
       select edge_id, wait, processing from edge_1m where bucket_at >= %(minutes_from)s and bucket_at < %(to)s
     ) b join edge e on e.id = b.edge_id and (b.wait is not null or b.processing is not null)
     left join group_hint h on e.kind = 2 and h.service_id = e.service_id and h.topic_id = e.topic_id
-"""
+"""  # noqa: S608 our own names
 
 
 def _latency(times: Durations) -> Latency:
