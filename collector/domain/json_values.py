@@ -5,16 +5,17 @@ from typing import Any
 
 MOST_BYTES = 2_000_000
 MOST_DEPTH = 64
+MOST_TOKENS = 200_000  # values and names of members: more is no payload that somebody reads, and takes seconds
 Json = Any  # what json.loads gives
 
 
 class NotJson(ValueError):
-    """No JSON, too large, nested too deep, with a name twice in one object, or with what JSON does not have."""
+    """No JSON, too large, too many values, nested too deep, a name twice in one object, or what JSON does not have."""
 
 
 def loads(raw: bytes | str) -> Json:
     """The value. Raises NotJson. A repeated name is refused: readers do not agree which of the two counts."""
-    if len(raw) > MOST_BYTES:
+    if len(raw) > MOST_BYTES or _tokens_beyond(raw, MOST_TOKENS):
         raise NotJson(NotJson.__doc__)
     try:
         found = json.loads(raw, object_pairs_hook=_members, parse_constant=_refuse)
@@ -48,6 +49,15 @@ def leaves(value: Json) -> list[str]:
         elif each is not None and not isinstance(each, bool):
             found.append(each if isinstance(each, str) else json.dumps(each))
     return found
+
+
+def _tokens_beyond(raw: bytes | str, most: int) -> bool:
+    """Counted without decoding: each value and each name stands behind one of these, once texts are away."""
+    if (sum(map(raw.count, "[{,:")) if isinstance(raw, str) else sum(map(raw.count, b"[{,:"))) <= most:
+        return False
+    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+    bare = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])  # what stands between texts
+    return sum(map(bare.count, "[{,:")) > most
 
 
 def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

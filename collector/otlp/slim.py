@@ -162,8 +162,12 @@ def around(span: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
 
 def framed(number: int, raw: bytes) -> bytes:
     """A message's bytes as field `number` of the message around it."""
-    head = bytearray((number << 3 | 2,))
     size = len(raw)
+    if size < 0x80:  # by far the most, and then those below
+        return bytes((number << 3 | 2, size)) + raw
+    if size < 0x4000:
+        return bytes((number << 3 | 2, size & 0x7F | 0x80, size >> 7)) + raw
+    head = bytearray((number << 3 | 2,))
     while size > 0x7F:
         head.append(size & 0x7F | 0x80)
         size >>= 7

@@ -21,6 +21,7 @@ CHUNK_BYTES = 256 * 1024  # the most that is read to show one span
 MOST_BYTES = 4 * 1024**2  # of one row unpacked: no request is larger
 LEVEL = 1
 ID_BYTES = 4
+_ID = slice(rows.SPAN_ID_AT, rows.SPAN_ID_AT + ID_BYTES)  # in a head
 MOST_LETTERS = 5_000  # traces of one leaf
 
 _DETAIL = ("span_detail (stored_at, n_spans, ids, body)", "timestamptz int4 bytea bytea")
@@ -52,7 +53,7 @@ def _chunks(requests: Sequence[Request]) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _chunk(heads: Sequence[bytes], bodies: Sequence[bytes]) -> tuple[int, bytes, bytes]:
-    return len(heads), b"".join([rows.span_of(head)[1][:ID_BYTES] for head in heads]), b"".join(bodies)
+    return len(heads), b"".join([head[_ID] for head in heads]), b"".join(bodies)
 
 
 def keep_for_letters(cursor: CursorWrapper, *, from_at: datetime, to_at: datetime) -> int:

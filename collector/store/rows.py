@@ -32,6 +32,7 @@ ID, MOMENT, DURATION = (Struct("!i").pack(size) for size in (8, 8, 4))  # before
 NO_PARENT = Struct("!i").pack(NULL)
 NOWHERE = Struct("!ii").pack(NULL, NULL)  # offset and partition of a span without a place
 CHILD = Struct("!6s16s4s8s4s8s4sq4sf").pack  # FIRST, trace, ID, span, ID, parent, MOMENT, started, DURATION, took
+SPAN_ID_AT = 26  # in a head
 ROOT = Struct("!6s16s4s8s4s4sq4sf").pack  # the same with NO_PARENT for the parent
 _PLACED = Struct("!iqii").pack
 _LINK = Struct("!hi16si8si16si8s").pack

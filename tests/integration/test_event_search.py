@@ -1,8 +1,10 @@
 """Search for events by header, and what narrows what was found."""
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.test import Client
+from hypothesis import strategies as st
 
 from collector.config.rules import standing
 from collector.domain.masking import Aim, Rule, Rules
@@ -128,3 +130,16 @@ def test_the_longest_work_of_a_flow_orders_it(operator: Client) -> None:
     world.span((1, 2), PROCESS, "lines", "ledger", at=3, parent=1, place=(0, 1))
     page = operator.get("/events/", {"q": "k", "order": "work"}).content.decode()
     assert page.index("lines/0/1") < page.index("lines/0/2")
+
+
+_PIECES = st.sampled_from(
+    ["orders.created", "/", ":", "0", "-1", "9" * 19, "9" * 10, "%", "_", "\x00", "\ud800", "\U0010ffff", "'", "~",
+     "00-", "ab" * 16, "key:", "header:x=", '"', "(", " or ", "*", "a" * 300, "\u202e", "e\u0301"]
+)  # fmt: skip
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(st.lists(st.one_of(_PIECES, st.text(max_size=5)), max_size=6).map("".join))
+def test_whatever_is_typed_is_answered(operator: Client, text: str) -> None:
+    answer = operator.get("/search", {"q": text.encode("utf-8", "surrogatepass")})
+    assert answer.status_code in ({400} if "\x00" in text else {200, 302}), text

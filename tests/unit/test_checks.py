@@ -1,5 +1,8 @@
 """The posture's checks: silent on loopback, loud beyond it."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -128,3 +131,18 @@ def test_s46_the_worker_warns_where_retries_are_sent_as_the_user_that_reads(sett
     assert ids(checks.writing()) == []
     settings.WEIR_RETRY_USERNAME, settings.WEIR_PART = "", "collect"
     assert ids(checks.writing()) == []
+
+
+def test_what_runs_all_day_and_shows_no_page_loads_none_for_its_checks() -> None:
+    said = (
+        "import sys; from importlib import import_module; from django.core.management.base import BaseCommand\n"
+        "import django; django.setup()\n"
+        "for name in ('collect', 'fold', 'receive'):\n"
+        "    command = import_module(f'collector.management.commands.{name}').Command\n"
+        "    assert list(command.requires_system_checks) == ['security'], name\n"
+        "    command().check(tags=command.requires_system_checks)\n"
+        "print('dashboard.urls' in sys.modules)\n"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout == "False\n", done.stderr

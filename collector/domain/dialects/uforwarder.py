@@ -4,7 +4,6 @@ Fields (dlq_metadata.proto): 1 retry_count, 2 topic, 3 partition, 4 offset, 5 ti
 7 timeout_count. Topics are <topic>__<group>__retry, …__<tier>__retry and …__dlq.
 """
 
-import re
 from dataclasses import dataclass
 
 from collector.domain.dead_letters import DeadLetter, Place
@@ -15,7 +14,6 @@ from collector.domain.varints import Malformed, read_varint
 
 DIALECT = "uforwarder"
 _SUFFIX = "__dlq"
-_TOPIC = re.compile(rf"(.+?)__(.+){_SUFFIX}")
 _MOST_KEY_BYTES = 1_000_000
 _VARINT, _RUN = 0, 2
 
@@ -34,15 +32,22 @@ class Metadata:
 
 def read(record: Record, headers: Grouped) -> DeadLetter | None:  # noqa: ARG001  the form that all dialects have
     """The failure that the key tells of; only on a topic with uForwarder's name."""
-    named = _TOPIC.fullmatch(record.topic) if record.topic.endswith(_SUFFIX) else None
+    named = _group(record.topic)
     found = metadata(record.key) if named else None
-    if named is None or found is None:
+    if found is None:
         return None
     origin = Place(found.topic, found.partition, found.offset)
     lead = f"{found.topic}__"
-    group = record.topic.removeprefix(lead).removesuffix(_SUFFIX) if record.topic.startswith(lead) else named[2]
+    group = record.topic.removeprefix(lead).removesuffix(_SUFFIX) if record.topic.startswith(lead) else named
     attempts = min(found.n_retries + found.n_timeouts, 10_000) or None
     return DeadLetter(DIALECT, origin, origin, group[: values.MOST_GROUP], "", "", "", attempts, record.produced_at)
+
+
+def _group(topic: str) -> str:
+    """What stands behind the first "__" of a name of uForwarder's; "" where it is none."""
+    stem = topic.removesuffix(_SUFFIX)
+    at = stem.find("__", 1)
+    return stem[at + 2 :] if at > 0 and stem != topic else ""
 
 
 def original_key(key: bytes | None) -> bytes | None:

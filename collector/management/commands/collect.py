@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
 from collector import clock, telemetry, wiring
@@ -32,6 +33,7 @@ class Command(BaseCommand):
     """Several may run; they share the partitions, and each may be killed at any time."""
 
     help = "Store what comes in by the spool and by tapped topics."
+    requires_system_checks = (Tags.security,)  # the settings'; that of addresses loads all pages
 
     def handle(self, *_args: object, **_options: object) -> None:
         """Run until SIGTERM."""

@@ -1,6 +1,7 @@
 """`manage.py fold`: turns stored batches into counts and durations per edge, again and again."""
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
 from collector import clock, telemetry
@@ -15,6 +16,7 @@ class Command(BaseCommand):
     """Folds what the collectors stored. One process works; others stand by to take over."""
 
     help = "Fold stored batches into rollups, every WEIR_FOLD_SECONDS."
+    requires_system_checks = (Tags.security,)  # the settings'; that of addresses loads all pages
 
     def handle(self, *_args: object, **_options: object) -> None:
         """Run until SIGTERM."""

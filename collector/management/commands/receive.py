@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
 
 from collector import clock, telemetry, wiring
@@ -35,6 +36,7 @@ class Command(BaseCommand):
     """Receives. Kafka is the buffer: Postgres may be away, then only Health and new tokens wait for it."""
 
     help = "Take traces over OTLP/HTTP and OTLP/gRPC and put them into the spool in Kafka."
+    requires_system_checks = (Tags.security,)  # the settings'; that of addresses loads all pages
 
     def handle(self, *_args: object, **_options: object) -> None:
         """Run until SIGTERM."""
