@@ -90,7 +90,7 @@ def words(found: Compared, *, now: datetime) -> Words:
         for line, text in zip(found.seen, (before, after), strict=True)
         if line.gaps
     ]
-    n_quiet = sum(each.why == "quiet" for each in found.found.untold)
+    n_quiet = sum(each.why in {"quiet", "short"} for each in found.found.untold)
     return Words(
         _heading(found, f"between {before} and {after}{day}", n_quiet),
         before,
@@ -199,11 +199,12 @@ def _sel(about: str) -> str:
 
 def _unsure(each: Untold, names: Mapping[str, str], before: str, after: str) -> Unsure:
     counted = f"{each.n_after:,} {_UNTOLD[each.measure]} in {after}, {each.n_before:,} in {before}"
-    why = (
-        f"too quiet to tell: {counted}; {each.least:,} are needed"
-        + (" together" if each.measure in {"flow", "rate"} else " in each")
-        if each.why == "quiet"
-        else f"unknown: {counted}, where not all was seen"
-    )
+    together = " together" if each.measure in {"flow", "rate"} else " in each"
+    why = {
+        "quiet": f"too quiet to tell: {counted}; {each.least:,} are needed{together}",
+        "short": f"too short to tell {each.measure} p95 from its own up and down: {each.n_after:,} full minutes in"
+        f" {after}, {each.n_before:,} in {before}; {each.least:,} are needed in each",
+        "unseen": f"unknown: {counted}, where not all was seen",
+    }[each.why]
     sel = each.about.id if each.about.kind == "topic" else f"edge:{each.about.id}"
     return Unsure(f"{each.measure} {each.about.id}", sel, _line(each.about, names), why)

@@ -3,12 +3,16 @@
 Counts: the conditional test of two Poisson rates (Przyborowski and Wilenski, Biometrika 31, 1940): of all events of
 both stretches the later one has a binomial share. Percentiles: distribution-free bounds from order statistics (Conover,
 Practical Nonparametric Statistics, 3.2); two differ where their bounds do not meet. Both take events as independent,
-which bursts are not: who asks adds a least factor.
+which bursts are not: who asks adds a least factor. Durations hang together much more, for a busy machine or a long
+queue delays many events in a row. So levels of percentiles are compared by stretches of time, not by events (the method
+of batch means; Law, Simulation Modeling and Analysis, 9.5.3): Welch's test (Biometrika 34, 1947) of their logarithms.
 """
 
 import math
+from collections.abc import Iterable, Sequence
+from statistics import fmean, variance
 
-from collector.domain.histograms import Histogram, value_of
+from collector.domain.histograms import RATIO, Histogram, merged, percentile, value_of
 
 CHANCE = 0.001
 """How often two counts of one and the same rate are taken for different: of 600 edges less than one."""
@@ -16,6 +20,13 @@ _BEYOND = 0.005  # of a percentile's bounds, on each side: together 99 %
 _DEVIATIONS = 2.5758  # of the normal distribution, for the same tails
 _MOST_EXACT, _MOST_RANKED = 2_000, 400  # beyond, the normal distribution is as good
 _NEGLIGIBLE = 1e-9
+LEAST_LEVELS = 3
+"""Stretches that each side needs before anything is known of how much they vary."""
+LEAST_OF_LEVEL = 20
+"""Durations of a stretch, so that a twentieth of them is one at least."""
+_BIN_VARIANCE = math.log(RATIO) ** 2 / 12  # of a logarithm that is known to a bin
+# Student's t that chance exceeds, either way, once in 1,000 (CHANCE), by degrees of freedom; the last for all above.
+_STUDENT = (636.6, 31.60, 12.92, 8.610, 6.869, 5.959, 5.408, 5.041, 4.781, 4.587, 4.437, 4.318, 4.221, 4.140, 4.073)
 
 
 def rates_differ(n_before: int, seconds_before: float, n_after: int, seconds_after: float) -> bool:
@@ -52,6 +63,30 @@ def bounds(histogram: Histogram, share: float) -> tuple[float | None, float | No
 def least_measured(share: float) -> int:
     """How many durations a percentile needs for its upper bound."""
     return math.ceil(math.log(_BEYOND) / math.log(share))
+
+
+def levels(steps: Iterable[Histogram], share: float) -> tuple[float, ...]:
+    """The percentile, in ms, of each stretch of neighbouring steps that holds enough of them; the rest is left out."""
+    found, open_ = list[float](), dict[int, int]()
+    for step in steps:
+        open_ = merged((open_, step))
+        if sum(open_.values()) >= LEAST_OF_LEVEL:
+            value = percentile(open_, share)
+            if value is not None:
+                found.append(value)
+            open_ = {}
+    return tuple(found)
+
+
+def levels_differ(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether the stretches of one side lie further from those of the other than they vary among themselves."""
+    if min(len(before), len(after)) < LEAST_LEVELS:
+        return False
+    logs = [[math.log(each) for each in side] for side in (before, after)]
+    errors = [(variance(side) + _BIN_VARIANCE) / len(side) for side in logs]
+    freedom = sum(errors) ** 2 / sum(error**2 / (len(side) - 1) for error, side in zip(errors, logs, strict=True))
+    t = abs(fmean(logs[1]) - fmean(logs[0])) / math.sqrt(sum(errors))
+    return t > _STUDENT[min(math.floor(freedom), len(_STUDENT)) - 1]
 
 
 def _share(seconds_before: float, seconds_after: float) -> float | None:

@@ -3,19 +3,22 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import connection
 
 from collector.domain import identities
+from collector.domain.significance import levels
 from dashboard.queries import long_ago
-from dashboard.queries.differences import Difference, Differences, Flow, Line, Stretch, differences
+from dashboard.queries.differences import P95, Difference, Differences, Flow, Line, Stretch, differences
 from dashboard.queries.edges import extent
 from dashboard.queries.graph import Edge, Facts, Graph, Node, drawn, edge_id, facts
-from dashboard.queries.latencies import Durations, durations
+from dashboard.queries.latencies import Durations, EdgeKey, durations, minutes
 from dashboard.queries.service_versions import Version, running
 from dashboard.queries.timeline import Timeline, timeline
 from dashboard.queries.window import BadWindow, Window
 
+T = TypeVar("T")
 MOST_SHARED = 0.1  # of a window: where it begins within the step in which the other one ends
 
 
@@ -63,7 +66,7 @@ def compared(
     idle: bool = False,
     internal: bool = False,
 ) -> Compared:
-    """What `known` tells of its window beside that of `then`. Twice the statements of a graph, and seven."""
+    """What `known` tells of its window beside that of `then`. Twice the statements of a graph, and nine."""
     old = facts(then, now=now, clusters=clusters)
     before, after = (drawn(each, idle=idle, internal=internal) for each in (old, known))
     seen = (timeline(extent(then, now=now), now=now), timeline(extent(known.window, now=now), now=now))
@@ -77,6 +80,7 @@ def compared(
             versions=_running_at(told.window.to_at),
             is_blind=_is_blind(told, other),
             counter_seconds=long_ago.extent_seconds(told.window, now=now),
+            now=now,
         )
         for told, graph, looked, other in ((old, before, seen[0], after), (known, after, seen[1], before))
     )
@@ -100,9 +104,11 @@ def _stretch(
     versions: Mapping[str, tuple[str, ...]],
     is_blind: bool,
     counter_seconds: float,
+    now: datetime,
 ) -> Stretch:
     """`counter_seconds`: how long the brokers' counters are of, which go on counting while nobody looks."""
-    spent, seconds = _durations(known), seen.seen_seconds
+    spent, seconds = _by_edge(known, durations(known.window)), seen.seen_seconds
+    by_minute = _by_edge(known, minutes(known.window, now=now))
     counted = counter_seconds / seconds if seconds else 0.0
     flows, unknown = {}, set[str]()
     for edge in drawn.edges:
@@ -111,7 +117,7 @@ def _stretch(
         elif edge.messages_from == "offsets":
             flows[edge.id] = Flow(edge.messages, share=counted)
         else:
-            flows[edge.id] = _flow(edge, spent.get(edge.id))
+            flows[edge.id] = _flow(edge, spent.get(edge.id), by_minute.get(edge.id, ()))
     if is_blind:
         unknown |= {line.id for line in lines.values() if line.party.startswith("service:")}
     for number, topic in known.names.topics.items():
@@ -137,19 +143,19 @@ def _is_blind(known: Facts, other: Graph) -> bool:
     return any(edge.kind == "produce" and edge.target in moved for edge in other.edges)
 
 
-def _flow(edge: Edge, spent: Durations | None) -> Flow:
+def _flow(edge: Edge, spent: Durations | None, steps: Collection[Durations]) -> Flow:
     return Flow(
         edge.messages or 0,
         edge.errors or 0,
         edge.sampled_share or 1.0,
         spent.wait if spent else {},
         spent.processing if spent else {},
+        levels((step.wait for step in steps), P95),
+        levels((step.processing for step in steps), P95),
     )
 
 
-def _durations(known: Facts) -> dict[str, Durations]:
-    """By edge. One statement."""
-    found = durations(known.window)
+def _by_edge(known: Facts, found: Mapping[EdgeKey, T]) -> dict[str, T]:
     return {
         edge_id(edge, known.names): found[key]
         for edge in known.spans

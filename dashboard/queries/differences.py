@@ -3,8 +3,10 @@
 1. Nobody looked in one of them: nothing can be told.
 2. In one of them alone, with too few events to be sure: too quiet. Where nobody looked for all of the other: unseen.
 3. In one of them alone, otherwise: new, or gone; what only a new (or gone) service or group does is told with it.
-4. In both: rate, failed share, p95 of waiting and of processing, each beyond 25 % and beyond chance.
-5. In both, with so few events that not even their end would tell: too quiet. So is a p95 of too few readings.
+4. In both: rate, failed share, p95 of waiting and of processing, each beyond 25 % and beyond chance; a p95 also beyond
+   its own up and down from minute to minute.
+5. In both, with so few events that not even their end would tell: too quiet. So is a p95 of too few readings; one of
+   too few minutes is too short.
 6. A group that spans explain now is known otherwise: neither new nor gone.
 7. Another version runs at the end.
 """
@@ -48,6 +50,7 @@ class Flow:
     """What one line carried in one stretch: counts of what was seen; durations in ms.
 
     `share`: of what the stretch is taken for; less where spans were sampled, more where counters count for longer.
+    `wait_levels`, `processing_levels`: the p95 of each minute, or of several where few events flow.
     """
 
     n: int
@@ -55,6 +58,8 @@ class Flow:
     share: float = 1.0
     wait: Histogram = field(default_factory=dict)
     processing: Histogram = field(default_factory=dict)
+    wait_levels: tuple[float, ...] = ()
+    processing_levels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """What cannot be told of a line. `why`: quiet (so many events, `least` are needed), or unseen."""
+    """What cannot be told of a line. `why`: quiet (so many events, `least` are needed), short (minutes), or unseen."""
 
     about: Line
     measure: str
@@ -228,7 +233,7 @@ def _changes(line: Line, was: Flow, now: Flow, before: Stretch, after: Stretch) 
     for measure in ("wait", "processing"):
         one, two = getattr(was, measure), getattr(now, measure)
         slow = (_p95(one), _p95(two))
-        if _far(*slow) and _clear(one, two):
+        if _far(*slow) and _clear(one, two) and significance.levels_differ(*_levels(measure, was, now)):
             found.append(Difference(line.id, "changed", measure, *slow, carries=(line,)))
     return found
 
@@ -244,7 +249,16 @@ def _too_quiet(line: Line, was: Flow, now: Flow, before: Stretch, after: Stretch
         n_one, n_two = sum(one.values()), sum(two.values())
         if n_one and n_two and min(n_one, n_two) < needed and _far(_p95(one), _p95(two)) and not _clear(one, two):
             found.append(Untold(line, measure, "quiet", n_one, n_two, needed))
+        n_was, n_now = (len(each) for each in _levels(measure, was, now))
+        least = significance.LEAST_LEVELS
+        if min(n_was, n_now) < least and _far(_p95(one), _p95(two)) and _clear(one, two):
+            found.append(Untold(line, measure, "short", n_was, n_now, least))
     return found
+
+
+def _levels(measure: str, was: Flow, now: Flow) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    name = f"{measure}_levels"
+    return getattr(was, name), getattr(now, name)
 
 
 def _far(before: float | None, after: float | None) -> bool:

@@ -90,7 +90,10 @@ def drawn(known: Facts, *, idle: bool, internal: bool = False) -> Graph:
     found = _edges(known)
     busy = {end for edge in found for end in (edge.source, edge.target)}
     nodes = _nodes(found, known, busy)
-    kept = [node for node in nodes if idle or node.id in busy or node.rate_in]
+    carried = busy | {
+        known.names.topics[number].id for number in known.names.topics if _moved(known.topics.get(number))
+    }
+    kept = [node for node in nodes if idle or node.id in carried or node.rate_in]
     return Graph(
         known.fresh.as_of,
         known.window,
@@ -252,12 +255,18 @@ def _placed(node: Node, names: Catalogue, *, is_shared: bool) -> Node:
     return replace(node, x=x, y=y, shown_name=f"{node.name} · {node.cluster}" if is_shared else node.name)
 
 
+def _moved(progress: offsets.TopicProgress | None) -> bool | None:
+    """Whether anything was written in the window, or in its last minute where no more is known; None: unknown."""
+    found = (progress.rate if progress.messages is None else progress.messages) if progress else None
+    return None if found is None else found > 0
+
+
 def _topic_node(topic_id: int, known: Facts, readers: list[Edge]) -> Node:
     names, progress = known.names, known.topics.get(topic_id)
     topic = names.topics[topic_id]
     n_letters = names.open_letters.get(topic_id, 0)
     rate = progress.rate if progress else None
-    still = progress is not None and progress.rate == 0 and not any(edge.messages for edge in readers)
+    still = _moved(progress) is False and not any(edge.messages for edge in readers)
     health = worst([Health(edge.health, edge.sentence) for edge in readers])
     if n_letters and health.level != "failing":
         health = Health("degraded", f"{n_letters:,} open dead letters{'' if known.window.live else ' now'}")

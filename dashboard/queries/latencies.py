@@ -4,16 +4,18 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection
 
 from collector.domain import histograms
 from dashboard.queries import days
-from dashboard.queries.edges import floor
+from dashboard.queries.edges import ceiling, floor
 from dashboard.queries.window import Window
 
 EdgeKey = tuple[int, int, int | None, int]  # kind, service, group, topic
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
 _MOST_MINUTES = timedelta(minutes=16, seconds=30)
+MOST_STEPS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,29 @@ def durations(window: Window) -> dict[EdgeKey, Durations]:
     }
 
 
+def minutes(window: Window, *, now: datetime) -> dict[EdgeKey, list[Durations]]:
+    """The same of single minutes that lie within the window, in their order: evenly spread ones, at most about fifteen.
+    Where no minutes are kept any more, of hours. One statement.
+    """
+    table, step = ("edge_1m", _MINUTE) if window.from_at >= now - settings.WEIR_KEEP_1M else ("edge_1h", _HOUR)
+    first = ceiling(window.from_at, step)
+    each = max(1, round((window.to_at - first) / step / MOST_STEPS))
+    parameters: dict[str, datetime | str] = {
+        "from": first,
+        "to": floor(window.to_at, step),
+        "every": f"{(each * step).total_seconds()} s",
+    }
+    found: dict[EdgeKey, list[Durations]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS[table], parameters)
+        for kind, service, group, topic, wait, processing in cursor.fetchall():
+            times = [
+                histograms.merged(histograms.decoded(bytes(body)) for body in own if body) for own in (wait, processing)
+            ]
+            found[kind, service, group, topic].append(Durations(*times))
+    return found
+
+
 def _by_hours(window: Window) -> bool:
     return window.seconds > _MOST_MINUTES.total_seconds()
 
@@ -86,6 +111,20 @@ _BODIES = f"""
     ) b join edge e on e.id = b.edge_id and (b.wait is not null or b.processing is not null)
     left join group_hint h on e.kind = 2 and h.service_id = e.service_id and h.topic_id = e.topic_id
 """  # noqa: S608 our own names
+
+
+_STEPS = {
+    table: f"""
+    select e.kind, e.service_id, coalesce(e.group_id, h.group_id), e.topic_id,
+      array_agg(b.wait), array_agg(b.processing)
+    from {table} b join edge e on e.id = b.edge_id and (b.wait is not null or b.processing is not null)
+    left join group_hint h on e.kind = 2 and h.service_id = e.service_id and h.topic_id = e.topic_id
+    where b.bucket_at = any(array(
+      select generate_series(%(from)s::timestamptz, %(to)s::timestamptz - interval '1 s', %(every)s::interval)
+    )) group by 1, 2, 3, 4, b.bucket_at order by b.bucket_at
+"""  # noqa: S608
+    for table in ("edge_1m", "edge_1h")
+}
 
 
 def _latency(times: Durations) -> Latency:

@@ -125,6 +125,19 @@ def test_a_topics_rate_is_the_brokers_over_the_last_minute() -> None:
     assert node.rate_in == pytest.approx((180 - 130 + 60 - 30) / 60)
 
 
+def test_a_topic_that_moved_in_the_window_is_drawn_though_its_last_minute_was_quiet() -> None:
+    world = World(AT)
+    notices = world.topic("partner.notices")
+    for ago, high in ((1_000, 0), (600, 50), (120, 50), (60, 50), (0, 50)):
+        world.scanned(ago=ago)
+        world.watermarks(notices, [high, 0], ago=ago)
+    (node,) = graph(LAST_15_MIN, now=AT).nodes
+    assert (node.name, node.rate_in, node.health) == ("partner.notices", 0, "ok")
+    later = Window(AT - timedelta(minutes=1), AT, live=True)
+    assert graph(later, now=AT).nodes == ()
+    assert [node.sentence for node in graph(later, now=AT, idle=True).nodes] == ["nothing in or out in this window"]
+
+
 def test_rates_from_spans_leave_out_the_bucket_that_is_still_filling() -> None:
     world = shop()
     edge = world.edge(1, world.service("late-svc"), world.topic("late"))

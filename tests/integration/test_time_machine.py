@@ -118,6 +118,17 @@ def test_every_difference_is_a_sentence_with_both_numbers_their_unit_and_their_w
     ]
 
 
+def test_of_windows_of_two_minutes_no_p95_is_told() -> None:
+    TwoMoments(AT)
+    window = ending(AT, timedelta(minutes=2))
+    found = compared(facts(window, now=AT), versus(AT - HOUR, window, now=AT), now=AT)
+    assert "processing" not in {each.measure for each in found.found.found}
+    assert [each.sentence for each in words(found, now=AT).unsure] == [
+        "too short to tell processing p95 from its own up and down: 2 full minutes in 13:58–14:00 UTC,"
+        " 2 in 12:58–13:00 UTC; 3 are needed in each"
+    ]
+
+
 def test_the_union_holds_who_is_gone_and_marks_what_differs() -> None:
     TwoMoments(AT)
     found = deploy()
@@ -278,7 +289,7 @@ def test_only_as_much_is_asked_of_the_database_as_is_said(
     with django_assert_max_num_queries(6):
         past.past(ending(AT), now=AT)
     known = facts(ending(AT), now=AT)
-    with django_assert_max_num_queries(11 + 8):
+    with django_assert_max_num_queries(11 + 9):
         compared(known, versus(AT - HOUR, ending(AT), now=AT), now=AT)
 
 

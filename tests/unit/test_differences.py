@@ -20,6 +20,8 @@ BARE = Line(CREATED, CREATED, CREATED, "topic")
 LINES = {line.id: line for line in (SENDS, READS, ALONE, ASKS, CHECKS, BARE)}
 MINUTES_15 = 900.0
 FAST, SLOW = counted([100.0] * 400), counted([1_000.0] * 400)
+FIFTEEN_FAST, FIFTEEN_SLOW = (100.0,) * 15, (1_000.0,) * 15
+UNSTEADY = (100.0, 90.0, 2_000.0, 80.0, 110.0, 1_500.0, 95.0)
 
 
 def stretch(flows: Mapping[Line, Flow | int], **more: Any) -> Stretch:
@@ -51,10 +53,15 @@ def told(found: Differences) -> list[tuple[str, str, str]]:
             [("new", "flow", BILLING)], id="all that a new service does is told at once"),
         pytest.param({READS: Flow(900, 2)}, {READS: Flow(900, 60)}, [("changed", "failed", READS.id)], id="fails more"),
         pytest.param({READS: Flow(900, 0)}, {READS: Flow(900, 4)}, [], id="four failures are few"),
-        pytest.param({READS: Flow(900, processing=FAST)}, {READS: Flow(900, processing=SLOW)},
+        pytest.param({READS: Flow(900, processing=FAST, processing_levels=FIFTEEN_FAST)},
+            {READS: Flow(900, processing=SLOW, processing_levels=FIFTEEN_SLOW)},
             [("changed", "processing", READS.id)], id="slower"),
-        pytest.param({READS: Flow(900, wait=SLOW)}, {READS: Flow(900, wait=FAST)},
+        pytest.param({READS: Flow(900, wait=SLOW, wait_levels=FIFTEEN_SLOW)},
+            {READS: Flow(900, wait=FAST, wait_levels=FIFTEEN_FAST)},
             [("changed", "wait", READS.id)], id="waits less"),
+        pytest.param({READS: Flow(900, wait=FAST, wait_levels=FIFTEEN_FAST)},
+            {READS: Flow(900, wait=SLOW, wait_levels=UNSTEADY)},
+            [], id="two slow minutes of seven move the p95 of all, and no level"),
         pytest.param({READS: Flow(400, processing=FAST)}, {READS: Flow(400, processing=counted([110.0] * 400))}, [],
             id="10 % slower is within the histogram's own error"),
         pytest.param({ALONE: 900}, {READS: 900}, [("changed", "known", READS.id)], id="spans explain a group now"),
@@ -99,6 +106,16 @@ def test_too_quiet_to_tell(
     assert {each.why for each in found.untold} == {"quiet"}
 
 
+def test_a_p95_of_too_few_minutes_is_too_short_to_tell() -> None:
+    before = stretch({READS: Flow(900, wait=FAST, wait_levels=(100.0, 100.0))})
+    after = stretch({READS: Flow(900, wait=SLOW, wait_levels=FIFTEEN_SLOW)})
+    found = differences(LINES, before, after)
+    assert found.found == ()
+    assert [(each.why, each.measure, each.n_before, each.n_after, each.least) for each in found.untold] == [
+        ("short", "wait", 2, 15, 3)
+    ]
+
+
 def test_what_nobody_looked_at_is_unknown_and_never_gone() -> None:
     gap = stretch({}, seconds=600.0, has_gaps=True)
     found = differences(LINES, stretch({SENDS: 900}), gap)
@@ -123,8 +140,8 @@ def test_another_version_at_the_end_is_told_with_both() -> None:
 
 
 def test_the_most_telling_stands_first() -> None:
-    before = stretch({SENDS: 900, READS: Flow(900, processing=FAST), CHECKS: 90})
-    after = stretch({SENDS: 2_700, READS: Flow(900, processing=SLOW), ASKS: 90})
+    before = stretch({SENDS: 900, READS: Flow(900, processing=FAST, processing_levels=FIFTEEN_FAST), CHECKS: 90})
+    after = stretch({SENDS: 2_700, READS: Flow(900, processing=SLOW, processing_levels=FIFTEEN_SLOW), ASKS: 90})
     assert told(differences(LINES, before, after)) == [
         ("new", "flow", ASKS.id),
         ("gone", "flow", FRAUD),

@@ -11,6 +11,8 @@ from collector.domain.significance import (
     bounds,
     least_measured,
     least_to_tell,
+    levels,
+    levels_differ,
     rates_differ,
 )
 
@@ -77,6 +79,40 @@ def test_bounds_hold_the_percentile_and_need_enough_of_them() -> None:
     assert bounds({}, 0.95) == (None, None)
     low, high = bounds(counted([5.0] * 100_000), 0.95)
     assert low == high == pytest.approx(5, rel=0.05)
+
+
+def test_levels_are_of_stretches_that_hold_enough() -> None:
+    steps = [counted([10.0] * 20), counted([20.0] * 12), counted([20.0] * 12), counted([90.0] * 5)]
+    assert list(levels(steps, 0.95)) == pytest.approx([10, 20], rel=0.05)
+    assert levels([], 0.95) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differ"),
+    [
+        ((10.0,) * 4, (50.0,) * 4, True),
+        ((10.0, 12.0, 9.0, 11.0), (50.0, 44.0, 55.0, 48.0), True),
+        ((10.0, 12.0, 9.0, 11.0), (13.0, 16.0, 12.0, 17.0), False),  # a third more, of four minutes each
+        ((10.0, 12.0, 9.0, 11.0) * 4, (13.0, 16.0, 12.0, 17.0) * 4, True),  # and of sixteen
+        ((10.0, 12.0), (500.0,) * 15, False),  # of two nothing is known
+        ((10.0,) * 5, (10.0, 10.0, 900.0, 10.0, 800.0), False),
+        ((10.0,) * 3, (11.0,) * 3, False),  # the next bin
+    ],
+)
+def test_levels_differ_beyond_what_they_vary(before: tuple[float, ...], after: tuple[float, ...], differ: bool) -> None:
+    assert levels_differ(before, after) is differ
+    assert levels_differ(after, before) is differ
+
+
+def test_equal_levels_are_seldom_taken_for_different_however_much_they_vary() -> None:
+    dice = random.Random(11)
+
+    def minutes(n: int, spread: float) -> list[float]:
+        return [100 * math.exp(dice.gauss(0, spread)) for _ in range(n)]
+
+    for n in (3, 4, 15):
+        n_wrong = sum(levels_differ(minutes(n, 0.1), minutes(n, 0.8)) for _ in range(2_000))
+        assert n_wrong <= 2_000 * CHANCE * 4, n
 
 
 def poisson(dice: random.Random, mean: float) -> int:
