@@ -12,6 +12,7 @@ from dashboard.queries.wire import iso
 from dashboard.templatetags import formats
 
 MOST_ROWS = 24
+FRESH_STEPS = 3  # the newest may not have been sampled yet
 
 
 class Steps(Protocol):
@@ -31,12 +32,23 @@ class Limit:
     words: str
 
 
-def chart(lines: Steps, drawn: Sequence[Line], unit: str, *, limit: Limit | None = None) -> dict[str, object]:
-    """What one chart draws: times in seconds since 1970, a value or null per line and step."""
+def by_name(drawn: Sequence[Line]) -> list[Line]:
+    """In an order that holds while they overtake each other: whoever looks knows a line by its colour."""
+    return sorted(drawn, key=lambda line: line.name)
+
+
+def chart(
+    lines: Steps, drawn: Sequence[Line], unit: str, *, limit: Limit | None = None, first: int = 0
+) -> dict[str, object]:
+    """What one chart draws: times in seconds since 1970, a value or null per line and step.
+
+    `first`: the place of its first line among the colours, where another chart of the page has more lines.
+    """
     return {
         "at": [moment.timestamp() for moment in lines.at],
         "step": lines.step_seconds,
         "unit": unit,
+        "first": first,
         "lines": [{"name": line.name, "values": [_rounded(value) for value in line.values]} for line in drawn],
         "limit": {"value": limit.value, "words": limit.words} if limit else None,
         "table": _table(lines, drawn),
@@ -129,9 +141,13 @@ def _caption(subject: str, line: Line, lines: Steps, said: formats.Said) -> str:
     known = [(value, at) for value, at in zip(line.values, lines.at, strict=True) if value is not None]
     if not known:
         return f"{subject}: no samples in this window."
-    (last, _), (most, most_at), (least, _) = known[-1], max(known), min(known)
-    when = f"{most_at.day} {most_at:%b %H:%M} UTC"
-    return f"{subject}: {said(last)} at the end, highest {said(most)} on {when}, lowest {said(least)}."
+    (last, last_at), (most, most_at), (least, _) = known[-1], max(known), min(known)
+    end = "at the end" if last_at in lines.at[-FRESH_STEPS:] else f"on {_moment(last_at)}, nothing since"
+    return f"{subject}: {said(last)} {end}; highest {said(most)} on {_moment(most_at)}, lowest {said(least)}."
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.day} {at:%b %H:%M} UTC"
 
 
 def _table(lines: Steps, drawn: Sequence[Line]) -> list[dict[str, object]]:

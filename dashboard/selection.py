@@ -100,7 +100,7 @@ def inside(box: Box, drawn: Graph) -> Inside:
 
 def _topic(node: Node, number: int, span: Window, *, now: datetime) -> Beside:
     lines = series(node.cluster, number, span, now=now)
-    data = charts.chart(lines, [lines.rate_in, *lines.rates_out], "/s")
+    data = charts.chart(lines, [lines.rate_in, *charts.by_name(lines.rates_out)], "/s")
     found = event_lists.recent_events(node.cluster, node.name, since=span.from_at, until=span.to_at, limit=N_EVENTS)
     seen = tuple(
         Seen(
@@ -128,7 +128,9 @@ def _service(node: Node, known: Facts, *, now: datetime) -> Beside | None:
 
 def _group(node: Node, number: int, span: Window, *, now: datetime) -> Beside:
     lines = group_series(node.cluster, number, span, now=now)
-    picture = Picture("Lag, seconds", "duration", charts.age_caption(lines), charts.chart(lines, lines.ages, "s"))
+    picture = Picture(
+        "Lag, seconds", "duration", charts.age_caption(lines), charts.chart(lines, charts.by_name(lines.ages), "s")
+    )
     return _beside(picture, (), marks_of_group(number, span))
 
 

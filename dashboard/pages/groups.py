@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import age_caption, chart, marks_on, offsets_caption, pace_caption, retention_limit
+from dashboard.charts import age_caption, by_name, chart, marks_on, offsets_caption, pace_caption, retention_limit
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.filters import Subject
 from dashboard.queries.freshness import freshness
@@ -151,9 +151,9 @@ def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
     limit = retention_limit({line.name: kept.get(line.name) for line in lines.ages})
     return {
         "charts": {
-            "ages": chart(lines, lines.ages, "s", limit=limit),
-            "lags": chart(lines, lines.lags, "offsets"),
-            "rates": chart(lines, lines.rates, "commits/s"),
+            "ages": chart(lines, by_name(lines.ages), "s", limit=limit),
+            "lags": chart(lines, by_name(lines.lags), "offsets"),
+            "rates": chart(lines, by_name(lines.rates), "commits/s"),
         },
         "captions": {"ages": age_caption(lines), "lags": offsets_caption(lines), "rates": pace_caption(lines)},
         "n_more_topics": lines.n_more_topics,

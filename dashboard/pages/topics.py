@@ -1,6 +1,7 @@
 """Topics, and one topic: which are busy, late or at risk; who writes, who reads, how far behind?"""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from math import inf
 from typing import Any
 
@@ -13,7 +14,7 @@ from collector.clock import now
 from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import age_caption, chart, lag_caption, marks_on, rate_caption, retention_limit
+from dashboard.charts import age_caption, by_name, chart, lag_caption, marks_on, rate_caption, retention_limit
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
@@ -158,15 +159,17 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     )
 
 
-def _charts(cluster: str, name: str, number: int, span: Window) -> dict[str, Any]:
+def _charts(cluster: str, name: str, number: int, span: Window, *, until: datetime | None = None) -> dict[str, Any]:
     kept = keeping([number]).get(number)
     keeps = kept.keeps.seconds if kept else None
     lines, marks = series(cluster, number, span, now=now()), marks_of_topic(number, span)
+    if until is not None:
+        lines = lines.until(until)
     return {
         "charts": {
-            "rates": chart(lines, [lines.rate_in, *lines.rates_out], "/s"),
-            "ages": chart(lines, lines.ages, "s", limit=retention_limit({name: keeps})),
-            "lags": chart(lines, lines.lags, "offsets"),
+            "rates": chart(lines, [lines.rate_in, *by_name(lines.rates_out)], "/s"),
+            "ages": chart(lines, by_name(lines.ages), "s", limit=retention_limit({name: keeps}), first=1),
+            "lags": chart(lines, by_name(lines.lags), "offsets", first=1),
         },
         "captions": {"rates": rate_caption(lines), "ages": age_caption(lines), "lags": lag_caption(lines)},
         "n_more_groups": lines.n_more_groups,
@@ -190,18 +193,39 @@ def _address(found: Node) -> str:
 
 
 def _absent(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
-    """There is none, or there was one."""
-    deleted_at = deleted(cluster, name)
-    if deleted_at is None:
+    """There is none, or there was one: then what is kept of it."""
+    gone = deleted(cluster, name)
+    if gone is None:
         raise Http404(f"There is no topic {name} on {cluster}.")
+    number, deleted_at = gone
+    span = shell.window(request)
+    until, today = deleted_at + settings.WEIR_KEEP_CHUNKS, now()
+    history = _charts(cluster, name, number, span, until=deleted_at) if until > today else {}
     return shell.page(
         request,
         "topics/deleted.html",
-        {"name": name, "cluster": cluster, "deleted_at": deleted_at},
+        {
+            "name": name,
+            "cluster": cluster,
+            "deleted_at": deleted_at,
+            "kept_until": until,
+            "is_kept": until > today,
+            "last_hour": _last_hour(deleted_at),
+            "unit": "offsets",
+            **history,
+        },
         section="topics",
         crumbs=[shell.Crumb("Topics", reverse("topics")), shell.Crumb(name)],
+        span=span,
+        keeps=settings.WEIR_KEEP_CHUNKS,
         status=404,
     )
+
+
+def _last_hour(end: datetime) -> dict[str, str]:
+    """The window that ends with a topic, as an address names it."""
+    begin = end - timedelta(hours=1)
+    return {"from": f"{begin:%Y-%m-%dT%H:%M:%SZ}", "to": f"{end + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def _subject(row: TopicRow, changed: Collection[str]) -> Subject:

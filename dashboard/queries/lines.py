@@ -1,6 +1,6 @@
 """What charts draw: lines on one time axis."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 MOST_LINES = 5  # of groups, or of topics, in one chart
@@ -30,6 +30,16 @@ class Series:
     ages: tuple[Line, ...]
     n_more_groups: int
     by_sums: bool
+
+    def until(self, end: datetime) -> "Series":
+        """The same with no value after `end`: scans that no longer saw the topic carry nothing forward."""
+        rate_in, *rates_out = (self._cut(line, end) for line in (self.rate_in, *self.rates_out))
+        lags, ages = (tuple(self._cut(line, end) for line in lines) for lines in (self.lags, self.ages))
+        return replace(self, rate_in=rate_in, rates_out=tuple(rates_out), lags=lags, ages=ages)
+
+    def _cut(self, line: Line, end: datetime) -> Line:
+        known = zip(self.at, line.values, strict=True)
+        return replace(line, values=tuple(value if at <= end else None for at, value in known))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,15 +91,15 @@ def number_of(cluster: str, name: str) -> int | None:
     return row[0] if row else None
 
 
-def deleted(cluster: str, name: str) -> datetime | None:
-    """When the newest topic of this name was deleted; None where there was none. One statement."""
+def deleted(cluster: str, name: str) -> tuple[int, datetime] | None:
+    """The number of the newest topic of this name that is gone, and when it went; None where there was none."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select max(t.deleted_at) from topic t join cluster c on c.id = t.cluster_id and c.name = %s"
-            " where t.name = %s and t.role <> 3",
+            "select t.id, t.deleted_at from topic t join cluster c on c.id = t.cluster_id and c.name = %s"
+            " where t.name = %s and t.role <> 3 and t.deleted_at is not null order by t.deleted_at desc limit 1",
             [cluster, name],
         )
-        found: datetime | None = cursor.fetchone()[0]
+        found: tuple[int, datetime] | None = cursor.fetchone()
     return found
 
 

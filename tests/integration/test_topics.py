@@ -188,6 +188,27 @@ def test_every_tab_says_it_in_words(viewer: Client) -> None:
     assert "The topic is gone from" in gone.content.decode()
 
 
+def test_what_is_kept_of_a_deleted_topic_is_drawn_and_nothing_after_its_end(viewer: Client) -> None:
+    shop, gone_at = Shop(now()), now() - timedelta(minutes=5)
+    run("update topic set deleted_at = %s where id = %s", gone_at, shop.topic)
+    page = viewer.get("/topics/demo/orders.created/")
+    rates = page.context["charts"]["rates"]
+    before = [
+        value
+        for at, value in zip(rates["at"], rates["lines"][0]["values"], strict=True)
+        if at < shop.at.timestamp() - 310
+    ]
+    after = [
+        value for at, value in zip(rates["at"], rates["lines"][0]["values"], strict=True) if at > gone_at.timestamp()
+    ]
+    assert any(before)
+    assert after
+    assert set(after) == {None}
+    assert f'Its history is kept until <time datetime="{(gone_at + timedelta(days=30)).date()}' in page.content.decode()
+    run("update topic set deleted_at = %s where id = %s", now() - timedelta(days=31), shop.topic)
+    assert "Its history is no longer kept." in viewer.get("/topics/demo/orders.created/").content.decode()
+
+
 def test_what_was_deleted_unread_is_said(viewer: Client) -> None:
     Shop(now())
     run("update group_now set lost = 840")

@@ -13,12 +13,13 @@ import { Steps } from "./chart/steps.js";
 
 const HEIGHT = 220;
 const FONT = "12px system-ui";
-const DASHES = [[], [], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
+const DASHES = [[], [14, 4], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
 const N_COLOURS = 5; // what is drawn beside them is grey
 const FORMATS = { rate, count, duration, percent };
 const GROUP = uPlot.sync("page");
 const LEAST_PX = 8; // a shorter drag is a click
 const DAY = 86400;
+const FRESH_STEPS = 3; // the newest may not have been sampled yet
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 class TimeChart extends HTMLElement {
@@ -96,13 +97,19 @@ class TimeChart extends HTMLElement {
         { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
         { ...axis, values: (_chart, ticks) => ticks.map(say), size: roomFor(FONT) },
       ],
-      series: [{}, ...lines.map((_line, index) => ({ stroke: colour(index < N_COLOURS ? `--series-${index + 1}` : "--muted"), width: 1.75, dash: DASHES[index % DASHES.length], points: { show: true, size: 5, filter: lonely }, spanGaps: false }))],
+      series: [{}, ...lines.map((_line, index) => this.#style(index + this.#data.first))],
       hooks: {
         setCursor: [(chart) => this.#writeLegend(chart.cursor.idx)],
         setSelect: [(chart) => this.#select(chart)],
         draw: [(chart) => hatchGaps(chart), (chart) => drawMarks(chart, this.#marks), (chart) => drawLimit(chart, this.#data.limit), (chart) => this.#drawRail(chart)],
       },
     };
+  }
+
+  /** How the line at this place among the colours looks. */
+  #style(place) {
+    const stroke = colour(place < N_COLOURS ? `--series-${place + 1}` : "--muted");
+    return { stroke, width: 1.75, dash: DASHES[place % DASHES.length], points: { show: true, size: 5, filter: lonely }, spanGaps: false };
   }
 
   #drawRail(chart) {
@@ -116,7 +123,7 @@ class TimeChart extends HTMLElement {
   #drawLegend(lines) {
     this.outputs = lines.map((line, index) => {
       const item = document.createElement("li");
-      const key = svg("svg", { width: 28, height: 8, "aria-hidden": "true", class: `series-${index + 1}` }, svg("line", { x1: 0, y1: 4, x2: 28, y2: 4 }));
+      const key = svg("svg", { width: 28, height: 8, "aria-hidden": "true", class: `series-${index + this.#data.first + 1}` }, svg("line", { x1: 0, y1: 4, x2: 28, y2: 4 }));
       const output = document.createElement("output");
       output.setAttribute("aria-live", "off");
       item.append(key, document.createTextNode(shown(line.name)), output);
@@ -128,15 +135,17 @@ class TimeChart extends HTMLElement {
     this.#writeLegend(null);
   }
 
-  /** Values under the crosshair, or the newest. */
+  /** Values under the crosshair, or the newest: with its time, where the line has stopped since. */
   #writeLegend(index) {
     const say = FORMATS[this.dataset.format];
     const points = index !== null && index !== undefined;
-    this.#data.lines.forEach((line, number) => {
-      const value = points ? line.values[index] : line.values.findLast((one) => one !== null);
-      if (this.outputs?.[number]) this.outputs[number][1].textContent = say(value);
+    const { at, lines } = this.#data;
+    lines.forEach((line, number) => {
+      const from = points ? index : line.values.findLastIndex((one) => one !== null);
+      const stopped = !points && from >= 0 && from < at.length - FRESH_STEPS;
+      if (this.outputs?.[number]) this.outputs[number][1].textContent = say(line.values[from]) + (stopped ? ` at ${this.#moment(at[from])}` : "");
     });
-    if (this.when) this.when.textContent = points ? this.#moment(this.#data.at[index]) : "";
+    if (this.when) this.when.textContent = points ? this.#moment(at[index]) : "";
   }
 
   /** A time of day, with the day where the chart shows several. */

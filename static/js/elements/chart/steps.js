@@ -13,12 +13,12 @@ export class Steps {
       if (!own) return;
       if (by) this.#move(own, all(), by, event.shiftKey);
       else if (event.key === "Enter" && this.#anchor !== null) choose(...this.#span(own));
-      else if (event.key === "Escape" && this.#anchor !== null) this.#let(own);
+      else if (event.key === "Escape" && this.#index !== null) this.#let(own, all());
       else return;
       event.preventDefault();
       event.stopPropagation();
     });
-    plot.addEventListener("blur", () => chart() && this.#let(chart()));
+    plot.addEventListener("blur", () => chart() && this.#let(chart(), all()));
   }
 
   #move(own, all, by, selects) {
@@ -46,8 +46,10 @@ export class Steps {
     return [Math.min(this.#anchor, this.#index), Math.max(this.#anchor, this.#index)].map((index) => at[index]);
   }
 
-  #let(own) {
+  #let(own, all) {
     this.#anchor = null;
+    this.#index = null;
     this.#show(own);
+    for (const each of all) each.setCursor({ left: -10, top: -10 });
   }
 }
