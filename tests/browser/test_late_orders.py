@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
 BEHIND = {"SLOW", "STALLED"}
 LATE = re.compile(r"billing is .*behind on orders\.created, growing .+/s, since \d\d:\d\d UTC")
 BORN = re.compile(r"first .* ago, .+ after billing-svc 2\.8\.0")
+ONE_MOMENT = "new Set([...document.querySelectorAll('.chart-legend .when')].map((each) => each.textContent)).size === 1"
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,7 @@ def test_by_keyboard_and_the_copied_link_shows_the_same_moment(late: Demo, brows
         tab_to(page, "plot")
         page.keyboard.press("ArrowLeft")
         expect(page.locator(".chart-legend .when").first).to_contain_text("UTC")
+        page.wait_for_function(ONE_MOMENT)
         page.keyboard.press("p")
         expect(page.locator("live-chip")).to_contain_text("Paused")
         expect(page).to_have_url(re.compile("from=.*&to="))

@@ -26,8 +26,7 @@ export class Steps {
     const from = this.#index ?? (by > 0 ? -1 : at.length);
     if (selects) this.#anchor ??= Math.min(at.length - 1, Math.max(0, from));
     this.#index = Math.min(at.length - 1, Math.max(0, from + by));
-    const left = own.valToPos(at[this.#index], "x");
-    for (const each of all) each.setCursor({ left, top: 8 });
+    for (const each of all) each.setCursor({ left: each.valToPos(at[this.#index], "x"), top: 8 }); // plots differ in width
     if (!selects) this.#anchor = null;
     this.#show(own);
   }
