@@ -9,6 +9,7 @@ from ninja import Query, Router
 from collector.domain import identities
 from dashboard.access import Action, needs
 from dashboard.api import letter_schemas as schemas
+from dashboard.crowding import heavy
 from dashboard.queries import dead_letters as letter_queries
 from dashboard.queries import wire
 from dashboard.queries.hiding import masked_topics
@@ -21,6 +22,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 @router.get("dead-letters", response=schemas.DeadLetterList, by_alias=True)
 @needs(Action.VIEW)
+@heavy
 def read_dead_letters(
     request: HttpRequest,
     status: schemas.LetterStatus | None = None,

@@ -12,6 +12,7 @@ from ninja import Query, Router
 from dashboard.access import Action, needs
 from dashboard.api import event_schemas as schemas
 from dashboard.api.problems import NotFound
+from dashboard.crowding import heavy
 from dashboard.queries import event as queries
 from dashboard.queries import wire
 from dashboard.queries.paths import Hop, Lineage
@@ -24,6 +25,7 @@ Limit = Annotated[int, Query(ge=1, le=5000)]
 
 @router.get("events/{segment:cluster}/{segment:topic}/{int:partition}/{int:offset}", response=schemas.EventAnswer)
 @needs(Action.VIEW)
+@heavy
 def read_event(
     request: HttpRequest,
     cluster: str,
@@ -45,6 +47,7 @@ def read_event(
 
 @router.get("traces/{trace_id}", response=schemas.TraceAnswer)
 @needs(Action.VIEW)
+@heavy
 def read_trace(request: HttpRequest, trace_id: UUID, limit: Limit = 200) -> HttpResponse:
     """One trace (32 hexadecimal digits) and the path of everything in it."""
     found = queries.trace(trace_id, most_hops=limit)

@@ -10,6 +10,7 @@ from collector import clock
 from dashboard.access import Action, needs
 from dashboard.api import time_schemas as schemas
 from dashboard.api.listing import Clusters, From, To
+from dashboard.crowding import heavy
 from dashboard.difference_words import Told, words
 from dashboard.past import reading
 from dashboard.queries import wire
@@ -26,6 +27,7 @@ Moment = Annotated[str, Query(max_length=40)]
 
 @router.get("graph/frames", response=schemas.FramesAnswer, by_alias=True, exclude_unset=True)
 @needs(Action.VIEW)
+@heavy
 def read_frames(
     request: HttpRequest,
     from_: From = None,
@@ -42,6 +44,7 @@ def read_frames(
 
 @router.get("graph/comparison", response=schemas.ComparisonAnswer, by_alias=True)
 @needs(Action.VIEW)
+@heavy
 def read_comparison(
     request: HttpRequest, from_: From = None, to: To = None, vs: Moment = "", clusters: Clusters = None
 ) -> dict[str, Any]:

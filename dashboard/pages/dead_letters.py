@@ -18,6 +18,7 @@ from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.audit import address_of
+from dashboard.crowding import heavy
 from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
 from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts
 from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
@@ -39,6 +40,7 @@ PRESETS = (("Died more than once", "attempt>=2"), ("Last hour", "age<1h"), ("Lea
 
 
 @needs(Action.VIEW, post=Action.TRIAGE)
+@heavy
 @require_http_methods(["GET", "HEAD", "POST"])
 def dead_letter_list(request: HttpRequest) -> HttpResponse:
     """Failure groups, or with `view=list` one row per letter. POST archives or restores a selection."""
@@ -48,6 +50,7 @@ def dead_letter_list(request: HttpRequest) -> HttpResponse:
 
 
 @needs(Action.VIEW, post=Action.TRIAGE)
+@heavy
 @require_http_methods(["GET", "HEAD", "POST"])
 def failure_group(request: HttpRequest, number: int) -> HttpResponse:
     """The letters of one failure; one that was merged leads to the other. POST assigns it, or notes something."""

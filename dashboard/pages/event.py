@@ -19,6 +19,7 @@ from collector.domain.mask_fields import fields
 from dashboard import shell, unmasking
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import recorded
+from dashboard.crowding import heavy
 from dashboard.kept_paths import NotKept, keep, kept_export, kept_path, let_go
 from dashboard.path_comparison import compared
 from dashboard.path_pictures import DEAD, Row, address, picture, rows
@@ -41,6 +42,7 @@ _SELECTED = re.compile(r"hop:([1-9][0-9]{0,5})", re.ASCII)
 
 
 @needs(Action.VIEW)
+@heavy
 def event_page(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
     """One event and its path; `sel` opens one hop, with `tab=payload` its bytes, which is written down."""
     now = clock_now()
@@ -121,6 +123,7 @@ def _keep(request: HttpRequest, cluster: str, topic: str, partition: int, offset
 
 
 @needs(Action.SEE_PAYLOADS)
+@heavy
 def export_page(request: HttpRequest, cluster: str, topic: str, partition: int, offset: int) -> HttpResponse:
     """The spans of the path as OTLP in JSON, which Jaeger's page opens; kept ones where the others are gone."""
     found = event(cluster, topic, partition, offset)
@@ -138,6 +141,7 @@ def export_page(request: HttpRequest, cluster: str, topic: str, partition: int, 
 
 
 @needs(Action.VIEW)
+@heavy
 def trace_page(request: HttpRequest, trace_id: str) -> HttpResponse:
     """Everything in one trace, and what it comes from."""
     found = trace(UUID(hex=trace_id)) if _TRACE_ID.fullmatch(trace_id) else None

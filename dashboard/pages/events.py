@@ -15,6 +15,7 @@ from collector.domain.durations import seconds_of
 from dashboard import shell
 from dashboard.access import Action, can, needs, sentence
 from dashboard.audit import recorded
+from dashboard.crowding import heavy
 from dashboard.queries.events import Found, indexed_names, newest_events, search, with_header
 from dashboard.queries.flows import Flow, flows
 from dashboard.queries.stuck import limits, stuck_events
@@ -76,6 +77,7 @@ class Wanted:
 
 
 @needs(Action.VIEW)
+@heavy
 def event_list(request: HttpRequest) -> HttpResponse:
     """The newest events; with `q` those that were looked for, by flow; with `view=stuck` those that do not go on."""
     text = request.GET.get("q", "").strip()[:LONGEST]

@@ -7,12 +7,14 @@ from django.urls import path
 from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
+from dashboard.crowding import heavy
 from dashboard.queries.asked import asked
 from dashboard.queries.replay import MOST_FRAMES, as_plain, frames, step_of
 from dashboard.queries.window import Window
 
 
 @needs(Action.VIEW)
+@heavy
 def replay_frames(request: HttpRequest) -> HttpResponse:
     """The window `from` to `to` and the `n` - 1 after it, each a step later, as far as a request's work goes."""
     span, within, shown = shell.window(request), shell.scope(request), asked(request.GET).shown

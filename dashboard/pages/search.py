@@ -7,6 +7,7 @@ from django.utils.http import urlencode
 from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
+from dashboard.crowding import heavy
 from dashboard.queries.events import Found, search
 from dashboard.queries.names import MOST, Name, names_with
 
@@ -16,6 +17,7 @@ LONGEST = 400
 
 
 @needs(Action.VIEW)
+@heavy
 def search_page(request: HttpRequest) -> HttpResponse:
     """An address, a trace or an exact name leads to its page; anything else to what contains it, then keys."""
     text = request.GET.get("q", "").strip()[:LONGEST]
