@@ -142,7 +142,7 @@ def _caption(subject: str, line: Line, lines: Steps, said: formats.Said) -> str:
     if not known:
         return f"{subject}: too few samples in this window."
     (last, last_at), (most, most_at), (least, _) = known[-1], max(known), min(known)
-    end = "at the end" if last_at in lines.at[-FRESH_STEPS:] else f"on {_moment(last_at)}, nothing since"
+    end = "at the end" if last_at in lines.at[-FRESH_STEPS:] else f"on {_moment(last_at)}, no sample since"
     return f"{subject}: {said(last)} {end}; highest {said(most)} on {_moment(most_at)}, lowest {said(least)}."
 
 

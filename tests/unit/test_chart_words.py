@@ -19,7 +19,7 @@ def test_a_line_that_goes_on_is_told_by_its_end() -> None:
 
 def test_a_line_that_stopped_is_told_with_the_time_of_its_last_value() -> None:
     assert rate_caption(series(*[5.0] * 6, *[None] * 4)).startswith(
-        "Written: 5.0/s on 28 Nov 12:05 UTC, nothing since;"
+        "Written: 5.0/s on 28 Nov 12:05 UTC, no sample since;"
     )
 
 
