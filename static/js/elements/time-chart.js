@@ -91,7 +91,7 @@ class TimeChart extends HTMLElement {
       padding: [this.#data.limit ? LIMIT_PX : 8, null, null, null],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       legend: { show: false },
-      cursor: { sync: { key: GROUP.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, bind: { dblclick: () => zoomOut } },
+      cursor: { y: false, sync: { key: GROUP.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, bind: { dblclick: () => zoomOut } },
       scales: { y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
         { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
