@@ -225,14 +225,20 @@ def scan_lines(runs: Runs) -> list[Line]:
 
 def size_lines(stored_per_scan: dict[str, float]) -> list[Line]:
     """What is stored: no bars, but for docs/operations.md."""
+    from collector.store.sample_chunks import HOUR, KEPT_AS_ROWS, KEPT_BY_MINUTE
+
     rows = stored_per_scan["topic rows"] + stored_per_scan["group rows"]
     day = SCANS_A_DAY * (stored_per_scan["topic bytes"] + stored_per_scan["group bytes"])
     chunks_day = packed_day(stored_per_scan)
+    hours = (KEPT_AS_ROWS + HOUR) / HOUR  # an hour goes when all of it is old enough
+    as_rows = day / 24 * (hours + (KEPT_BY_MINUTE / HOUR + 1 - hours) * CADENCE_SECONDS / 60)
     return [
         ("rows stored by a scan", f"{rows:,.0f}", "", True),
         ("as rows, a day at that pace", f"{day / 1e9:.2f} GB", "", True),
         ("packed, a day", f"{chunks_day / 1e9:.3f} GB", "", True),
         ("packed, 30 days", f"{chunks_day * 30 / 1e9:.2f} GB", "", True),
+        ("as rows at one time", f"{as_rows / 1e9:.2f} GB", "", True),
+        ("in all, 30 days", f"{(chunks_day * 30 + as_rows) / 1e9:.2f} GB", "", True),
     ]
 
 

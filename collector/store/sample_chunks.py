@@ -1,18 +1,21 @@
 """Samples older than what pages read: from rows to one compressed chunk per hour and topic, or topic and group."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.sample_chunks import Point, packed, unpacked
-from collector.store.partitions import TABLES, Leaves
+from collector.domain.sample_chunks import TICK, Point, packed, unpacked
+from collector.store.partitions import EPOCH, TABLES, Leaves
 
-KEPT_AS_ROWS = timedelta(hours=25)  # the longest window of a page is a day, and is read from rows
+KEPT_AS_ROWS = timedelta(minutes=80)  # all of them, at least; then the last of each minute until they are a day old
+KEPT_BY_MINUTE = timedelta(hours=25)  # the longest window that lists read from rows is a day
 KEPT_SCANS = timedelta(days=30)
 HOUR = timedelta(hours=1)
+LOOKED_BACK = timedelta(hours=3)  # hours that a worker was away for are packed when they are a day old
 
 
 class Kind(IntEnum):
@@ -25,49 +28,77 @@ class Kind(IntEnum):
 def pack_old(leaves: Leaves, *, now: datetime) -> int:
     """Turn hours of rows that are old enough into chunks; how many hours. Safe to run twice, and at the same time.
 
-    Of every topic, and of every group on a topic, the newest of the old rows stays: it says what held since.
+    After 80 minutes an hour is packed, and what is not the last of its minute goes; after a day the rest. The newest
+    row of every topic, and of every group on a topic, stays: it says what held since.
     """
-    end = (now - KEPT_AS_ROWS).replace(minute=0, second=0, microsecond=0)
-    hours = _hours(end)
-    for hour in hours:
+    by_minute, end = _hour(now - KEPT_AS_ROWS), _hour(now - KEPT_BY_MINUTE)
+    hours = [(hour, _OLD, end) for hour in _hours(_OLD, datetime.min.replace(tzinfo=UTC), end)]
+    hours += [(hour, _WITHIN, by_minute) for hour in _hours(_WITHIN, by_minute - LOOKED_BACK, by_minute)]
+    for hour, which, before in hours:
         leaves.ensure("sample_chunk", hour)
         with transaction.atomic(), connection.cursor() as cursor:
-            _add(cursor, Kind.WATERMARKS, hour, _taken(cursor, _TOPICS, hour, end))
-            _add(cursor, Kind.COMMITTED, hour, _taken(cursor, _GROUPS, hour, end))
+            for kind, table in TABLES_OF.items():
+                gone = _points(cursor, f"delete {which} returning {{columns}}", table, hour, before)
+                left = _points(cursor, "select {columns} " + _ALL, table, hour, before) if which is _WITHIN else {}
+                _add(cursor, kind, hour, {key: [*gone.get(key, ()), *left.get(key, ())] for key in gone.keys() | left})
     with connection.cursor() as cursor:
         cursor.execute("delete from scan where sampled_at < %s", [now - KEPT_SCANS])
         cursor.execute("delete from scan_10m where bucket_at < %s", [now - TABLES["topic_1h"].kept])
     return len(hours)
 
 
-_TOPICS = """
-    from topic_sample s where s.sampled_at >= %s and s.sampled_at < %s and exists (select from topic_sample n
-      where n.topic_id = s.topic_id and n.sampled_at > s.sampled_at and n.sampled_at < %s)
-"""
-_GROUPS = """
-    from group_sample s where s.sampled_at >= %s and s.sampled_at < %s and exists (select from group_sample n
-      where n.topic_id = s.topic_id and n.group_id = s.group_id and n.sampled_at > s.sampled_at and n.sampled_at < %s)
-"""
-_COLUMNS = {
-    _TOPICS: "s.topic_id, 0, s.sampled_at, s.high, s.low",
-    _GROUPS: "s.topic_id, s.group_id, s.sampled_at, s.committed",
+@dataclass(frozen=True, slots=True)
+class _Table:
+    name: str
+    same: str  # of whom a row is
+    columns: str
+
+
+TABLES_OF = {
+    Kind.WATERMARKS: _Table("topic_sample", "n.topic_id = s.topic_id", "s.topic_id, 0, s.sampled_at, s.high, s.low"),
+    Kind.COMMITTED: _Table(
+        "group_sample",
+        "n.topic_id = s.topic_id and n.group_id = s.group_id",
+        "s.topic_id, s.group_id, s.sampled_at, s.committed",
+    ),
 }
+# Rows of a stretch that a newer one follows before some time.
+_OLD = """
+    from {name} s where s.sampled_at >= %(from)s and s.sampled_at < %(to)s and exists (select from {name} n
+      where {same} and n.sampled_at > s.sampled_at and n.sampled_at < %(before)s)
+"""
+_ALL = "from {name} s where s.sampled_at >= %(from)s and s.sampled_at < %(to)s"
+# Those that a newer one follows before their minute is over: what held at each full minute stays.
+_WITHIN = """
+    from {name} s where s.sampled_at >= %(from)s and s.sampled_at < %(to)s and exists (select from {name} n
+      where {same} and n.sampled_at > s.sampled_at and n.sampled_at <= %(before)s
+        and n.sampled_at <= date_bin('1 min', s.sampled_at - interval '1 us', '2000-01-01Z') + interval '1 min')
+"""
 
 
-def _hours(end: datetime) -> list[datetime]:
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _hours(which: str, since: datetime, before: datetime) -> list[datetime]:
     """The hours that have rows to pack."""
+    selects = (
+        f"select date_trunc('hour', s.sampled_at, 'UTC') {which.format(name=table.name, same=table.same)}"
+        for table in TABLES_OF.values()
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"select date_trunc('hour', s.sampled_at, 'UTC') {_TOPICS}"
-            f" union select date_trunc('hour', s.sampled_at, 'UTC') {_GROUPS} order by 1",
-            [datetime.min.replace(tzinfo=UTC), end, end] * 2,
-        )
+        cursor.execute(f"{' union '.join(selects)} order by 1", {"from": since, "to": before, "before": before})
         return [hour for (hour,) in cursor.fetchall()]
 
 
-def _taken(cursor: CursorWrapper, which: str, hour: datetime, end: datetime) -> dict[tuple[int, int], list[Point]]:
-    """Delete these rows of an hour; their points by (topic id, group id)."""
-    cursor.execute(f"delete {which} returning {_COLUMNS[which]}", [hour, hour + HOUR, end])
+def _points(
+    cursor: CursorWrapper, statement: str, table: _Table, hour: datetime, before: datetime
+) -> dict[tuple[int, int], list[Point]]:
+    """Points of these rows of an hour by (topic id, group id)."""
+    cursor.execute(
+        statement.format(name=table.name, same=table.same, columns=table.columns),
+        {"from": hour, "to": hour + HOUR, "before": before},
+    )
     found: dict[tuple[int, int], list[Point]] = {}
     for topic_id, group_id, at, *values in cursor.fetchall():
         found.setdefault((topic_id, group_id), []).append(Point(at, tuple(tuple(each or ()) for each in values)))
@@ -75,15 +106,21 @@ def _taken(cursor: CursorWrapper, which: str, hour: datetime, end: datetime) -> 
 
 
 def _add(cursor: CursorWrapper, kind: Kind, hour: datetime, found: dict[tuple[int, int], list[Point]]) -> None:
-    """Write chunks. A late row (the end of a long silence, or the one that stayed) joins the chunk of its hour."""
+    """Write chunks. A late row (the end of a long silence, or the one that stayed) joins the chunk of its hour.
+
+    A chunk that has them all is not written anew: a day's leaf would grow by as much again.
+    """
     cursor.execute(
         "select topic_id, group_id, body from sample_chunk where kind = %s and from_at = %s"
         " and topic_id = any(%s) for update",
         [int(kind), hour, sorted({topic_id for topic_id, _ in found})],
     )
     for topic_id, group_id, body in cursor.fetchall():
-        if (topic_id, group_id) in found:
-            found[topic_id, group_id] += unpacked(bytes(body))
+        if new := found.pop((topic_id, group_id), None):
+            known = unpacked(bytes(body))
+            there = {_tick(point.at) for point in known}
+            if more := [point for point in new if _tick(point.at) not in there]:
+                found[topic_id, group_id] = known + more
     rows = []
     for (topic_id, group_id), points in sorted(found.items()):
         ordered = sorted(points, key=lambda point: point.at)
@@ -96,6 +133,10 @@ def _add(cursor: CursorWrapper, kind: Kind, hour: datetime, found: dict[tuple[in
             " n_points = excluded.n_points, body = excluded.body",
             [list(column) for column in zip(*rows, strict=True)],
         )
+
+
+def _tick(at: datetime) -> int:
+    return (at - EPOCH) // TICK
 
 
 def points_of(

@@ -14,6 +14,7 @@ from dashboard.queries.graph import facts
 from dashboard.queries.groups import GroupRow, group_rows, row_of
 from dashboard.queries.histories import recent_ends
 from dashboard.queries.keeping import keeping
+from dashboard.queries.offsets import by_minutes
 from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
@@ -110,8 +111,9 @@ def group(
     holders = {place: member.client_id for member in members for place in member.assignment}
     partitions: list[PartitionStanding] = []
     reason = None
-    until = known.fresh.scanned_at if window.live else window.to_at
-    for topic_id, committed, high, low in _ends(number, window):
+    told = by_minutes(window, now=now)
+    until = known.fresh.scanned_at if window.live else told.to_at
+    for topic_id, committed, high, low in _ends(number, told):
         behind = known.names.behind(topic_id, number)
         if topic_id not in known.names.topics or behind is None:
             continue
@@ -165,7 +167,8 @@ def _standings(
     committed, highs, lows = ends
     oldest = USUAL_HISTORY_SECONDS if behind.lag_seconds is None else 1.2 * behind.lag_seconds
     wanted = min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, oldest))
-    ring = recent_ends(topic_id, until=until, seconds=wanted) if until and behind.lag else None
+    is_past = behind.verdict == PAST
+    ring = recent_ends(topic_id, until=until, seconds=wanted, is_past=is_past) if until and behind.lag else None
     found = []
     for partition, high in enumerate(highs):
         offset = committed[partition] if partition < len(committed) else None
@@ -187,7 +190,7 @@ def _standings(
                 unread,
                 lags.lost(offset, low=low),
                 age,
-                "" if behind.verdict == PAST else seen.verdict(partition),
+                "" if is_past else seen.verdict(partition),
                 behind.notes.get(str(partition), ""),
                 holders.get((topic, partition), ""),
             )

@@ -1,23 +1,29 @@
-"""Samples over at most a day, thinned to steps: what topics ended at, what groups committed, when anybody looked."""
+"""Samples over at most half a day, thinned to steps: ends of topics, commits of groups, and when anybody looked."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from math import ceil
+from operator import itemgetter
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
 
 from collector.domain.ends import Ring
-from collector.domain.sample_chunks import unpacked
+from collector.domain.sample_chunks import TICK, unpacked
 from dashboard.queries.freshness import LATE
-from dashboard.queries.offsets import Offsets
+from dashboard.queries.offsets import ALL_ROWS, Offsets
 from dashboard.queries.window import Window
 
 POINTS = 180
 LEAST_STEP = timedelta(seconds=5)
 LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
-KEPT_AS_ROWS = timedelta(hours=24)  # at least: older samples are packed (collector/store/sample_chunks.py)
+KEPT_AS_ROWS = ALL_ROWS  # at least: older samples are packed, all but the last of each minute
 _WATERMARKS, _COMMITTED = 0, 1  # sample_chunk.kind
+
+_Point = TypeVar("_Point", bound=tuple[datetime, *tuple[object, ...]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,8 @@ def ends_of(topic_id: int, *, since: datetime, window: Window, step: timedelta) 
         rows = cursor.fetchall()
     if _reaches_packed(since, window):
         packed = _packed(_WATERMARKS, "topic_id", topic_id, since, window, step)
-        rows = sorted([*((at, *values) for of_topic in packed.values() for at, values in of_topic), *rows], key=_time)
+        own = [(at, *values) for of_topic in packed.values() for at, values in of_topic]
+        rows = _lasts(_merged([*own, *rows]), since, step)
     at = [row[0] for row in rows]
     return Ends(History(at, [low or [0] * len(high) for _, high, low in rows]), History(at, [row[1] for row in rows]))
 
@@ -118,19 +125,39 @@ def _commits(fixed: str, by: str, number: int, window: Window, step: timedelta) 
         parameters = {**_span(window.from_at - step, window, step), "number": number}
         cursor.execute(_COMMITS.format(fixed=fixed, by=by), parameters)
         rows = cursor.fetchall()
-    if _reaches_packed(window.from_at, window):
+    is_packed = _reaches_packed(window.from_at, window)
+    if is_packed:
         packed = _packed(_COMMITTED, fixed, number, window.from_at - step, window, step)
         rows = [*((key, at, values[0]) for key, own in packed.items() for at, values in own), *rows]
         rows.sort(key=lambda row: row[:2])
-    for key, at, offsets in rows:
-        history = found.setdefault(key, History([], []))
-        history.at.append(at)
-        history.offsets.append(offsets)
+    for key, own in groupby(rows, key=itemgetter(0)):
+        points = [row[1:] for row in own]
+        if is_packed:
+            points = _lasts(_merged(points), window.from_at - step, step)
+        found[key] = History([at for at, _ in points], [offsets for _, offsets in points])
     return found
 
 
-def _time(row: tuple[datetime, object, object]) -> datetime:
-    return row[0]
+def _merged(points: list[_Point]) -> list[_Point]:
+    """By time. The last of each minute is packed, too, its time cut: of the two the row."""
+    points = sorted(points, key=_at)
+    last = len(points) - 1
+    return [each for index, each in enumerate(points) if index == last or points[index + 1][0] - each[0] >= TICK]
+
+
+def _lasts(points: list[_Point], since: datetime, step: timedelta) -> list[_Point]:
+    """The last point of each step, and of what lies before `since`: as rows are read."""
+    seconds = step.total_seconds()
+    steps = [ceil(at.timestamp() / seconds) if at > since else None for at, *_ in points]
+    return [point for index, point in enumerate(points) if index + 1 == len(points) or steps[index] != steps[index + 1]]
+
+
+def _firsts_and_lasts(points: list[_Point], since: datetime, step: timedelta) -> list[_Point]:
+    """The same, with the first of each step."""
+    seconds = step.total_seconds()
+    first = {ceil(at.timestamp() / seconds): at for at, *_ in reversed(points) if at > since}
+    kept = {*first.values(), *(at for at, *_ in _lasts(points, since, step))}
+    return [point for point in points if point[0] in kept]
 
 
 def _reaches_packed(since: datetime, window: Window) -> bool:
@@ -141,17 +168,21 @@ def _reaches_packed(since: datetime, window: Window) -> bool:
 def _packed(
     kind: int, fixed: str, number: int, since: datetime, window: Window, step: timedelta
 ) -> dict[int, list[tuple[datetime, tuple[Offsets, ...]]]]:
-    """Packed samples by topic (watermarks) or by what `fixed` leaves open (commits)."""
+    """Packed samples by topic (watermarks) or by what `fixed` leaves open (commits), with the last one before them."""
     by = "group_id" if fixed == "topic_id" else "topic_id"
     found: dict[int, list[tuple[datetime, tuple[Offsets, ...]]]] = {}
     with connection.cursor() as cursor:
         parameters = {**_span(since, window, step), "number": number, "kind": kind}
         cursor.execute(_CHUNKS.format(fixed=fixed, by=by), parameters)
         for key, body in cursor.fetchall():
-            points = unpacked(bytes(body))
-            own = [(point.at, tuple(list(each) for each in point.values)) for point in points]
-            found.setdefault(key, []).extend(each for each in own if since < each[0] <= window.to_at)
-    return found
+            points = (point for point in unpacked(bytes(body)) if point.at <= window.to_at)
+            own = found.setdefault(key, [])
+            own += [(point.at, tuple(list(each) for each in point.values)) for point in points]
+    return {key: own[max(0, bisect_right(own, since, key=_at) - 1) :] for key, own in found.items()}
+
+
+def _at(point: tuple[datetime, *tuple[object, ...]]) -> datetime:
+    return point[0]
 
 
 _CHUNKS = """
@@ -184,8 +215,8 @@ _COMMITS = """
 """
 
 
-def recent_ends(topic_id: int, *, until: datetime, seconds: float) -> Ring:
-    """The ends of a topic over the last `seconds`, as the sampler would remember them. One statement.
+def recent_ends(topic_id: int, *, until: datetime, seconds: float, is_past: bool) -> Ring:
+    """The ends of a topic over the last `seconds`, as the sampler would remember them. One statement, two of long ago.
 
     Of each of 180 steps the first and the last sample: the end of a silence is never lost.
     """
@@ -193,6 +224,10 @@ def recent_ends(topic_id: int, *, until: datetime, seconds: float) -> Ring:
     with connection.cursor() as cursor:
         cursor.execute(_RECENT, {"topic": topic_id, "from": since, "to": until, "step": seconds / POINTS})
         rows = cursor.fetchall()
+    if is_past or until - since > KEPT_AS_ROWS:
+        window, step = Window(since, until, live=False), timedelta(seconds=seconds / POINTS)
+        packed = _packed(_WATERMARKS, "topic_id", topic_id, since, window, step).get(0, [])
+        rows = _firsts_and_lasts(_merged([*rows, *((at, values[0]) for at, values in packed)]), since, step)
     ring = Ring()
     for at, high in rows:
         ring.add(at.timestamp(), high)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from dashboard.queries.edges import floor
-from dashboard.queries.offsets import GroupProgress, TopicProgress
+from dashboard.queries.offsets import GroupProgress, TopicProgress, by_minutes
 from dashboard.queries.sums import HOUR, LONGEST_FINE, TEN_MINUTES
 from dashboard.queries.window import Window
 
@@ -21,9 +21,10 @@ def reaches_back(window: Window, *, now: datetime) -> bool:
 
 
 def extent_seconds(window: Window, *, now: datetime) -> float:
-    """How long the stretch is that counters of offsets tell of: of long ago whole tens of minutes, or whole hours."""
+    """How long the stretch is that counters of offsets tell of: of long ago whole
+    minutes, tens of them, or hours."""
     if not reaches_back(window, now=now):
-        return window.seconds
+        return by_minutes(window, now=now).seconds
     step = TEN_MINUTES if window.from_at >= now - settings.WEIR_KEEP_1M else HOUR
     return (floor(window.to_at, step) - floor(window.from_at, step)).total_seconds()
 

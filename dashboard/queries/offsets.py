@@ -1,7 +1,7 @@
 """What the broker's own numbers say of topics and groups over a window: watermarks and committed offsets."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from django.conf import settings
@@ -10,9 +10,11 @@ from django.db import connection
 from collector.domain import lag as lags
 from collector.domain.ends import moved
 from dashboard.queries.conditions import PAST, Behind
+from dashboard.queries.edges import MINUTE, floor
 from dashboard.queries.window import RATE_SECONDS, Window
 
 Offsets = list[int | None]
+ALL_ROWS = timedelta(minutes=80)  # at least; then the last of each minute (collector/store/sample_chunks.py)
 _LATE = 2.5  # a rate over a stretch this much longer than wanted (the sampler stood still) is none of the last minute
 
 
@@ -43,29 +45,43 @@ class GroupProgress:
     behind: Behind | None
 
 
-def topic_progress(window: Window) -> dict[int, TopicProgress]:
+def by_minutes(window: Window, *, now: datetime) -> Window:
+    """The window as samples tell of it: where they are but the last of each minute, ends are full minutes."""
+    rows_from = now - ALL_ROWS
+    from_at, to_at = window.from_at, window.to_at
+    if from_at < rows_from:
+        from_at = floor(from_at, MINUTE)
+    if not window.live and to_at < rows_from:
+        to_at = floor(to_at, MINUTE)
+    return replace(window, from_at=from_at, to_at=to_at)
+
+
+def topic_progress(window: Window, *, now: datetime) -> dict[int, TopicProgress]:
     """By topic id, every topic that lives, or lived in a window of the past, and is not internal. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_TOPICS, _parameters(window))
+        cursor.execute(_TOPICS, _parameters(window, now))
         return {row[0]: _topic(*row) for row in cursor.fetchall()}
 
 
-def group_progress(window: Window) -> dict[tuple[int, int], GroupProgress]:
+def group_progress(window: Window, *, now: datetime) -> dict[tuple[int, int], GroupProgress]:
     """By (topic id, group id), every pair with a commit. One statement.
 
     A partition without a commit at the window's start counts from its beginning when nothing was in it then (or the
     topic came later); else from its first commit in the window, so that old records are never counted as read.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, _parameters(window))
+        cursor.execute(_GROUPS, _parameters(window, now))
         return {(row[0], row[1]): _group(*row) for row in cursor.fetchall()}
 
 
-def _parameters(window: Window) -> dict[str, datetime | str | bool | float]:
+def _parameters(window: Window, now: datetime) -> dict[str, datetime | str | bool | float | None]:
     longest = _LATE * max(RATE_SECONDS, settings.WEIR_SAMPLE_SECONDS)
+    told = by_minutes(window, now=now)
+    is_old = not window.live and window.to_at < now - ALL_ROWS
     return {
-        "from": window.from_at,
-        "to": window.to_at,
+        "from": told.from_at,
+        "to": told.to_at,
+        "rate_from": told.to_at - timedelta(seconds=RATE_SECONDS) if is_old else None,
         "live": window.live,
         "rate": f"{RATE_SECONDS} s",
         "longest": longest,
@@ -81,7 +97,8 @@ _MARKS = """
     ), found as (
       select cluster_id, end_at,
         (select max(s.sampled_at) from scan s
-          where s.cluster_id = ended.cluster_id and s.ok and s.sampled_at <= end_at - %(rate)s::interval) rate_at,
+          where s.cluster_id = ended.cluster_id and s.ok
+            and s.sampled_at <= coalesce(%(rate_from)s::timestamptz, end_at - %(rate)s::interval)) rate_at,
         (select min(s.sampled_at) from scan s
           where s.cluster_id = ended.cluster_id and s.ok and s.sampled_at > end_at - %(rate)s::interval) first_rate_at,
         (select min(s.sampled_at) from scan s where s.cluster_id = ended.cluster_id and s.ok) since_at

@@ -1,4 +1,4 @@
-"""Sums of samples over windows of more than a day: counters and highest lags, by ten minutes or by the hour."""
+"""Sums of samples over windows of more than half a day: counters and highest lags, by ten minutes or by the hour."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,10 @@ from django.db import connection
 from dashboard.queries.edges import floor
 from dashboard.queries.window import Window
 
-LONGEST_FINE = timedelta(hours=24)  # samples are rows for an hour more (collector/store/sample_chunks.py)
+LONGEST_FINE = timedelta(
+    hours=24
+)  # the last of each minute is a row for an hour more (collector/store/sample_chunks.py)
+LONGEST_DRAWN = timedelta(hours=12)  # a longer chart would unpack hundreds of hours
 TEN_MINUTES, HOUR = timedelta(minutes=10), timedelta(hours=1)
 HOLDS = timedelta(hours=26)  # every day begins with a row of everything
 MOST_STEPS = 180
@@ -20,8 +23,8 @@ _STEPS = tuple(timedelta(minutes=n) for n in (10, 20, 30, 60, 120, 240, 480, 720
 
 
 def is_long(window: Window) -> bool:
-    """Whether a window is longer than samples are read one by one for."""
-    return window.to_at - window.from_at > LONGEST_FINE
+    """Whether a window is longer than charts read samples one by one for."""
+    return window.to_at - window.from_at > LONGEST_DRAWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def test_every_pair_is_told_as_its_samples_say(seed: int) -> None:
     lows = world_lows()
     for length, before, live in ((900, 0, True), (30, 0, True), (900, 600, False), (100, 1_000, False)):
         window = Window(AT - timedelta(seconds=before + length), AT - timedelta(seconds=before), live=live)
-        found = group_progress(window)
+        found = group_progress(window, now=AT)
         assert found.keys() == commits.keys()
         for pair, rows in commits.items():
             wanted = naive(rows, ends[pair[0]], lows[pair[0]], scans, born[pair[0]], length, before, live=live)
