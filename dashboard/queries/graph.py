@@ -53,8 +53,12 @@ def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = N
 
 def facts_of(window: Window, fresh: Freshness, names: Catalogue, *, now: datetime, timed: bool) -> Facts:
     """The same with what was read already. Four statements, and those of the past."""
-    topics, groups = offsets.topic_progress(window, now=now), offsets.group_progress(window, now=now)
-    if long_ago.reaches_back(window, now=now):
+    is_long = long_ago.reaches_back(window, now=now)
+    topics, groups = (
+        offsets.topic_progress(window, now=now),
+        offsets.group_progress(window, now=now, counted=not is_long),
+    )
+    if is_long:
         topics, groups = long_ago.topics(topics, window), long_ago.groups(groups, window)
     if not window.live:
         then = {

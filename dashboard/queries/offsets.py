@@ -63,14 +63,15 @@ def topic_progress(window: Window, *, now: datetime) -> dict[int, TopicProgress]
         return {row[0]: _topic(*row) for row in cursor.fetchall()}
 
 
-def group_progress(window: Window, *, now: datetime) -> dict[tuple[int, int], GroupProgress]:
-    """By (topic id, group id), every pair with a commit. One statement.
+def group_progress(window: Window, *, now: datetime, counted: bool = True) -> dict[tuple[int, int], GroupProgress]:
+    """By (topic id, group id), every pair with a commit. One statement. Without `counted` messages are not looked up:
+    somebody else knows them.
 
     A partition without a commit at the window's start counts from its beginning when nothing was in it then (or the
     topic came later); else from its first commit in the window, so that old records are never counted as read.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, _parameters(window, now))
+        cursor.execute(_GROUPS, {**_parameters(window, now), "counted": counted})
         return {(row[0], row[1]): _group(*row) for row in cursor.fetchall()}
 
 
@@ -134,17 +135,18 @@ _GROUPS = f"""{_MARKS}
     left join lateral (select sampled_at at, committed from group_sample s where s.topic_id = n.topic_id
       and s.group_id = n.group_id and s.sampled_at <= m.end_at order by s.sampled_at desc limit 1) e on true
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
-      and s.sampled_at <= %(from)s and e.at > %(from)s order by s.sampled_at desc limit 1) b on true
+      and s.sampled_at <= m.from_at and e.at > m.from_at order by s.sampled_at desc limit 1) r on true
+    cross join lateral (select e.at > %(from)s and (%(counted)s or r.committed is null) wanted) start
+    left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
+      and s.sampled_at <= %(from)s and start.wanted order by s.sampled_at desc limit 1) b on true
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
       and s.sampled_at > %(from)s and array_remove(s.committed, null) <> '{{}}'
-      and e.at > %(from)s and (b.committed is null or array_position(b.committed, null) is not null)
+      and start.wanted and (b.committed is null or array_position(b.committed, null) is not null)
       order by s.sampled_at limit 1) f on true
     left join lateral (select high, low from topic_sample s where s.topic_id = n.topic_id
       and s.sampled_at <= greatest(%(from)s, m.since_at)
-      and e.at > %(from)s and (b.committed is null or array_position(b.committed, null) is not null)
+      and start.wanted and (b.committed is null or array_position(b.committed, null) is not null)
       order by s.sampled_at desc limit 1) w on true
-    left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
-      and s.sampled_at <= m.from_at and e.at > m.from_at order by s.sampled_at desc limit 1) r on true
     left join lateral (select high, low from topic_sample s where not %(live)s and s.topic_id = n.topic_id
       and s.sampled_at <= m.end_at order by s.sampled_at desc limit 1) h on true
     where t.role <> 3 and (t.deleted_at is null or not %(live)s and t.deleted_at > %(from)s)
