@@ -115,9 +115,17 @@ def lags(
     committed: Sequence[int | None], *, low: Sequence[int | None], high: Sequence[int | None]
 ) -> tuple[int | None, ...]:
     """The lag of each partition that has an end."""
-    padded = (*committed, *(None,) * (len(high) - len(committed)))
+    if len(committed) != len(high):
+        committed = (*committed, *(None,) * (len(high) - len(committed)))[: len(high)]
     return tuple(
-        lag(offset, low=first, high=end) for offset, first, end in zip(padded[: len(high)], low, high, strict=True)
+        [
+            None
+            if offset is None or first is None or end is None
+            else 0
+            if offset >= end or first >= end
+            else end - (offset if offset > first else first)
+            for offset, first, end in zip(committed, low, high, strict=True)
+        ]
     )
 
 
@@ -151,16 +159,62 @@ def behind(
             lagging.append(partition)
     if is_unknown or not n_known:
         return Behind(None, n_lost, n_uncommitted, None)
-    oldest: Age | None = Age(0.0, 0.0)
-    for partition in lagging:
-        if oldest is not None:
-            position = max(committed[partition] or 0, low[partition] or 0)
-            own_age = age_of(
-                position, partition=partition, history=history, now=now, high=high[partition],
-                record=records.get(partition),
-            )  # fmt: skip
-            oldest = None if own_age is None else max(oldest, own_age, key=lambda each: each.seconds)
-    return Behind(total, n_lost, n_uncommitted, oldest)
+    positions = {partition: max(committed[partition] or 0, low[partition] or 0) for partition in lagging}
+    return Behind(
+        total, n_lost, n_uncommitted, _oldest(positions, high=high, history=history, now=now, records=records)
+    )
+
+
+def _oldest(
+    positions: Mapping[int, int],
+    *,
+    high: Sequence[int | None],
+    history: Sequence[Point],
+    now: float,
+    records: Mapping[int, FirstUnread],
+) -> Age | None:
+    """The highest of the ages of the first unread records, by partition; None as soon as one of them has none.
+
+    Nearly all of them lie between two of the newest points, which are laid open once.
+    """
+    oldest = Age(0.0, 0.0)
+    newest = [(at, ends, len(ends)) for at, ends in history[-NEAR:]]
+    for partition, position in positions.items():
+        found: Age | None
+        if partition in records:
+            record = records[partition]
+            found = age_of(position, partition=partition, history=history, now=now, high=high[partition], record=record)
+        elif (near := _between(newest, partition, position)) is not None:
+            written_at, margin = near
+            if now - written_at <= oldest.seconds:
+                continue
+            found = Age(max(0.0, now - written_at), margin)
+        else:
+            found = age(position, partition=partition, history=history, now=now)
+        if found is None:
+            return None
+        if found.seconds > oldest.seconds:
+            oldest = found
+    return oldest
+
+
+def _between(
+    newest: Sequence[tuple[float, Sequence[int], int]], partition: int, position: int
+) -> tuple[float, float] | None:
+    """When a record was written, and the margin, as `age` has it, where two neighbours of these points tell it."""
+    high, to_at = -1, 0.0
+    for at, ends, n_ends in reversed(newest):
+        end = ends[partition] if partition < n_ends else 0
+        if end < 0:
+            return None  # not answered: `age` knows what that means
+        if end > position:
+            high, to_at = end, at
+            continue
+        if high < 0:
+            return None
+        share = (position - end + 0.5) / (high - end)
+        return at + share * (to_at - at), max(share, 1 - share) * (to_at - at)
+    return None
 
 
 def age_of(

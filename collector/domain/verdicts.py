@@ -129,7 +129,8 @@ def _moving(
 ) -> Verdict | None:
     """Rules 3 to 6 for one partition, whose newest offset is known, by its offsets and lags over the window."""
     newest = offsets[-1]
-    if newest is not None and newest < max(offset for offset in offsets if offset is not None):
+    known = offsets if None not in offsets else [offset for offset in offsets if offset is not None]
+    if newest is not None and newest < max(known):  # type: ignore[operator, type-var]  # none is None
         return Verdict.REWOUND
     if lags[-1] is None:
         return None

@@ -6,23 +6,24 @@ the first time-out of anything, and an overview is asked for before any group.
 
 import concurrent.futures
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
     ConsumerGroupTopicPartitions,
-    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export what it imports
-    AdminClient,
     ConfigResource,
     ConfigSource,
+    ListOffsetsResultInfo,
     MemberDescription,
-    OffsetSpec,
     PartitionMetadata,
     ResourceType,
     TopicMetadata,
@@ -41,6 +42,7 @@ from collector.domain.brokers import (
     Watermarks,
 )
 from collector.domain.texts import cut
+from collector.kafka.admin_client import Ends, EndsClient
 from collector.kafka.errors import NO_SUCH_PARTITION, translated
 from collector.kafka.metadata_values import MOST_NAME, group_state, is_sayable, protocol_of, shortened, uuid_of
 from collector.ports import KafkaRefused, KafkaUnreachable
@@ -53,6 +55,7 @@ DESCRIBED_AT_ONCE = 50
 TOPICS_AT_ONCE = 100
 PARTITIONS_AT_ONCE = 400
 CHUNKS_AT_ONCE = 4
+ENDS = (OFFSET_END, OFFSET_BEGINNING)  # high and low, in the order in which they are asked for
 
 _SILENT = {
     KafkaError._TIMED_OUT,
@@ -68,6 +71,8 @@ _GROUP_KINDS = {"connect": GroupProtocol.CONNECT}
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Place = tuple[str, int]  # topic, partition
 
 
 class AdminMetadata:
@@ -80,7 +85,7 @@ class AdminMetadata:
             "log_level": 0,  # every failure comes back to the caller
             **properties,
         }
-        self._client: AdminClient | None = None
+        self._client: EndsClient | None = None
 
     def close(self) -> None:
         """Drop the connection."""
@@ -131,14 +136,8 @@ class AdminMetadata:
     def committed(self, groups: Sequence[str]) -> dict[str, Offsets]:
         """See BrokerMetadata. One group per request is all the client can do."""
         found: dict[str, Offsets] = {}
-        for some in _chunks(groups, GROUPS_AT_ONCE):
-            asked = {
-                name: self._admin().list_consumer_group_offsets(
-                    [ConsumerGroupTopicPartitions(name)], request_timeout=GROUP_SECONDS
-                )[name]
-                for name in some
-            }
-            for name, answer in self._answered(asked):
+        for name, future in _in_flight(groups, self._ask_committed, most=GROUPS_AT_ONCE):
+            for _, answer in self._answered({name: future}):
                 found[name] = _offsets(answer.topic_partitions)
         return found
 
@@ -151,8 +150,7 @@ class AdminMetadata:
             if leader is not None
         ]
         by_leader = [(topic, number) for _, topic, number in sorted(asked)]
-        high = self._ends(by_leader, OffsetSpec.latest)
-        low = self._ends(by_leader, OffsetSpec.earliest)
+        high, low = self._ends(by_leader)
         if asked and not (high and low):
             self.close()
             raise KafkaUnreachable("No partition's end was answered.")
@@ -206,43 +204,68 @@ class AdminMetadata:
                 )
         return found
 
-    def _ends(
-        self, partitions: Sequence[tuple[str, int]], spec: Callable[[], OffsetSpec]
-    ) -> dict[tuple[str, int], int]:
-        found, stale = self._asked_ends(partitions, spec)
+    def _ask_committed(self, group: str) -> "concurrent.futures.Future[Any]":
+        asked = [ConsumerGroupTopicPartitions(group)]
+        return self._admin().list_consumer_group_offsets(asked, request_timeout=GROUP_SECONDS)[group]
+
+    def _ends(self, partitions: Sequence[Place]) -> tuple[dict[Place, int], ...]:
+        """Of each kind of ENDS the valid ends. Partitions whose leader changed are asked again."""
+        found, stale = self._asked_ends(partitions)
         if stale:
             self.overview()  # brings the client the new leaders
-            found |= self._asked_ends(stale, spec)[0]
+            again, _ = self._asked_ends(sorted(stale))
+            for of_kind, ends in zip(found, again, strict=True):
+                of_kind.update(ends)
         return found
 
-    def _asked_ends(
-        self, partitions: Sequence[tuple[str, int]], spec: Callable[[], OffsetSpec]
-    ) -> tuple[dict[tuple[str, int], int], list[tuple[str, int]]]:
-        """Valid ends, and the partitions whose leader changed. -1001 comes back as a success: it is none."""
-        found: dict[tuple[str, int], int] = {}
-        stale: list[tuple[str, int]] = []
-        chunks = list(_chunks(partitions, PARTITIONS_AT_ONCE))
-        for some in _chunks(chunks, CHUNKS_AT_ONCE):
-            asked: dict[TopicPartition, concurrent.futures.Future[Any]] = {}
-            for chunk in some:
-                asked |= self._admin().list_offsets(
-                    {TopicPartition(topic, number): spec() for topic, number in chunk},
-                    isolation_level=IsolationLevel.READ_UNCOMMITTED,
-                    request_timeout=ENDS_SECONDS,
-                )
-            for each, answer in self._answered(asked, stale=lambda each: stale.append((each.topic, each.partition))):
-                if answer.offset >= 0:
-                    found[each.topic, each.partition] = answer.offset
+    def _asked_ends(self, partitions: Sequence[Place]) -> tuple[tuple[dict[Place, int], ...], set[Place]]:
+        """Valid ends of each kind, and where the leader changed. -1001 comes back as a success: it is none."""
+        found: tuple[dict[Place, int], ...] = tuple({} for _ in ENDS)
+        stale: set[Place] = set()
+        asked = [(kind, chunk) for kind in range(len(ENDS)) for chunk in _chunks(partitions, PARTITIONS_AT_ONCE)]
+        for (kind, chunk), future in _in_flight(asked, self._ask_ends, most=CHUNKS_AT_ONCE):
+            for place, answer in self._of_all(chunk, future):
+                if isinstance(answer, KafkaError):
+                    if answer.code() in _STALE:
+                        stale.add(place)
+                elif answer.offset >= 0:
+                    found[kind][place] = answer.offset
         return found, stale
 
-    def _admin(self) -> AdminClient:
+    def _ask_ends(self, asked: tuple[int, Sequence[Place]]) -> "concurrent.futures.Future[Ends]":
+        kind, partitions = asked
+        return self._admin().ends(partitions, ENDS[kind], seconds=ENDS_SECONDS)
+
+    def _of_all(
+        self, asked: Sequence[Place], future: "concurrent.futures.Future[Ends]"
+    ) -> Iterator[tuple[Place, ListOffsetsResultInfo | KafkaError]]:
+        """What was answered of each. A request that failed failed for all of them; silence drops the client."""
+        try:
+            answers = future.result(timeout=GROUP_SECONDS + PROBE_SECONDS)
+        except KafkaException as failure:
+            if failure.args[0].code() in _SILENT:
+                raise self._dropped(failure) from None
+            yield from ((place, failure.args[0]) for place in asked)
+            return
+        except concurrent.futures.TimeoutError:
+            raise self._dropped_silent() from None
+        for place, answer in answers.items():
+            if isinstance(answer, KafkaError) and answer.code() in _SILENT:
+                raise self._dropped(answer)
+            yield (place.topic, place.partition), answer
+
+    def _admin(self) -> EndsClient:
         if self._client is None:
-            self._client = AdminClient(self._properties)
+            self._client = EndsClient(self._properties)
         return self._client
 
     def _dropped(self, failure: KafkaException | KafkaError) -> KafkaRefused | KafkaUnreachable:
         self.close()
         return translated(failure)
+
+    def _dropped_silent(self) -> KafkaUnreachable:
+        self.close()
+        return KafkaUnreachable("The client itself did not answer.")
 
     def _one(self, future: "concurrent.futures.Future[Item]") -> Item:
         try:
@@ -250,14 +273,11 @@ class AdminMetadata:
         except KafkaException as failure:
             raise self._dropped(failure) from None
         except concurrent.futures.TimeoutError:
-            self.close()
-            raise KafkaUnreachable("The client itself did not answer.") from None
+            raise self._dropped_silent() from None
 
     def _answered(
         self,
         asked: "dict[Key, concurrent.futures.Future[Any]]",
-        *,
-        stale: Callable[[Key], None] = lambda _: None,
     ) -> Iterator[tuple[Key, Any]]:
         """Pairs of what was asked and its answer. A refusal leaves its key out; silence drops the client."""
         for key, future in asked.items():
@@ -267,11 +287,8 @@ class AdminMetadata:
                 code = failure.args[0].code()
                 if code in _SILENT:
                     raise self._dropped(failure) from None
-                if code in _STALE:
-                    stale(key)
             except concurrent.futures.TimeoutError:
-                self.close()
-                raise KafkaUnreachable("The client itself did not answer.") from None
+                raise self._dropped_silent() from None
 
 
 def _leader(partition: PartitionMetadata | None) -> int | None:
@@ -294,6 +311,18 @@ def _offsets(partitions: Iterable[TopicPartition]) -> Offsets:
 def _assignment(member: MemberDescription) -> tuple[tuple[str, int], ...]:
     given = member.assignment.topic_partitions if member.assignment else []
     return tuple(sorted((each.topic, each.partition) for each in given))
+
+
+def _in_flight(
+    items: Iterable[Item], ask: "Callable[[Item], concurrent.futures.Future[Answer]]", *, most: int
+) -> "Iterator[tuple[Item, concurrent.futures.Future[Answer]]]":
+    """Each item with its question in their order, `most` of them asked at once, also while an answer is looked at."""
+    waiting: deque[tuple[Item, concurrent.futures.Future[Answer]]] = deque()
+    for item in items:
+        if len(waiting) == most:
+            yield waiting.popleft()
+        waiting.append((item, ask(item)))
+    yield from waiting
 
 
 def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -75,6 +75,7 @@ class Pair:
     n_judged: int = 0  # partitions that the verdict was found on
     standings: list[Standing] = field(default_factory=list)
     same_since: float = 0.0  # since when nothing that a verdict is made from has changed, seconds
+    judged_alike: bool | None = None  # last judged on standings that were all alike: whether they were long enough
     told: "Told | None" = None
     shown: object = None
     sums: Sums = field(default_factory=Sums)

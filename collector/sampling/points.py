@@ -113,11 +113,10 @@ def _by_topic(known: Memory, fast: Fast, group: Group, offsets: Committed) -> It
         row = known.topics.get(topic)
         if row is None or topic not in fast.ends or row.id not in known.ends or known.is_internal(topic):
             continue
-        of_topic = offsets.get(topic, {})
-        high = known.ends[row.id].high
+        committed_at, high = offsets.get(topic, {}).get, known.ends[row.id].high
         yield (
             topic,
-            tuple(end if end == of_topic.get(number) else of_topic.get(number) for number, end in enumerate(high)),
+            tuple([end if end == (offset := committed_at(number)) else offset for number, end in enumerate(high)]),
         )
 
 
@@ -207,7 +206,7 @@ def _shown(
 
 
 def _judge(pair: Pair, newest: Standing, at: datetime) -> None:
-    """Keep one standing every few seconds, and always the newest; judge, unless nothing changed in the whole window."""
+    """Keep one standing every few seconds, and always the newest; judge what may have changed."""
     standings = pair.standings
     if not standings or _facts(standings[-1]) != _facts(newest):
         pair.same_since = newest.at
@@ -215,8 +214,11 @@ def _judge(pair: Pair, newest: Standing, at: datetime) -> None:
         standings.pop()
     standings.append(newest)
     del standings[:-MOST_STANDINGS]
-    if pair.same_since < standings[0].at and newest.at - standings[0].at > 2 * PATIENCE_SECONDS - STANDING_SECONDS:
-        return  # as it was judged when the window first held nothing else
+    # of equal standings only their span counts, by being long enough or not
+    alike = newest.at - standings[0].at >= PATIENCE_SECONDS if pair.same_since <= standings[0].at else None
+    if alike is not None and alike is pair.judged_alike:
+        return
+    pair.judged_alike = alike
     judged = judgement(standings)
     word = judged.verdict if judged else None
     pair.n_judged = len(judged.partitions) if judged else 0

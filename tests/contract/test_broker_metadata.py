@@ -58,7 +58,7 @@ class Real:
 
     def create_topic(self, name: str, n_partitions: int) -> None:
         self._admin.create_topics([NewTopic(name, n_partitions, 1)])[name].result(10)
-        self._until(lambda: len(self.metadata.overview().leaders.get(name, ())) == n_partitions)
+        self._until(lambda: self.metadata.overview().leaders.get(name) == (1,) * n_partitions)
 
     def delete_topic(self, name: str) -> None:
         self._admin.delete_topics([name])[name].result(10)
