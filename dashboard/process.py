@@ -8,6 +8,9 @@ from typing import Any
 POOLED = frozenset({"web", "worker"})
 """Parts whose threads come and go: a pool instead of one connection per thread."""
 
+OBSERVING = frozenset({"receive", "collect", "fold", "sample"})
+"""Parts that take in what happens, and ask nobody to work."""
+
 _POOL_SIZE = 16
 _STATEMENT_SECONDS = {"web": 5, "receive": 60, "collect": 60, "fold": 60, "sample": 60, "worker": 60}
 
@@ -23,7 +26,7 @@ def collect_seldom() -> None:
 
 def part(arguments: Sequence[str]) -> str:
     """The part's name from the command line: web, receive, collect, fold, sample, worker, beat; else ""."""
-    names = {"web", "receive", "collect", "fold", "sample"}
+    names = {"web", *OBSERVING}
     program = PurePath(arguments[0]).name if arguments else ""
     if program == "manage.py" and len(arguments) > 1 and arguments[1] in names:
         return arguments[1]

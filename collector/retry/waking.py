@@ -1,10 +1,10 @@
-"""Wake a worker by the name of its task: a hint, which may be lost, for the sweep finds the operation too."""
+"""Wake a worker by the name of its task: a hint, which may be lost, for the sweep finds the operation too.
+
+Celery is loaded by who wakes: parts that only know this module, such as the sampler, do without its 8 MB.
+"""
 
 import logging
 from collections.abc import Sequence
-
-from celery import current_app
-from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,11 @@ def wake_to_check(topics: Sequence[int]) -> None:
         log.warning("Nobody could be asked about the targets of a plan (%s).", problem)
 
 
-def _sent(task: str, arguments: list[object]) -> OperationalError | None:
+def _sent(task: str, arguments: list[object]) -> Exception | None:
     """Queue it, and what was wrong. It takes a second at most: a click must not wait for a queue."""
+    from celery import current_app
+    from kombu.exceptions import OperationalError
+
     try:
         with current_app.connection_for_write() as queue:
             queue.transport_options = {**queue.transport_options, **ONE_TRY}
