@@ -84,7 +84,8 @@ def compared(
         )
         for told, graph, looked, other in ((old, before, seen[0], after), (known, after, seen[1], before))
     )
-    return Compared(before, after, _union(before, after), differences(lines, *stretches), seen)
+    found = differences(lines, *stretches)
+    return Compared(before, after, _union(before, after, {each.about for each in found.found}), found, seen)
 
 
 def _lines(before: Graph, after: Graph) -> dict[str, Line]:
@@ -178,12 +179,12 @@ def _running_at(moment: datetime) -> dict[str, tuple[str, ...]]:
     return {service: tuple(sorted(each.name for each in running(own, at=moment))) for service, own in of.items()}
 
 
-def _union(before: Graph, after: Graph) -> Graph:
-    """The later graph, and of the earlier one what carried something there alone."""
+def _union(before: Graph, after: Graph, told: Collection[str]) -> Graph:
+    """The later graph, and of the earlier one what carried something there alone; whatever is `told` of is drawn."""
     edges = (*after.edges, *_traces([edge for edge in before.edges if edge.messages != 0], {e.id for e in after.edges}))
     busy = {end for edge in edges for end in (edge.source, edge.target)}
     known = {node.id for node in after.nodes}
-    old = [node for node in before.nodes if node.id in busy or node.rate_in]
+    old = [node for node in before.nodes if node.id in busy or node.rate_in or node.id in told]
     return replace(
         after,
         nodes=tuple(sorted((*after.nodes, *_ghosts(old, known)), key=lambda node: node.id)),

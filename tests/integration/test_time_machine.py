@@ -146,6 +146,17 @@ def test_the_union_holds_who_is_gone_and_marks_what_differs() -> None:
     }
 
 
+def test_a_topic_that_is_gone_is_drawn_though_its_last_minute_was_quiet_then_too() -> None:
+    world = TwoMoments(AT)
+    notices = world.topic("partner.notices")
+    for ago, high in ((4_600, 0), (4_000, 300), (3_600, 300), (900, 300), (0, 300)):
+        world.watermarks(notices, [high, 0], ago=ago)
+    found = deploy()
+    assert ("gone", "topic:demo/partner.notices") in {(each.what, each.about) for each in found.found.found}
+    assert marks(found.found, found.union)["topic:demo/partner.notices"][0] == "gone"
+    assert "topic:demo/partner.notices" in {node.id for node in found.union.nodes}
+
+
 def test_while_the_collector_was_down_is_unknown_and_nothing_is_gone() -> None:
     TwoMoments(AT)
     with connection.cursor() as cursor:
