@@ -44,7 +44,10 @@ def topics(found: Mapping[int, TopicProgress], window: Window) -> dict[int, Topi
 def groups(found: Mapping[Pair, GroupProgress], window: Window) -> dict[Pair, GroupProgress]:
     """The same with what was committed in the window, to ten minutes. Two statements."""
     then, ends = _at(_GROUPS, window.from_at, begins=True), _now(_GROUPS_NOW, _GROUPS, window)
-    return {pair: replace(each, messages=_between(then, ends, pair)) for pair, each in found.items()}
+    return {
+        pair: GroupProgress(*pair, _between(then, ends, pair), each.rate, each.as_of, each.behind)
+        for pair, each in found.items()
+    }
 
 
 _Totals = Mapping[tuple[int, ...], int]
@@ -59,14 +62,14 @@ def _now(statement: str, past: str, window: Window) -> _Totals:
         return _at(past, window.to_at, begins=False)
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return {tuple(key): n_total for *key, n_total in cursor.fetchall()}
+        return {row[:-1]: row[-1] for row in cursor.fetchall()}
 
 
 def _at(statement: str, moment: datetime, *, begins: bool) -> _Totals:
     """Counters at a moment. With `begins`, 0 where Weir did not look yet: what it counted since is the window's."""
     with connection.cursor() as cursor:
         cursor.execute(statement, {"at": moment, "begins": begins})
-        return {tuple(key): n_total for *key, n_total in cursor.fetchall()}
+        return {row[:-1]: row[-1] for row in cursor.fetchall()}
 
 
 _TOPICS_NOW = "select topic_id, n_total from topic_now"
