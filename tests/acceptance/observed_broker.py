@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from stack.testing import servers
 ROOT = Path(__file__).resolve().parents[2]
 EVERY_SECONDS = 2.0
 START_SECONDS = 15.0  # of the sampler itself, on a busy machine
+MIGRATION_SECONDS = 120.0  # of an empty database, there
 
 
 @dataclass
@@ -35,10 +37,11 @@ class Observed:
     folder: Path
     sampler: "subprocess.Popen[bytes] | None" = None
     exits: list[int] = field(default_factory=list)
-    admin: AdminClient = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.admin = AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+    @cached_property
+    def admin(self) -> AdminClient:
+        """Made when it is first used: before the broker is there it would wait longer and longer between attempts."""
+        return AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as own:
@@ -105,16 +108,17 @@ def observed_broker(folder: Path, *, settings: Mapping[str, str] | None = None) 
     logs = places.made_private(folder / "logs")
     supervisor = Supervisor(broker.parts(env=server_environment(os.environ)), logs, say=lambda _: None)
     with servers(folder, kafka=False, valkey=False) as started:
-        world: Observed | None = None
+        world = Observed(broker, supervisor, started.database_url, folder)
+        migration = subprocess.Popen(
+            [sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=world.environment()
+        )
         try:
-            supervisor.start()
-            world = Observed(broker, supervisor, started.database_url, folder)
-            subprocess.run(
-                [sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=world.environment(), check=True
-            )
+            supervisor.start()  # meanwhile: each takes as long as the other
+            assert migration.wait(MIGRATION_SECONDS) == 0
             yield world
         finally:
-            if world is not None and world.sampler is not None and world.sampler.poll() is None:
-                world.sampler.kill()
-                world.sampler.wait()
+            for process in (migration, world.sampler):
+                if process is not None and process.poll() is None:
+                    process.kill()
+                    process.wait()
             supervisor.stop()
