@@ -50,7 +50,10 @@ class Steady:
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        self.threads = [threading.Thread(target=work) for work in (self._produce, self._consume)]
+        works = (self._produce, self._consume)
+        self.threads = [
+            threading.Thread(target=work, daemon=True) for work in works
+        ]  # a failed set-up ends all the same
         for thread in self.threads:
             thread.start()
 
