@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collector.config import declared
 from collector.config.document import Document, Rule
 from collector.domain import json_paths, masking
+from collector.domain.dialects import LetterMapping, mapped
 from collector.domain.masking import Aim, Rules
 
 KEEP_SECONDS = 3.0  # a new rule hides within this time
@@ -44,23 +45,34 @@ def _rules(declared_rules: Mapping[str, Rule]) -> tuple[masking.Rule, ...]:
 
 
 class Standing:
-    """The rules by which pages and API hide, read again every few seconds."""
+    """The rules by which pages and API hide and read dead letters, taken up again every few seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rules = Rules()
+        self._mappings: tuple[LetterMapping, ...] = ()
         self._until = 0.0
 
     def rules(self) -> Rules:
         """Now. At most one statement; none where they were read a moment ago."""
+        self._read()
+        return self._rules
+
+    def mapping_of(self, topic: str) -> LetterMapping | None:
+        """What an admin said of a topic that holds dead letters. Statements as `rules`."""
+        self._read()
+        return mapped.fitting(self._mappings, topic)
+
+    def _read(self) -> None:
         if time.monotonic() < self._until:
-            return self._rules
-        found = hidden(declared.document())
+            return
+        document = declared.document()
+        found = hidden(document)
         with self._lock:
             if found.all != self._rules.all:
                 self._rules = found
+            self._mappings = tuple(document.letters.values())
             self._until = time.monotonic() + KEEP_SECONDS
-            return self._rules
 
     def pin(self, rules: Rules, *, seconds: float) -> None:
         """Keep these for so long."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from collector.changes import announce
-from collector.intake.letters import parked_form
+from collector.domain.letter_forms import parked_form
 from collector.intake.rereading import SETTLE
 from collector.intake.taps import TapRules
 from collector.ports import KafkaRefused, KafkaUnreachable, Lookup, Unreadable

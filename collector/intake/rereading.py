@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.changes import announce
 from collector.domain.dialects import own_key
 from collector.domain.fingerprints import CURRENT, Fingerprinting
-from collector.intake.letters import parked_form
+from collector.domain.letter_forms import parked_form
 from collector.intake.taps import TapRules
 from collector.store import failure_groups, letter_names, rereadings
 from collector.store.dead_letters import failure_of

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from collector.domain import contexts, dialects, json_paths, json_values, masking, record_ids
-from collector.domain.dialects import LetterMapping
+from collector.domain.dialects import LetterMapping, mapped
 from collector.domain.globs import matches
 from collector.domain.json_paths import Path
 from collector.domain.json_values import Json, NotJson
 from collector.domain.key_aliases import alias
+from collector.domain.letter_forms import fit_to_see, letter_of, origins, way_of
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import RecordIds
 from collector.domain.records import Record
-from collector.intake.letters import fit_to_see, letter_of, origins, way_of
 from collector.intake.native import Pack
 from collector.intake.reading import Rows, undecodable
 from collector.ports import Partition
@@ -48,9 +48,8 @@ class TapRules:
     mappings: Sequence[LetterMapping] = ()
 
     def mapping_of(self, topic: str) -> LetterMapping | None:
-        """What an admin said of a topic that holds dead letters; of its name before what was said of a pattern."""
-        fitting = [each for each in self.mappings if each.is_for(topic)]
-        return next((each for each in fitting if topic in each.topics), fitting[0] if fitting else None)
+        """What an admin said of a topic that holds dead letters."""
+        return mapped.fitting(self.mappings, topic)
 
     def wants(self, feed: Feed) -> bool:
         """Whether this topic is tapped."""

@@ -1,7 +1,7 @@
 """Dead letters as the intake finds them: parked once, in the transaction that saves the batch they came in."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,8 +25,9 @@ from collector.store.records import size_of
 
 def park(
     cursor: CursorWrapper, found: Sequence[Found], *, now: datetime, fingerprinting: Fingerprinting = CURRENT
-) -> None:
-    """Store new dead letters; a record that is there already changes nothing, so a batch may be read again.
+) -> Collection[At]:
+    """Store new dead letters; those whose bytes are kept now. One that is there already changes nothing, so a batch
+    may be read again.
 
     A letter that Weir sent back and that died again is no new one: it becomes a row of dead_letter_again. Its proof is
     the attempt's id (128 random bits) or the position it was sent to, and besides the same value, group and topic
@@ -37,13 +38,14 @@ def park(
     known = _known(cursor, list(at))
     fresh = [_dated(each, now) for place, each in at.items() if place not in known]
     if not fresh:
-        return
+        return known
     places = letter_names.places(cursor, [(topic_id, letter) for _, topic_id, letter in fresh])
     again = later_deaths.matched(cursor, fresh, places)
     later_deaths.write(cursor, [(each, again[position(each)]) for each in fresh if position(each) in again], now=now)
     new = [_parking(each, places, fingerprinting, now) for each in fresh if position(each) not in again]
     if new:
         _write_new(cursor, new, now)
+    return known | {each.at for each in new}
 
 
 _LETTER = (
@@ -51,7 +53,7 @@ _LETTER = (
     f" {letter_rows.SAID})",
     " ".join(("int8 timestamptz int4 int4 int8 timestamptz int4 uuid int8", *letter_rows.TYPES)),
 )
-_BODY = ("dead_letter_body (dead_letter_id, key, value, headers, stack)", "int8 bytea bytea bytea text")
+_BODY = ("dead_letter_body (dead_letter_id, key, value, headers)", "int8 bytea bytea bytea")
 _STATE = (
     "letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)",
     "int8 int8 int2 int2 timestamptz",
@@ -156,7 +158,7 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
         cursor,
         _BODY,
         (
-            (number, each.record.key, each.record.value, framed(each.record.headers), each.letter.stack)
+            (number, each.record.key, each.record.value, framed(each.record.headers))
             for number, each in parked
         ),
     )

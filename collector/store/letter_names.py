@@ -70,16 +70,20 @@ def _known_topics(cursor: CursorWrapper, names: set[Named]) -> dict[Named, int]:
 
 
 def _known_groups(cursor: CursorWrapper, names: set[Named]) -> dict[Named, int]:
-    return _known(cursor, "consumer_group", names)
+    """Locked as a foreign key would: forgotten_names must not delete one that a letter is about to name."""
+    return _known(cursor, "consumer_group", names, lock="for key share of k")
 
 
-def _known(cursor: CursorWrapper, table: str, names: set[Named], living: str = "") -> dict[Named, int]:
+def _known(
+    cursor: CursorWrapper, table: str, names: set[Named], *, living: str = "", lock: str = ""
+) -> dict[Named, int]:
     if not names:
         return {}
     ordered = sorted(names)
     cursor.execute(
         f"select k.cluster_id, k.name, k.id from {table} k"  # noqa: S608  both are constants of this module
-        f" join unnest(%s::smallint[], %s::text[]) f(cluster_id, name) using (cluster_id, name) where true {living}",
+        f" join unnest(%s::smallint[], %s::text[]) f(cluster_id, name) using (cluster_id, name) where true {living}"
+        f" order by k.id {lock}",
         [[cluster for cluster, _ in ordered], [name for _, name in ordered]],
     )
     return {(cluster, name): number for cluster, name, number in cursor.fetchall()}

@@ -1,6 +1,6 @@
 """Tapped records -> rows of record, record_body and record_key; what could not be read -> undecodable."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from collector.store.copying import copy, copy_packed
 from collector.store.positions import Place
 
 FIRST_BYTES = 256
+At = tuple[int, int, int]  # topic id, partition, offset
 KEY_NAME = 1  # the row "key" of key_name, seeded
 FLOW_NAME = -1  # the row "correlation id": an id that groups the events of a flow
 
@@ -76,16 +77,27 @@ def size_of(record: Record) -> int:
 
 
 def copy_records(cursor: CursorWrapper, tapped: Sequence[Tapped], done: PackedRecords, stored_at: datetime) -> None:
-    """Write the rows of all three tables; of `done` they are packed already."""
+    """Write the rows of record and record_key; of `done` they are packed already."""
     records, keys = packed(tapped)
     records.extend(done.records)
     keys.extend(done.keys)
     copy_packed(cursor, record_rows.RECORD, records, stored_at)
-    bodies = [each for each in tapped if each.keeps_body]
-    copy(
-        cursor, BODY, [(stored_at, *_position(each), framed(each.record.headers), each.record.value) for each in bodies]
-    )
     copy_packed(cursor, record_rows.KEY, keys, stored_at)
+
+
+def copy_bodies(
+    cursor: CursorWrapper, tapped: Sequence[Tapped], stored_at: datetime, *, but: Collection[At] = ()
+) -> None:
+    """Write the rows of record_body, save those of dead letters that are kept with their bytes: `but`."""
+    copy(
+        cursor,
+        BODY,
+        [
+            (stored_at, *at, framed(each.record.headers), each.record.value)
+            for each in tapped
+            if each.keeps_body and (at := _position(each)) not in but
+        ],
+    )
 
 
 def packed(tapped: Sequence[Tapped]) -> tuple[list[bytes], list[bytes]]:
@@ -128,5 +140,5 @@ def key_names(names: Sequence[str]) -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def _position(each: Tapped) -> tuple[int, int, int]:
+def _position(each: Tapped) -> At:
     return each.topic_id, each.record.partition, each.record.offset

@@ -198,11 +198,6 @@ def write(cursor: CursorWrapper, read: Sequence[Read]) -> int:
         columns([_row(each) for each in read]),
     )
     changed = {number for (number,) in cursor.fetchall()}
-    cursor.execute(
-        "update dead_letter_body b set stack = r.stack from unnest(%s::bigint[], %s::text[]) r(id, stack)"
-        " where b.dead_letter_id = r.id and b.stack <> r.stack",
-        columns([(each.id, each.letter.stack) for each in read]),
-    )
     return len(changed | move(cursor, {each.id: each.failure_group_id for each in read}))
 
 

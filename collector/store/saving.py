@@ -13,7 +13,15 @@ from collector.store.listening import Listener
 from collector.store.names import Names
 from collector.store.partitions import RAW_TABLES, Leaves
 from collector.store.positions import Advance, advance
-from collector.store.records import PackedRecords, Tapped, Undecodable, copy_records, copy_undecodable
+from collector.store.records import (
+    At,
+    PackedRecords,
+    Tapped,
+    Undecodable,
+    copy_bodies,
+    copy_records,
+    copy_undecodable,
+)
 from collector.store.spans import Ids, Known, Request, copy_spans
 
 UNDECODABLE_PER_MINUTE = 1_000  # rows kept; the rest is only counted
@@ -111,8 +119,8 @@ class Store:
         details.write(cursor, fresh, stored_at)
         copy_records(cursor, batch.tapped, batch.packed, stored_at)
         letters = [(each.record, each.topic_id, each.letter) for each in batch.tapped if each.letter is not None]
-        if letters:
-            dead_letters.park(cursor, letters, now=now)
+        parked = dead_letters.park(cursor, letters, now=now) if letters else frozenset[At]()
+        copy_bodies(cursor, batch.tapped, stored_at, but=parked)
         ways = [(each.record, each.topic_id, each.way) for each in batch.tapped if each.way is not None]
         retry_hops.note(cursor, ways, now=now)
         copy_undecodable(cursor, batch.input_id, self._rationed(batch.undecodable, now), stored_at)

@@ -4,9 +4,11 @@ from dataclasses import dataclass, fields
 
 from django.db import connection
 
+from collector.config.rules import standing
 from collector.domain import stacks
-from collector.domain.dialects import read
+from collector.domain.dead_letters import DeadLetter
 from collector.domain.frames import readable
+from collector.domain.letter_forms import parked_form
 from collector.domain.masking import MASK
 from collector.domain.records import Headers, Record
 from dashboard.queries import hiding
@@ -55,7 +57,7 @@ def letter(number: int) -> Letter | None:
         veil = hiding.letter_veils({number: (row.topic, row.origin_topic)}).get(number, hiding.OPEN)
         row = veiled(row, veil)
         cursor.execute(
-            "select b.stack, b.headers, d.n_attempts, d.size_bytes, encode(uuid_send(d.trace_id), 'hex'),"
+            "select b.key, b.value, b.headers, d.n_attempts, d.size_bytes, encode(uuid_send(d.trace_id), 'hex'),"
             " (select count(*) - 1 from (select 1 from dead_letter o where o.key_hash = d.key_hash limit %s) n),"
             " (select max(operation_id) from retry_item i where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)),"
             " exists (select 1 from retry_item i join retry_operation p on p.id = i.operation_id"
@@ -64,13 +66,14 @@ def letter(number: int) -> Letter | None:
             " from dead_letter d join dead_letter_body b on b.dead_letter_id = d.id where d.id = %s",
             [MOST_SAME_KEY + 2, number],
         )
-        stack, headers, n_attempts, size_bytes, trace_id, n_same_key, operation, undecided = cursor.fetchone()
-        stack = veil.text(stack) or ""
+        key, value, headers, n_attempts, size_bytes, trace_id, n_same_key, operation, undecided = cursor.fetchone()
+        said = _said(row, key, value, readable(headers))
+        stack = veil.text(said.stack) or "" if said else ""
         return Letter(
             **{field.name: getattr(row, field.name) for field in fields(row)},
             stack=stack,
             own_frames=_own_frames(stack, row.exception_class),
-            latest=_latest(row, readable(headers)),
+            latest=_latest(said),
             n_attempts=n_attempts,
             size_bytes=size_bytes,
             trace_id=trace_id,
@@ -86,11 +89,15 @@ def _own_frames(stack: str, exception_class: str) -> tuple[str, ...]:
     return tuple(str(frame) for frame in section.frames if frame.is_own) if section else ()
 
 
-def _latest(row: LetterRow, headers: Headers | None) -> str | None:
-    """Read again from the headers: it is shown, and nothing is looked up by it."""
+def _said(row: LetterRow, key: bytes | None, value: bytes | None, headers: Headers | None) -> DeadLetter | None:
+    """What the record says of its failure: read again from its bytes, for it is shown and nothing is looked up by it."""
     if headers is None:
         return None
-    found = read(Record(row.topic, row.partition, row.offset, None, 0, None, None, headers))
+    record = Record(row.topic, row.partition, row.offset, None, 0, key, value, headers)
+    return parked_form(record, standing.mapping_of(row.topic), standing.rules())
+
+
+def _latest(found: DeadLetter | None) -> str | None:
     if found is None or found.latest == found.origin or found.latest.topic is None:
         return None
     parts = (found.latest.topic, found.latest.partition, found.latest.offset)

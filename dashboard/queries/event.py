@@ -142,14 +142,15 @@ def payload(cluster: str, topic: str, partition: int, offset: int, *, lifted: Li
     """The bytes of the record there, or None where they were not kept. One statement. `lifted`: what is unmasked."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select r.key, b.value, b.headers, o.name, (select secret from mask_key)"
+            "select coalesce(r.key, b.key), b.value, b.headers, o.name, (select secret from mask_key)"
             " from topic t join cluster c on c.id = t.cluster_id"
-            " join record_body b on b.topic_id = t.id and b.kafka_partition = %(partition)s"
-            "   and b.kafka_offset = %(offset)s"
-            " left join record r on r.topic_id = t.id and r.kafka_partition = %(partition)s"
-            "   and r.kafka_offset = %(offset)s"
             " left join dead_letter x on x.topic_id = t.id and x.kafka_partition = %(partition)s"
             "   and x.kafka_offset = %(offset)s left join topic o on o.id = x.origin_topic_id"
+            " join lateral (select key, value, headers from dead_letter_body where dead_letter_id = x.id"
+            "  union all select null, value, headers from record_body where topic_id = t.id"
+            "   and kafka_partition = %(partition)s and kafka_offset = %(offset)s limit 1) b on true"
+            " left join record r on r.topic_id = t.id and r.kafka_partition = %(partition)s"
+            "   and r.kafka_offset = %(offset)s"
             " where c.name = %(cluster)s and t.name = %(topic)s and t.deleted_at is null limit 1",
             {"cluster": storable(cluster), "topic": storable(topic), "partition": partition, "offset": offset},
         )

@@ -167,7 +167,7 @@ select {EVENT}, null::uuid, null::bigint, null::uuid, null::bigint, null::int, n
   null::int, null::int, json_build_object('produced_at', r.produced_at, 'timestamp_type', r.timestamp_type,
     'stored_at', r.stored_at, 'key', encode(r.key, 'hex'), 'size_bytes', r.size_bytes, 'n_headers', r.n_headers,
     'trace_id', r.trace_id, 'event_id', r.event_id, 'has_payload',
-    exists (select from record_body b where {_HERE.format("b", "n")}), 'dead_letter', x.id)::text,
+    x.id is not null or exists (select from record_body b where {_HERE.format("b", "n")}), 'dead_letter', x.id)::text,
   null::text, null::text, null::timestamptz, null::real, null::bool, null::int, null::text, null::text
 from n left join lateral (select * from tapped r where {_HERE.format("r", "n")} limit 1) r on true
 left join dead_letter x on {_HERE.format("x", "n")}

@@ -2,6 +2,8 @@
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import OperationalError, connection, transaction
 from psycopg import sql
@@ -50,16 +52,25 @@ def _found(read: str, rows: tuple[EventRow, ...], *, stopped: bool) -> Found:
     return Found("keys" if kept else "nothing", read, kept, None, truncated=len(rows) > MOST_FOUND, stopped=stopped)
 
 
-def _leaves() -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A table of bodies, and the time in which all of it was stored; of dead letters the bytes lie with the letter."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+def _leaves() -> list[_Leaf]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "select leaf from raw_partition where table_name = 'record_body' and state < 2 and starts_at <= now()"
-            " order by starts_at desc"
+            "select leaf, starts_at, ends_at from raw_partition where table_name = 'record_body' and state < 2"
+            " and starts_at <= now() order by starts_at desc"
         )
-        return [leaf for (leaf,) in cursor.fetchall()]
+        return [_Leaf(*row) for row in cursor.fetchall()]
 
 
-def _in_leaf(leaf: str, name: str, value: str, *, seconds: float) -> tuple[EventRow, ...] | None:
+def _in_leaf(leaf: _Leaf, name: str, value: str, *, seconds: float) -> tuple[EventRow, ...] | None:
     """The newest of one leaf; None where the time did not suffice, or the leaf is gone."""
     number = struct.Struct(">i").pack  # as collector.domain.frames writes a header
     raw_name, raw_value = name.encode(), value.encode()
@@ -68,8 +79,15 @@ def _in_leaf(leaf: str, name: str, value: str, *, seconds: float) -> tuple[Event
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("select set_config('statement_timeout', %s, true)", [f"{max(1, int(seconds * 1000))}ms"])
             cursor.execute(
-                sql.SQL(_MATCHES).format(leaf=sql.Identifier(leaf)),
-                {"needle": needle, "most": MOST_FOUND + 1, "name": name, "value": value},
+                sql.SQL(_MATCHES).format(leaf=sql.Identifier(leaf.name)),
+                {
+                    "needle": needle,
+                    "most": MOST_FOUND + 1,
+                    "name": name,
+                    "value": value,
+                    "from_at": leaf.starts_at,
+                    "to_at": leaf.ends_at,
+                },
             )
             return event_rows(cursor.fetchall())
     except OperationalError as error:
@@ -80,7 +98,12 @@ def _in_leaf(leaf: str, name: str, value: str, *, seconds: float) -> tuple[Event
 
 _MATCHES = """
 with b as materialized (
-  select topic_id, kafka_partition, kafka_offset from {leaf} where position(%(needle)s::bytea in headers) > 0
+  (select topic_id, kafka_partition, kafka_offset, stored_at from {leaf}
+    where position(%(needle)s::bytea in headers) > 0 order by stored_at desc limit %(most)s)
+  union all
+  (select d.topic_id, d.kafka_partition, d.kafka_offset, d.seen_at from dead_letter d
+    join dead_letter_body x on x.dead_letter_id = d.id where d.seen_at >= %(from_at)s and d.seen_at < %(to_at)s
+    and position(%(needle)s::bytea in x.headers) > 0 order by d.seen_at desc limit %(most)s)
   order by stored_at desc limit %(most)s
 )
 select c.name, t.name, b.kafka_partition, b.kafka_offset, r.produced_at, r.key, r.size_bytes, r.trace_id,

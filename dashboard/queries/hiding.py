@@ -144,17 +144,18 @@ def masked_topics() -> tuple[str, ...]:
 
 
 _BODIES = """
-select n.cluster, n.topic, n.kafka_partition, n.kafka_offset, o.name, r.key, b.value, b.headers,
+select n.cluster, n.topic, n.kafka_partition, n.kafka_offset, o.name, coalesce(r.key, b.key), b.value, b.headers,
   (select secret from mask_key)
 from unnest(%s::text[], %s::text[], %s::int[], %s::bigint[]) n(cluster, topic, kafka_partition, kafka_offset)
 join cluster c on c.name = n.cluster
 join topic t on t.cluster_id = c.id and t.name = n.topic and t.deleted_at is null
 left join lateral (select key from record r where r.topic_id = t.id and r.kafka_partition = n.kafka_partition
   and r.kafka_offset = n.kafka_offset limit 1) r on true
-left join lateral (select value, headers from record_body b where b.topic_id = t.id
-  and b.kafka_partition = n.kafka_partition and b.kafka_offset = n.kafka_offset limit 1) b on true
 left join dead_letter x on x.topic_id = t.id and x.kafka_partition = n.kafka_partition
   and x.kafka_offset = n.kafka_offset
+left join lateral (select key, value, headers from dead_letter_body where dead_letter_id = x.id
+  union all select null, value, headers from record_body b where b.topic_id = t.id
+  and b.kafka_partition = n.kafka_partition and b.kafka_offset = n.kafka_offset limit 1) b on true
 left join topic o on o.id = x.origin_topic_id
 """
 

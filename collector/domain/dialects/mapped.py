@@ -1,6 +1,6 @@
 """A dead-letter topic whose headers no dialect reads, described by an admin: which header or JSON path says what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.domain import json_paths, json_values, stacks
@@ -40,6 +40,12 @@ class LetterMapping:
     def is_for(self, topic: str) -> bool:
         """Whether it describes this topic."""
         return matches(topic, self.topics)
+
+
+def fitting(mappings: Iterable[LetterMapping], topic: str) -> LetterMapping | None:
+    """What was said of this topic: of its name before what was said of a pattern."""
+    found = [each for each in mappings if each.is_for(topic)]
+    return next((each for each in found if topic in each.topics), found[0] if found else None)
 
 
 def source(text: str) -> Source:

@@ -1,4 +1,4 @@
-"""A record of a dead-letter topic -> the letter as it is stored: read by its dialect, without what nobody may see."""
+"""A record of a dead-letter topic -> the letter as it is stored and shown: by its dialect, without what is hidden."""
 
 import logging
 from dataclasses import replace
