@@ -7,6 +7,7 @@ W3C Trace Context (section 3.2), B3 in one header and in several, Datadog (decim
 import re
 from binascii import unhexlify
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from collector.domain.records import Record
 
@@ -14,6 +15,7 @@ Written = tuple[bytes, bytes]
 """Trace id (16 bytes) and span id (8 bytes)."""
 Plan = tuple[Callable[[Sequence[bytes]], Written | None], ...]
 """How each form that headers of some names may hold is read of their values."""
+MOST_NAMES = 2_000  # characters of all header names of one record that is worth remembering
 
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 _B3 = re.compile(rb"([0-9a-fA-F]{16}|[0-9a-fA-F]{32})-([0-9a-fA-F]{16})(?:-.*)?")
@@ -26,7 +28,9 @@ _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 def writer(record: Record) -> Written | None:
     """The context of whoever wrote this copy: of each form the last header, for a forwarder appends its own."""
     held = [(name, value) for name, value in record.headers if value is not None]
-    return read(plan([name for name, _ in held]), [value for _, value in held])
+    names = tuple([name for name, _ in held])
+    how = _known_plan(names) if sum(map(len, names)) <= MOST_NAMES else plan(names)
+    return read(how, [value for _, value in held])
 
 
 def plan(names: Sequence[str]) -> Plan:
@@ -42,6 +46,9 @@ def alone(names: Sequence[str]) -> int | None:
     if not held:
         return -1
     return last["traceparent"] if held == [("traceparent",)] else None
+
+
+_known_plan = lru_cache(maxsize=1_024)(plan)  # records of a topic have the same names
 
 
 def _reading(

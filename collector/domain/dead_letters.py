@@ -1,9 +1,12 @@
 """A dead letter: an event that a consumer gave up on, and the states it and its retries go through."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+
+from collector.domain import stacks
+from collector.domain.stacks import Section, Trace
 
 UNKNOWN_DIALECT = "unknown"
 ATTEMPT_LIMIT = 5  # a letter that died this often is not sent again: something in the flow loops
@@ -62,7 +65,7 @@ LETTER_OF_ITEM: Mapping[ItemStatus, LetterStatus] = {
 """What a letter becomes when its newest send becomes this."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen, as Record is not; never changed
 class Place:
     """A position as a header claims it; what it does not say is None. A claim, until the bytes there were compared."""
 
@@ -71,7 +74,7 @@ class Place:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen, as Record is not; never changed
 class DeadLetter:
     """What a dead record says of its failure. Texts are "" and the rest None where it says nothing.
 
@@ -88,3 +91,10 @@ class DeadLetter:
     stack: str
     attempts: int | None
     failed_at: datetime | None
+    trace: Trace | None = field(default=None, repr=False, compare=False)  # of the stack, where it was read
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The exceptions in its stack."""
+        trace = self.trace
+        return trace.sections if trace is not None and trace.text is self.stack else stacks.sections(self.stack)

@@ -97,8 +97,8 @@ def detail_of(said: str) -> UUID:
 
 def own_frames(letter: DeadLetter) -> tuple[stacks.Frame, ...]:
     """The top application frames of the exception, innermost first; () where the stack has none."""
-    section = stacks.of_exception(stacks.sections(letter.stack), letter.exception_class)
-    return tuple(frame for frame in section.frames if frame.is_own)[:FRAMES] if section else ()
+    section = stacks.of_exception(letter.sections, letter.exception_class)
+    return section.own[:FRAMES] if section else ()
 
 
 def normalised(message: str) -> str:

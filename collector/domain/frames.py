@@ -5,11 +5,14 @@ value. All numbers are four bytes, big-endian.
 """
 
 import struct
+from functools import lru_cache
 
 from collector.domain.records import Headers
 
 _NUMBER = struct.Struct(">i")
-_NULL = _NUMBER.pack(-1)
+_number_of = _NUMBER.pack
+_NULL = _number_of(-1)
+MOST_NAME = 100  # characters of a name that is worth remembering
 
 
 class Malformed(ValueError):
@@ -18,11 +21,19 @@ class Malformed(ValueError):
 
 def framed(headers: Headers) -> bytes:
     """The headers as bytes."""
-    parts = [_NUMBER.pack(len(headers))]
+    parts = [_number_of(len(headers))]
     for name, value in headers:
-        raw = name.encode("utf-8", "surrogateescape")
-        parts += (_NUMBER.pack(len(raw)), raw, _NULL if value is None else _NUMBER.pack(len(value)), value or b"")
+        framed_name = _known_name(name) if len(name) <= MOST_NAME else _framed_name(name)
+        parts += (framed_name, _NULL) if value is None else (framed_name, _number_of(len(value)), value)
     return b"".join(parts)
+
+
+def _framed_name(name: str) -> bytes:
+    raw = name.encode("utf-8", "surrogateescape")
+    return _number_of(len(raw)) + raw
+
+
+_known_name = lru_cache(maxsize=4_096)(_framed_name)
 
 
 def unframed(body: bytes) -> Headers:

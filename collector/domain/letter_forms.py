@@ -50,7 +50,9 @@ def origins(letter: DeadLetter | None) -> tuple[str | None, ...]:
 
 def fit_to_see(letter: DeadLetter, seen: Concealed | None) -> DeadLetter:
     """Its reason as lists, titles and searches show it. The record's own bytes are kept as they are."""
-    message, stack = masking.without_shapes(letter.message), masking.without_shapes(letter.stack)
+    trace = letter.trace if letter.trace is not None and letter.trace.text is letter.stack else None
+    message = masking.without_shapes(letter.message)
+    stack = masking.without_shapes(letter.stack, parts=trace.parts if trace else None)
     if seen is not None:
         message, stack = seen.said(message), seen.said(stack)
     if (message, stack) == (letter.message, letter.stack):

@@ -14,19 +14,22 @@ from collector.domain.globs import matches
 from collector.domain.json_paths import GONE, Path
 from collector.domain.json_values import Json, NotJson
 from collector.domain.records import Headers, Record
-from collector.domain.texts import pieces
+from collector.domain.texts import Piece, pieces
 
 MASK = "•••"
 SHORTEST_COPY = 4  # characters of a masked text that is looked for elsewhere: shorter ones are everywhere
 MOST_CHANGES = 100_000  # topics whose rules are remembered
 
 # Secrets by their shape, in texts that people wrote for people: exceptions, stacks.
-_SHAPES = (  # what a text must hold to have it ("" any), its shape, and what is shown
+_Shape = tuple[str, re.Pattern[str], str]
+_SHAPES: tuple[_Shape, ...] = (  # what a text must hold to have it ("" any), its shape, and what is shown
     ("eyJ", re.compile(r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
     ("", re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     ("://", re.compile(r"(\w{1,20}://)[^\s/:@]{1,100}:[^\s/@]{1,200}@"), rf"\1{MASK}@"),
 )
+_IN_LINES = tuple(shape for shape in _SHAPES if shape[0])  # all but the one that may run over lines
 MOST_LINE, MOST_CALLS = 300, 8_000  # characters of a line, and of all calls of an exception, worth remembering
+_MANY_DIGITS = re.compile(r"\d(?:[ -]?\d){12}")  # every card has them, and they are found sooner
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
 
 
@@ -199,33 +202,44 @@ def masked_texts(aim: Aim, *, key: bytes | None, value: bytes | None, headers: H
     return found
 
 
-def without_shapes(text: str) -> str:
-    """A text without what is a secret by its shape: tokens, passwords in addresses, numbers of cards."""
-    folded = text.lower() if text.isascii() else text.casefold()
-    if "bearer" in folded or "basic" in folded:  # the one shape that may run over lines
-        return _without_shapes(text)
-    seen = []
-    for said, calls in pieces(text):
-        seen.append(_without_shapes(said))
-        if calls is not None:
-            seen.append(_known_calls(calls) if len(calls) <= MOST_CALLS else _of_calls(calls))
-    return "\n".join(seen)
+def without_shapes(text: str, *, parts: Sequence[Piece] | None = None) -> str:
+    """A text without what is a secret by its shape: tokens, passwords in addresses, numbers of cards.
+
+    The same object where there is none. `parts`: texts.pieces of it, where somebody has them.
+    """
+    shown, is_same = [], True
+    for said, calls in pieces(text) if parts is None else parts:
+        line = _line(said)
+        behind = None if calls is None else _known_calls(calls) if len(calls) <= MOST_CALLS else _of_calls(calls)
+        if line is None or (behind is None and calls is not None):
+            return _without_shapes(text)
+        is_same = is_same and line == said and behind == calls
+        shown += [line] if behind is None else [line, behind]
+    return text if is_same else "\n".join(shown)
 
 
-def _of_calls(calls: str) -> str:
-    return "\n".join(
-        _known_line(line) if len(line) <= MOST_LINE else _without_shapes(line) for line in calls.split("\n")
-    )
+def _line(said: str) -> str | None:
+    """A line, or None where it holds the beginning of the one shape that may run over lines."""
+    folded = said.lower() if said.isascii() else said.casefold()
+    return None if "bearer" in folded or "basic" in folded else _without_shapes(said, _IN_LINES)
 
 
-def _without_shapes(text: str) -> str:
-    for held, pattern, word in _SHAPES:
+def _of_calls(calls: str) -> str | None:
+    """Lines, or None as above."""
+    shown = [_known_line(line) if len(line) <= MOST_LINE else _line(line) for line in calls.split("\n")]
+    return None if None in shown else "\n".join([line for line in shown if line is not None])
+
+
+def _without_shapes(text: str, shapes: Sequence[_Shape] = _SHAPES) -> str:
+    for held, pattern, word in shapes:
         if held in text:
             text = pattern.sub(word, text)
+    if not _MANY_DIGITS.search(text):
+        return text
     return _CARD.sub(lambda found: MASK if _is_card(found.group()) else found.group(), text)
 
 
-_known_line = lru_cache(maxsize=4_096)(_without_shapes)
+_known_line = lru_cache(maxsize=4_096)(_line)
 _known_calls = lru_cache(maxsize=256)(_of_calls)
 
 

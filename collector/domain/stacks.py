@@ -1,11 +1,12 @@
 """Stack traces of Java and Python as frames: which are the application's own, and which exception is behind which."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-from collector.domain.texts import pieces
+from collector.domain.texts import Piece, pieces
 
 MOST_LINES = 2_000
 MOST_LINE, MOST_CALLS = 300, 8_000  # characters of a line, and of all calls of an exception, worth remembering
@@ -78,25 +79,67 @@ class Frame:
         return where if self.line is None else f"{where}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One exception of a chain: its class and message as the trace says them, and its frames, innermost first."""
+class Section(NamedTuple):  # as _Run: a frozen dataclass takes three times as long to make
+    """One exception of a chain: its class and message as the trace says them, and its frames, innermost first.
+
+    `own`: those of the application.
+    """
 
     exception_class: str
     message: str
     frames: tuple[Frame, ...]
+    own: tuple[Frame, ...]
 
 
-_Run = tuple[tuple[str, str] | None, tuple[Frame, ...]]
+class _Run(NamedTuple):
+    """What stands behind a heading up to the next; the first of a text is behind none of its own."""
+
+    heading: tuple[str, str] | None
+    frames: tuple[Frame, ...] = ()
+    own: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """What the lines behind a heading hold. `runs`: what they are where a heading stands before them."""
+
+    runs: tuple[_Run, ...]
+    n_feeds: int
+    may_be_python: bool
+
+
+class Trace(NamedTuple):
+    """A stack as it was read: its text, that in pieces, and the exceptions in it."""
+
+    text: str
+    parts: Sequence[Piece]
+    sections: tuple[Section, ...]
+
+
+def trace(stack: str) -> Trace:
+    """The stack with what it says: sections, from the exception that reached the top to the cause behind all."""
+    parts = pieces(stack)
+    return Trace(stack, parts, _sections(stack, parts))
 
 
 def sections(stack: str) -> tuple[Section, ...]:
-    """The exceptions of a trace, from the one that reached the top to the cause behind all. () for anything else."""
-    if _PYTHON_START in stack:
+    """Those of `trace`. () for anything else."""
+    return _sections(stack, pieces(stack))
+
+
+def _sections(stack: str, parts: Sequence[Piece]) -> tuple[Section, ...]:
+    calls = [None if each is None else _calls(each) for _, each in parts]
+    n_feeds = len(parts) - 1 + sum([each.n_feeds + 1 for each in calls if each is not None])
+    if any([each is not None and each.may_be_python for each in calls]) or any(
+        [_PYTHON_START in said for said, _ in parts]
+    ):
         lines = stack.splitlines()[:MOST_LINES]
         if any(line.strip() == _PYTHON_START for line in lines):
             return tuple(reversed(_python(lines)))
-    return tuple(_java(stack))
+    if n_feeds >= MOST_LINES:
+        parts = pieces("\n".join(stack.split("\n", MOST_LINES)[:MOST_LINES]))
+        calls = [None if each is None else _calls(each) for _, each in parts]
+    return tuple(_java(parts, calls))
 
 
 def is_same_class(one: str, other: str) -> bool:
@@ -110,49 +153,78 @@ def of_exception(found: Sequence[Section], exception_class: str) -> Section | No
     fitting = [
         section for section in found if exception_class and is_same_class(section.exception_class, exception_class)
     ]
-    with_own = [section for section in found if any(frame.is_own for frame in section.frames)]
-    for choice in ([section for section in fitting if section in with_own], with_own, fitting):
+    with_own = [section for section in found if section.own]
+    for choice in ([section for section in fitting if section.own], with_own, fitting):
         if choice:
             return choice[-1]
     return found[-1] if found else None
 
 
-def _java(stack: str) -> list[Section]:
+def _java(parts: Sequence[Piece], calls: Sequence[_Calls | None]) -> list[Section]:
     """Frames belong to the heading before them."""
-    if stack.count("\n") >= MOST_LINES:
-        stack = "\n".join(stack.split("\n", MOST_LINES)[:MOST_LINES])
     found: list[Section] = []
     heading: tuple[str, str] | None = None
     frames: tuple[Frame, ...] = ()
-    for said, calls in pieces(stack):
-        for text, read in ((said, _runs), (calls or "", _known_runs if len(calls or "") <= MOST_CALLS else _runs)):
-            for named, its in read(text, is_first=heading is None):
-                if named is None:
-                    frames += its
-                    continue
-                if heading is not None:
-                    found.append(Section(*heading, frames))
-                heading, frames = named, its
+    own: tuple[Frame, ...] = ()
+    for run in _all_runs(parts, calls):
+        if run.heading is None:
+            frames, own = frames + run.frames, own + run.own
+            continue
+        if heading is not None:
+            found.append(Section(*heading, frames, own))
+        heading, frames, own = run
     if heading is not None or frames:
-        found.append(Section(*(heading or ("", "")), frames))
+        found.append(Section(*(heading or ("", "")), frames, own))
     return [section for section in found if section.frames or section.exception_class]
 
 
+def _all_runs(parts: Sequence[Piece], calls: Sequence[_Calls | None]) -> Iterator[_Run]:
+    is_first = True
+    for (said, text), known in zip(parts, calls, strict=True):
+        for run in _runs(said, is_first=is_first):
+            yield run
+            is_first = is_first and run.heading is None
+        if text is None or known is None:
+            continue
+        for run in _runs(text, is_first=True) if is_first else known.runs:
+            yield run
+            is_first = is_first and run.heading is None
+
+
 def _runs(text: str, *, is_first: bool) -> tuple[_Run, ...]:
-    """Each heading with the frames behind it; None for those before the first. `is_first`: none was found before."""
+    """Each heading with the frames behind it; before the first those without one. `is_first`: none was found before."""
+    lines = text.splitlines()
+    if len(lines) == 1 and not lines[0][:1].isspace():  # as nearly all that is said
+        named = _java_heading(lines[0], is_first=is_first)
+        return () if named is None else (_Run(named),)
     found: list[_Run] = []
     heading: tuple[str, str] | None = None
     frames: list[Frame] = []
-    for line in text.splitlines():
+    for line in lines:
         if line[:1].isspace() and (frame := _frame_of(line)) is not None:
             frames.append(frame)
         elif (named := _java_heading(line, is_first=is_first and heading is None)) is not None:
-            found.append((heading, tuple(frames)))
+            if heading is not None or frames:
+                found.append(_run(heading, frames))
             heading, frames = named, []
-    return (*found, (heading, tuple(frames)))
+    if heading is not None or frames:
+        found.append(_run(heading, frames))
+    return tuple(found)
 
 
-_known_runs = lru_cache(maxsize=256)(_runs)
+def _run(heading: tuple[str, str] | None, frames: Sequence[Frame]) -> _Run:
+    return _Run(heading, tuple(frames), tuple([each for each in frames if each.is_own]))
+
+
+def _calls(text: str) -> _Calls:
+    return _known_calls(text) if len(text) <= MOST_CALLS else _read_calls(text)
+
+
+def _read_calls(text: str) -> _Calls:
+    return _Calls(_runs(text, is_first=False), text.count("\n"), _PYTHON_START in text)
+
+
+_known_calls = lru_cache(maxsize=256)(_read_calls)
 
 
 def _frame_of(line: str) -> Frame | None:
@@ -188,11 +260,15 @@ def _python(lines: Sequence[str]) -> list[Section]:
         elif frames is not None and (frame := _PYTHON_FRAME.match(line)):
             frames.append(_python_frame(line, frame))
         elif frames is not None and not line.startswith(" ") and (named := _PYTHON_HEADING.fullmatch(line.strip())):
-            found.append(Section(named[1], (named[2] or "").strip(), tuple(reversed(frames))))
+            found.append(_section(named[1], (named[2] or "").strip(), tuple(reversed(frames))))
             frames = None
     if frames:
-        found.append(Section("", "", tuple(reversed(frames))))
+        found.append(_section("", "", tuple(reversed(frames))))
     return found
+
+
+def _section(exception_class: str, message: str, frames: tuple[Frame, ...]) -> Section:
+    return Section(exception_class, message, frames, tuple([each for each in frames if each.is_own]))
 
 
 def _python_frame(line: str, found: re.Match[str]) -> Frame:

@@ -1,9 +1,8 @@
 """Text that Postgres can hold, whatever a sender wrote."""
 
-from collections.abc import Iterator
-
 REPLACEMENT = "\ufffd"
 _NEXT = "\nCaused by: "
+Piece = tuple[str, str | None]
 
 
 def storable(text: str) -> str:
@@ -28,14 +27,16 @@ def cut(text: str, size: int) -> str:
     return text if len(text) <= size else text[: size - 1] + "…"
 
 
-def pieces(trace: str) -> Iterator[tuple[str, str | None]]:
+def pieces(trace: str) -> list[Piece]:
     """A stack as lines that say something, each with the calls behind it up to the next "Caused by"; None for none.
 
     What is said differs from one event to the next, the calls come again and again: they are worth remembering.
     All joined by line feeds are the stack.
     """
+    found: list[Piece] = []
     lead = ""
     for part in trace.split(_NEXT):
         said, feed, calls = part.partition("\n")
-        yield lead + said, calls if feed else None
+        found.append((lead + said, calls if feed else None))
         lead = _NEXT[1:]
+    return found

@@ -157,10 +157,7 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
     copy(
         cursor,
         _BODY,
-        (
-            (number, each.record.key, each.record.value, framed(each.record.headers))
-            for number, each in parked
-        ),
+        ((number, each.record.key, each.record.value, framed(each.record.headers)) for number, each in parked),
     )
     status = int(LetterStatus.OPEN)
     copy(

@@ -1,6 +1,6 @@
 """Later deaths: which dead letters are of a record that Weir had sent back, and of which send."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -44,7 +44,9 @@ def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> di
     Another group's failure on the copy is a dead letter of its own, and so is that of a service which passed the
     headers on with other content.
     """
-    claims = [row for each in found for row in _claims(each, places)]
+    claims = _claims(cursor, found, places)
+    if not claims:
+        return {}
     cursor.execute(
         "with f as (select * from unnest(%s::int[], %s::int[], %s::bigint[], %s::uuid[], %s::int[], %s::int[],"
         "  %s::int[], %s::bigint[]) f(t, p, o, attempt_id, group_id, topic_id, part, off))"
@@ -78,12 +80,29 @@ def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> di
     }
 
 
-def _claims(found: Found, places: Places) -> Iterator[tuple[object, ...]]:
-    """Which attempt it says it is of, and where it says it died: last, and first where that differs."""
-    record, topic_id, letter = found
-    said = (*position(found), attempt_id(record), places.group(topic_id, letter.group))
-    for place in {letter.latest, letter.origin}:
-        yield (*said, places.topic(topic_id, place.topic), place.partition, place.offset)
+def _claims(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> list[tuple[object, ...]]:
+    """Which attempt each says it is of, and where it says it died: last, and first where that differs.
+
+    Of those that may be of a send at all: by an attempt, or because somebody sent to that topic.
+    """
+    named = {(topic_id, place.topic) for _, topic_id, letter in found for place in (letter.latest, letter.origin)}
+    topics = {each: number for each in named if (number := places.topic(*each)) is not None}
+    cursor.execute(
+        "select t from unnest(%s::int[]) t where exists (select from retry_item i where i.target_topic_id = t"
+        " and i.sent_offset is not null)",
+        [sorted(set(topics.values()))],
+    )
+    targets = {number for (number,) in cursor.fetchall()}
+    rows: list[tuple[object, ...]] = []
+    for each in found:
+        record, topic_id, letter = each
+        attempt, places_named = attempt_id(record), {letter.latest, letter.origin}
+        if attempt is None and not any(topics.get((topic_id, place.topic)) in targets for place in places_named):
+            continue
+        said = (*position(each), attempt, places.group(topic_id, letter.group))
+        for place in places_named:
+            rows.append((*said, topics.get((topic_id, place.topic)), place.partition, place.offset))
+    return rows
 
 
 def is_same(found: Found, sent: Sent) -> bool:

@@ -86,7 +86,7 @@ def letter(number: int) -> Letter | None:
 
 def _own_frames(stack: str, exception_class: str) -> tuple[str, ...]:
     section = stacks.of_exception(stacks.sections(stack), exception_class)
-    return tuple(str(frame) for frame in section.frames if frame.is_own) if section else ()
+    return tuple(str(frame) for frame in section.own) if section else ()
 
 
 def _said(row: LetterRow, key: bytes | None, value: bytes | None, headers: Headers | None) -> DeadLetter | None:

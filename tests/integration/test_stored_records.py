@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.domain.records import Record
-from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, copy_records, packed
+from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, copy_bodies, copy_records, packed
 from tests.integration.intake_world import NOW, rows
 
 FIRST, LAST = (datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in (1970, 9999))
@@ -49,6 +49,7 @@ def test_the_tables_hold_what_was_tapped(tapped: list[Tapped]) -> None:
         whole = [each for number, each in enumerate(tapped) if each.keeps_body or number % 2]
         ready = packed([each for number, each in enumerate(tapped) if not (each.keeps_body or number % 2)])
         copy_records(cursor, whole, PackedRecords(*ready), NOW)
+        copy_bodies(cursor, tapped, NOW)
         found = rows(
             "select stored_at, produced_at, kafka_offset, trace_id, int8send(span_id), topic_id, kafka_partition,"
             " size_bytes, n_headers, timestamp_type, key, event_id, cause_id from record"

@@ -68,7 +68,8 @@ def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter 
     named = [
         values.text(headers[name][latest], values.MOST_CLASS) for name in family.exception_class if name in headers
     ]
-    sections = stacks.sections(stack)
+    trace = stacks.trace(stack) if stack else None
+    sections = trace.sections if trace else ()
     exception_class = application_class(named, sections)
     message = values.text(_value(headers, family.message, latest), values.MOST_MESSAGE)
     died_last = _place(family, headers, latest)
@@ -82,6 +83,7 @@ def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter 
         stack=stack,
         attempts=_attempts(family, headers, latest),
         failed_at=values.moment(_value(headers, family.failed_at, latest)) or _failed_at(family, record),
+        trace=trace,
     )
 
 

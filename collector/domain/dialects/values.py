@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from collector.domain.records import Headers
 from collector.domain.texts import cut, storable_bytes
@@ -11,6 +12,7 @@ Grouped = Mapping[str, Sequence[bytes | None]]  # name -> its values in their or
 Number = Callable[[bytes], int | None]
 
 MOST_CLASS, MOST_MESSAGE, MOST_STACK, MOST_GROUP = 300, 4_000, 32_000, 255  # characters kept; the bytes keep all
+_MOST_NAME = 300
 _MOST_BYTES = 4 * MOST_STACK
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NSERVICEBUS = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d):(\d{6}) Z", re.ASCII)
@@ -32,8 +34,15 @@ def text(value: bytes | None, most: int) -> str:
 
 def topic(value: bytes | None) -> str | None:
     """A name that Kafka would allow for a topic, else None: a claim must not fill the list of topics with rubbish."""
-    found = text(value, 300)
+    return None if not value else _known_name(value) if len(value) <= _MOST_NAME else _name(value)
+
+
+def _name(value: bytes) -> str | None:
+    found = text(value, _MOST_NAME)
     return found if _TOPIC.fullmatch(found) and found not in {".", ".."} else None
+
+
+_known_name = lru_cache(maxsize=4_096)(_name)  # letters of one failure came from the same topic
 
 
 def queue(value: bytes | None) -> str | None:
