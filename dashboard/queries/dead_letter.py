@@ -90,7 +90,7 @@ def _own_frames(stack: str, exception_class: str) -> tuple[str, ...]:
 
 
 def _said(row: LetterRow, key: bytes | None, value: bytes | None, headers: Headers | None) -> DeadLetter | None:
-    """What the record says of its failure: read again from its bytes, for it is shown and nothing is looked up by it."""
+    """What the record says of its failure: read again from its bytes, for nothing is looked up by it."""
     if headers is None:
         return None
     record = Record(row.topic, row.partition, row.offset, None, 0, key, value, headers)

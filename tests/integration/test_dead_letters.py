@@ -17,7 +17,7 @@ def world() -> LetterWorld:
     return LetterWorld()
 
 
-def _sent(letter: int, world: LetterWorld, *, offset: int | None) -> uuid.UUID:
+def sent(letter: int, world: LetterWorld, *, offset: int | None) -> uuid.UUID:
     """A send of this letter to orders.created/0/<offset>, as the dispatcher leaves it (None: not reported yet)."""
     operation = one(
         "insert into retry_operation (token, plan_digest, person_id, person_name, status, created_at)"
@@ -86,7 +86,7 @@ def test_a_null_value_stays_null_and_a_binary_key_has_no_text(world: LetterWorld
 
 def test_a_letter_that_died_again_is_folded_by_its_attempt_before_the_send_is_reported(world: LetterWorld) -> None:
     (letter,) = world.park(dead_record(1))
-    attempt = _sent(letter, world, offset=None)
+    attempt = sent(letter, world, offset=None)
     again = dead_record(2, marks=(("x-weir-attempt", str(attempt).encode()),), origin_offset=700)
     assert world.park(again) == [letter]
     assert world.park(again) == [letter]
@@ -97,7 +97,7 @@ def test_a_letter_that_died_again_is_folded_by_its_attempt_before_the_send_is_re
 
 def test_a_letter_that_died_again_is_folded_by_its_position_when_the_marks_were_lost(world: LetterWorld) -> None:
     (letter,) = world.park(dead_record(1))
-    _sent(letter, world, offset=700)
+    sent(letter, world, offset=700)
     assert world.park(dead_record(2, origin_offset=700)) == [letter]
 
 
@@ -112,7 +112,7 @@ def test_a_letter_that_died_again_is_folded_by_its_position_when_the_marks_were_
 )
 def test_s42_a_forged_or_foreign_attempt_is_a_letter_of_its_own(world: LetterWorld, change: dict[str, object]) -> None:
     (letter,) = world.park(dead_record(1))
-    attempt = _sent(letter, world, offset=None)
+    attempt = sent(letter, world, offset=None)
     how = change.pop("headers_of", {})
     assert isinstance(how, dict)
     copy = dead_record(2, marks=(("x-weir-attempt", str(attempt).encode()),), **{"origin_offset": 700, **how})

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from collector.domain.letter_forms import way_of
 from collector.domain.positions import Position
 from collector.domain.records import Record
-from collector.domain.letter_forms import way_of
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
