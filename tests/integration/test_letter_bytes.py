@@ -85,6 +85,11 @@ def test_a_letters_bytes_outlive_its_record(world: LetterWorld) -> None:
 
 def test_a_letter_is_found_by_a_header_that_is_not_indexed(world: LetterWorld) -> None:
     Taking(world)(*[dead_record(n) for n in range(3)])
+    rows(
+        "insert into raw_partition (table_name, leaf, starts_at, ends_at)"
+        " select 'record_body', inhrelid::regclass::text, '2000-01-01Z', '2100-01-01Z' from pg_inherits"
+        " where inhparent = 'record_body'::regclass returning 1"
+    )
     found = with_header("order-id=order-1", elapsed=lambda: 0.0)
     assert [row.address for row in found.rows] == ["orders.created.dlq/0/1"]
     assert with_header("order-id=order", elapsed=lambda: 0.0).rows == ()

@@ -148,3 +148,14 @@ def test_a_stack_in_pieces_is_the_stack_and_is_read_the_same_a_second_time(lines
     assert sections(stack) == sections(stack)
     texts = [frame.text for section in sections(stack) for frame in section.frames]
     assert texts == [line.strip() for line in lines if line.startswith("\tat ")]
+
+
+def test_lines_end_at_every_separator_that_python_knows() -> None:
+    found = sections("basic\rCaused by: a.B: c\x85Caused by: d.E\n\tat shop.F.g(F.java:1)\u2028Caused by: q.R: s")
+    assert [(each.exception_class, each.message, len(each.own)) for each in found] == [
+        ("basic", "", 0),
+        ("a.B", "c", 0),
+        ("d.E", "", 1),
+        ("q.R", "s", 0),
+    ]
+    assert sections("basic\r")[0].exception_class == "basic"
