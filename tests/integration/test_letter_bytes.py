@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -40,6 +41,7 @@ class Taking:
 
     def __init__(self, world: LetterWorld) -> None:
         ((kafka_id,),) = rows("select kafka_id from topic where id = %s", world.dlq)
+        assert isinstance(kafka_id, UUID)
         self._place, self._store = Place(kafka_id, 0), Store()
         self._input = input_row(InputKind.TAP, cluster_id=world.cluster, topic_name="*")
         self._reading = TapReading(TapRules(("*",), (), ()), {})
@@ -58,7 +60,7 @@ class Taking:
 def test_a_letters_bytes_are_kept_once_and_those_of_a_later_death_beside_its_record(world: LetterWorld) -> None:
     take, first = Taking(world), replace(dead_record(0), headers=(*dead_record(0).headers, *ODD))
     take(first)
-    ((number,),) = rows("select id from dead_letter")
+    number = one("select id from dead_letter")
     again = dead_record(
         1, marks=(("x-weir-attempt", str(sent(number, world, offset=None)).encode()),), origin_offset=700
     )
@@ -114,7 +116,8 @@ def test_the_stack_is_read_from_the_letters_own_bytes_without_what_is_masked(wor
 def _with_secret(number: int) -> bytes:
     """Its headers where the stack quotes a header that a rule masks."""
     ((headers,),) = rows("select headers from dead_letter_body where dead_letter_id = %s", number)
-    return bytes(headers).replace(b"card of order 7 declined", b"card of order-7 declined")
+    assert isinstance(headers, bytes)
+    return headers.replace(b"card of order 7 declined", b"card of order-7 declined")
 
 
 def test_a_stack_that_a_mapping_names_is_shown(world: LetterWorld, tmp_path: Path) -> None:
@@ -127,7 +130,7 @@ def test_a_stack_that_a_mapping_names_is_shown(world: LetterWorld, tmp_path: Pat
     assert read is not None
     with connection.cursor() as cursor:
         park(cursor, [(record, world.dlq, read)], now=AT)
-    ((number,),) = rows("select id from dead_letter")
+    number = one("select id from dead_letter")
     shown = letter(number)
     assert shown is not None
     assert (shown.stack, shown.own_frames) == ("a.B: c\n\tat shop.D.e(D.java:1)", ("D.e:1",))
