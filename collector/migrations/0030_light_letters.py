@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     What fits half a page once it is compressed stays in its own row, instead of going by pieces to a table beside it.
     """
 
-    dependencies = (("collector", "0028_day_counts"),)
+    dependencies = (("collector", "0029_swept_samples"),)
     operations = (
         *(
             migrations.RunSQL(
