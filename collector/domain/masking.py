@@ -203,10 +203,7 @@ def masked_texts(aim: Aim, *, key: bytes | None, value: bytes | None, headers: H
 
 
 def without_shapes(text: str, *, parts: Sequence[Piece] | None = None) -> str:
-    """A text without what is a secret by its shape: tokens, passwords in addresses, numbers of cards.
-
-    The same object where there is none. `parts`: texts.pieces of it, where somebody has them.
-    """
+    """Without what is a secret by its shape: tokens, passwords in addresses, cards. `parts`: its texts.pieces."""
     shown, is_same = [], True
     for said, calls in pieces(text) if parts is None else parts:
         line = _line(said)
