@@ -1,15 +1,11 @@
-"""What the templates say: formats, foreign text, statuses, icons, links that keep the time range, the import map."""
+"""What the templates say: formats, foreign text, statuses, icons, links that keep the time range."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from math import inf
 from urllib.parse import urlencode, urlsplit
 
 from django import template
-from django.conf import settings
-from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.template import Context
 from django.urls import reverse
@@ -242,39 +238,9 @@ def column(context: Context, title: str, name: str, kind: str = "", first: str =
     return {"title": title, "kind": kind, "aria": aria, "url": here(context, sort=wanted)}
 
 
-@register.simple_tag(takes_context=True)
-def import_map(context: Context) -> str:
-    """The import map: bare and unhashed names of our modules to the files that are served."""
-    nonce = getattr(context["request"], "csp_nonce", "")
-    return format_html('<script type="importmap" nonce="{}">{}</script>', nonce, _Json(_imports()))
-
-
 def _state(words: Mapping[str, tuple[str, str]], name: str) -> Mapping[str, object]:
     health, word = words.get(name, ("unknown", name))
     return {"health": health, "word": word, "chip": False}
-
-
-class _Json:
-    """JSON text that is harmless inside a script element: `<`, `>` and `&` are escaped in the JSON itself."""
-
-    def __init__(self, value: object) -> None:
-        text = json.dumps(value, separators=(",", ":"))
-        self._text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-    def __html__(self) -> str:
-        """The text, already escaped for where it stands."""
-        return self._text
-
-
-@cache
-def _imports() -> dict[str, object]:
-    hashed: Mapping[str, str] = getattr(staticfiles_storage, "hashed_files", {})
-    own = {
-        f"{settings.STATIC_URL}{name}": staticfiles_storage.url(name)
-        for name in hashed
-        if name.startswith("js/") and name.endswith(".js")
-    }
-    return {"imports": {"uplot": staticfiles_storage.url("vendor/uplot/uPlot.esm.js"), **own}}
 
 
 def _with_range(request: HttpRequest, url: str, query: Mapping[str, object]) -> str:

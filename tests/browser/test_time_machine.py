@@ -89,7 +89,7 @@ def window(at: datetime, *, vs: datetime | None = None, **more: str) -> str:
 def places(page: Page) -> dict[str, str]:
     """Where the nodes stand that stand in the layout."""
     shown = page.locator("g.node").evaluate_all(
-        "all => all.map((node) => [node.dataset.id, node.getAttribute('transform')])"
+        "all => all.map((node) => [node.dataset.id, node.querySelector('.shape').getAttribute('d')])"
     )
     return {name: where for name, where in shown if name in PLACES}
 
@@ -124,10 +124,10 @@ def test_j5_two_moments_are_compared_with_the_mouse(running: Web, browser: Brows
             assert sorted(spread, key=spread.__getitem__) == sorted(both, key=lambda name: x_of(both[name]))
 
 
-def x_of(transform: str) -> float:
-    """The x of translate(x y)."""
-    found = re.match(r"translate\((-?[\d.]+)", transform)
-    assert found, transform
+def x_of(outline: str) -> float:
+    """The x where an outline begins to be drawn from: the middle of its node."""
+    found = re.match(r"M(-?[\d.]+) ", outline)
+    assert found, outline
     return float(found[1])
 
 

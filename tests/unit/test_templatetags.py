@@ -1,6 +1,7 @@
 """What the pages write: numbers, times, foreign text, links that keep the time range, the import map."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from dashboard.templatetags import formats
 from dashboard.templatetags.foreign import spelled
+from dashboard.templatetags.scripts import imported
 from dashboard.templatetags.sorting import ordered
 from dashboard.templatetags.weir import safe_link
 
@@ -129,12 +131,23 @@ def test_this_page_again_with_one_parameter_changed() -> None:
 def test_the_import_map_is_json_that_cannot_end_its_element() -> None:
     request = RequestFactory().get("/")
     setattr(request, "csp_nonce", "n0nce")  # noqa: B010 - as the middleware does
-    html = Template("{% load weir %}{% import_map %}").render(Context({"request": request}))
+    html = Template("{% load scripts %}{% import_map %}").render(Context({"request": request}))
     head, _, rest = html.partition(">")
     assert head == '<script type="importmap" nonce="n0nce"'
     body = rest.removesuffix("</script>")
     assert "<" not in body
     assert json.loads(body)["imports"]["uplot"].startswith("/static/vendor/uplot/uPlot.esm")
+
+
+def test_a_module_is_loaded_with_all_that_it_imports_and_no_page_names_one_twice() -> None:
+    """Without, a browser would learn of each only when it has read the one that imports it."""
+    names = imported("js/pages/overview.js")
+    assert "js/elements/graph/signs.js" in names  # third hand
+    assert "js/elements/time-chart.js" not in names  # only with a panel
+    html = Template('{% load scripts %}{% script "js/app.js" %}{% script "js/pages/overview.js" %}').render(Context())
+    links = re.findall(r'<link rel="modulepreload" href="([^"]+)">', html)
+    assert len(links) == len(set(links)) == len({*names, *imported("js/app.js")})
+    assert [name.split(".")[0] for name in re.findall(r'src="/static/js/([^"]+)"', html)] == ["app", "pages/overview"]
 
 
 def test_missing_values_stay_last_in_both_directions() -> None:

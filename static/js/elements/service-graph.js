@@ -60,7 +60,7 @@ class ServiceGraph extends HTMLElement {
     this.svg.addEventListener("dblclick", (event) => this.#enter(event.target.closest(".node")?.dataset.id));
     for (const name of ["pointerover", "pointerout"]) edges.addEventListener(name, (event) => this.labels.point(name === "pointerover" ? event.target.closest(".edge")?.dataset.id ?? null : null, () => this.#drawLabels()));
     this.svg.addEventListener("focus", () => !this.#active && this.#walk("ArrowRight"));
-    new ResizeObserver(() => this.#resized()).observe(this);
+    new ResizeObserver(([entry]) => this.#resized(entry.contentRect)).observe(this);
     addEventListener("resize", () => !this.view.touched && this.fit());
   }
 
@@ -83,8 +83,8 @@ class ServiceGraph extends HTMLElement {
     this.nodeLayer.announce(news.map((node) => node.id));
     const movers = [...this.#places].filter(([id, place]) => stood.has(id) && !same(place, stood.get(id)));
     if (movers.length) this.#move(new Map(movers.map(([id]) => [id, stood.get(id)])));
-    this.#draw(moved || movers.length > 0);
     const alone = !this.view.touched && !this.matches(":hover") && !this.#selected.length;
+    if (!first || !this.clientWidth) this.#draw(moved || movers.length > 0);
     if (first || (news.length && alone)) this.fit();
   }
 
@@ -185,10 +185,9 @@ class ServiceGraph extends HTMLElement {
     this.frames.draw(this.#frameList, this.#stretch);
     this.#lay(moved);
     if (this.#active && !this.#nodes.has(this.#active)) this.#activate(null);
-    if (moved) {
-      this.select(this.#selected, this.#path);
-      this.minimap.take([...this.#nodes.values()].map((node) => ({ ...this.#at(node), health: node.health })), this.#stretch.size);
-    } else this.#drawLabels();
+    if (moved) this.select(this.#selected, this.#path);
+    else this.#drawLabels();
+    this.minimap.take([...this.#nodes.values()].map((node) => ({ ...this.#at(node), health: node.health })), this.#stretch.size);
     this.minimap.show(this.view.sight());
   }
 
@@ -223,7 +222,8 @@ class ServiceGraph extends HTMLElement {
   }
 
   /** The side panel came or went: what is selected stays in sight, nothing else moves. */
-  #resized() {
+  #resized({ width, height }) {
+    Object.assign(this.svg.style, { width: `${width}px`, height: `${height}px` }); // of its own: else every layout of the page lays out its texts
     const chosen = this.#nodes.get(this.#selected[0]);
     if (!this.#fitted) this.fit();
     else if (chosen) this.view.reveal(this.#at(chosen), this.#stretch.size);

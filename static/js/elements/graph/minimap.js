@@ -4,6 +4,7 @@ import { colour } from "../chart/gaps.js";
 
 const WIDTH = 168;
 const MOST_HEIGHT = 112;
+const LOOKS = ["(prefers-color-scheme: dark)", "(forced-colors: active)"];
 const TOKENS = { ok: "--ok", degraded: "--warn", failing: "--bad", idle: "--idle", unknown: "--idle" };
 
 export class Minimap {
@@ -12,6 +13,9 @@ export class Minimap {
   #bounds = null;
   #scale = 1;
   #frame = 0;
+  #taken = "";
+  #drawn = "";
+  #looks = LOOKS.map((query) => matchMedia(query));
 
   constructor(parent, goTo) {
     this.#canvas.className = "minimap";
@@ -32,20 +36,24 @@ export class Minimap {
 
   /** `places`: {x, y, health} of all nodes, of this size. */
   take(places, size) {
+    const taken = `${size.width} ${size.height} ${places.map(({ x, y, health }) => `${x} ${y} ${health}`).join()}`;
+    if (!places.length || taken === this.#taken) return;
+    this.#taken = taken;
     this.#places = places;
-    if (!places.length) return;
     const xs = places.map((place) => place.x);
     const ys = places.map((place) => place.y);
     const [left, top] = [Math.min(...xs) - size.width, Math.min(...ys) - size.height];
     this.#bounds = { left, top, width: Math.max(...xs) + size.width - left, height: Math.max(...ys) + size.height - top, size };
   }
 
-  /** Shows what is in sight: {left, top, right, bottom} of the drawing. Drawn with the next picture. */
+  /** Shows what is in sight: {left, top, right, bottom} of the drawing. Drawn with the next picture, if it is another one. */
   show(sight) {
     const whole = this.#bounds;
     const fits = !whole || (sight.left <= whole.left + whole.size.width && sight.right >= whole.left + whole.width - whole.size.width && sight.top <= whole.top + whole.size.height && sight.bottom >= whole.top + whole.height - whole.size.height);
     this.#canvas.hidden = fits;
-    if (fits) return;
+    const wanted = [this.#taken, ...Object.values(sight), ...this.#looks.map((look) => look.matches), document.documentElement.dataset.theme].join();
+    if (fits || wanted === this.#drawn) return;
+    this.#drawn = wanted;
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => this.#draw(sight));
   }

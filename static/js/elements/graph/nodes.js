@@ -1,8 +1,9 @@
 // The nodes on the drawing: written once, afterwards only what changed.
 
-import { sign, svg } from "../../lib/svg.js";
+import { svg } from "../../lib/svg.js";
 import { nameOf, nodeLabel, nodeNumber } from "./captions.js";
 import { fitName, nodeClass, nodeParts, put, shapeOf, writeHealth } from "./shapes.js";
+import { sign, stand } from "./signs.js";
 
 const NEW_MS = 60000;
 const MOST_PULSES = 20;
@@ -52,10 +53,11 @@ export class NodeLayer {
         item.pulse = true;
         pulses += 1;
       }
-      if (changed || item.nameSize !== nameSize) this.#write(item, node, size, nameSize);
-      const place = at(node);
-      const transform = `translate(${place.x} ${place.y})`;
-      if (item.transform !== transform) item.group.setAttribute("transform", (item.transform = transform));
+      const { x, y } = at(node);
+      const moved = item.place === null || item.place.x !== x || item.place.y !== y;
+      if (changed || item.nameSize !== nameSize || item.far !== far) this.#write(item, node, size, nameSize);
+      item.place = { x, y };
+      if (moved) stand([...item.outline, ...item.sign, ...item.clock, ...item.tag, ...Object.values(item.texts)], item.place);
       if (changed) this.#setClass(item);
       this.#tagNew(item, size);
     }
@@ -70,10 +72,8 @@ export class NodeLayer {
   refit(size, nameSize, far) {
     this.#far = far;
     for (const item of this.#items.values()) {
-      if (!far) put(item.number, nodeNumber(item.node));
-      if (item.nameSize === nameSize) continue;
-      item.nameSize = nameSize;
-      fitName(item, item.node, size, nameSize);
+      if (!far) put(item.texts.number.element, nodeNumber(item.node));
+      if (item.nameSize !== nameSize || item.far !== far) this.#fit(item, size, nameSize);
     }
   }
 
@@ -105,7 +105,7 @@ export class NodeLayer {
   #make(node, size, shape) {
     const old = this.#items.get(node.id);
     old?.group.remove();
-    const item = { ...nodeParts(node, size), shape, size };
+    const item = { ...nodeParts(node, size), shape, size, place: null, sign: [], clock: [], tag: [] };
     this.#items.set(node.id, item);
     this.#layer.append(item.group);
     return item;
@@ -120,22 +120,26 @@ export class NodeLayer {
   #write(item, node, size, nameSize) {
     const before = item.node;
     item.node = node;
-    if (!before || nameOf(before) !== nameOf(node) || item.nameSize !== nameSize) {
-      item.nameSize = nameSize;
-      fitName(item, node, size, nameSize);
-    }
-    if (!this.#far || !before) put(item.number, nodeNumber(node));
+    if (!before || nameOf(before) !== nameOf(node) || item.nameSize !== nameSize || item.far !== this.#far) this.#fit(item, size, nameSize);
+    if (!this.#far || !before) put(item.texts.number.element, nodeNumber(node));
     if (!before || before.health !== node.health || nameOf(before) !== nameOf(node)) {
-      writeHealth(item.health, node.health);
+      item.sign = writeHealth(item.health, node.health, size);
+      stand(item.sign, item.place);
       this.#name(item);
     } else if (before.sentence !== node.sentence) put(item.title, `${nameOf(node)}: ${node.sentence}`);
     this.#clock(item);
   }
 
+  #fit(item, size, nameSize) {
+    Object.assign(item, { nameSize, far: this.#far });
+    fitName(item, item.node, size, item);
+    stand(Object.values(item.texts), item.place);
+  }
+
   #setClass(item) {
     const { node } = item;
     const kept = item.kept ?? "";
-    const marks = [[node.id === this.#active, "active"], [this.#found.has(node.id), "found"], [item.pulse, "pulse"], [item.clock, "stale"]];
+    const marks = [[node.id === this.#active, "active"], [this.#found.has(node.id), "found"], [item.pulse, "pulse"], [item.clock.length, "stale"]];
     const name = nodeClass(node) + marks.filter(([holds]) => holds).map(([, word]) => ` ${word}`).join("");
     item.pulse = false;
     if (item.className !== name + kept) item.group.setAttribute("class", (item.className = name + kept));
@@ -143,14 +147,15 @@ export class NodeLayer {
 
   #clock(item) {
     const wanted = Boolean(item.node.rateIsOld);
-    if (wanted === Boolean(item.clock)) return;
-    item.clock?.remove();
-    item.clock = null;
+    if (wanted === item.clock.length > 0) return;
     if (wanted) {
       const { width, height } = item.size;
-      item.clock = svg("g", { class: "clock", transform: `translate(${-width / 2 + 30} ${-height / 2 + 1})` });
-      item.clock.append(svg("circle", { class: "ground", r: 9.5 }), sign("stale", { x: -8, y: -8, width: 16, height: 16 }));
-      item.group.append(item.clock);
+      item.clock = sign("stale", { x: 30 - width / 2, y: 1 - height / 2 });
+      item.group.append(svg("g", { class: "clock" }, ...item.clock.map(({ element }) => element)));
+      stand(item.clock, item.place);
+    } else {
+      item.group.querySelector(".clock").remove();
+      item.clock = [];
     }
     this.#setClass(item);
   }
@@ -158,12 +163,14 @@ export class NodeLayer {
   #tagNew(item, size) {
     const until = this.#newUntil.get(item.node.id);
     if (!until) return;
-    const tag = item.group.querySelector(".new-tag");
-    if (Date.now() < until) {
-      if (!tag) item.group.append(svg("text", { class: "new-tag", x: 0, y: -size.height / 2 - 7 }, "new"));
-    } else {
-      tag?.remove();
+    if (Date.now() >= until) {
+      item.tag.forEach(({ element }) => element.remove());
+      item.tag = [];
       this.#newUntil.delete(item.node.id);
+    } else if (!item.tag.length) {
+      item.tag = [{ element: svg("text", { class: "new-tag" }, "new"), x: 0, y: -size.height / 2 - 7 }];
+      item.group.append(item.tag[0].element);
+      stand(item.tag, item.place);
     }
   }
 }

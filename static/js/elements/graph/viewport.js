@@ -135,6 +135,7 @@ export class Viewport {
 
   #draw() {
     this.#world.setAttribute("transform", `translate(${this.x.toFixed(1)} ${this.y.toFixed(1)}) scale(${this.scale.toFixed(4)})`);
+    this.#world.classList.add("moving");
     this.#svg.classList.toggle("farther", this.scale < NUMBERS_FROM);
     this.#svg.classList.toggle("farthest", this.scale < NAMES_FROM);
     this.#changed();
@@ -145,6 +146,7 @@ export class Viewport {
   /** The size of letters follows the scale, in steps; then the others are told. */
   settle() {
     clearTimeout(this.#settling);
+    this.#world.classList.remove("moving");
     const size = this.scale >= SMALLEST_TEXT / NAME_SIZE ? NAME_SIZE : NAME_SIZE * STEP ** Math.ceil(Math.log(SMALLEST_TEXT / this.scale / NAME_SIZE) / Math.log(STEP));
     if (size !== this.nameSize) {
       this.nameSize = size;
