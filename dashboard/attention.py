@@ -12,7 +12,7 @@ from collector.domain.silence import SECONDS, Basis
 from dashboard.queries.graph import Facts, Graph
 from dashboard.queries.health import Part
 from dashboard.queries.letter_filter import of_topic
-from dashboard.queries.silence import SilentTopic
+from dashboard.queries.silence import LOOKED_BACK, SilentTopic
 from dashboard.queries.troubles import KINDS, FailingEdge, LateGroup, Letters, Troubles, troubles
 from dashboard.templatetags.formats import duration, percent, rate
 
@@ -74,17 +74,17 @@ def listed(found: Troubles, known: Facts, *, now: datetime) -> list[Attention]:
     """Every trouble as a line: failing before degraded, then Weir's own, what is late, fails, is quiet, died."""
     names = known.names.shown() if found.groups or found.edges or found.silent or found.letters else {}
     newest = {"fold": known.fresh.folded_at, "sample": known.fresh.scanned_at}
-    own = [*_parts(found.parts, newest, now=now), *_intake(found)]
+    own = [*_parts(found.parts, newest, now=now), *_intake(found, now=now)]
     lines: list[Attention] = [
         *own,
-        *(_group(each, names, now=now) for each in sorted(found.groups, key=_lateness)),
+        *(_group(each, names, known.fresh.scanned_at, now=now) for each in sorted(found.groups, key=_lateness)),
         *(_edge(each, known, names, now=now) for each in sorted(found.edges, key=lambda each: -each.edge.errors)),
         *(_silent(each, names, now=now) for each in sorted(found.silent, key=lambda each: -each.usual.least)),
         *(
             _letters(each, names, now=now)
             for each in sorted(found.letters, key=lambda each: (-each.n_new, -each.n_open))
         ),
-        *_leaving(found),
+        *_leaving(found, now=now),
     ]
     return sorted(lines, key=_rank)
 
@@ -99,7 +99,8 @@ def _lateness(each: LateGroup) -> tuple[float, float]:
     return -(each.behind.lag_seconds or 0.0), -(each.behind.lag or 0)
 
 
-def _group(each: LateGroup, names: Names, *, now: datetime) -> Attention:
+def _group(each: LateGroup, names: Names, seen_at: datetime | None, *, now: datetime) -> Attention:
+    """`seen_at`: when it was last seen like that, which is all that is known where nobody saw it begin."""
     behind, losing = each.behind, each.loses_in_seconds
     level = "failing" if losing is not None and losing <= _SURE_SECONDS else each.health.level
     said = [f"is {_lag(each)}on {names[each.topic.id]}"]
@@ -107,6 +108,8 @@ def _group(each: LateGroup, names: Names, *, now: datetime) -> Attention:
         said.append(f"growing {rate(each.growth)}")
     if behind.since:
         said.append(f"since {clock(behind.since, now=now)}")
+    elif seen_at:
+        said.append(f"since before {clock(seen_at, now=now)}")
     if losing is not None:
         said.append(f"loses unread events in {duration(losing)} at this pace")
     return Attention(
@@ -136,6 +139,8 @@ def _edge(each: FailingEdge, known: Facts, names: Names, *, now: datetime) -> At
     reads = KINDS[edge.kind] == "reads"
     identity = f"{topic}>{service}" + (f"@{group.id}" if group else "") if reads else f"{service}>{topic}"
     since = f", since {clock(each.since, now=now)}" if each.since else ""
+    if not each.since and each.last_at:
+        since = f", the last at {clock(each.last_at, now=now)}"
     return Attention(
         f"fails {identity}",
         each.health.level,
@@ -157,13 +162,13 @@ def _silent(each: SilentTopic, names: Names, *, now: datetime) -> Attention:
     least = f"at least {each.usual.least:,} at this hour" if each.usual.basis is Basis.HOUR else (
         f"at least {each.usual.least:,}"
     )  # fmt: skip
-    since = f", since {clock(each.since, now=now)}" if each.since else ""
+    since = clock(each.since, now=now) if each.since else f"before {clock(each.until - LOOKED_BACK, now=now)}"
     return Attention(
         f"silent {each.topic.id}",
         "failing" if each.n == 0 else "degraded",
         names[each.topic.id],
         f"is far below its usual: {each.n:,} event{'s' if each.n != 1 else ''} in {window}, usually {least}"
-        f" (over {over}){since}",
+        f" (over {over}), since {since}",
         reverse("topic", args=[each.topic.cluster, each.topic.name]),
     )
 
@@ -175,6 +180,7 @@ def _letters(each: Letters, names: Names, *, now: datetime) -> Attention:
         said += f", the first since {clock(each.first_at, now=now)}" if each.first_at else ""
     else:
         said = f"has {many}, none new in the last 15 min"
+        said += f", since {clock(each.first_at, now=now)}" if each.first_at else ""
         said += f", the last at {clock(each.last_at, now=now)}" if each.last_at else ""
     return Attention(
         f"letters {each.topic.id}",
@@ -185,14 +191,15 @@ def _letters(each: Letters, names: Names, *, now: datetime) -> Attention:
     )
 
 
-def _leaving(found: Troubles) -> Iterable[Attention]:
-    n = found.expiring.n
-    if n:
+def _leaving(found: Troubles, *, now: datetime) -> Iterable[Attention]:
+    n, first_at = found.expiring.n, found.expiring.first_at
+    if n and first_at:
         yield Attention(
             "leaving",
             "degraded",
             f"{n:,} open dead letter{'s' if n != 1 else ''}",
-            f"{'leave' if n != 1 else 'leaves'} Kafka within {duration(found.expiring.within.total_seconds())};"
+            f"{'leave' if n != 1 else 'leaves'} Kafka within {duration(found.expiring.within.total_seconds())},"
+            f" {'the first ' if n != 1 else ''}at {clock(first_at, now=now)};"
             " Weir keeps a copy of each",
             f"{reverse('dead_letters')}?{urlencode({'q': 'expires<3h'})}",
         )
@@ -217,28 +224,32 @@ def _called(part: Part) -> str:
 
 def _ailing(part: Part, newest_at: datetime | None, *, now: datetime) -> str:
     if part.state == "failing":
-        return f"does not work: {part.sentence.rstrip('.')}"
+        since = f" (since before {clock(part.at, now=now)})" if part.at else ""
+        return f"does not work: {part.sentence.rstrip('.')}{since}"
     if part.at is not None:
-        return f"has not reported for {duration((now - part.at).total_seconds())}"
-    return "is not running" + (f", its newest data is of {clock(newest_at, now=now)}" if newest_at else "")
+        return f"has not reported for {duration((now - part.at).total_seconds())}, since {clock(part.at, now=now)}"
+    newest = f"its newest data is of {clock(newest_at, now=now)}" if newest_at else "it has never reported"
+    return f"is not running, {newest}"
 
 
-def _intake(found: Troubles) -> Iterable[Attention]:
-    if found.n_gaps:
+def _intake(found: Troubles, *, now: datetime) -> Iterable[Attention]:
+    gaps, undecodable = found.gaps, found.undecodable
+    if gaps.first_at:
         yield Attention(
             "gaps",
             "degraded",
             "Intake",
-            f"found {found.n_gaps:,} gap{'s' if found.n_gaps != 1 else ''} in the last 24 h: Kafka had deleted what was"
-            " not read yet",
+            f"found {gaps.n:,} gap{'s' if gaps.n != 1 else ''} in the last 24 h, since {clock(gaps.first_at, now=now)}:"
+            " Kafka had deleted what was not read yet",
             reverse("health"),
         )
-    if found.n_undecodable:
+    if undecodable.first_at:
         yield Attention(
             "undecodable",
             "degraded",
             "Intake",
-            f"could not decode {found.n_undecodable:,} record{'s' if found.n_undecodable != 1 else ''} in the last 1 h",
+            f"could not decode {undecodable.n:,} record{'s' if undecodable.n != 1 else ''} in the last 1 h,"
+            f" since {clock(undecodable.first_at, now=now)}",
             reverse("health"),
         )
 

@@ -142,17 +142,20 @@ class Expiring:
 
     n: int
     within: timedelta
+    first_at: datetime | None = None
 
 
 def expiring(*, now: datetime) -> Expiring:
     """Open letters whose record leaves Kafka within three hours, counted up to 10,000. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select count(*) from (select 1 from dead_letter d join letter_state s on s.dead_letter_id = d.id"
+            "select count(*), min(expires_at) from (select d.expires_at from dead_letter d"
+            " join letter_state s on s.dead_letter_id = d.id"
             " where s.status = 0 and d.expires_at > %s and d.expires_at <= %s limit 10000) n",
             [now, now + SOON],
         )
-        return Expiring(int(cursor.fetchone()[0]), SOON)
+        n, first_at = cursor.fetchone()
+        return Expiring(int(n), SOON, first_at)
 
 
 @dataclass(frozen=True, slots=True)

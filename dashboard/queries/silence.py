@@ -14,7 +14,7 @@ from dashboard.queries.graph import Facts
 _DAYS = 14
 _MINUTES = SECONDS // 60
 _SETTLING = timedelta(seconds=30)  # a minute is counted once its spans had time to come
-_LOOKED_BACK = timedelta(hours=24)
+LOOKED_BACK = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _counts(until: datetime, topics: list[int]) -> dict[int, int]:
 
 def _since(until: datetime, silent: Mapping[int, Usual]) -> dict[int, datetime]:
     """The end of the last ten minutes that brought at least half of the least, within a day."""
-    since = until - _LOOKED_BACK
+    since = until - LOOKED_BACK
     with connection.cursor() as cursor:
         cursor.execute(
             "select e.topic_id, r.bucket_at, sum(r.n)::bigint from edge_1m r"

@@ -43,12 +43,13 @@ class LateGroup:
 
 @dataclass(frozen=True, slots=True)
 class FailingEdge:
-    """A service that fails on too much of a topic. `since`: a day ago at most; None: it has stopped failing."""
+    """A service that fails on too much of a topic. `since`: a day ago at most; None: it has stopped at `last_at`."""
 
     edge: TracedEdge
     topic: TopicName
     health: Health
     since: datetime | None
+    last_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +64,41 @@ class Letters:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """How often something happened lately, and when first."""
+
+    n: int = 0
+    first_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Troubles:
-    """All of it. `n_undecodable`: records of the last hour; `n_gaps`: of the last day."""
+    """All of it. `undecodable`: records of the last hour; `gaps`: of the last day."""
 
     groups: tuple[LateGroup, ...]
     edges: tuple[FailingEdge, ...]
     letters: tuple[Letters, ...]
     silent: tuple[SilentTopic, ...]
     parts: tuple[Part, ...]
-    n_undecodable: int
-    n_gaps: int
+    undecodable: Noticed
+    gaps: Noticed
     expiring: Expiring
 
 
 def troubles(known: Facts, *, now: datetime) -> Troubles:
     """From the facts of a graph, and at most ten statements more. Of the past only what failed then is known."""
     if not known.window.live:
-        return Troubles((), _failing(known, now=None), (), (), (), 0, 0, Expiring(0, timedelta()))
-    n_undecodable, n_gaps = _intake(now)
+        then = known.window.to_at
+        return Troubles((), _failing(known, now=then), (), (), (), Noticed(), Noticed(), Expiring(0, timedelta()))
+    undecodable, gaps = _intake(now)
     return Troubles(
         _late(known),
         _failing(known, now=now),
         _letters(known, now=now),
         silent_topics(known),
         _broken(now),
-        n_undecodable,
-        n_gaps,
+        undecodable,
+        gaps,
         expiring(now=now),
     )
 
@@ -115,16 +125,17 @@ def _late(known: Facts) -> tuple[LateGroup, ...]:
     return tuple(found)
 
 
-def _failing(known: Facts, *, now: datetime | None) -> tuple[FailingEdge, ...]:
-    """One statement where any edge fails. `now` None: since when is not asked."""
+def _failing(known: Facts, *, now: datetime) -> tuple[FailingEdge, ...]:
+    """One statement where any edge fails. `now`: the end of what is looked at."""
     bad = [
         (edge, health)
         for edge in known.spans
         if edge.topic_id in known.names.topics and (health := of_failures(edge.messages, edge.errors)) is not None
     ]
-    since = _since([edge for edge, _ in bad], now=now) if bad and now else {}
+    times = _since([edge for edge, _ in bad], now=now) if bad else {}
     return tuple(
-        FailingEdge(edge, known.names.topics[edge.topic_id], health, since.get(_ends(edge))) for edge, health in bad
+        FailingEdge(edge, known.names.topics[edge.topic_id], health, *times.get(_ends(edge), (None, None)))
+        for edge, health in bad
     )
 
 
@@ -132,8 +143,12 @@ def _ends(edge: TracedEdge) -> tuple[int, int, int]:
     return edge.kind, edge.service_id, edge.topic_id
 
 
-def _since(edges: Sequence[TracedEdge], *, now: datetime) -> dict[tuple[int, int, int], datetime]:
-    """The first minute with a failure after the last that had messages and no failure, at most a day back."""
+def _since(
+    edges: Sequence[TracedEdge], *, now: datetime
+) -> dict[tuple[int, int, int], tuple[datetime | None, datetime]]:
+    """The first minute with a failure after the last that had messages and no failure, at most a day back; and the last
+    minute with a failure.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _SINCE,
@@ -142,9 +157,10 @@ def _since(edges: Sequence[TracedEdge], *, now: datetime) -> dict[tuple[int, int
                 "services": [edge.service_id for edge in edges],
                 "topics": [edge.topic_id for edge in edges],
                 "from": now - _LOOKED_BACK,
+                "to": now,
             },
         )
-        return {(kind, service, topic): at for kind, service, topic, at in cursor.fetchall()}
+        return {(kind, service, topic): (since, last) for kind, service, topic, since, last in cursor.fetchall()}
 
 
 _SINCE = """
@@ -153,13 +169,14 @@ _SINCE = """
     minutes as (
       select a.kind, a.service_id, a.topic_id, r.bucket_at, sum(r.n_error) n_error
       from asked a join edge e on e.kind = a.kind and e.service_id = a.service_id and e.topic_id = a.topic_id
-      join edge_1m r on r.edge_id = e.id and r.bucket_at >= %(from)s and r.n > 0 group by 1, 2, 3, 4
+      join edge_1m r on r.edge_id = e.id and r.bucket_at >= %(from)s and r.bucket_at < %(to)s and r.n > 0
+      group by 1, 2, 3, 4
     ), fine as (
       select kind, service_id, topic_id, max(bucket_at) at from minutes where n_error = 0 group by 1, 2, 3
     )
-    select m.kind, m.service_id, m.topic_id, min(m.bucket_at) from minutes m
-    left join fine f using (kind, service_id, topic_id)
-    where m.n_error > 0 and m.bucket_at > coalesce(f.at, '-infinity') group by 1, 2, 3
+    select m.kind, m.service_id, m.topic_id,
+      min(m.bucket_at) filter (where m.bucket_at > coalesce(f.at, '-infinity')), max(m.bucket_at) from minutes m
+    left join fine f using (kind, service_id, topic_id) where m.n_error > 0 group by 1, 2, 3
 """
 
 
@@ -205,15 +222,15 @@ def _broken(now: datetime) -> tuple[Part, ...]:
     return tuple(part for part in found if part.name in INTAKE and part.state != "ok")
 
 
-def _intake(now: datetime) -> tuple[int, int]:
+def _intake(now: datetime) -> tuple[Noticed, Noticed]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "select (select count(*) from undecodable where stored_at > %s),"
-            " (select count(*) from intake_gap where noticed_at > %s)",
+            "select * from (select count(*), min(stored_at) from undecodable where stored_at > %s) u,"
+            " (select count(*), min(noticed_at) from intake_gap where noticed_at > %s) g",
             [now - timedelta(hours=1), now - timedelta(days=1)],
         )
-        n_undecodable, n_gaps = cursor.fetchone()
-    return int(n_undecodable), int(n_gaps)
+        n_undecodable, undecodable_at, n_gaps, gaps_at = cursor.fetchone()
+    return Noticed(n_undecodable, undecodable_at), Noticed(n_gaps, gaps_at)
 
 
 KINDS = {PRODUCE: "writes", CONSUME: "reads"}

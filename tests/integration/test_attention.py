@@ -112,6 +112,39 @@ def test_a_failing_edge_says_which_share_of_how_many_and_since_when() -> None:
     )
     (item,) = needed().items
     assert item.sel == "edge:topic:demo/orders.created>service:billing-svc@group:demo/billing"
+    shop.minutes(shop.reads, {0: 50})
+    assert lines(needed())[0].endswith(", the last at 14:04 UTC"), "it has stopped since"
+
+
+def test_what_failed_in_a_window_of_the_past_failed_since_some_time_before_its_end() -> None:
+    shop = Shop()
+    shop.world.counted(shop.reads, 40, ago=1_800, errors=40)
+    shop.minutes(shop.reads, {40: 50, 3: 50})
+    shop.minutes(shop.reads, {31: 50, 30: 50, 1: 50}, errors=20)
+    known = facts(parse("2026-11-23T13:20:00Z", "2026-11-23T13:40:00Z", now=AT), now=AT)
+    (line,) = lines(attention(known, drawn(known, idle=False), now=AT))
+    assert line.endswith(" in 20 min), since 13:34 UTC")
+
+
+def test_what_nobody_saw_begin_is_told_to_be_older() -> None:
+    shop = Shop()
+    shop.judged("STALLED", lag=3_200, seconds=190.0, minutes_ago=3)
+    run("update group_now set verdict_at = null")
+    shop.usual(400)
+    group, topic = lines(needed())
+    assert ", since before 14:05 UTC: " in group
+    assert topic.endswith(", since before 22 Nov 14:04 UTC")
+
+
+def test_what_the_intake_met_is_told_with_its_time() -> None:
+    Shop()
+    for minutes in (50, 20):
+        run(
+            "insert into undecodable values (%s, 1, gen_random_uuid(), 0, %s, 'no span', 1, '')",
+            AT - timedelta(minutes=minutes), minutes,
+        )  # fmt: skip
+    (line,) = lines(needed())
+    assert line == "degraded: Intake could not decode 2 records in the last 1 h, since 13:15 UTC"
 
 
 def test_a_topic_far_below_its_usual_at_this_hour_is_told() -> None:
@@ -142,7 +175,10 @@ def test_open_dead_letters_are_told_the_growing_ones_first() -> None:
     assert "has 3 open dead letters, 3 new in the last 15 min, the first since " in line
     run("update dead_letter set seen_at = %s", AT - timedelta(hours=2))
     (line,) = lines(needed())
-    assert "3 open dead letters, none new in the last 15 min, the last at" in line
+    assert "3 open dead letters, none new in the last 15 min, since " in line
+    assert ", the last at " in line
+    run("update dead_letter set expires_at = %s", AT + timedelta(minutes=55))
+    assert any("leave Kafka within 3 h, the first at 15:00 UTC; Weir keeps" in line for line in lines(needed()))
 
 
 def test_parts_of_weir_that_do_not_work_come_first_and_the_rest_is_counted() -> None:
@@ -155,13 +191,14 @@ def test_parts_of_weir_that_do_not_work_come_first_and_the_rest_is_counted() -> 
     found = needed()
     assert [item.title for item in found.items] == ["3 parts of Weir", "billing"]
     assert found.items[0].sentence == (
-        "fail: Receiver does not work: Kafka is away; Collector has not reported for 40 s;"
+        "fail: Receiver does not work: Kafka is away (since before 14:05 UTC); Collector has not reported for 40 s,"
+        " since 14:04 UTC;"
         " Lag sampler is not running, its newest data is of 14:05 UTC"
     )
     run("insert into part_report values ('sample', 'a', %s, 5, true, '', '{}')", AT)
     run("update part_report set ok = true, at = %s where part <> 'collect'", AT)
     (only,) = [item for item in needed().items if item.url == "/health/"]
-    assert (only.title, only.sentence.split(". ")[0]) == ("Collector", "has not reported for 40 s")
+    assert (only.title, only.sentence.split(". ")[0]) == ("Collector", "has not reported for 40 s, since 14:04 UTC")
 
 
 def test_names_that_two_clusters_have_are_told_with_their_cluster() -> None:
