@@ -86,6 +86,13 @@ def window(at: datetime, *, vs: datetime | None = None, **more: str) -> str:
     return "/?" + "&".join(f"{name}={value}" for name, value in words.items())
 
 
+LABELS_OVER_NODES = """() => {
+  const boxes = [...document.querySelectorAll("g.node .shape")].map((shape) => shape.getBoundingClientRect());
+  const over = (a) => boxes.some((b) => a.right - 4 > b.left && a.left + 4 < b.right && a.bottom - 4 > b.top && a.top + 4 < b.bottom);
+  return [...document.querySelectorAll(".labels .label")].filter((label) => over(label.getBoundingClientRect())).map((label) => label.textContent);
+}"""  # noqa: E501
+
+
 def places(page: Page) -> dict[str, str]:
     """Where the nodes stand that stand in the layout."""
     shown = page.locator("g.node").evaluate_all(
@@ -106,6 +113,7 @@ def test_j5_two_moments_are_compared_with_the_mouse(running: Web, browser: Brows
         expect(page.locator("g.node.diff-new[data-id='service:fraud-svc']")).to_contain_text("+ ")
         expect(page.locator("g.edge.diff-new")).to_have_count(2)
         assert seen.wrong() == []
+        assert page.evaluate(LABELS_OVER_NODES) == []
         seen.picture("compare")
         both = places(page)
         listed.get_by_role("link", name=re.compile("processing p95")).click()

@@ -11,7 +11,7 @@ import { placeNewcomers } from "./graph/places.js";
 import { READABLE, stretch } from "./graph/stretch.js";
 import { Traffic } from "./graph/traffic.js";
 import { Viewport } from "./graph/viewport.js";
-import { around, neighbour } from "./graph/walk.js";
+import { around, neighbour, readers } from "./graph/walk.js";
 import { set, svg } from "../lib/svg.js";
 
 const NAME = "Service graph. Arrow keys walk along the edges, Enter selects, Shift and Enter selects a second one, f shows what is around.";
@@ -68,7 +68,7 @@ class ServiceGraph extends HTMLElement {
    *  `routes`: points on the way of edges, by "source>target"; `frames`: open groups. Nobody moves while it is used, unless `asked`. */
   show({ nodes, edges, places = null, routes = NO_ROUTES, frames = [], news = [], asked = false }) {
     const first = this.#nodes.size === 0;
-    if (!asked && this.#isUsed()) [places, routes] = [new Map([...placesOf(nodes, places), ...this.#places]), this.#routes];
+    if (!asked && this.isUsed) [places, routes] = [new Map([...placesOf(nodes, places), ...this.#places]), this.#routes];
     const [oldNodes, oldEdges, stood] = [this.#nodes, this.#edges, this.#standing()];
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
     this.#edges = new Map();
@@ -93,7 +93,8 @@ class ServiceGraph extends HTMLElement {
     this.#glide.start(from, () => this.#lay(true), done);
   }
 
-  #isUsed() {
+  /** Whether somebody points at it or walks in it. */
+  get isUsed() {
     return this.#places.size > 0 && (this.matches(":hover") || this.svg.matches(":focus-visible"));
   }
 
@@ -288,13 +289,6 @@ function sameKeys(a, b) {
   if (a.size !== b.size) return false;
   for (const key of a.keys()) if (!b.has(key)) return false;
   return true;
-}
-
-/** Number of edges out of each node. */
-function readers(edges) {
-  const counts = new Map();
-  for (const edge of edges) counts.set(edge.source, (counts.get(edge.source) ?? 0) + 1);
-  return counts;
 }
 
 customElements.define("service-graph", ServiceGraph);

@@ -2,6 +2,7 @@
 
 const HIDING = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\u2800\u034f]/gu;
 const LEAST_LETTERS = 4; // fewer say nothing
+const MOST_BREADTHS = 4000; // numbers on edges are others with every tick
 const JOINER = "\u200d";
 
 /** Text with invisible and direction-turning characters spelled out as \u202e. */
@@ -43,11 +44,12 @@ const breadths = new Map();
 let pen = null;
 
 /** How broad a text is in bold letters of size 1. */
-function breadth(text) {
+export function breadth(text) {
   if (!pen) {
     pen = document.createElement("canvas").getContext("2d");
     pen.font = `600 100px ${getComputedStyle(document.body).fontFamily}`;
   }
+  if (breadths.size > MOST_BREADTHS) breadths.clear();
   if (!breadths.has(text)) breadths.set(text, pen.measureText(text).width / 100);
   return breadths.get(text);
 }

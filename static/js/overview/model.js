@@ -13,13 +13,15 @@ export class Model {
   seen = new Set();
   attention = null;
   #view = NO_VIEW;
+  #waiting = null; // a view with other groups open or closed, for when nobody points at the graph
   #late = "";
   #marked = new WeakMap();
   places = new Map();
   routes = new Map();
 
-  /** Takes a snapshot or a delta. `keep`: a snapshot that does not hold all that the page shows adds to what is there. */
-  take(message, { keep = false } = {}) {
+  /** Takes a snapshot or a delta. `keep`: a snapshot that does not hold all that the page shows adds to what is there;
+   *  `held`: no group opens or closes now. */
+  take(message, { keep = false, held = false } = {}) {
     const { nodes = {}, edges = {} } = message;
     if (message.left_out) this.leftOut = new Set(message.left_out);
     this.found = message.found ?? this.found;
@@ -31,7 +33,22 @@ export class Model {
     merge(this.edges, edges);
     this.nIdle = (message.about?.graph ?? message).n_idle ?? this.nIdle;
     if (message.attention) this.attention = { ...this.attention, ...message.attention.list };
-    if (message.view) this.#look(message.view);
+    if (!message.view) return;
+    this.#waiting = held && !same(groups(message.view), groups(this.#view)) ? message.view : null;
+    if (!this.#waiting) this.#look(message.view);
+  }
+
+  /** Whether groups wait to open or close. */
+  get waits() {
+    return this.#waiting !== null;
+  }
+
+  /** Opens and closes them; says whether any waited. */
+  settle() {
+    const view = this.#waiting;
+    this.#waiting = null;
+    if (view) this.#look(view);
+    return view !== null;
   }
 
   get view() {
@@ -76,6 +93,7 @@ export class Model {
   }
 }
 
+const groups = ({ boxes, frames }) => [boxes, frames].map((all) => all.map(({ id }) => id));
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Rows by id, as the socket sends them (null is gone), or a whole list, as the page holds it. */

@@ -5,13 +5,13 @@ import { followAddress } from "../lib/address.js";
 import { isAsked, showArranging, startArranging } from "../lib/arrange.js";
 import { renewAttention } from "../lib/attention.js";
 import { updateTable, WORDS } from "../lib/edge-table.js";
-import { exact } from "../lib/format.js";
 import { live } from "../lib/live.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
 import { fetchData, fetchPage, renew, replace } from "../lib/swap.js";
 import { shown } from "../lib/text.js";
 import { remember, startCompleting } from "../overview/complete.js";
+import { writeCounts } from "../overview/counts.js";
 import { Model } from "../overview/model.js";
 import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
 import { startReplay } from "../overview/replay.js";
@@ -55,6 +55,7 @@ function start() {
   graph.addEventListener("choose", ({ detail: { id, second } }) => showPanel(selecting(id ?? "", { second }), { push: true }));
   graph.addEventListener("surround", (event) => surround(event.detail.id));
   graph.addEventListener("unfold", (event) => visit(opening(event.detail.id, true)));
+  for (const name of ["pointerleave", "focusout"]) graph.addEventListener(name, () => setTimeout(settle));
   graph.addEventListener("fold", (event) => visit(opening(event.detail.id, false)));
   document.addEventListener("click", onLink);
   document.addEventListener("submit", onSubmit);
@@ -78,6 +79,13 @@ function again() {
   if (late.has("graph") || hasMore() || ["find", "hide", "focus"].some(asks)) refetch();
 }
 
+/** Groups that came to be open or closed while somebody pointed at the graph. */
+function settle() {
+  if (pause.paused || graph.isUsed || !model.settle()) return;
+  if (document.hidden) dirty = true;
+  else draw();
+}
+
 /** All that came meanwhile, at once. */
 function catchUp() {
   if (dirty) draw();
@@ -87,7 +95,9 @@ function catchUp() {
 /** Takes a snapshot or a delta, and draws it now or when the page is seen again. `moving`: a replay's; `asked`: things may move. */
 function take(message, { moving = false, asked = isAsked(), ...options } = {}) {
   if (moving) known = null;
-  model.take(message, options);
+  const waited = model.waits;
+  model.take(message, { held: graph.isUsed && !asked && !moving, ...options });
+  if (model.waits && !waited) say("Groups open and close when nobody points at the graph");
   if (pause.paused) pause.hold();
   if (document.hidden || pause.paused) dirty = true;
   else draw({ asked });
@@ -105,7 +115,7 @@ function draw({ asked = false } = {}) {
   for (const id of model.nodes.keys()) model.seen.add(id);
   const changed = nodes.filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
   for (const node of changed) say(`${shown(node.shown_name ?? node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`, { isUrgent: ["failing", "degraded"].includes(node.health) });
-  writeCounts(n, nEdges);
+  writeCounts(n, nEdges, model);
   graph.hidden = nodes.length === 0;
   const empty = document.getElementById("empty");
   if (empty && edges.length) empty.hidden = true;
@@ -116,16 +126,6 @@ function draw({ asked = false } = {}) {
 
 function select() {
   graph.select(selections().map(graphId), wayOf());
-}
-
-function writeCounts(nNodes, nEdges) {
-  const many = (n, word) => `${exact(n)} ${word}${n === 1 ? "" : "s"}`;
-  const nOut = model.leftOut.size;
-  const counts = document.getElementById("counts");
-  const text = `${many(nNodes, "node")}, ${many(nEdges, "edge")}${nOut ? `, ${exact(nOut)} left out` : ""}, ${exact(model.nIdle)} ${counts.dataset.idle}`;
-  if (counts.textContent !== text) counts.textContent = text;
-  const found = document.getElementById("found");
-  if (found) found.textContent = `${exact(model.found.length)} found`;
 }
 
 /** What was fetched for a part of the page, or null: then the chip says that this part is late. */

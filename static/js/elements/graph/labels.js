@@ -2,12 +2,12 @@
 // shows when it is pointed at or selected.
 
 import { svg } from "../../lib/svg.js";
+import { breadth } from "../../lib/text.js";
 import { DIFFS, MARKS, OLD, edgeLabel } from "./captions.js";
 import { put } from "./shapes.js";
 
 const RANK = { failing: 2, degraded: 1 };
 const NEAR = 4; // rank of what is selected
-const LETTER = 0.62; // of the size of letters
 const LINE = 1.25;
 const OVER = 2; // how far a label may reach over a node
 const CELL = 128;
@@ -46,13 +46,14 @@ export class Labels {
     for (const { edge, text: whole, spots, rank: worth } of wanted) {
       const tall = (LINE * letters) / 2;
       const around = (said) => {
-        const half = (said.length * LETTER * letters) / 2;
+        const half = (breadth(said) * letters) / 2;
         return spots.map(({ x, y }) => ({ x, y, left: x - half, right: x + half, top: y - tall, bottom: y + tall }));
       };
       let text = whole;
       let boxes = around(text);
       const sign = DIFFS[edge.diff] ?? MARKS[edge.health];
-      if (sign && worth < NEAR && boxes.every((box) => grid.hits(box))) boxes = around((text = sign)); // room for the sign alone
+      const isSpared = worth < NEAR || (edge.diff && edge.id !== this.#pointed); // the panel says what differs
+      if (sign && isSpared && boxes.every((box) => grid.hits(box))) boxes = around((text = sign)); // room for the sign alone
       const free = boxes.find((box) => !grid.hits(box)) ?? (worth >= NEAR ? boxes[0] : null) ?? (worth && !edge.diff ? boxes.find((box) => !grid.hits(box, { nodes: false })) : null);
       if (!free) continue;
       grid.add(free);

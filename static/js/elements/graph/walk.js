@@ -32,3 +32,10 @@ function inColumn(direction, here, places) {
   column.sort(([, a], [, b]) => (a.y - b.y) * direction);
   return column[0]?.[0] ?? null;
 }
+
+/** Number of edges out of each node. */
+export function readers(edges) {
+  const counts = new Map();
+  for (const edge of edges) counts.set(edge.source, (counts.get(edge.source) ?? 0) + 1);
+  return counts;
+}
