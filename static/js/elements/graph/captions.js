@@ -18,16 +18,17 @@ export function kindWord(node) {
   return ROLES[node.role] ?? (node.kind === "group" ? "consumer group" : node.kind);
 }
 
-/** The one number on a node; in a comparison behind the sign of what differs, or that itself. */
-export function nodeNumber(node) {
-  if (!node.diff) return plainNumber(node);
+/** The one number on a node, the shortest way last; in a comparison behind the sign of what differs, or that itself. */
+export function nodeNumbers(node) {
+  if (node.kind === "box" && !node.diff) return boxNumbers(node);
   const number = plainNumber(node);
-  const told = node.diff === "gone" || number === NONE ? node.diff : (node.diff === "changed" && shown(node.said ?? "")) || number;
-  return `${DIFFS[node.diff]} ${told}`;
+  if (!node.diff) return [number];
+  const told = node.diff === "gone" || number === NONE ? [node.diff] : [node.diff === "changed" && shown(node.said ?? ""), number].filter(Boolean);
+  return told.map((text) => `${DIFFS[node.diff]} ${text}`);
 }
 
 function plainNumber(node) {
-  if (node.kind === "box") return boxNumber(node);
+  if (node.kind === "box") return boxNumbers(node).at(-1);
   if (node.role === "dead_letter" && node.n_dead_letters) return `✖ ${count(node.n_dead_letters)} open`;
   if (node.kind === "topic") return rate(node.rate_in);
   const about = node.estimated ? "≈" : "";
@@ -63,9 +64,10 @@ export function edgeTitle(edge, names) {
   return `${names.source} → ${names.target}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}${many}${odd}${edge.diff ? `. ${DIFFS[edge.diff]} ${shown(edge.said || edge.diff)}` : ""}`;
 }
 
-function boxNumber(node) {
-  const letters = node.n_dead_letters ? ` · ✖ ${count(node.n_dead_letters)}` : "";
-  return `${exact(node.n_nodes)} · ${rate(node.rate_in)} in${letters}`;
+function boxNumbers(node) {
+  const letters = node.n_dead_letters ? [`✖ ${count(node.n_dead_letters)}`] : [];
+  const [nodes, into] = [exact(node.n_nodes), rate(node.rate_in)];
+  return [[nodes, `${into} in`, ...letters], [nodes, into, ...letters], letters.length ? [nodes, ...letters] : [nodes, into]].map((parts) => parts.join(" · "));
 }
 
 function spoken(perSecond) {

@@ -1,12 +1,15 @@
 // The nodes on the drawing: written once, afterwards only what changed.
 
 import { svg } from "../../lib/svg.js";
-import { nameOf, nodeLabel, nodeNumber } from "./captions.js";
+import { breadth } from "../../lib/text.js";
+import { nameOf, nodeLabel, nodeNumbers } from "./captions.js";
 import { fitName, nodeClass, nodeParts, put, shapeOf, writeHealth } from "./shapes.js";
 import { sign, stand } from "./signs.js";
 
 const NEW_MS = 60000;
 const MOST_PULSES = 20;
+const INSET = 12;
+const PLAIN = 0.92; // plain letters beside bold ones
 
 export class NodeLayer {
   #layer;
@@ -72,8 +75,8 @@ export class NodeLayer {
   refit(size, nameSize, far) {
     this.#far = far;
     for (const item of this.#items.values()) {
-      if (!far) put(item.texts.number.element, nodeNumber(item.node));
       if (item.nameSize !== nameSize || item.far !== far) this.#fit(item, size, nameSize);
+      if (!far) this.#count(item);
     }
   }
 
@@ -121,13 +124,20 @@ export class NodeLayer {
     const before = item.node;
     item.node = node;
     if (!before || nameOf(before) !== nameOf(node) || item.nameSize !== nameSize || item.far !== this.#far) this.#fit(item, size, nameSize);
-    if (!this.#far || !before) put(item.texts.number.element, nodeNumber(node));
+    if (!this.#far || !before) this.#count(item);
     if (!before || before.health !== node.health || nameOf(before) !== nameOf(node)) {
       item.sign = writeHealth(item.health, node.health, size);
       stand(item.sign, item.place);
       this.#name(item);
     } else if (before.sentence !== node.sentence) put(item.title, `${nameOf(node)}: ${node.sentence}`);
     this.#clock(item);
+  }
+
+  /** Its number, in the longest way that there is room for. */
+  #count({ texts, node, size, nameSize }) {
+    const said = nodeNumbers(node);
+    const room = (size.width - INSET) / nameSize / PLAIN;
+    put(texts.number.element, said.find((text) => said.length === 1 || breadth(text) <= room) ?? said.at(-1));
   }
 
   #fit(item, size, nameSize) {

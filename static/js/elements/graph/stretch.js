@@ -3,6 +3,8 @@
 
 const COLUMN = 250;
 const WIDEST = 172;
+const WIDEST_GROUP = 236; // where rows are many, letters are large, and there is room beside
+const BROADEST_GROUPS = 1.4;
 const NARROWEST = 116;
 const NARROWEST_GROUP = 150; // count, rate and dead letters stand in one line
 const LEAST_GAP = 40;
@@ -25,8 +27,8 @@ export function stretch(nodes, { width, height }, { grouped }) {
   const spanY = Math.max(...ys) - Math.min(...ys);
   const [narrowest, gap] = grouped ? [NARROWEST_GROUP, LEAST_GROUP_GAP] : [NARROWEST, LEAST_GAP];
   const low = Math.min(1, (height - BUTTONS) / (spanY + TWO_LINES + 2 * MARGIN)); // so small it gets anyhow
-  const x = spanX ? clamp((width / low - 2 * SIDE - narrowest) / spanX, (narrowest + gap) / COLUMN, 1) : 1;
-  const nodeWidth = Math.round(clamp(COLUMN * x - Math.max(gap, COLUMN * x * 0.3), narrowest, WIDEST));
+  const x = spanX ? clamp((width / low - 2 * SIDE - narrowest) / spanX, (narrowest + gap) / COLUMN, grouped ? BROADEST_GROUPS : 1) : 1;
+  const nodeWidth = Math.round(clamp(COLUMN * x - Math.max(gap, COLUMN * x * 0.3), narrowest, grouped ? WIDEST_GROUP : WIDEST));
   const scale = Math.min(1, width / (spanX * x + nodeWidth + 2 * SIDE));
   const nodeHeight = nodeWidth < WIDEST || Math.min(low, scale) < SMALLER ? TWO_LINES : ONE_LINE;
   if (Math.min(scale, (height - BUTTONS) / (spanY + nodeHeight + 2 * MARGIN)) < READABLE) return { x: 1, y: 1, size: { width: WIDEST, height: CLOSE } };
