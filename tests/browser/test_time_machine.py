@@ -165,7 +165,8 @@ def test_j5_and_with_the_keyboard_then_replayed_and_back_to_live(running: Web, b
         page.keyboard.press("ArrowLeft")
         expect(page).to_have_url(re.compile("to=" + re.escape(stamped(text(at - HOUR - timedelta(seconds=10))))))
         expect(page.get_by_role("slider", name="Moment")).to_be_focused()
-        expect(page.locator(".moment [data-moment]")).to_contain_text(f"{at - HOUR - timedelta(seconds=10):%H:%M:%S}")
+        shown = f"{at - HOUR - timedelta(seconds=10):%H:%M:%S}".removesuffix(":00")  # whole minutes are said without
+        expect(page.locator(".moment [data-moment]")).to_contain_text(shown)
         page.get_by_label("Speed").select_option("60")
         page.get_by_role("slider", name="Moment").focus()
         page.keyboard.press("Space")
