@@ -232,6 +232,26 @@ def test_nobody_moves_under_the_pointer_unless_that_was_asked_for(running: Demo,
         assert seen.complaints == []
 
 
+def test_no_group_closes_under_the_pointer(running: Demo, browser: Browser) -> None:
+    grown = """async () => {
+      const { live } = await import("/static/js/lib/live.js");
+      const { nodes } = JSON.parse(document.getElementById("graph-data").textContent);
+      const view = { of: Object.fromEntries(nodes.map(({ id }) => [id, "domain:shop"])), boxes: [{ id: "domain:shop", by: "domain", name: "shop" }], frames: [], places: {}, routes: {} };
+      live.dispatchEvent(new CustomEvent("message", { detail: { stream: "graph:900", kind: "delta", view } }));
+    }"""  # noqa: E501
+    with visit(browser, running, "vera") as seen:
+        page, box = seen.page, seen.page.locator("g.node.box")
+        expect(page.locator("[data-id='service:orders-svc']")).to_be_visible()
+        page.locator("service-graph").hover()
+        page.evaluate(grown)
+        expect(page.locator("#counts")).to_contain_text("Groups open and close when nobody points at the graph")
+        expect(box).to_have_count(0)
+        page.get_by_role("link", name="Health").first.hover()
+        expect(box).not_to_have_count(0)
+        expect(page.locator("#counts")).not_to_contain_text("Groups open and close")
+        assert seen.complaints == []
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_no_page_has_a_barrier_or_breaks_its_policy(running: Demo, browser: Browser, scheme: str, width: int) -> None:
     letter = running.get("dead-letters")["items"][0]
