@@ -31,13 +31,13 @@ export function fits(text, room) {
   return breadth(text) <= room;
 }
 
-/** The same in one line, or in two broken after a sign between its words. */
-export function fittingTwo(text, room) {
+/** The same in one line, or in two broken after a sign between its words; the first of two has the room `above`. */
+export function fittingTwo(text, room, above = room) {
   if (breadth(text) <= room) return [text, ""];
   const breaks = [...text.matchAll(/[.\-_/: ]+/g)].map((found) => found.index + found[0].length).filter((at) => at < text.length);
   const longer = (at) => Math.max(at, text.length - at);
   const at = breaks.sort((a, b) => longer(a) - longer(b))[0];
-  return at === undefined ? [fitting(text, room), ""] : [fitting(text.slice(0, at), room), fitting(text.slice(at), room)];
+  return at === undefined ? [fitting(text, room), ""] : [fitting(text.slice(0, at), above), fitting(text.slice(at), room)];
 }
 
 const breadths = new Map();

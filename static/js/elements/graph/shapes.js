@@ -9,6 +9,7 @@ const CAP = 6;
 const CUT = 14;
 export const NAME_SIZE = 12; // pixels, at natural size
 const LINE = 1.1; // from line to line, of the size of letters
+const BESIDE = 12; // of a first line of two, beside the signs in the corners
 const FAR = 8; // a name without a number stands lower
 const CORNERS = { retry: "retries", connector: "plug", internal: "lock" };
 const STRONGEST = ["traced", "offsets", "membership", "declared"];
@@ -34,7 +35,7 @@ export function fitName({ texts: { one, two, number } }, node, size, { nameSize,
   const room = (size.width - (node.kind === "topic" ? 26 : 18)) / nameSize;
   const tall = size.height > 50 && nameSize * 3.4 < size.height;
   const isShared = Boolean(node.shown_name) && node.shown_name !== node.name;
-  const halves = isShared ? [fitting(shown(node.name), room), fitting(shown(node.cluster), room)] : fittingTwo(shown(node.name), room);
+  const halves = isShared ? [fitting(shown(node.name), room), fitting(shown(node.cluster), room)] : fittingTwo(shown(node.name), room, room - BESIDE / nameSize);
   const [first, second] = tall ? halves : [fitting(nameOf(node), room), ""];
   put(one.element, first);
   put(two.element, second);
