@@ -160,7 +160,7 @@ export class NodeLayer {
     if (wanted === item.clock.length > 0) return;
     if (wanted) {
       const { width, height } = item.size;
-      item.clock = sign("stale", { x: 10 - width / 2, y: height / 2 - 1 });
+      item.clock = sign("stale", { x: width / 2 - 18, y: height / 2 - 3 });
       item.group.append(svg("g", { class: "clock" }, ...item.clock.map(({ element }) => element)));
       stand(item.clock, item.place);
     } else {
