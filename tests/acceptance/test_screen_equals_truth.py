@@ -12,7 +12,8 @@ import pytest
 from demo.records import Position
 from demo.topics import ORDERS, ORDERS_DEAD, ORDERS_RETRY
 from demo.truth import Truth
-from tests.acceptance import screen
+from tests.acceptance import graph_truth, screen
+from tests.acceptance.graph_truth import Stretch
 from tests.acceptance.running_demo import Demo, demo, eventually
 
 pytestmark = pytest.mark.acceptance
@@ -48,6 +49,13 @@ def test_how_each_edge_is_known_and_nobody_is_named_by_a_copied_traceparent(sett
     assert screen.shown_evidence(running.get("graph", **WINDOW)) == true
     copied = {edge.topic for edge in truth.edges() if edge.kind == "produce" and not edge.traced}
     assert copied == {"partner.notices"}
+
+
+def test_nodes_edges_evidence_and_counts_over_the_closed_window(settled: tuple[Demo, Truth]) -> None:
+    running, _ = settled
+    whole = Stretch(graph_truth.next_step(time.time() - 1800, graph_truth.STEP), time.time() // 1)
+    true = graph_truth.truth_of(running.shop_folder, whole)
+    assert graph_truth.deviations(running.get("graph", **whole.window), true) == []
 
 
 def test_every_node(settled: tuple[Demo, Truth]) -> None:
