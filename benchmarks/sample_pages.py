@@ -36,9 +36,10 @@ def main(words: Sequence[str]) -> int:
 
 def fill() -> None:
     """Everything that pages of topics and groups read."""
-    from django.db import connection
+    from django.db import connection, transaction
 
     from collector.clock import now
+    from collector.store.day_counts import sum_up_days
     from collector.store.partitions import TABLES, Leaves
 
     began, at = time.monotonic(), now().replace(microsecond=0)
@@ -67,6 +68,8 @@ def fill() -> None:
         for statement in FILL.read_text().split(";"):
             if statement.strip():
                 cursor.execute(statement, parameters)
+    with transaction.atomic(), connection.cursor() as cursor:
+        sum_up_days(cursor, now=at, most=DAYS + 1)  # as the folder has done by then
     with connection.cursor() as cursor:
         cursor.execute("vacuum analyze")
         cursor.execute(
