@@ -69,6 +69,7 @@ def _run(running: Running) -> None:
         while not running.over():
             if running.wanted():
                 work_shift(running, tools)
+                sender.flush(seconds=FLUSH_SECONDS)  # what was sent is in the truth log when it was sent
             else:
                 running.announce()
                 running.halt.wait(STOPPED_LOOK_SECONDS)
