@@ -26,6 +26,7 @@ PRODUCER: dict[str, str | int | bool] = {
     "queue.buffering.max.kbytes": 131_072,
     "queue.buffering.max.messages": 100_000,
     "topic.metadata.refresh.interval.ms": 10_000,
+    "allow.auto.create.topics": False,  # the library's default is true: a topic deleted meanwhile would come back
 }
 
 

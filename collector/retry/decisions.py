@@ -12,8 +12,9 @@ from collector.domain.dead_letters import ItemStatus, LetterStatus
 from collector.retry import records
 from collector.retry.records import Asker
 from collector.retry.refusals import NotNow, Refusal
-from collector.retry.requests import Requested, retry
+from collector.retry.requests import Edit, Order, Requested, requested
 from collector.store import letter_deeds
+from collector.store.letter_deeds import Ended
 from collector.store.letter_states import move
 
 Move = Literal["processed", "open", "again"]
@@ -25,7 +26,8 @@ def decide(
     letter: int, by: Asker, *, what: Move, reason: str, typed: str = "", token: str = "", now: datetime
 ) -> Requested | None:
     """Decide about a letter that may have been sent, or gave no answer: mark it processed, put it back to open, or
-    send it again, which asks for the words "send again". A reason is needed. Raises a Refusal, which is audited.
+    send it again, which asks for the words "send again": the same bytes to the same place. A reason is needed. Raises a
+    Refusal, which is audited; then nothing has changed.
     """
     said = reason.strip()[:MOST_REASON]
     subject = f"dead letter {letter}"
@@ -35,34 +37,36 @@ def decide(
         if what == "again" and typed.strip().lower() != TYPED:
             raise NotNow(f"Type “{TYPED}” to confirm.")
         with transaction.atomic(), connection.cursor() as cursor:
-            _settle(cursor, letter, by, what=what, said=said, now=now)
+            ended = _settle(cursor, letter, by, what=what, said=said, now=now)
             records.done_to(by, now, _ACTIONS[what], subject, reason=said)
+            return requested(_same(letter, ended), by, token=token, now=now) if what == "again" else None
     except Refusal as error:
         records.refused(by, now, subject=subject, reason=str(error), action=_ACTIONS[what])
         raise
-    if what != "again":
-        return None
-    return retry(
-        [letter], person_id=by.person_id, person_name=by.person_name, token=token, target=None, expect=1, now=now,
-        address=by.address,
-    )  # fmt: skip
+
+
+def _same(letter: int, ended: Ended) -> Order:
+    """What may have been sent, once more."""
+    edit = None if ended.edit is None else Edit(*ended.edit)
+    return Order((letter,), ended.target, 1, selection=records.in_words((letter,)), edit=edit)
 
 
 _ACTIONS = {"processed": "mark processed", "open": "put back to open", "again": "send again anyway"}
 
 
-def _settle(cursor: CursorWrapper, letter: int, by: Asker, *, what: Move, said: str, now: datetime) -> None:
+def _settle(cursor: CursorWrapper, letter: int, by: Asker, *, what: Move, said: str, now: datetime) -> Ended:
     processed = what == "processed"
     status = ItemStatus.PROCESSED if processed else ItemStatus.CANCELLED
     how = "Marked processed" if processed else "Put back to open"
-    if not letter_deeds.end_undecided(
-        cursor, letter, status=status, outcome=f"{how} by {by.person_name}: {said}", now=now
-    ):
+    outcome = f"{how} by {by.person_name}: {said}"
+    ended = letter_deeds.end_undecided(cursor, letter, status=status, outcome=outcome, now=now)
+    if ended is None:
         raise NotNow("This letter is not one that may have been sent, or its outcome is still waited for.")
     to = LetterStatus.PROCESSED if processed else LetterStatus.OPEN
     if not move(cursor, [letter], to, out_of=[LetterStatus.UNKNOWN, LetterStatus.SENT], now=now):
         raise NotNow("Somebody else has decided about it meanwhile.")
     records.announce(0)
+    return ended
 
 
 def archive(letters: Sequence[int], by: Asker, *, reason: str, now: datetime) -> int:

@@ -74,13 +74,14 @@ def retry(
     by = Asker(person_id, person_name, address)
     order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=records.in_words(wanted), edit=edit)
     try:
-        return _requested(order, by, token=token, now=now)
+        return requested(order, by, token=token, now=now)
     except Refusal as error:
         records.refused(by, now, subject=records.subject_of(wanted), reason=str(error), letters=len(wanted))
         raise
 
 
-def _requested(order: Order, by: Asker, *, token: str, now: datetime) -> Requested:
+def requested(order: Order, by: Asker, *, token: str, now: datetime) -> Requested:
+    """`retry` without the audit row of a refusal, for who has a transaction of their own. Raises a Refusal."""
     check(order, token=token)
     digest = digest_of(order)
     with transaction.atomic(), connection.cursor() as cursor:

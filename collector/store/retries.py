@@ -123,7 +123,7 @@ def held_back(operation_id: int, attempts: Collection[UUID]) -> dict[UUID, str]:
             "select i.attempt_id from retry_item i join retry_operation o on o.id = i.operation_id and o.one_per_key"
             " where i.operation_id = %s and i.attempt_id = any(%s) and exists (select 1 from retry_item b"
             "  where b.operation_id = i.operation_id and b.key_hash = i.key_hash and b.ordinal < i.ordinal"
-            "  and b.status in (2, 3, 6, 7))",
+            "  and b.status in (2, 3, 6, 7, 8))",  # 8: a person took it back to the open ones
             [operation_id, list(attempts)],
         )
         return {attempt: "An earlier event of its key did not get through." for (attempt,) in cursor.fetchall()}

@@ -7,7 +7,7 @@ import pytest
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_publisher import MemoryPublisher
 from collector.kafka.properties import Access, properties
-from collector.kafka.publisher import KafkaPublisher
+from collector.kafka.publisher import PRODUCER, KafkaPublisher
 from collector.kafka.spool import make_spool
 from collector.ports import NotDelivered, Outgoing, Publisher
 
@@ -56,6 +56,11 @@ def test_nulls_and_doubled_headers_may_be_sent(publisher: Publisher) -> None:
 def test_a_topic_that_is_not_there_gets_nothing(publisher: Publisher) -> None:
     with pytest.raises(NotDelivered):
         publisher.publish(record(topic="nowhere.at.all")).result(timeout=20)
+
+
+def test_s46_the_producer_makes_no_topic_even_where_brokers_would() -> None:
+    """The library's default for producers is true; the broker of the tests forbids it anyway."""
+    assert PRODUCER["allow.auto.create.topics"] is False
 
 
 def test_a_record_that_is_too_large_is_told_at_once(publisher: Publisher) -> None:

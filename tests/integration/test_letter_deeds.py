@@ -10,12 +10,16 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from collector.config.rules import standing
+from collector.domain.frames import framed
+from collector.domain.masking import Aim, Rule, Rules
 from collector.retry import decisions, notes
 from collector.retry.records import Asker
-from collector.retry.refusals import NotNow
+from collector.retry.refusals import NotNow, Refusal
 from collector.store.dead_letters import park
 from dashboard.queries.dead_letters import parked_letters
 from dashboard.queries.failure_facts import backfills, expiring, failure_facts
+from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_filter import condition, of_topic
 from dashboard.queries.letter_selection import n_matching, selection
 from tests.integration.letter_world import AT, dead_record, letter_of, one, rows
@@ -93,6 +97,16 @@ def test_s32_letters_of_masked_topics_are_found_by_no_word_and_no_key(world: Ret
     for text in ("declined", "key:order-1", "title:Card*", "nowhere"):
         assert parked_letters(filtered=condition(text, masked=["orders.created"])).items == (), text
     assert len(parked_letters(filtered=condition("group:billing", masked=["orders.created"])).items) == 2
+
+
+def test_s32_topics_that_are_gone_are_masked_as_long_as_their_letters_stay(world: RetryWorld) -> None:
+    world.letters.park(dead_record(1))
+    rows("update topic set deleted_at = now() where name = 'orders.created' returning 1")
+    standing.pin(Rules((Rule(("orders.created",), Aim(key=True)),)), seconds=60)
+    try:
+        assert masked_topics() == ("orders.created",)
+    finally:
+        standing.pin(Rules(), seconds=0)
 
 
 def test_all_that_match_is_the_oldest_and_never_more_than_asked(world: RetryWorld) -> None:
@@ -233,6 +247,30 @@ def test_sending_again_anyway_needs_the_words_and_happens_once(world: RetryWorld
     assert [action for (action, result) in audit_rows("action", "result") if result == "done"] == [
         "retry", "send again anyway", "retry",
     ]  # fmt: skip
+
+
+def test_sending_again_anyway_sends_what_may_have_been_sent_to_where_it_was_to_go(world: RetryWorld) -> None:
+    world.letters.topic("payments")
+    world.broker.create("payments")
+    pair = "insert into retry_target values (%s, 'orders.created.dlq', 'payments', 'admin1', %s) returning 1"
+    rows(pair, world.letters.cluster, AT)
+    letter = _unknown(world)
+    edited = framed((("order-id", b"order-one"),))
+    rows("update retry_operation set target_name = 'payments' returning 1")
+    rows("update retry_item set edited_value = %s, edited_headers = %s, edit_reason = 'x' returning 1", b"13", edited)
+    made = decisions.decide(letter, OLGA, what="again", reason="lost", typed="send again", token="t9", now=AT)
+    assert made is not None
+    world.send(made.id)
+    assert [(each.value, each.first("order-id")) for each in world.sent("payments")] == [(b"13", b"order-one")]
+    assert world.sent() == []
+
+
+def test_a_refused_sending_again_leaves_everything_as_it_was(world: RetryWorld) -> None:
+    letter = _unknown(world)
+    rows("update retry_operation set target_name = 'nowhere' returning 1")
+    with pytest.raises(Refusal):
+        decisions.decide(letter, OLGA, what="again", reason="lost", typed="send again", token="t9", now=AT)
+    assert rows("select i.status, s.status from retry_item i join letter_state s using (dead_letter_id)") == [(3, 5)]
 
 
 def test_no_answer_is_settled_by_a_person_only_after_its_wait(world: RetryWorld) -> None:

@@ -304,8 +304,9 @@ def test_s47_in_a_restored_database_nothing_is_sent_before_somebody_resumes(worl
     assert len(world.sent()) == 2
 
 
+@pytest.mark.parametrize("ended", [6, 8])  # it failed again; a person took it back to the open ones
 def test_the_next_of_a_key_waits_for_the_outcome_of_the_one_before_and_stays_when_that_failed(
-    world: RetryWorld,
+    world: RetryWorld, ended: int
 ) -> None:
     kept = world.broker.topics["orders.created"].records[0]
     for n in range(3):
@@ -317,9 +318,9 @@ def test_the_next_of_a_key_waits_for_the_outcome_of_the_one_before_and_stays_whe
     pass_all(world, at=1)
     world.send(number)
     assert statuses() == [5, 2, 0]
-    rows("update retry_item set status = 6 where status = 2 returning 1")
+    rows("update retry_item set status = %s where status = 2 returning 1", ended)
     world.send(number)
-    assert statuses() == [5, 6, 7]
+    assert statuses() == [5, ended, 7]
     assert rows("select outcome from retry_item where status = 7") == [
         ("An earlier event of its key did not get through.",)
     ]
