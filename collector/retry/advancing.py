@@ -31,7 +31,10 @@ def _advance(number: int, now: datetime) -> int:
         if found is None or found.status not in steps.UNDER_WAY or found.waits_for_person or not found.n_items:
             return 0
         ends, counted = progress(cursor, found, now=now)
-        said = verdict(found.sending, ends, counted, released=found.released, forgiven=found.n_forgiven)
+        forgiven = min(found.n_forgiven, sum(one.bad for one in counted))
+        if forgiven < found.n_forgiven:  # some of them answered after all: the next failures are others
+            operations.describe(cursor, number, n_forgiven=forgiven)
+        said = verdict(found.sending, ends, counted, released=found.released, forgiven=forgiven)
         if said.what == "wait":
             return 0
         _act(cursor, found, said, now=now)

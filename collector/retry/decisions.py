@@ -10,9 +10,10 @@ from django.db.backends.utils import CursorWrapper
 from collector.changes import announce
 from collector.domain.dead_letters import ItemStatus, LetterStatus
 from collector.retry import records
+from collector.retry.edits import Edit
 from collector.retry.records import Asker
-from collector.retry.refusals import NotNow, Refusal
-from collector.retry.requests import Edit, Order, Requested, requested
+from collector.retry.refusals import NeedsApproval, NotNow, Refusal
+from collector.retry.requests import Order, Requested, requested
 from collector.store import letter_deeds
 from collector.store.letter_deeds import Ended
 from collector.store.letter_states import move
@@ -26,8 +27,7 @@ def decide(
     letter: int, by: Asker, *, what: Move, reason: str, typed: str = "", token: str = "", now: datetime
 ) -> Requested | None:
     """Decide about a letter that may have been sent, or gave no answer: mark it processed, put it back to open, or
-    send it again, which asks for the words "send again": the same bytes to the same place. A reason is needed. Raises a
-    Refusal, which is audited; then nothing has changed.
+    send it again, which asks for the words "send again". A reason is needed. Raises a Refusal, which is audited.
     """
     said = reason.strip()[:MOST_REASON]
     subject = f"dead letter {letter}"
@@ -37,36 +37,48 @@ def decide(
         if what == "again" and typed.strip().lower() != TYPED:
             raise NotNow(f"Type “{TYPED}” to confirm.")
         with transaction.atomic(), connection.cursor() as cursor:
-            ended = _settle(cursor, letter, by, what=what, said=said, now=now)
+            ended = _ended(cursor, letter, by, what=what, said=said, now=now)
             records.done_to(by, now, _ACTIONS[what], subject, reason=said)
-            return requested(_same(letter, ended), by, token=token, now=now) if what == "again" else None
+            if what == "again":
+                return _again(letter, ended, by, token=token, now=now)
+            _settle(cursor, letter, LetterStatus.PROCESSED if what == "processed" else LetterStatus.OPEN, now=now)
+            return None
     except Refusal as error:
         records.refused(by, now, subject=subject, reason=str(error), action=_ACTIONS[what])
         raise
 
 
-def _same(letter: int, ended: Ended) -> Order:
-    """What may have been sent, once more."""
-    edit = None if ended.edit is None else Edit(*ended.edit)
-    return Order((letter,), ended.target, 1, selection=records.in_words((letter,)), edit=edit)
-
-
 _ACTIONS = {"processed": "mark processed", "open": "put back to open", "again": "send again anyway"}
 
 
-def _settle(cursor: CursorWrapper, letter: int, by: Asker, *, what: Move, said: str, now: datetime) -> Ended:
-    processed = what == "processed"
-    status = ItemStatus.PROCESSED if processed else ItemStatus.CANCELLED
-    how = "Marked processed" if processed else "Put back to open"
-    outcome = f"{how} by {by.person_name}: {said}"
-    ended = letter_deeds.end_undecided(cursor, letter, status=status, outcome=outcome, now=now)
+_HOW = {"processed": "Marked processed", "open": "Put back to open", "again": "Sent again"}
+_UNDECIDED = (LetterStatus.SENT, LetterStatus.UNKNOWN)
+
+
+def _ended(cursor: CursorWrapper, letter: int, by: Asker, *, what: Move, said: str, now: datetime) -> Ended:
+    status = ItemStatus.PROCESSED if what == "processed" else ItemStatus.CANCELLED
+    how = f"{_HOW[what]} by {by.person_name}: {said}"
+    ended = letter_deeds.end_undecided(cursor, letter, status=status, outcome=how, now=now)
     if ended is None:
         raise NotNow("This letter is not one that may have been sent, or its outcome is still waited for.")
-    to = LetterStatus.PROCESSED if processed else LetterStatus.OPEN
-    if not move(cursor, [letter], to, out_of=[LetterStatus.UNKNOWN, LetterStatus.SENT], now=now):
+    return ended
+
+
+def _again(letter: int, ended: Ended, by: Asker, *, token: str, now: datetime) -> Requested:
+    """Send just what may have been sent before, to just there: never the original beside its edited copy."""
+    edit = Edit(*ended.edited) if ended.edited else None
+    selection = records.in_words((letter,))
+    order = Order((letter,), ended.target, 1, selection=selection, edit=edit, stands=_UNDECIDED)
+    try:
+        return requested(order, by, token=token, now=now)
+    except NeedsApproval:
+        raise NeedsApproval("A second person must approve this: put it back to open, then ask for it.") from None
+
+
+def _settle(cursor: CursorWrapper, letter: int, to: LetterStatus, *, now: datetime) -> None:
+    if not move(cursor, [letter], to, out_of=_UNDECIDED, now=now):
         raise NotNow("Somebody else has decided about it meanwhile.")
     records.announce(0)
-    return ended
 
 
 def archive(letters: Sequence[int], by: Asker, *, reason: str, now: datetime) -> int:

@@ -24,6 +24,7 @@ _STANDS = {
     LetterStatus.UNKNOWN: "It may have been sent. Decide that first.",
     LetterStatus.ARCHIVED: "It is archived. Restore it first.",
 }
+_OPEN = (LetterStatus.OPEN,)
 NO_ORIGIN = "It names no topic of this cluster as its origin. Choose a target."
 GONE = "There is no such dead letter."
 TO_ORIGIN = "*origin"  # as a target: each letter to the topic it came from. No topic can have this name
@@ -55,8 +56,10 @@ class Sorted:
         return Counter({reason: len(letters) for reason, letters in self.left_out.items()})
 
 
-def sorted_out(cursor: CursorWrapper, wanted: Collection[int], *, target: str | None) -> Sorted:
-    """What can be done with these letters as they stand now. Three statements.
+def sorted_out(
+    cursor: CursorWrapper, wanted: Collection[int], *, target: str | None, stands: Collection[LetterStatus] = _OPEN
+) -> Sorted:
+    """What can be done with these letters as they stand now: those in `stands` can be sent. Three statements.
 
     Raises NotAllowed where a person chose a target that some of them may not be sent to, and for letters of several
     clusters: a retry to one that does not answer must not hold back another.
@@ -68,7 +71,7 @@ def sorted_out(cursor: CursorWrapper, wanted: Collection[int], *, target: str | 
     sent: list[tuple[Kind, Destination, Permission]] = []
     left_out: dict[str, tuple[int, ...]] = {}
     for kind in found:
-        reason = refusal(kind)
+        reason = refusal(kind, stands)
         if reason is None:
             try:
                 goes, why = destination(kind, target=target, world=world)
@@ -102,11 +105,11 @@ def _embedded() -> str | None:
     return next((name for name, each in declared_clusters.items() if each.environment), None)
 
 
-def refusal(kind: Kind) -> str | None:
+def refusal(kind: Kind, stands: Collection[LetterStatus] = _OPEN) -> str | None:
     """Why letters of this kind cannot be sent now, or None."""
     if not kind.is_observed:
         return f"Their cluster {kind.cluster} is not observed any more."
-    if kind.status is not LetterStatus.OPEN:
+    if kind.status not in stands:
         in_operation = f" Operation #{kind.operation}." if kind.operation else ""
         return _STANDS[kind.status] + in_operation
     if kind.attempt >= ATTEMPT_LIMIT:

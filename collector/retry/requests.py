@@ -48,6 +48,7 @@ class Order:
     name: str = ""
     selection: str = ""
     edit: Edit | None = None
+    stands: tuple[LetterStatus, ...] = (LetterStatus.OPEN,)  # where a letter must stand to be sent
 
 
 def retry(
@@ -122,7 +123,7 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
     Raises NothingToSend, NotAllowed, Changed; the caller's transaction is rolled back then.
     """
     freezing.lock(cursor, order.letters)
-    found = sorted_out(cursor, order.letters, target=order.target)
+    found = sorted_out(cursor, order.letters, target=order.target, stands=order.stands)
     left_out = found.counts()
     later = set(order.leave_out) & set(found.letters)
     if later:
@@ -159,7 +160,7 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
     deed, reason = ("retry", "") if order.edit is None else ("edit and retry", order.edit.reason)
     n_out = sum(left_out.values())
     records.done(by, now, deed, number, reason=reason, letters=n, left_out=n_out, target=order.target, name=order.name)
-    moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=[LetterStatus.OPEN], now=now)
+    moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=order.stands, now=now)
     if len(moved) != n:
         raise RuntimeError("letters moved although they were locked")
     records.announce(number)

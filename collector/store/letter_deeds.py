@@ -12,21 +12,21 @@ from collector.domain.records import Headers
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A send that a person ended: where it was asked to go (None: the usual way), and what was edited, if anything."""
+    """A send that a person ended: where it went, and the edited copy (value, headers, reason) if it was one."""
 
-    target: str | None
-    edit: tuple[bytes, Headers, str] | None
+    target: str
+    edited: tuple[bytes, Headers, str] | None
 
 
 def end_undecided(
     cursor: CursorWrapper, letter: int, *, status: ItemStatus, outcome: str, now: datetime
 ) -> Ended | None:
-    """End the letter's send that is unknown, or that gave no answer within its wait; None: there is none."""
+    """End the letter's send that is unknown, or that gave no answer within its wait; None where there was none."""
     cursor.execute(
-        "update retry_item i set status = %s, ended_at = %s, outcome = %s from retry_operation o"
-        " where o.id = i.operation_id and i.dead_letter_id = %s and (i.status = 3"
+        "update retry_item i set status = %s, ended_at = %s, outcome = %s from retry_operation o, topic t"
+        " where o.id = i.operation_id and t.id = i.target_topic_id and i.dead_letter_id = %s and (i.status = 3"
         "  or (i.status = 2 and i.sent_at <= %s - make_interval(secs => o.wait_seconds)))"
-        " returning o.target_name, i.edited_value, i.edited_headers, i.edit_reason",
+        " returning t.name, i.edited_value, i.edited_headers, i.edit_reason",
         [int(status), now, outcome, letter, now],
     )
     row = cursor.fetchone()

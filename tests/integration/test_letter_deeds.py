@@ -11,11 +11,11 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.config.rules import standing
-from collector.domain.frames import framed
 from collector.domain.masking import Aim, Rule, Rules
 from collector.retry import decisions, notes
 from collector.retry.records import Asker
-from collector.retry.refusals import NotNow, Refusal
+from collector.retry.refusals import NotAllowed, NotNow
+from collector.retry.requests import Edit, retry
 from collector.store.dead_letters import park
 from dashboard.queries.dead_letters import parked_letters
 from dashboard.queries.failure_facts import backfills, expiring, failure_facts
@@ -99,14 +99,12 @@ def test_s32_letters_of_masked_topics_are_found_by_no_word_and_no_key(world: Ret
     assert len(parked_letters(filtered=condition("group:billing", masked=["orders.created"])).items) == 2
 
 
-def test_s32_topics_that_are_gone_are_masked_as_long_as_their_letters_stay(world: RetryWorld) -> None:
+def test_s32_a_masked_topic_that_was_deleted_still_hides_its_letters_from_words(world: RetryWorld) -> None:
     world.letters.park(dead_record(1))
-    rows("update topic set deleted_at = now() where name = 'orders.created' returning 1")
+    rows("update topic set deleted_at = %s returning 1", AT)
     standing.pin(Rules((Rule(("orders.created",), Aim(key=True)),)), seconds=60)
-    try:
-        assert masked_topics() == ("orders.created",)
-    finally:
-        standing.pin(Rules(), seconds=0)
+    assert masked_topics() == ("orders.created",)
+    assert selection({"matching": ["1"], "q": ["key:order-1"]}, most=3).letters == ()
 
 
 def test_all_that_match_is_the_oldest_and_never_more_than_asked(world: RetryWorld) -> None:
@@ -249,28 +247,39 @@ def test_sending_again_anyway_needs_the_words_and_happens_once(world: RetryWorld
     ]  # fmt: skip
 
 
-def test_sending_again_anyway_sends_what_may_have_been_sent_to_where_it_was_to_go(world: RetryWorld) -> None:
+def test_sending_again_anyway_sends_the_edited_copy_to_the_chosen_target_and_never_the_original(
+    world: RetryWorld,
+) -> None:
     world.letters.topic("payments")
     world.broker.create("payments")
-    pair = "insert into retry_target values (%s, 'orders.created.dlq', 'payments', 'admin1', %s) returning 1"
-    rows(pair, world.letters.cluster, AT)
-    letter = _unknown(world)
-    edited = framed((("order-id", b"order-one"),))
-    rows("update retry_operation set target_name = 'payments' returning 1")
-    rows("update retry_item set edited_value = %s, edited_headers = %s, edit_reason = 'x' returning 1", b"13", edited)
-    made = decisions.decide(letter, OLGA, what="again", reason="lost", typed="send again", token="t9", now=AT)
+    rows(
+        "insert into retry_target values (%s, 'orders.created.dlq', 'payments', 'admin1', %s) returning 1",
+        world.letters.cluster, AT,
+    )  # fmt: skip
+    (letter,) = world.letters.park(dead_record(1))
+    edit = Edit(b'{"amount": 13}', (("order-id", b"edited"),), "PAY-311")
+    first = retry([letter], person_id=7, person_name="olga", token="t1", target="payments", expect=1, now=AT, edit=edit)
+    world.send(first.id)
+    later = AT + timedelta(seconds=121)
+    made = decisions.decide(letter, OLGA, what="again", reason="lost", typed="send again", token="t9", now=later)
     assert made is not None
     world.send(made.id)
-    assert [(each.value, each.first("order-id")) for each in world.sent("payments")] == [(b"13", b"order-one")]
+    copies = [(copy.value, copy.first("order-id")) for copy in world.sent("payments")]
+    assert copies == [(b'{"amount": 13}', b"edited")] * 2
     assert world.sent() == []
+    assert rows("select status, outcome from retry_item order by operation_id") == [
+        (8, "Sent again by olga: lost"), (2, ""),
+    ]  # fmt: skip
+    assert ("edit and retry", "done", "PAY-311") in audit_rows("action", "result", "reason")
 
 
-def test_a_refused_sending_again_leaves_everything_as_it_was(world: RetryWorld) -> None:
+def test_what_cannot_be_sent_again_stays_undecided(world: RetryWorld) -> None:
     letter = _unknown(world)
-    rows("update retry_operation set target_name = 'nowhere' returning 1")
-    with pytest.raises(Refusal):
+    rows("update topic set deleted_at = %s where name = 'orders.created' returning 1", AT)
+    with pytest.raises(NotAllowed, match="does not exist"):
         decisions.decide(letter, OLGA, what="again", reason="lost", typed="send again", token="t9", now=AT)
     assert rows("select i.status, s.status from retry_item i join letter_state s using (dead_letter_id)") == [(3, 5)]
+    assert [each for each in audit_rows("action", "result") if each[0] != "retry"] == [("send again anyway", "refused")]
 
 
 def test_no_answer_is_settled_by_a_person_only_after_its_wait(world: RetryWorld) -> None:

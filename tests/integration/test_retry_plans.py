@@ -276,6 +276,23 @@ def test_a_person_may_continue_after_a_stop_and_the_next_failure_stops_again(wor
     assert len(world.sent()) == 3
 
 
+def test_failures_that_a_person_saw_and_that_answered_after_all_forgive_no_others(world: RetryWorld) -> None:
+    sending = replace(CAREFUL, steps=(2, 2, 1), asks_after_first=False, wait_seconds=120)
+    number = confirmed(frozen(world.letters.park(*[dead_record(n) for n in range(6)])), sending=sending)
+    world.send(number)
+    silent = AT + timedelta(seconds=121)
+    outcomes.settle(now=silent)
+    assert rows("select status from retry_operation") == [(3,)]
+    control.proceed(number, OLGA, now=silent)
+    rows("update retry_item set status = 4, ended_at = %s where status = 2 returning 1", silent)
+    outcomes.settle(now=silent)
+    world.send(number, after_seconds=121)
+    assert len(world.sent()) == 4
+    rows("update retry_item set status = 6, ended_at = %s where status = 2 and ordinal = 2 returning 1", silent)
+    outcomes.settle(now=silent)
+    assert rows("select status from retry_operation") == [(3,)]
+
+
 def test_pausing_holds_everything_that_is_not_sent_and_resuming_goes_on(world: RetryWorld) -> None:
     number = confirmed(frozen(world.letters.park(*[dead_record(n) for n in range(3)])), sending=Sending())
     control.pause(number, OLGA, now=AT)
