@@ -114,6 +114,15 @@ def difference(before: bytes, after: bytes) -> tuple[Line, ...]:
     return tuple(Line(line[:1], line[1:]) for line in lines if not line.startswith("@@"))
 
 
+def header_difference(before: Headers, after: Headers) -> tuple[Line, ...]:
+    """Those that are taken out, changed or new, in their order."""
+    old, new = (
+        [f"{name}: {(value or b'').decode('utf-8', 'replace')}" for name, value in each] for each in (before, after)
+    )
+    lines = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
+    return tuple(Line(line[:1], line[1:]) for line in lines if not line.startswith("@@"))
+
+
 def _laid_out(value: bytes) -> list[str]:
     return json.dumps(json.loads(value), indent=2, ensure_ascii=False).splitlines()
 

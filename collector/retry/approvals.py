@@ -8,10 +8,9 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.canary import AT_ONCE
 from collector.domain.dead_letters import OperationStatus
-from collector.domain.editing import Line
 from collector.retry import drafts, edits, records, requests
 from collector.retry.drafts import Draft
-from collector.retry.edits import Edit
+from collector.retry.edits import Changes, Edit
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed, Refusal
 from collector.retry.requests import Order, Requested
@@ -23,12 +22,11 @@ MOST_REASON = 500
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for, as it stands now. `lines`: what an edit changes, as it may be seen."""
+    """What is asked for, as it stands now. `edit_reason`: why a copy was edited; "" where nothing was."""
 
     draft: Draft
     digest: str
     edit_reason: str
-    lines: tuple[Line, ...]
 
 
 def ask_for_edit(letter: int, edit: Edit, by: Asker, *, token: str, now: datetime) -> Requested:
@@ -61,9 +59,14 @@ def asked(number: int, *, now: datetime) -> Asked:
         found = _asked(cursor, number, now=now)
         edit = _edit(cursor, number)
         made = drafts.drafted(cursor, found, now=now)
-    order = _order(made, edit)
-    lines = edits.difference(found.letters[0], edit) if edit else ()
-    return Asked(made, requests.digest_of(order).hex, edit.reason if edit else "", lines)
+    return Asked(made, requests.bound(_order(made, edit), made.goes), edit.reason if edit else "")
+
+
+def changes(number: int, *, now: datetime) -> Changes:
+    """What an edited copy that waits changes of the bytes, as it may be seen. Raises NoSuchPlan, NotEditable."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found, edit = _asked(cursor, number, now=now), _edit(cursor, number)
+    return edits.difference(found.letters[0], edit) if edit else Changes((), ())
 
 
 def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
@@ -77,12 +80,12 @@ def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
             if made.target_error:
                 raise NotAllowed(made.target_error)
             order = _order(made, edit)
-            if requests.digest_of(order).hex != digest:
+            if requests.bound(order, made.goes) != digest:
                 raise Changed("What would be sent changed since this page was made. Look again, then decide.")
             freezing.forget_edit(cursor, number)
             said = f"asked for by {found.person_name}"
             records.done(by, now, "approve retry", number, reason=said, letters=made.n)
-            requests.start(cursor, number, order, by, now=now)
+            requests.start(cursor, number, order, by, now=now, goes=made.goes)
         return Requested(number, repeated=False)
     except Refusal as error:
         records.refused(by, now, subject=f"retry {number}", reason=str(error), action="approve retry")

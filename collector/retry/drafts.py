@@ -18,7 +18,7 @@ from collector.retry.choices import Choice, choices
 from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, Changed, Expired, NoSuchPlan, NotAllowed, NothingToSend, Refusal
-from collector.retry.requests import MOST_LETTERS, Order, Requested
+from collector.retry.requests import MOST_LETTERS, Goes, Order, Requested
 from collector.store import key_order, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
@@ -41,6 +41,7 @@ class Draft:
     n_keys: int
     left_out: dict[str, int]
     blast: Blast
+    goes: Goes
     digest: str
     must_type: bool
     target: str | None
@@ -153,14 +154,15 @@ def drafted(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
         left_out[NEWER] += len(later)
     n = len(result.letters) - len(later)
     seen = blast(cursor, result, left_out=later, now=now)
-    order = order_of(found, n)
+    goes = requests.goes_to(result, later)
     return Draft(
         operation=found,
         n=n,
         n_keys=seen.n_keys,
         left_out=dict(left_out),
         blast=seen,
-        digest=requests.digest_of(order).hex,
+        goes=goes,
+        digest=requests.bound(order_of(found, n), goes),
         must_type=n > TYPE_ABOVE or any(not each.n_failed for each in seen.readers) or found.n_order_unknown > 0,
         target=target,
         target_error=error,
@@ -188,13 +190,19 @@ def choose(
     now: datetime,
     target: str | None,
     leaves_newer_out: bool,
-) -> None:
-    """Step 2: where to, and whether letters with newer events of their key stay. Raises NoSuchPlan, NotAllowed."""
+) -> bool:
+    """Step 2: where to, and whether letters with newer events of their key stay. Raises NoSuchPlan, NotAllowed.
+
+    Whether the target is another one than before: who gets the events must be looked at again then.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         found = _own(cursor, number, by, now=now, lock=True)
         if target not in {None, TO_ORIGIN}:
             sorted_out(cursor, found.letters, target=target)  # refuses what may not be sent to
         operations.describe(cursor, number, target_name=target, leaves_newer_out=leaves_newer_out)
+        if is_other := target != found.target:
+            operations.describe(cursor, number, looked_at=None)
+        return is_other
 
 
 def pace(number: int, by: Asker, *, now: datetime, sending: Sending) -> None:
@@ -218,7 +226,7 @@ def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, n
             if consent.needed(made.n, edited=False):
                 _ask(cursor, number, order, by, now=now)
             else:
-                requests.start(cursor, number, order, by, now=now)
+                requests.start(cursor, number, order, by, now=now, goes=made.goes)
         return Requested(number, repeated=False)
     except AlreadySent:
         raise

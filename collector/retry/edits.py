@@ -46,6 +46,14 @@ class Made:
     n_headers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a kept edit changes, as it may be seen: lines of the value, and headers."""
+
+    lines: tuple[Line, ...]
+    headers: tuple[Line, ...]
+
+
 def offer(letter: int) -> Offer:
     """What of the letter can be edited. Raises NotEditable."""
     body = _body(letter)
@@ -74,18 +82,22 @@ def made(letter: int, *, value: str, headers: Mapping[int, str | None], reason: 
     return Made(edit, lines, sum(pair not in changed for pair in body.headers))
 
 
-def difference(letter: int, edit: Edit) -> tuple[Line, ...]:
-    """What a kept edit changes of the value, as it may be seen. Raises NotEditable."""
+def difference(letter: int, edit: Edit) -> Changes:
+    """What a kept edit changes, as it may be seen. Raises NotEditable."""
     body = _body(letter)
-    if not body.marked.behind:
-        return editing.difference(body.value, edit.value)
-    seen = masking.concealed(body.aim, key=None, value=edit.value, headers=edit.headers)
-    before = masking.concealed(body.aim, key=None, value=body.value, headers=body.headers)
-    return editing.difference(before.value or b"null", seen.value or b"null")
+    before, after = (
+        masking.concealed(body.aim, key=body.key, value=value, headers=headers)
+        for value, headers in ((body.value, body.headers), (edit.value, edit.headers))
+    )
+    return Changes(
+        editing.difference(before.value or b"null", after.value or b"null"),
+        editing.header_difference(before.headers, after.headers),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Body:
+    key: bytes | None
     value: bytes
     headers: Headers
     marked: Marked
@@ -111,7 +123,7 @@ def _body(letter: int) -> _Body:
     text = editing.editable_text(value)
     aim = standing.rules().of(*topics)
     if not aim:
-        return _Body(value, headers, Marked(text, {}), editing.editable_headers(headers), aim)
+        return _Body(key, value, headers, Marked(text, {}), editing.editable_headers(headers), aim)
     seen = masking.concealed(aim, key=key, value=value, headers=headers)
     if seen.value_is_hidden or seen.value is None:
         raise NotEditable("Cannot be edited: nothing of its value may be seen. Retry sends the original bytes.")
@@ -119,7 +131,7 @@ def _body(letter: int) -> _Body:
         marks = marked_json.marked(text, json_values.loads(seen.value))
     except (MarkMoved, json_values.NotJson) as error:
         raise NotEditable(f"Cannot be edited: {error} Retry sends the original bytes.") from None
-    return _Body(value, headers, marks, _offered(headers, seen.headers), aim)
+    return _Body(key, value, headers, marks, _offered(headers, seen.headers), aim)
 
 
 def _offered(headers: Headers, seen: Headers) -> tuple[EditableHeader, ...]:

@@ -1,7 +1,8 @@
 """The door for retries: freeze what a person chose, once per click, and say what a plan would do."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.canary import AT_ONCE, Sending, bounds
 from collector.domain.dead_letters import LetterStatus, OperationStatus
 from collector.retry import consent, records, rights
-from collector.retry.destinations import NEWER, TO_ORIGIN, sorted_out
+from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
 from collector.retry.edits import Edit
 from collector.retry.plans import Plan, plan
 from collector.retry.records import Asker
@@ -26,6 +27,7 @@ __all__ = ["TO_ORIGIN", "Asker", "Edit", "Plan", "Requested", "plan", "retry"]
 MOST_LETTERS = 100_000
 EXPECT_ABOVE = 100  # more letters than this need `expect`
 MOST_TOKEN = 200  # characters
+Goes = tuple[tuple[int, int], ...]  # id of each topic, and how many go there
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,13 @@ def check(order: Order, *, token: str) -> None:
         raise NotAllowed(problem)
 
 
-def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: datetime) -> int:
+def start(
+    cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: datetime, goes: Goes | None = None
+) -> int:
     """Turn an operation's row into work: items, letters moved, audit, a hint to a worker. How many will be sent.
 
-    Raises NothingToSend, NotAllowed, Changed; the caller's transaction is rolled back then.
+    `goes`: where a person saw them go. Raises NothingToSend, NotAllowed, Changed; the caller's transaction is rolled
+    back then.
     """
     freezing.lock(cursor, order.letters)
     found = sorted_out(cursor, order.letters, target=order.target, stands=order.stands)
@@ -132,6 +137,8 @@ def start(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: d
     if not n:
         raise NothingToSend(left_out)
     _fits(n, len(order.letters), order.expect)
+    if goes is not None and goes != goes_to(found, later):
+        raise Changed("Where they would go changed since this page was made. Look again, then confirm.")
     rights.refuse(cursor, {(goes.topic.id, goes.topic.name) for _, goes, _ in found.sent}, now=now)
     ends = bounds(order.sending.steps, n)
     sent = freezing.write_items(cursor, number, [each[:2] for each in found.sent], left_out=later, ends=ends)
@@ -176,6 +183,20 @@ def _fits(n_sent: int, n_wanted: int, expect: int | None) -> None:
 
 
 def digest_of(order: Order) -> UUID:
-    """What a confirmation is bound to: letters, target, number, and how they are sent."""
+    """What is asked for: letters, target, number, and how they are sent."""
     said = repr((order.letters, order.target, order.expect, order.sending, order.leave_out, order.edit)).encode()
     return UUID(bytes=hashlib.blake2b(said, digest_size=16).digest())
+
+
+def goes_to(found: Sorted, left_out: Collection[int]) -> Goes:
+    """Where those that are not left out go."""
+    counted: Counter[int] = Counter()
+    for kind, goes, _ in found.sent:
+        counted[goes.topic.id] += len(set(kind.letters) - set(left_out))
+    return tuple(sorted((topic, n) for topic, n in counted.items() if n))
+
+
+def bound(order: Order, goes: Goes) -> str:
+    """What a confirmation is bound to: what is asked for, and where that leads as a person saw it."""
+    said = f"{digest_of(order).hex} {goes!r}".encode()
+    return hashlib.blake2b(said, digest_size=16).hexdigest()

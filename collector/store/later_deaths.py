@@ -38,11 +38,14 @@ def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> dict[At, Sent]:
+def matched(
+    cursor: CursorWrapper, found: Sequence[Found], places: Places, *, on_the_way: bool = False
+) -> dict[At, Sent]:
     """Which of them are later deaths of letters that were sent, and of which send.
 
     Another group's failure on the copy is a dead letter of its own, and so is that of a service which passed the
-    headers on with other content.
+    headers on with other content. Where one of the two names no group, only the same dead-letter topic says that it is
+    the same one; `on_the_way`: of records on retry topics, which name none as a rule, that is not asked.
     """
     claims = _claims(cursor, found, places)
     if not claims:
@@ -71,8 +74,11 @@ def matched(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> di
         "  join dead_letter_body b on b.dead_letter_id = d.id"
         "  left join topic ot on ot.id = d.origin_topic_id left join consumer_group g on g.id = d.group_id"
         " where case when n.edited_headers is null then b.value else n.edited_value end is not distinct from hit.value"
-        "  and (hit.group_id is null or d.group_id is null or hit.group_id = d.group_id)",
-        columns([(*hit, values[hit[0], hit[1], hit[2]]) for hit in hits]),
+        "  and case when hit.group_id is not null and d.group_id is not null then hit.group_id = d.group_id else"
+        "   %s or exists (select 1 from topic a join topic b using (cluster_id, name)"
+        "    where a.id = hit.t and b.id = d.topic_id)"
+        "  end",
+        [*columns([(*hit, values[hit[0], hit[1], hit[2]]) for hit in hits]), on_the_way],
     )
     return {
         (t, p, o): Sent(letter, attempt, origin, group, frozenset(digests))

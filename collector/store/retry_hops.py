@@ -16,7 +16,7 @@ def note(cursor: CursorWrapper, found: Sequence[Found], *, now: datetime) -> Non
     if not found:
         return
     places = letter_names.places(cursor, [(topic_id, letter) for _, topic_id, letter in found])
-    sent = later_deaths.matched(cursor, found, places)
+    sent = later_deaths.matched(cursor, found, places, on_the_way=True)
     hops = [
         (*at, sent[at].attempt_id, each[2].attempts or 1)
         for at, each in {position(each): each for each in found}.items()

@@ -7,12 +7,14 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
+from collector.domain.editing import NotEditable
 from collector.retry import approvals
+from collector.retry.edits import Changes
 from collector.retry.records import Asker
 from collector.retry.refusals import NoSuchPlan, Refusal
 from dashboard import shell
 from dashboard.access import Action, can, needs
-from dashboard.audit import address_of
+from dashboard.audit import address_of, recorded
 
 if TYPE_CHECKING:
     from dashboard.models import Person
@@ -49,12 +51,16 @@ def _decided(request: HttpRequest, number: int, by: Asker) -> HttpResponse:
 def _page(request: HttpRequest, number: int, by: Asker, *, error: str) -> HttpResponse:
     asked = approvals.asked(number, now=now())
     made = asked.draft
+    may_see = can(request.user, Action.SEE_PAYLOADS)
+    changes, hidden = _changes(request, number) if asked.edit_reason and may_see else (None, "")
     facts = {
         "asked": asked,
+        "changes": changes,
+        "hidden": hidden,
         "draft": made,
         "operation": made.operation,
         "is_own": made.operation.person_id == by.person_id,
-        "may_see": can(request.user, Action.SEE_PAYLOADS),
+        "may_see": may_see,
         "left_out": sorted(made.left_out.items(), key=lambda pair: -pair[1]),
         "error": error,
     }
@@ -67,6 +73,15 @@ def _page(request: HttpRequest, number: int, by: Asker, *, error: str) -> HttpRe
         request, "retry_approvals/retry_approvals.html", facts, section="retries", crumbs=crumbs,
         status=409 if error else 200,
     )  # fmt: skip
+
+
+def _changes(request: HttpRequest, number: int) -> tuple[Changes | None, str]:
+    """What the edited copy changes, or why it cannot be shown; looking at it is written down."""
+    with recorded("see payload", request, object=f"retry {number}"):
+        try:
+            return approvals.changes(number, now=now()), ""
+        except NotEditable as problem:
+            return None, str(problem)
 
 
 urlpatterns = [

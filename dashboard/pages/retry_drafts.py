@@ -55,10 +55,12 @@ def _choose(request: HttpRequest, number: int, by: Asker) -> HttpResponse:
     if not form.is_valid():
         return _page(request, number, by, step="2", error="Choose a target.", status=400)
     try:
-        drafts.choose(number, by, now=now(), target=form.target_name, leaves_newer_out=form.leaves_newer_out)
+        is_other = drafts.choose(number, by, now=now(), target=form.target_name, leaves_newer_out=form.leaves_newer_out)
     except NotAllowed as refusal:
         return _page(request, number, by, step="2", error=str(refusal), status=409)
-    return _to(number, "3" if "next" in request.POST else "2")
+    if "next" not in request.POST:
+        return _to(number, "2")
+    return _to(number, "2&other=1" if is_other else "3")
 
 
 def _pace(request: HttpRequest, number: int, by: Asker) -> HttpResponse:
@@ -131,6 +133,7 @@ def _page(
         "most_per_second": MOST_PER_SECOND,
         "seconds": made.n / made.operation.sending.rate_per_second,
         "first": _first(made),
+        "is_other": step == "2" and request.GET.get("other") == "1",
         "away": next((each for each in within.partial([made.cluster]) if each.state == "silent"), None),
         "asks": step == "4" and consent.needed(made.n, edited=False),
     }

@@ -92,6 +92,8 @@ def stops_by_itself(seen: Visit, running: Demo, hand: Hand) -> int:
     expect(groups.get_by_role("row")).to_have_count(4)
     hand.choose(page, own)
     hand.press(page, page.get_by_role("button", name="Next: sending plan"))
+    expect(page.get_by_text("You chose another target.")).to_be_visible()
+    hand.press(page, page.get_by_role("button", name="Next: sending plan"))
     assert running.ask("GET", f"retries/{number}")[0] == 404, "a draft is no operation: nothing was sent"
     hand.press(page, page.get_by_role("button", name="Next: confirm"))
     confirm(page, hand)

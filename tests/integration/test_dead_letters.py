@@ -5,9 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from collector.domain.frames import unframed
-from tests.integration.letter_world import AT, LetterWorld, dead_record, one, rows
+from collector.domain.records import Headers, Record
+from collector.store.dead_letters import park
+from tests.integration.letter_world import AT, LetterWorld, dead_record, letter_of, one, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +120,26 @@ def test_s42_a_forged_or_foreign_attempt_is_a_letter_of_its_own(world: LetterWor
     assert isinstance(how, dict)
     copy = dead_record(2, marks=(("x-weir-attempt", str(attempt).encode()),), **{"origin_offset": 700, **how})
     assert len(world.park(replace(copy, **change))) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("topic", "n_letters"), [("orders.created.dlq", 1), ("orders.created.dlq.shipping", 2)])
+def test_a_death_that_names_no_group_is_of_the_same_letter_only_on_the_same_dead_letter_topic(
+    world: LetterWorld, topic: str, n_letters: int
+) -> None:
+    nobody = replace(dead_record(1), headers=_without_group(dead_record(1)))
+    (letter,) = world.park(nobody)
+    sent(letter, world, offset=700)
+    died = dead_record(2, group="shipping", origin_offset=700)
+    world.topic("orders.created.dlq.shipping", role=1)
+    lies = one("select id from topic where name = %s", topic)
+    with connection.cursor() as cursor:
+        park(cursor, [(replace(died, topic=topic), lies, letter_of(died))], now=AT)
+    assert one("select count(*) from dead_letter") == n_letters
+    assert one("select count(*) from dead_letter_again") == 2 - n_letters
+
+
+def _without_group(record: Record) -> Headers:
+    return tuple(header for header in record.headers if header[0] != "kafka_dlt-original-consumer-group")
 
 
 def test_a_claimed_topic_that_the_cluster_does_not_have_gets_no_row(world: LetterWorld) -> None:

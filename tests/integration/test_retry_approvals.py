@@ -7,10 +7,15 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from collector.config.rules import standing
+from collector.domain import json_paths
+from collector.domain.masking import Aim, Rule, Rules
 from collector.retry.refusals import NeedsApproval
-from tests.integration.letter_world import dead_record, one, rows
+from tests.integration.letter_world import AT, dead_record, one, rows
 from tests.integration.people import audit_rows, bearer, person, signed_in, token_of
 from tests.integration.retry_world import RetryWorld, click
+
+RETRY_TOPIC = "orders.created.retry.billing"
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -129,3 +134,40 @@ def test_an_edited_copy_waits_with_its_difference(world: RetryWorld, olga: Clien
     (copy,) = world.sent()
     assert (copy.key, copy.value) == (b"order-0", b'{"amount": 13}')
     assert one("select count(*) from asked_edit") == 0
+
+
+def test_the_second_person_sees_headers_and_no_masked_field_that_the_copy_adds_and_the_look_is_noted(
+    world: RetryWorld, olga: Client, otto: Client
+) -> None:
+    standing.pin(Rules((Rule(("*",), Aim((json_paths.parse("$.card"),))),)), seconds=60)
+    letter = one("select min(id) from dead_letter")
+    there = f"/dead-letters/{letter}/edit/"
+    token = re.search(r'name="token" value="([^"]*)"', olga.get(there).content.decode())
+    assert token
+    value = '{"amount": 12.5, "card": "4000-1234"}'
+    form = {"token": token[1], "value": value, "header-0": "order-<one>", "reason": "PAY-311"}
+    assert olga.post(there, {**form, "do": "send"}).status_code == 302
+    number = one("select max(id) from retry_operation")
+    page = otto.get(f"/retries/{number}/approval/").content.decode()
+    assert "- order-id: order-0" in page
+    assert "+ order-id: order-&lt;one&gt;" in page
+    assert "&quot;card&quot;: &quot;•••&quot;" in page
+    assert "4000-1234" not in page
+    assert ("see payload", "otto", f"retry {number}") in audit_rows("action", "person_name", "object")
+
+
+def test_where_letters_go_to_another_topic_by_now_nobody_approves_what_they_did_not_see(
+    world: RetryWorld, olga: Client, otto: Client
+) -> None:
+    own = world.letters.topic(RETRY_TOPIC, role=2)
+    pair = "insert into retry_target values (%s, 'orders.created.dlq', %s, 'admin1', %s) returning 1"
+    rows(pair, world.letters.cluster, RETRY_TOPIC, AT)
+    reads = "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0,0}') returning 1"
+    rows(reads, own, world.letters.billing, AT)
+    number = asked(olga)
+    there = f"/retries/{number}/approval/"
+    seen = otto.get(there).content.decode()
+    assert f'3 to <b class="mono"><bdi>{RETRY_TOPIC}' in seen
+    rows(reads, own, world.letters.shipping, AT)
+    assert otto.post(there, {"do": "approve", "digest": digest(seen)}).status_code == 409
+    assert one("select count(*) from retry_item") == 0

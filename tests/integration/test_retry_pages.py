@@ -105,6 +105,18 @@ def test_s26_somebody_elses_plan_is_not_there(world: RetryWorld, olga: Client) -
     assert olga.get(plan).status_code == 404
 
 
+def test_another_target_is_shown_before_the_next_step(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    plan = olga.post("/retries/", {"token": "t", "letter": str(letter)})["Location"]
+    olga.get(f"{plan}?step=2")
+    chosen = {"do": "choose", "target": "*other", "other": "orders.created", "newer": "out", "next": "1"}
+    world.letters.topic("orders.created.2")
+    again = olga.post(plan, chosen)["Location"]
+    assert again == f"{plan}?step=2&other=1"
+    assert "Look at who will get these events now" in olga.get(again).content.decode()
+    assert olga.post(plan, chosen)["Location"] == f"{plan}?step=3"
+
+
 def test_a_viewer_is_told_who_may_and_a_forced_freeze_is_refused_and_noted(world: RetryWorld) -> None:
     (letter,) = world.letters.park(dead_record(1))
     vera = signed_in(person("vera", "viewer"))

@@ -212,6 +212,33 @@ def test_the_default_is_the_failed_groups_own_retry_topic_and_the_origin_can_be_
     assert len(world.sent()) == 1
 
 
+def test_who_chose_another_target_looks_at_who_gets_them_before_confirming(world: RetryWorld) -> None:
+    number = frozen(world.letters.park(dead_record(1)))
+    drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
+    assert drafts.choose(number, OLGA, now=AT, target=TO_ORIGIN, leaves_newer_out=True)
+    made = drafts.draft(number, OLGA, now=AT)
+    with pytest.raises(Changed, match="Look at step 2 first"):
+        drafts.confirm(number, OLGA, now=AT, digest=made.digest, typed="1", name="")
+    drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
+    assert not drafts.choose(number, OLGA, now=AT, target=TO_ORIGIN, leaves_newer_out=True)
+    assert drafts.confirm(number, OLGA, now=AT, digest=made.digest, typed="1", name="").id == number
+
+
+def test_nobody_confirms_where_the_default_leads_elsewhere_by_now(world: RetryWorld) -> None:
+    own = world.letters.topic("orders.created.retry.billing", role=2)
+    pair = "insert into retry_target values (%s, 'orders.created.dlq', 'orders.created.retry.billing', 'a', %s)"
+    rows(f"{pair} returning 1", world.letters.cluster, AT)
+    reads = "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0}') returning 1"
+    rows(reads, own, world.letters.billing, AT)
+    number = frozen(world.letters.park(dead_record(1)))
+    made = drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
+    assert [each.topic for each in made.blast.targets] == ["orders.created.retry.billing"]
+    rows(reads, own, world.letters.shipping, AT)
+    with pytest.raises(Changed, match="The plan changed"):
+        drafts.confirm(number, OLGA, now=AT, digest=made.digest, typed="1", name="")
+    assert statuses() == []
+
+
 def test_steps_wait_for_their_outcomes_and_ask_after_the_first(world: RetryWorld) -> None:
     for n in range(10, 40):
         world.original(n)
