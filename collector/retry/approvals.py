@@ -12,7 +12,7 @@ from collector.retry import drafts, edits, records, requests
 from collector.retry.drafts import Draft
 from collector.retry.edits import Changes, Edit
 from collector.retry.records import Asker
-from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed, Refusal
+from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed
 from collector.retry.requests import Order, Requested
 from collector.store import freezing, operations
 from collector.store.operations import DRAFT_HOURS, Operation
@@ -32,9 +32,10 @@ class Asked:
 def ask_for_edit(letter: int, edit: Edit, by: Asker, *, token: str, now: datetime) -> Requested:
     """Keep an edited copy until a second person decides; once per click. Raises a Refusal."""
     order = Order((letter,), None, 1, AT_ONCE, name="edited copy", selection=records.in_words((letter,)), edit=edit)
-    requests.check(order, token=token)
-    digest = requests.digest_of(order)
-    with transaction.atomic(), connection.cursor() as cursor:
+    noted = records.refusals(by, now, "ask for approval", records.subject_of(order.letters))
+    with noted, transaction.atomic(), connection.cursor() as cursor:
+        requests.check(order, token=token)
+        digest = requests.digest_of(order)
         number, is_new, _ = operations.begin(
             cursor,
             token=f"{token} {digest.hex}",
@@ -71,25 +72,22 @@ def changes(number: int, *, now: datetime) -> Changes:
 
 def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
     """Send what was asked for. Raises NoSuchPlan, NotAllowed, Changed, NothingToSend; a refusal is audited."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            found = _asked(cursor, number, now=now, lock=True)
-            if found.person_id == by.person_id:
-                raise NotAllowed("Who asked cannot approve. Ask somebody else with the operator role.")
-            made, edit = drafts.drafted(cursor, found, now=now), _edit(cursor, number)
-            if made.target_error:
-                raise NotAllowed(made.target_error)
-            order = _order(made, edit)
-            if requests.bound(order, made.goes) != digest:
-                raise Changed("What would be sent changed since this page was made. Look again, then decide.")
-            freezing.forget_edit(cursor, number)
-            said = f"asked for by {found.person_name}"
-            records.done(by, now, "approve retry", number, reason=said, letters=made.n)
-            requests.start(cursor, number, order, by, now=now, goes=made.goes)
-        return Requested(number, repeated=False)
-    except Refusal as error:
-        records.refused(by, now, subject=f"retry {number}", reason=str(error), action="approve retry")
-        raise
+    noted = records.refusals(by, now, "approve retry", f"retry {number}")
+    with noted, transaction.atomic(), connection.cursor() as cursor:
+        found = _asked(cursor, number, now=now, lock=True)
+        if found.person_id == by.person_id:
+            raise NotAllowed("Who asked cannot approve. Ask somebody else with the operator role.")
+        made, edit = drafts.drafted(cursor, found, now=now), _edit(cursor, number)
+        if made.target_error:
+            raise NotAllowed(made.target_error)
+        order = _order(made, edit)
+        if requests.bound(order, made.goes) != digest:
+            raise Changed("What would be sent changed since this page was made. Look again, then decide.")
+        freezing.forget_edit(cursor, number)
+        said = f"asked for by {found.person_name}"
+        records.done(by, now, "approve retry", number, reason=said, letters=made.n)
+        requests.start(cursor, number, order, by, now=now, goes=made.goes)
+    return Requested(number, repeated=False)
 
 
 def refuse(number: int, by: Asker, *, reason: str, now: datetime) -> None:

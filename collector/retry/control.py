@@ -1,5 +1,7 @@
 """What people do with an operation that runs: pause, resume, continue, cancel the rest, another rate."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -21,7 +23,7 @@ HOLDS = (OperationStatus.PAUSED, OperationStatus.STOPPED)
 
 def pause(number: int, by: Asker, *, now: datetime) -> None:
     """Send nothing more; what is under way arrives. Raises NotNow."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(number, by, now, "pause retry") as cursor:
         n_open = steps.n_in_flight(cursor, number)
         _move(
             cursor, number, OperationStatus.PAUSED, out_of=RUNS, now=now, problem="Only a running operation is paused."
@@ -31,7 +33,7 @@ def pause(number: int, by: Asker, *, now: datetime) -> None:
 
 def resume(number: int, by: Asker, *, now: datetime) -> None:
     """Go on where it was paused. Raises NotNow."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(number, by, now, "resume retry") as cursor:
         _move(
             cursor, number, OperationStatus.RUNNING, out_of=[OperationStatus.PAUSED], now=now,
             problem="Only a paused operation is resumed.",
@@ -41,7 +43,7 @@ def resume(number: int, by: Asker, *, now: datetime) -> None:
 
 def proceed(number: int, by: Asker, *, now: datetime) -> None:
     """Go on after the first step, or although it stopped: the failures so far are known then. Raises NotNow."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(number, by, now, "continue retry") as cursor:
         found = operations.operation(cursor, number, lock=True)
         if found is None or not (found.waits_for_person or found.status is OperationStatus.STOPPED):
             raise NotNow("This operation does not wait for anybody.")
@@ -58,7 +60,7 @@ def proceed(number: int, by: Asker, *, now: datetime) -> None:
 
 def cancel(number: int, by: Asker, *, now: datetime) -> int:
     """Send nothing of the rest; how many letters are open again. Raises NotNow."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(number, by, now, "cancel retry") as cursor:
         _move(
             cursor, number, OperationStatus.CANCELLED, out_of=(*RUNS, *HOLDS), now=now,
             problem="There is nothing left to cancel.",
@@ -71,14 +73,20 @@ def cancel(number: int, by: Asker, *, now: datetime) -> int:
 
 def set_rate(number: int, by: Asker, *, now: datetime, per_second: float) -> None:
     """Send so many a second from now on. Raises NotNow."""
-    if not 0.1 <= per_second <= MOST_PER_SECOND:
-        raise NotNow(f"The rate is 0.1 to {MOST_PER_SECOND} a second.")
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(number, by, now, "set retry rate") as cursor:
+        if not 0.1 <= per_second <= MOST_PER_SECOND:
+            raise NotNow(f"The rate is 0.1 to {MOST_PER_SECOND} a second.")
         found = operations.operation(cursor, number, lock=True)
         if found is None or found.status not in (*RUNS, *HOLDS):
             raise NotNow("This operation sends nothing more.")
         operations.describe(cursor, number, rate_per_second=per_second)
         _note(cursor, number, by, now, "set retry rate", f"rate {per_second:g}/s")
+
+
+@contextmanager
+def _deed(number: int, by: Asker, now: datetime, action: str) -> Iterator[CursorWrapper]:
+    with records.refusals(by, now, action, f"retry {number}"), transaction.atomic(), connection.cursor() as cursor:
+        yield cursor
 
 
 def _move(

@@ -195,7 +195,8 @@ def choose(
 
     Whether the target is another one than before: who gets the events must be looked at again then.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    noted = records.refusals(by, now, "choose target", f"retry {number}", target=target)
+    with noted, transaction.atomic(), connection.cursor() as cursor:
         found = _own(cursor, number, by, now=now, lock=True)
         if target not in {None, TO_ORIGIN}:
             sorted_out(cursor, found.letters, target=target)  # refuses what may not be sent to
@@ -216,7 +217,7 @@ def pace(number: int, by: Asker, *, now: datetime, sending: Sending) -> None:
 
 def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, name: str) -> Requested:
     """Step 4: send it. Raises AlreadySent, Changed, NothingToSend, NoSuchPlan, NotAllowed; a refusal is audited."""
-    try:
+    with records.refusals(by, now, "retry", f"retry {number}"):
         _look_again(number, by, now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             found = _own(cursor, number, by, now=now, lock=True)
@@ -228,11 +229,6 @@ def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, n
             else:
                 requests.start(cursor, number, order, by, now=now, goes=made.goes)
         return Requested(number, repeated=False)
-    except AlreadySent:
-        raise
-    except Refusal as error:
-        records.refused(by, now, subject=f"retry {number}", reason=str(error))
-        raise
 
 
 def _ask(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: datetime) -> None:

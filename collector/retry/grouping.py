@@ -1,6 +1,7 @@
 """What people decide of failure groups: merge two, take one out again, split one by what its letters say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -23,7 +24,7 @@ def merge(group: int, by: Asker, *, into: int, now: datetime) -> None:
 
     The id that is merged leads to the other one; its letters follow in the background.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(by, now, "merge failure groups", group) as cursor:
         found = failure_groups.locked(cursor, [group, into])
         if group == into or len(found) < 2:
             raise NotNow("Choose another failure group.")
@@ -40,7 +41,7 @@ def merge(group: int, by: Asker, *, into: int, now: datetime) -> None:
 
 def take_out(home: int, by: Asker, *, out_of: int, now: datetime) -> None:
     """Undo a merge: what would have been in `home` is there again. Raises NotNow."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(by, now, "take out failure group", home) as cursor:
         found = failure_groups.locked(cursor, [home, out_of])
         if len(found) < 2 or found[home].merged_into != out_of:
             raise NotNow("It is not merged into this group any more. Look again.")
@@ -54,7 +55,7 @@ def take_out(home: int, by: Asker, *, out_of: int, now: datetime) -> None:
 def split(group: int, by: Asker, *, says: Sequence[str], now: datetime) -> int:
     """Give letters with these (normalised) messages a group of their own; its id. Raises NotNow."""
     kinds = sorted({said.strip() for said in says if said.strip()})
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _deed(by, now, "split failure group", group) as cursor:
         found = failure_groups.locked(cursor, [group])
         if not 0 < len(kinds) <= MOST_KINDS:
             raise NotNow(f"Choose 1 to {MOST_KINDS} kinds of message.")
@@ -68,6 +69,13 @@ def split(group: int, by: Asker, *, says: Sequence[str], now: datetime) -> int:
         records.done_to(by, now, "split failure group", f"failure group {group}", reason=said)
         announce("letters")
         return made
+
+
+@contextmanager
+def _deed(by: Asker, now: datetime, action: str, group: int) -> Iterator[CursorWrapper]:
+    subject = f"failure group {group}"
+    with records.refusals(by, now, action, subject), transaction.atomic(), connection.cursor() as cursor:
+        yield cursor
 
 
 def _title(cursor: CursorWrapper, group: int, kinds: Sequence[str]) -> str:

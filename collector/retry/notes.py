@@ -25,10 +25,10 @@ def note(group: int, by: Asker, *, text: str, now: datetime) -> None:
 
 
 def _set(group: int, by: Asker, now: datetime, *, action: str, changes: dict[str, str | datetime], reason: str) -> None:
-    columns = ", ".join(f"{name} = %s" for name in changes)
-    with transaction.atomic(), connection.cursor() as cursor:
+    columns, subject = ", ".join(f"{name} = %s" for name in changes), f"failure group {group}"
+    with records.refusals(by, now, action, subject), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"update failure_group set {columns} where id = %s", [*changes.values(), group])  # noqa: S608
         if not cursor.rowcount:
             raise NotNow("There is no such failure group.")
-        records.done_to(by, now, action, f"failure group {group}", reason=reason)
+        records.done_to(by, now, action, subject, reason=reason)
         announce("letters")

@@ -1,12 +1,14 @@
 """What is written down of a person's deeds with retries: the audit log, and the hint that something changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
 from collector import audit, changes
+from collector.retry.refusals import AlreadySent, Refusal
 from collector.store import operations
 
 
@@ -36,6 +38,18 @@ def refused(
 ) -> None:
     """A deed that was not done."""
     _append(by, now, action, subject, "refused", reason, facts)
+
+
+@contextmanager
+def refusals(by: Asker, now: datetime, action: str, subject: str, **facts: int | str | None) -> Iterator[None]:
+    """Write down what is refused inside. Around a transaction, never in one: its end would take the row along."""
+    try:
+        yield
+    except AlreadySent:  # it was done before
+        raise
+    except Refusal as error:
+        refused(by, now, subject=subject, reason=str(error), action=action, **facts)
+        raise
 
 
 def stopped(now: datetime, number: int, reason: str) -> None:

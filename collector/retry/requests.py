@@ -50,6 +50,7 @@ class Order:
     name: str = ""
     selection: str = ""
     edit: Edit | None = None
+    asked: str = ""  # how the letters were chosen, where the request did not name them
     stands: tuple[LetterStatus, ...] = (LetterStatus.OPEN,)  # where a letter must stand to be sent
 
 
@@ -66,16 +67,19 @@ def retry(
     sending: Sending | None = None,
     name: str = "",
     edit: Edit | None = None,
+    asked: str = "",
 ) -> Requested:
     """Freeze these letters for one send each, and wake a worker. The audit row is written here, also of a refusal.
 
-    `token` makes a click count once: the same person's same token and request is the same operation. Letters that
+    `token` makes a click count once: the same person's same token and request is the same operation, also where the
+    request chose letters by what they are (`asked`) and would choose others by now. Letters that
     cannot be sent are left out; `expect`, the number that will be sent, must fit (needed above 100). Raises a Refusal.
     Call it outside of a transaction of your own: the row of a refusal would be rolled back with it.
     """
     wanted = tuple(sorted(set(letters)))
     by = Asker(person_id, person_name, address)
-    order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=records.in_words(wanted), edit=edit)
+    words = records.in_words(wanted)
+    order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=words, edit=edit, asked=asked)
     try:
         return requested(order, by, token=token, now=now)
     except Refusal as error:
@@ -137,8 +141,7 @@ def start(
     if not n:
         raise NothingToSend(left_out)
     _fits(n, len(order.letters), order.expect)
-    if goes is not None and goes != goes_to(found, later):
-        raise Changed("Where they would go changed since this page was made. Look again, then confirm.")
+    _leads(goes_to(found, later), goes)
     rights.refuse(cursor, {(goes.topic.id, goes.topic.name) for _, goes, _ in found.sent}, now=now)
     ends = bounds(order.sending.steps, n)
     sent = freezing.write_items(cursor, number, [each[:2] for each in found.sent], left_out=later, ends=ends)
@@ -163,16 +166,19 @@ def start(
         released=ends[0],
         sending=order.sending,
     )
-    operations.note(cursor, number, f"confirmed: {n:,} to send", now=now, by=by.person_name)
-    deed, reason = ("retry", "") if order.edit is None else ("edit and retry", order.edit.reason)
-    n_out = sum(left_out.values())
-    records.done(by, now, deed, number, reason=reason, letters=n, left_out=n_out, target=order.target, name=order.name)
+    _record(cursor, order, number, n, sum(left_out.values()), by, now=now)
     moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=order.stands, now=now)
     if len(moved) != n:
         raise RuntimeError("letters moved although they were locked")
     records.announce(number)
     transaction.on_commit(lambda: wake(number))
     return n
+
+
+def _record(cursor: CursorWrapper, order: Order, number: int, n: int, n_out: int, by: Asker, *, now: datetime) -> None:
+    operations.note(cursor, number, f"confirmed: {n:,} to send", now=now, by=by.person_name)
+    deed, reason = ("retry", "") if order.edit is None else ("edit and retry", order.edit.reason)
+    records.done(by, now, deed, number, reason=reason, letters=n, left_out=n_out, target=order.target, name=order.name)
 
 
 def _fits(n_sent: int, n_wanted: int, expect: int | None) -> None:
@@ -184,8 +190,15 @@ def _fits(n_sent: int, n_wanted: int, expect: int | None) -> None:
 
 def digest_of(order: Order) -> UUID:
     """What is asked for: letters, target, number, and how they are sent."""
-    said = repr((order.letters, order.target, order.expect, order.sending, order.leave_out, order.edit)).encode()
+    said = repr(
+        (order.asked or order.letters, order.target, order.expect, order.sending, order.leave_out, order.edit)
+    ).encode()
     return UUID(bytes=hashlib.blake2b(said, digest_size=16).digest())
+
+
+def _leads(goes: Goes, seen: Goes | None) -> None:
+    if seen is not None and goes != seen:
+        raise Changed("Where they would go changed since this page was made. Look again, then confirm.")
 
 
 def goes_to(found: Sorted, left_out: Collection[int]) -> Goes:

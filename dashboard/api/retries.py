@@ -9,7 +9,7 @@ from ninja import Header, Query, Router, Status
 from collector import clock
 from collector.domain import identities
 from collector.domain.canary import Sending
-from collector.retry import control
+from collector.retry import control, records
 from collector.retry.records import Asker
 from collector.retry.refusals import NothingToSend, NotNow, Refusal
 from collector.retry.requests import MOST_LETTERS
@@ -21,6 +21,7 @@ from dashboard.api.problems import Conflict, NotFound
 from dashboard.audit import address_of
 from dashboard.queries import retries as queries
 from dashboard.queries import wire
+from dashboard.queries.letter_filter import BadFilter
 from dashboard.queries.letter_selection import selection
 
 router = Router(tags=["retries"])
@@ -42,10 +43,9 @@ def ask_for_retry(
 ) -> Status[dict[str, Any]]:
     """Freeze dead letters and send each once. The same key and request again answers the same operation, with 200."""
     by = _asker(request)
-    letters = [*wanted.dead_letters, *_selected(wanted)]
     try:
         made = request_retry(
-            letters,
+            [*wanted.dead_letters, *_selected(wanted, by)],
             person_id=by.person_id,
             person_name=by.person_name,
             token=idempotency_key,
@@ -55,6 +55,7 @@ def ask_for_retry(
             address=by.address,
             sending=_sending(wanted.sending),
             name=wanted.name,
+            asked=_asked(wanted),
         )
     except NothingToSend as refusal:
         raise Conflict(f"Nothing can be sent. {refusal}") from refusal
@@ -101,11 +102,22 @@ def control_retry(request: HttpRequest, number: int, deed: schemas.Deed) -> dict
     return {"id": number, "url": reverse("retry", args=[number])}
 
 
-def _selected(wanted: schemas.RetryRequest) -> tuple[int, ...]:
+def _asked(wanted: schemas.RetryRequest) -> str:
+    """What a request says that leaves the choice of letters to Weir; "" where it names them all."""
+    if wanted.failure_group is None and wanted.matching is None:
+        return ""
+    return repr((sorted(set(wanted.dead_letters)), wanted.failure_group, wanted.matching))
+
+
+def _selected(wanted: schemas.RetryRequest, by: Asker) -> tuple[int, ...]:
     """The open letters of the group, or of all, that match; () where only ids are named."""
     group = [] if wanted.failure_group is None else [str(wanted.failure_group)]
     if wanted.matching is not None:
-        return selection({"matching": ["1"], "q": [wanted.matching], "group": group}, most=MOST_LETTERS).letters
+        try:
+            return selection({"matching": ["1"], "q": [wanted.matching], "group": group}, most=MOST_LETTERS).letters
+        except BadFilter as problem:
+            records.refused(by, clock.now(), subject="dead letters", reason=str(problem))
+            raise
     return selection({"group": group}, most=MOST_LETTERS).letters if group else ()
 
 

@@ -9,7 +9,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
-from collector.retry import control, drafts
+from collector.retry import control, drafts, records
 from collector.retry.records import Asker
 from collector.retry.refusals import Refusal
 from collector.retry.requests import MOST_LETTERS
@@ -54,13 +54,15 @@ def retry_list(request: HttpRequest) -> HttpResponse:
 
 
 def _freeze(request: HttpRequest) -> HttpResponse:
-    chosen = Selection((), "nothing")
+    by, moment, chosen = _asker(request), now(), Selection((), "nothing")
     try:
         chosen = selection(_fields(request), most=MOST_LETTERS)
-        made = drafts.freeze(
-            chosen.letters, _asker(request), token=request.POST.get("token", ""), selection=chosen.words, now=now()
-        )
-    except (Refusal, BadFilter) as refusal:
+        token = request.POST.get("token", "")
+        made = drafts.freeze(chosen.letters, by, token=token, selection=chosen.words, now=moment)
+    except BadFilter as problem:
+        records.refused(by, moment, subject="dead letters", reason=str(problem))
+        return _refused(request, chosen, str(problem))
+    except Refusal as refusal:
         return _refused(request, chosen, str(refusal))
     return HttpResponseRedirect(reverse("retry_draft", args=[made.id]))
 

@@ -157,6 +157,38 @@ def test_the_api_filters_and_sends_what_matches(world: RetryWorld) -> None:
     )
     assert asked.status_code == 202, asked.content
     assert one("select count(*) from retry_item") == 3
+    world.letters.park(dead_record(9))
+    again, other = (
+        Client().post("/api/v1/retries", body, content_type="application/json", headers=headers)
+        for body in ({"matching": "key:order-*", "expect": 3}, {"matching": "key:order-9", "expect": 3})
+    )
+    assert (again.status_code, again.json()) == (200, asked.json()), "though other letters match by now"
+    assert other.status_code == 409
+    assert one("select count(*) from retry_item") == 3
+
+
+def test_each_refusal_is_noted(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    group, number = one("select id from failure_group"), click(letter).id
+    plan = olga.post("/retries/", {"token": "t", "letter": str(world.letters.park(dead_record(2))[1])})["Location"]
+    olga.post(plan, {"do": "choose", "target": "*other", "other": "__consumer_offsets"})
+    olga.post("/retries/", {"token": "t", "matching": "1", "q": "colour:red"})
+    for deed in ({"do": "resume"}, {"do": "continue"}, {"do": "rate", "rate": "9999"}):
+        assert olga.post(f"/retries/{number}/", deed).status_code == 409
+    olga.post(f"/dead-letters/groups/{group}/parts/", {"do": "merge", "into": str(group)})
+    headers = {**bearer(token_of(person("otto", "operator"), "read", "retry")), "idempotency-key": "k1"}
+    body = {"matching": "colour:red"}
+    assert Client().post("/api/v1/retries", body, content_type="application/json", headers=headers).status_code == 400
+    refused = [row[1:] for row in audit_rows("result", "action", "person_name", "object", actions=["refused"])]
+    assert refused == [
+        ("choose target", "olga", plan.removesuffix("/plan/").strip("/").replace("retries/", "retry ")),
+        ("retry", "olga", "dead letters"),
+        ("resume retry", "olga", f"retry {number}"),
+        ("continue retry", "olga", f"retry {number}"),
+        ("set retry rate", "olga", f"retry {number}"),
+        ("merge failure groups", "olga", f"failure group {group}"),
+        ("retry", "otto", "dead letters"),
+    ]
 
 
 def test_a_plan_that_expired_says_so_and_is_changed_by_nothing(world: RetryWorld, olga: Client) -> None:
