@@ -73,16 +73,16 @@ def side_by_side(world: Cluster, runs: Runs, rounds: int) -> dict[str, float]:
     """Raw calls and scans in turn, the order changing; rows and bytes that a scan stored."""
     from django.db import connection
 
-    from collector import clock, wiring
+    from collector import clock, observing
     from collector.config import declared
     from collector.management.commands.sample import COLLECT_AFTER
     from collector.sampling.sampler import Sampler
     from collector.store import broker_names
 
-    (where,) = wiring.observed(declared.document())
+    (where,) = observing.observed(declared.document())
     with connection.cursor() as cursor:
         number = broker_names.cluster_row(cursor, where.name)
-    broker, records = wiring.broker_metadata(where), wiring.first_records(where)
+    broker, records = observing.broker_metadata(where), observing.first_records(where)
     gc.set_threshold(*COLLECT_AFTER)  # as the command does; the raw calls gain as much
     sampler = Sampler(broker, records=records, cluster_id=number, now=clock.now)
     raw = Raw(world.bootstrap)

@@ -73,6 +73,7 @@ Key = TypeVar("Key")
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Place = tuple[str, int]  # topic, partition
+EndsByTopic = dict[str, list[int | None]]
 
 
 class AdminMetadata:
@@ -149,18 +150,11 @@ class AdminMetadata:
             for number, leader in enumerate(of_topic)
             if leader is not None
         ]
-        by_leader = [(topic, number) for _, topic, number in sorted(asked)]
-        high, low = self._ends(by_leader)
-        if asked and not (high and low):
+        high, low = self._ends([(topic, number) for _, topic, number in sorted(asked)], leaders)
+        if asked and not (any(map(_is_answered, high.values())) and any(map(_is_answered, low.values()))):
             self.close()
             raise KafkaUnreachable("No partition's end was answered.")
-        return {
-            topic: Watermarks(
-                tuple(low.get((topic, number)) for number in range(len(of_topic))),
-                tuple(high.get((topic, number)) for number in range(len(of_topic))),
-            )
-            for topic, of_topic in leaders.items()
-        }
+        return {topic: Watermarks(tuple(low[topic]), tuple(high[topic])) for topic in leaders}
 
     def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescribed]:
         """See BrokerMetadata."""
@@ -208,29 +202,27 @@ class AdminMetadata:
         asked = [ConsumerGroupTopicPartitions(group)]
         return self._admin().list_consumer_group_offsets(asked, request_timeout=GROUP_SECONDS)[group]
 
-    def _ends(self, partitions: Sequence[Place]) -> tuple[dict[Place, int], ...]:
-        """Of each kind of ENDS the valid ends. Partitions whose leader changed are asked again."""
-        found, stale = self._asked_ends(partitions)
+    def _ends(self, partitions: Sequence[Place], leaders: Mapping[str, Sequence[int | None]]) -> list[EndsByTopic]:
+        """Of each kind of ENDS those of each topic. Partitions whose leader changed are asked again."""
+        found: list[EndsByTopic] = [{topic: [None] * len(of) for topic, of in leaders.items()} for _ in ENDS]
+        stale = self._take_ends(partitions, found)
         if stale:
             self.overview()  # brings the client the new leaders
-            again, _ = self._asked_ends(sorted(stale))
-            for of_kind, ends in zip(found, again, strict=True):
-                of_kind.update(ends)
+            self._take_ends(sorted(stale), found)
         return found
 
-    def _asked_ends(self, partitions: Sequence[Place]) -> tuple[tuple[dict[Place, int], ...], set[Place]]:
-        """Valid ends of each kind, and where the leader changed. -1001 comes back as a success: it is none."""
-        found: tuple[dict[Place, int], ...] = tuple({} for _ in ENDS)
+    def _take_ends(self, partitions: Sequence[Place], found: Sequence[EndsByTopic]) -> set[Place]:
+        """Put valid ends in their places; where the leader changed. -1001 comes back as a success: it is none."""
         stale: set[Place] = set()
         asked = [(kind, chunk) for kind in range(len(ENDS)) for chunk in _chunks(partitions, PARTITIONS_AT_ONCE)]
         for (kind, chunk), future in _in_flight(asked, self._ask_ends, most=CHUNKS_AT_ONCE):
-            for place, answer in self._of_all(chunk, future):
+            for topic, number, answer in self._of_all(chunk, future):
                 if isinstance(answer, KafkaError):
                     if answer.code() in _STALE:
-                        stale.add(place)
+                        stale.add((topic, number))
                 elif answer.offset >= 0:
-                    found[kind][place] = answer.offset
-        return found, stale
+                    found[kind][topic][number] = answer.offset
+        return stale
 
     def _ask_ends(self, asked: tuple[int, Sequence[Place]]) -> "concurrent.futures.Future[Ends]":
         kind, partitions = asked
@@ -238,21 +230,21 @@ class AdminMetadata:
 
     def _of_all(
         self, asked: Sequence[Place], future: "concurrent.futures.Future[Ends]"
-    ) -> Iterator[tuple[Place, ListOffsetsResultInfo | KafkaError]]:
+    ) -> Iterator[tuple[str, int, ListOffsetsResultInfo | KafkaError]]:
         """What was answered of each. A request that failed failed for all of them; silence drops the client."""
         try:
             answers = future.result(timeout=GROUP_SECONDS + PROBE_SECONDS)
         except KafkaException as failure:
             if failure.args[0].code() in _SILENT:
                 raise self._dropped(failure) from None
-            yield from ((place, failure.args[0]) for place in asked)
+            yield from ((topic, number, failure.args[0]) for topic, number in asked)
             return
         except concurrent.futures.TimeoutError:
             raise self._dropped_silent() from None
         for place, answer in answers.items():
             if isinstance(answer, KafkaError) and answer.code() in _SILENT:
                 raise self._dropped(answer)
-            yield (place.topic, place.partition), answer
+            yield place.topic, place.partition, answer
 
     def _admin(self) -> EndsClient:
         if self._client is None:
@@ -289,6 +281,10 @@ class AdminMetadata:
                     raise self._dropped(failure) from None
             except concurrent.futures.TimeoutError:
                 raise self._dropped_silent() from None
+
+
+def _is_answered(ends: Iterable[int | None]) -> bool:
+    return any(end is not None for end in ends)
 
 
 def _leader(partition: PartitionMetadata | None) -> int | None:

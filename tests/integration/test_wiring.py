@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from pytest_django.fixtures import Settings
 
-from collector import wiring
+from collector import observing, wiring
 from collector.clock import now
 from collector.config import declared
 from collector.retry.dispatch import NotObserved
@@ -29,7 +29,7 @@ def declare(clusters: Mapping[str, Any], **more: Any) -> None:
 
 def users() -> dict[str, tuple[object, object]]:
     """By cluster: who reads, and who sends retries."""
-    found = wiring.observed(declared.document())
+    found = observing.observed(declared.document())
     return {each.name: (each.reads().get("sasl.username"), each.sends().get("sasl.username")) for each in found}
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
-from collector import clock, telemetry, wiring
+from collector import clock, observing, telemetry
 from collector.config import declared
 from collector.management.children import Children, end_with_parent
 from collector.management.health import PartReport
@@ -105,12 +105,12 @@ class _OneCluster:
         if self._watch is not None:
             self._watch.leadership.give_up()
         try:
-            found = wiring.observed(declared.document())
+            found = observing.observed(declared.document())
             where = next((each for each in found if self._name in (None, each.name)), None)
             if where is None:
                 self._report.say(f"No cluster is called {self._name} in the settings.", ok=False, now=clock.now())
                 return None
-            broker, records = wiring.broker_metadata(where), wiring.first_records(where)
+            broker, records = observing.broker_metadata(where), observing.first_records(where)
         except (KafkaRefused, declared.Broken) as problem:
             self._report.say(str(problem), ok=False, now=clock.now())
             return None
@@ -118,7 +118,7 @@ class _OneCluster:
         numbers = clusters.observe([each.name for each in found], version=version, now=clock.now())
         cluster_id = numbers[where.name]
         sampler = Sampler(
-            broker, records=records, cluster_id=cluster_id, now=clock.now, holds_letters=wiring.holds_letters()
+            broker, records=records, cluster_id=cluster_id, now=clock.now, holds_letters=observing.holds_letters()
         )
         return _Watch(where.name, version, sampler, Leadership(Lead.SAMPLER, cluster_id))
 
@@ -154,7 +154,7 @@ class _AllClusters:
         version = declared.version()
         if version != self._version:
             try:
-                self._names = tuple(each.name for each in wiring.observed(declared.document()))
+                self._names = tuple(each.name for each in observing.observed(declared.document()))
             except declared.Broken as problem:
                 self._report.say(str(problem), ok=False, now=clock.now())
                 return
