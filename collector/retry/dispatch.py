@@ -46,6 +46,7 @@ QUIET_SECONDS = 5.0  # a broker that answers has, after so long, taken in what w
 FRESH_SECONDS = 5.0  # whoever stood still for longer after a claim sends no more: another may have it by now
 MOST_CLAIMS = 3
 _ELSEWHERE = "Its cluster {} is not observed any more."
+_GONE = "{} was deleted, or created again, since this was frozen."
 STOPPING = threading.Event()  # of this process: it was told to end
 
 
@@ -173,7 +174,7 @@ def send_some(operation_id: int, sender: Sender) -> bool:
     items = retries.waiting(operation_id, limit=_share(per_second), now=sender.now())
     if not items:
         return False
-    refused = {item.attempt_id: _ELSEWHERE.format(item.cluster) for item in items if item.cluster != sender.cluster}
+    refused = _astray(items, sender)
     items = [item for item in items if item.attempt_id not in refused]
     sender.grants.need({item.target for item in items})
     ends = {topic: sender.ends.of(topic) for topic in sorted({item.target for item in items})}
@@ -194,6 +195,13 @@ def send_some(operation_id: int, sender: Sender) -> bool:
     return is_clear and bool(claimed or refused)
 
 
+def _astray(items: Sequence[Item], sender: Sender) -> dict[UUID, str]:
+    """Those whose target this sender does not reach by its name, and why."""
+    elsewhere = {item.attempt_id: _ELSEWHERE.format(item.cluster) for item in items if item.cluster != sender.cluster}
+    gone = {item.attempt_id: _GONE.format(item.target) for item in items if item.is_gone}
+    return gone | elsewhere
+
+
 def _share(per_second: float) -> int:
     return max(1, min(AT_ONCE, round(per_second * CLAIM_SECONDS)))
 
@@ -205,9 +213,9 @@ def recover(operation_id: int, sender: Sender) -> None:
     Not readable: unknown, and never sent again by machine.
     """
     items = retries.abandoned(operation_id, claimed_before=sender.now() - ABANDONED_AFTER, limit=1_000)
-    elsewhere = {item.attempt_id: _ELSEWHERE.format(item.cluster) for item in items if item.cluster != sender.cluster}
-    retries.mark_unknown(elsewhere, now=sender.now())
-    items = [item for item in items if item.attempt_id not in elsewhere]
+    astray = _astray(items, sender)
+    retries.mark_unknown(astray, now=sender.now())
+    items = [item for item in items if item.attempt_id not in astray]
     for topic in sorted({item.target for item in items}):
         _recover([item for item in items if item.target == topic], topic, sender)
 

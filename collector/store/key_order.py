@@ -71,7 +71,7 @@ def order_of(cursor: CursorWrapper, letters: Collection[int]) -> Order:
             found = cursor.fetchall()
             cursor.execute(_UNKNOWN, wanted)
             n_unknown = int(cursor.fetchone()[0])
-            cursor.execute("set local statement_timeout = 0")
+            cursor.execute("set local statement_timeout to default")
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != _CANCELLED:
             raise

@@ -27,7 +27,8 @@ _LOCK_CLASS = 0x57454952  # "WEIR": one sender per operation, by an advisory loc
 _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
     " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
-    " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect, i.edited_value, i.edited_headers, c.name"
+    " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect, i.edited_value, i.edited_headers, c.name,"
+    " t.deleted_at is not null"
     " from retry_item i"
     " join retry_operation o on o.id = i.operation_id join dead_letter d on d.id = i.dead_letter_id"
     " join dead_letter_body b on b.dead_letter_id = d.id join letter_state s on s.dead_letter_id = d.id"
@@ -62,6 +63,7 @@ class Item:
     search_from: Mapping[int, int]
     n_claims: int
     cluster: str  # of the target, by its shown name
+    is_gone: bool = False  # the target: deleted, or created again, which is another topic
 
 
 @contextmanager
@@ -88,11 +90,14 @@ class Unfinished:
 
 
 def unfinished() -> list[Unfinished]:
-    """The oldest operations of each cluster, few at once; no cluster's come all before another's."""
+    """The oldest operations of each cluster, few at once; no cluster's come all before another's.
+
+    Who cannot go on (a right is missing, say) comes after those that can.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select w.id, c.name from (select id, cluster_id,"
-            "   row_number() over (partition by cluster_id order by id) turn from retry_operation o"
+            "   row_number() over (partition by cluster_id order by trouble <> '', id) turn from retry_operation o"
             "  where (status = any(%s) and exists (select 1 from retry_item i"
             "   where i.operation_id = o.id and i.status = 0 and i.ordinal < o.released))"
             "  or id in (select operation_id from retry_item where status = 1)) w join cluster c on c.id = w.cluster_id"
@@ -215,11 +220,7 @@ def put_back(attempts: Collection[UUID], *, now: datetime) -> None:
     if not attempts:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "select id from retry_operation where id in"
-            " (select operation_id from retry_item where attempt_id = any(%s)) order by id for share",
-            [list(attempts)],
-        )
+        _hold(cursor, attempts)
         cursor.execute(
             "update retry_item i set status = case when o.status = 4 then 8 else 0 end, claimed_by = null,"
             "  ended_at = case when o.status = 4 then %s::timestamptz end,"
@@ -232,10 +233,20 @@ def put_back(attempts: Collection[UUID], *, now: datetime) -> None:
         move(cursor, cancelled, LetterStatus.OPEN, out_of=[LetterStatus.RETRY_REQUESTED], now=now)
 
 
+def _hold(cursor: CursorWrapper, attempts: Collection[UUID]) -> None:
+    """The operations before their items, as everybody else who locks both."""
+    cursor.execute(
+        "select id from retry_operation where id in"
+        " (select operation_id from retry_item where attempt_id = any(%s)) order by id for share",
+        [list(attempts)],
+    )
+
+
 def _end(reasons: Mapping[UUID, str], status: ItemStatus, now: datetime) -> None:
     if not reasons:
         return
     with transaction.atomic(), connection.cursor() as cursor:
+        _hold(cursor, list(reasons))
         cursor.execute(
             "update retry_item i set status = %s, ended_at = %s, outcome = f.reason"
             " from unnest(%s::uuid[], %s::text[]) f(attempt_id, reason)"
@@ -261,7 +272,7 @@ def _items(condition: str, arguments: list[Any]) -> list[Item]:
 def _item(row: tuple[Any, ...]) -> Item:
     (
         operation_id, ordinal, attempt_id, letter, number, lt, lp, lo, target, partition, verify, ot, op, oo,
-        key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers, cluster,
+        key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers, cluster, is_gone,
     ) = row  # fmt: skip
     found = json.loads(search_from) if isinstance(search_from, str) else search_from or {}
     return Item(
@@ -281,4 +292,5 @@ def _item(row: tuple[Any, ...]) -> Item:
         search_from={int(number): offset for number, offset in found.items()},
         n_claims=n_claims,
         cluster=cluster,
+        is_gone=is_gone,
     )

@@ -337,6 +337,40 @@ def test_a_claim_on_another_cluster_is_unknown_because_nobody_can_look_there(wor
     assert len(world.sent()) == 1
 
 
+GONE = "update topic set deleted_at = now() where name = 'orders.created' returning 1"
+
+
+def test_what_waits_for_a_topic_that_was_made_again_is_not_sent_to_its_namesake(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    rows(GONE)
+    world.send(asked.id)
+    assert world.sent() == []
+    assert rows("select status::int, outcome from retry_item") == [
+        (7, "orders.created was deleted, or created again, since this was frozen.")
+    ]
+
+
+def test_a_claim_on_a_topic_that_was_made_again_is_unknown_and_not_searched_for_in_its_namesake(
+    world: RetryWorld,
+) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesBeforeSending(world.broker))
+    rows(GONE)
+    world.send(asked.id, after_seconds=150)
+    assert world.sent() == []
+    assert rows("select status::int from retry_item") == [(3,)]
+
+
+def test_who_cannot_go_on_keeps_no_place_from_those_that_can(world: RetryWorld) -> None:
+    letters = world.letters.park(*[dead_record(n) for n in range(4)])
+    asked = [click(letter, token=f"t{letter}").id for letter in letters]
+    rows("update retry_operation set trouble = 'no right' where id = any(%s) returning 1", asked[:3])
+    assert asked[3] in {each.id for each in retries.unfinished()}
+
+
 def test_a_worker_that_died_before_the_send_leaves_the_item_open_again(world: RetryWorld) -> None:
     (letter,) = world.letters.park(dead_record(1))
     asked = click(letter)

@@ -334,9 +334,17 @@ def test_pausing_holds_everything_that_is_not_sent_and_resuming_goes_on(world: R
         control.proceed(number, OLGA, now=AT)
 
 
-def test_s47_in_a_restored_database_nothing_is_sent_before_somebody_resumes(world: RetryWorld) -> None:
+_OTHER_SERVER = "insert into database_identity (system_identifier, timeline, items) values (1, 1, 1) returning 1"
+_SAME_SERVER = (
+    "insert into database_identity (system_identifier, timeline, items)"
+    " select (pg_control_system()).system_identifier, (pg_control_checkpoint()).timeline_id, 1 returning 1"
+)
+
+
+@pytest.mark.parametrize("dumped", [_OTHER_SERVER, _SAME_SERVER], ids=["other server", "same server"])
+def test_s47_in_a_restored_database_nothing_is_sent_before_somebody_resumes(world: RetryWorld, dumped: str) -> None:
     number = confirmed(frozen(world.letters.park(dead_record(1), dead_record(2))), sending=Sending(rate_per_second=5))
-    rows("insert into database_identity (system_identifier, timeline) values (1, 1) returning 1")
+    rows(dumped)
     world.send(number)
     world.send(number)
     assert world.sent() == []
