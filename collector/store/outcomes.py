@@ -98,14 +98,17 @@ def processed(cursor: CursorWrapper, *, now: datetime, wait: timedelta, looks_fa
 def passed(cursor: CursorWrapper, *, now: datetime, wait: timedelta, looks_far: bool) -> int:
     """The group's committed offset is behind the sent position, and `wait` after that was seen still no death.
 
-    What the group tries again has not passed: see collector.domain.passing.
+    What the group tries again has not passed: see collector.domain.passing. An offset beyond the partition's end was
+    set by somebody, not reached by reading; a group that went back has to pass it again.
     """
     cursor.execute(
-        "update retry_item u set passed_at = %(now)s"  # noqa: S608  of constants
-        f" from ({_ALL if looks_far else _NEAR}) i join dead_letter d on d.id = i.dead_letter_id {_GROUP}"
-        " join group_now n on n.group_id = g.id"
-        " where u.attempt_id = i.attempt_id and i.passed_at is null"
-        "  and n.topic_id = i.target_topic_id and n.committed[i.sent_partition + 1] > i.sent_offset",
+        "update retry_item u set passed_at = case when f.is_past then %(now)s::timestamptz end from"  # noqa: S608
+        " (select i.attempt_id, n.committed[i.sent_partition + 1] > i.sent_offset"
+        "   and n.committed[i.sent_partition + 1] <= e.high[i.sent_partition + 1] is_past"
+        f"  from ({_ALL if looks_far else _NEAR}) i join dead_letter d on d.id = i.dead_letter_id {_GROUP}"
+        "  join group_now n on n.group_id = g.id and n.topic_id = i.target_topic_id"
+        "  join topic_now e on e.topic_id = i.target_topic_id) f"
+        " where u.attempt_id = f.attempt_id and (u.passed_at is null) = f.is_past",
         {"now": now, "remembered": now - _REMEMBERED},
     )
     retry_hops.pass_on(cursor, now=now)

@@ -39,6 +39,11 @@ class RetryWorld:
     cluster: str = "demo"  # which the worker's settings name
 
     def __post_init__(self) -> None:
+        rows(
+            "insert into topic_now (topic_id, sampled_at, high, low) values (%s, %s, '{99999,99999}', '{0,0}')"
+            " returning 1",
+            self.letters.orders, AT,
+        )  # fmt: skip
         self.broker.create("orders.created", n_partitions=2)
         self.broker.delete_before(Partition("orders.created", 0), 100)
         for n in range(10):

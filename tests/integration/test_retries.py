@@ -502,6 +502,21 @@ def test_passed_needs_the_groups_offset_behind_the_position_and_more_seconds(wor
     assert rows("select status, evidence from retry_item") == [(4, 3)]
 
 
+def test_an_offset_beyond_the_end_has_passed_nothing_and_a_group_that_went_back_passes_again(world: RetryWorld) -> None:
+    _, offset = _sent_letter(world)
+    rows("update topic_now set high = %s returning 1", [offset + 1, 0])
+    _behind(world, world.letters.orders, world.letters.billing, offset + 5)
+    assert _later(1) == _later(12) == 0
+    _behind(world, world.letters.orders, world.letters.billing, offset)
+    assert _later(13) == 0
+    _behind(world, world.letters.orders, world.letters.billing, offset - 1)
+    assert _later(20) == 0
+    _behind(world, world.letters.orders, world.letters.billing, offset)
+    assert _later(21) == _later(30) == 0
+    assert _later(32) == 1
+    assert rows("select status, evidence from retry_item") == [(5, 2)]
+
+
 def _behind(world: RetryWorld, topic: int, group: int, offset: int) -> None:
     rows(
         "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s)"
