@@ -157,6 +157,10 @@ class NotDelivered(Exception):
     """The broker did not say that it holds the record. It may hold it all the same: whoever sends again must say so."""
 
 
+class NotTaken(NotDelivered):
+    """The broker said that it does not take this record, or one that went with it, and why: it holds nothing of it."""
+
+
 class QueueFull(Exception):
     """Too much waits to be sent already. Nothing of this record was sent; try again in a moment."""
 
@@ -176,7 +180,8 @@ class Publisher(Protocol):
     """Send records so that "sent" means: every replica that must have it has it, once."""
 
     def publish(self, record: Outgoing) -> Future[Position]:
-        """Hand over one record. The future brings its position, or NotDelivered, within the publisher's own limit.
+        """Hand over one record. The future brings its position, or NotDelivered, within the publisher's own limit;
+        NotTaken where it is certain that no broker holds it.
 
         Raises QueueFull at once when the queue is full, NotDelivered when the record can never be sent (too large).
         """

@@ -48,6 +48,7 @@ T = TypeVar("T")
 SPOOL_TOPIC = "weir.spool"
 REQUESTS = Limits(records=1_000, size_bytes=6_000_000)
 RECORDS = Limits(records=10_000, size_bytes=16_000_000)
+MOST_SENT_BYTES = 64_000_000  # of a copy: the target's topic says what it takes; half of what a producer holds
 SEND_OUT_SECONDS = 1.0  # every report was waited for already
 
 
@@ -79,7 +80,7 @@ def retry_sender(cluster: str) -> Iterator[Sender]:
         raise NotObserved(cluster)
     sends = where.sends()
     lookup: Lookup = KafkaLookup(where.reads())
-    publisher: Publisher = KafkaPublisher(sends)
+    publisher: Publisher = KafkaPublisher(sends, most_bytes=MOST_SENT_BYTES)
     name = f"{os.getpid()}@{socket.gethostname()}"
     try:
         yield Sender(lookup, publisher, KafkaRights(sends), cluster, name, clock.now, STOPPING)

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from collector.domain.positions import Position
 from collector.domain.records import Record
 from collector.kafka.memory import MemoryBroker
-from collector.ports import NotDelivered, Outgoing, QueueFull
+from collector.ports import NotDelivered, NotTaken, Outgoing, QueueFull
 
 MAX_RECORD_BYTES = 1_000_000
 
@@ -14,7 +14,15 @@ MAX_RECORD_BYTES = 1_000_000
 class MemoryPublisher:
     """See collector.ports.Publisher. `holds`: reports wait until `report` is called, as on a slow broker."""
 
-    def __init__(self, broker: MemoryBroker, *, holds: bool = False, most_waiting: int = 1000) -> None:
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        *,
+        holds: bool = False,
+        most_waiting: int = 1000,
+        most_bytes: int = MAX_RECORD_BYTES,
+    ) -> None:
+        self._most_bytes = most_bytes
         self._broker = broker
         self._holds = holds
         self._most_waiting = most_waiting
@@ -22,7 +30,7 @@ class MemoryPublisher:
 
     def publish(self, record: Outgoing) -> Future[Position]:
         """Hand over one record; see the port."""
-        if len(record.value or b"") > MAX_RECORD_BYTES:
+        if len(record.value or b"") > self._most_bytes:
             raise NotDelivered(f"{record.topic}: the record is larger than the broker takes")
         if len(self._waiting) >= self._most_waiting:
             raise QueueFull("Too much waits to be sent to Kafka already.")
@@ -40,6 +48,9 @@ class MemoryPublisher:
             topic = self._broker.topics.get(record.topic)
             if not self._broker.up or topic is None:
                 future.set_exception(NotDelivered(f"{record.topic}: the broker does not answer, or has no such topic"))
+                continue
+            if len(record.value or b"") > MAX_RECORD_BYTES:
+                future.set_exception(NotTaken(f"{record.topic}: the record is larger than the topic takes"))
                 continue
             place = record.partition
             if place is None:

@@ -12,11 +12,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from collector.domain.positions import Position
 from collector.domain.resending import NO_TEXT, is_text
-from collector.ports import NotDelivered, Outgoing, QueueFull
+from collector.ports import NotDelivered, NotTaken, Outgoing, QueueFull
 
 log = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 8.0  # below the ten seconds after which OpenTelemetry's exporters give up
+MOST_BYTES = 1_000_000  # of a record: what brokers take unless they are told otherwise
+NOT_TAKEN = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})  # so it would be each time
 ANY_PARTITION = -1  # librdkafka: the partitioner decides
 PRODUCER: dict[str, str | int | bool] = {
     "enable.idempotence": True,  # implies acks=all
@@ -34,11 +36,18 @@ class KafkaPublisher:
     """See collector.ports.Publisher. A new producer takes the place of one that cannot go on.
 
     That is one with a fatal error, and one that got nothing acknowledged while a record waited for its whole time: it
-    may have lost Kafka for good (collector.kafka.log tells why).
+    may have lost Kafka for good (collector.kafka.log tells why). What is larger than `most_bytes` is not sent at all.
     """
 
-    def __init__(self, properties: Mapping[str, str | int], *, delivery_seconds: float = DELIVERY_SECONDS) -> None:
-        self._properties = {**properties, **PRODUCER, "message.timeout.ms": int(delivery_seconds * 1000)}
+    def __init__(
+        self,
+        properties: Mapping[str, str | int],
+        *,
+        delivery_seconds: float = DELIVERY_SECONDS,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        limits = {"message.timeout.ms": int(delivery_seconds * 1000), "message.max.bytes": most_bytes}
+        self._properties = {**properties, **PRODUCER, **limits}
         self._lock = threading.Lock()
         self._client = _Client(self._properties)
 
@@ -81,7 +90,8 @@ class _Client:
             if error is None and partition is not None and offset is not None:
                 future.set_result(Position(record.topic, partition, offset))
             else:
-                future.set_exception(NotDelivered(f"{record.topic}: {error.str() if error else 'no position came'}"))
+                kind = NotTaken if error is not None and error.code() in NOT_TAKEN else NotDelivered
+                future.set_exception(kind(f"{record.topic}: {error.str() if error else 'no position came'}"))
 
         try:
             self._producer.produce(

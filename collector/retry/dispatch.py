@@ -19,6 +19,7 @@ from collector.ports import (
     KafkaUnreachable,
     Lookup,
     NotDelivered,
+    NotTaken,
     Outgoing,
     Publisher,
     QueueFull,
@@ -291,14 +292,36 @@ def _send(
             unsent.append(item.attempt_id)
     retries.put_back(unsent, now=sender.now())
     retries.mark_not_sent(refused, now=sender.now())
-    reports = {item.attempt_id: place for item, future in waiting if (place := _report(item, future)) is not None}
+    told = [(item, _report(item, future)) for item, future in waiting]
+    if len(told) > 1:
+        told = [
+            (item, _alone(item, ends, sender, until=until) if isinstance(said, NotTaken) else said)
+            for item, said in told
+        ]
+    reports = {item.attempt_id: place for item, place in told if isinstance(place, Position)}
+    not_taken = {item.attempt_id: str(why) for item, why in told if isinstance(why, NotTaken)}
     retries.mark_sent(reports, now=sender.now())
-    return not unsent and len(reports) + len(refused) == len(items)
+    retries.mark_not_sent(not_taken, now=sender.now())
+    return not unsent and len(reports) + len(refused) + len(not_taken) == len(items)
 
 
-def _report(item: Item, future: Future[Position]) -> Position | None:
+def _alone(
+    item: Item, ends: Mapping[str, Mapping[int, tuple[int, int]]], sender: Sender, *, until: float
+) -> Position | NotTaken | None:
+    """Once more, by itself: brokers refuse all that went together with a record that they do not take."""
+    if time.monotonic() > until:
+        return None
+    try:
+        return _report(item, sender.publisher.publish(_outgoing(item, ends[item.target], sender.now())))
+    except (QueueFull, NotDelivered):
+        return None
+
+
+def _report(item: Item, future: Future[Position]) -> Position | NotTaken | None:
     try:
         return future.result(timeout=REPORT_SECONDS)
+    except NotTaken as error:
+        return error
     except (NotDelivered, TookTooLong) as error:
         log.warning("retry %d: no report for item %d: %s", item.operation_id, item.ordinal, error)
         return None

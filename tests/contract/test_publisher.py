@@ -1,5 +1,6 @@
 """Every Publisher keeps the same promises: the twin in memory always, real Kafka where it runs."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ from collector.kafka.memory_publisher import MemoryPublisher
 from collector.kafka.properties import Access, properties
 from collector.kafka.publisher import PRODUCER, KafkaPublisher
 from collector.kafka.spool import make_spool
-from collector.ports import NotDelivered, Outgoing, Publisher
+from collector.ports import NotDelivered, NotTaken, Outgoing, Publisher
 
 TOPIC = "publisher.contract"
 
@@ -66,6 +67,22 @@ def test_s46_the_producer_makes_no_topic_even_where_brokers_would() -> None:
 def test_a_record_that_is_too_large_is_told_at_once(publisher: Publisher) -> None:
     with pytest.raises(NotDelivered):
         publisher.publish(record(value=b"x" * 2_000_000))
+
+
+def test_what_the_broker_does_not_take_is_told_as_such_and_the_next_is_sent(
+    request: pytest.FixtureRequest, publisher: Publisher
+) -> None:
+    roomy: Publisher
+    if isinstance(publisher, KafkaPublisher):
+        roomy = KafkaPublisher(properties(Access(request.getfixturevalue("kafka_bootstrap"))), most_bytes=8_000_000)
+    else:
+        broker = MemoryBroker()
+        broker.create(TOPIC, n_partitions=3)
+        roomy = MemoryPublisher(broker, most_bytes=8_000_000)
+    with pytest.raises(NotTaken):
+        roomy.publish(record(value=os.urandom(2_000_000))).result(timeout=20)
+    assert roomy.publish(record()).result(timeout=20)
+    roomy.close(wait_seconds=1)
 
 
 @pytest.mark.kafka

@@ -17,7 +17,7 @@ from collector.domain.records import Record
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
-from collector.ports import KafkaUnreachable, Outgoing
+from collector.ports import KafkaUnreachable, NotTaken, Outgoing
 from collector.retry import drafts, outcomes
 from collector.retry.dispatch import Sender, dispatch
 from collector.retry.patience import Patience
@@ -64,6 +64,22 @@ class DiesOfAFrozenBroker(MemoryPublisher):
         self._holds = True
         super().publish(record)
         raise Dying
+
+
+class RefusesTogether(MemoryPublisher):
+    """What waits together goes as one batch, and the broker refuses all of it for one record that is too large."""
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        self._holds = self.n_together > 0
+        future = super().publish(record)
+        self.n_together -= 1
+        if self.n_together == 0:
+            for _, each in self._waiting:
+                each.set_exception(NotTaken("refused together"))
+            self._waiting = []
+        return future
+
+    n_together = 2
 
 
 class ThawingBroker(MemoryLookup):
@@ -369,6 +385,22 @@ def test_who_cannot_go_on_keeps_no_place_from_those_that_can(world: RetryWorld) 
     asked = [click(letter, token=f"t{letter}").id for letter in letters]
     rows("update retry_operation set trouble = 'no right' where id = any(%s) returning 1", asked[:3])
     assert asked[3] in {each.id for each in retries.unfinished()}
+
+
+@pytest.mark.parametrize("kind", [MemoryPublisher, RefusesTogether])
+def test_what_the_target_does_not_take_is_told_at_once_and_the_others_are_sent(
+    world: RetryWorld, kind: type[MemoryPublisher]
+) -> None:
+    large = b"x" * 1_500_000
+    kept = world.broker.topics["orders.created"].records[0]
+    kept[1] = replace(kept[1], value=large)
+    letters = world.letters.park(replace(dead_record(1), value=large), dead_record(2))
+    world.send(click(*letters).id, kind(world.broker, most_bytes=8_000_000))
+    assert [copy.key for copy in world.sent()] == [b"order-2"]
+    assert rows("select status, outcome from retry_item order by ordinal") == [
+        (7, "orders.created: the record is larger than the topic takes"), (2, ""),
+    ]  # fmt: skip
+    assert [state for state, *_ in rows("select status from letter_state order by dead_letter_id")] == [0, 2]
 
 
 def test_a_worker_that_died_before_the_send_leaves_the_item_open_again(world: RetryWorld) -> None:
