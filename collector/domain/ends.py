@@ -24,6 +24,22 @@ def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: in
     return total
 
 
+def answered(ends: Sequence[int | None], *, before: Sequence[int | None]) -> tuple[int | None, ...]:
+    """The newest end of each partition that was answered: these, else those of `before`.
+
+    None where none ever was: what it holds when it answers at last is not new. A partition that was added began at 0.
+    """
+    if None not in ends:
+        return tuple(ends)
+    added = 0 if before else None
+    return tuple(
+        [
+            end if end is not None else before[partition] if partition < len(before) else added
+            for partition, end in enumerate(ends)
+        ]
+    )
+
+
 class _Packed(Sequence[int]):
     """The ends of one packed point, unpacked one by one."""
 

@@ -1,13 +1,13 @@
 """What the sampler knows from scan to scan; all of it can be had from the tables again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from django.db import connection
 
-from collector.domain.ends import Ring
+from collector.domain.ends import Ring, answered
 from collector.domain.lag import Behind, FirstUnread
 from collector.domain.verdicts import Standing, Verdict
 from collector.store import broker_names, samples
@@ -23,6 +23,7 @@ INTERNAL = 3  # topic.role
 class Ends:
     """The newest ends of a topic, and who leads. `written_at` None: unknown, written by an earlier run.
 
+    `last`: the newest end of each partition that was answered; None where none was, ever, that is known.
     `n_total`: offsets written since Weir first looked; `summed` is what its last row of sums holds.
     """
 
@@ -30,6 +31,7 @@ class Ends:
     high: Offsets
     leaders: Offsets
     written_at: datetime | None
+    last: Offsets
     n_total: int = 0
     summed: tuple[date, int] | None = None
 
@@ -202,11 +204,16 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
         cluster_id=cluster_id,
         topics=topics,
         groups={name: Group(*row, members=members.get(row[0], frozenset())) for name, row in groups.items()},
-        ends={topic_id: Ends(*found[:3], None, found[3]) for topic_id, found in ends.items()},
+        ends={topic_id: _ends(*found, rings[topic_id].lasts()) for topic_id, found in ends.items()},
         pairs={pair: _pair(kept, scanned_at, now) for pair, kept in pairs.items()},
         rings=rings,
         scanned_at=scanned_at,
     )
+
+
+def _ends(low: Offsets, high: Offsets, leaders: Offsets, n_total: int, lasts: Sequence[int]) -> Ends:
+    """Ends as an earlier sampler left them. A ring says 0 of a partition that was never answered, too: that is none."""
+    return Ends(low, high, leaders, None, answered(high, before=[end or None for end in lasts]), n_total)
 
 
 def _pair(kept: Kept, scanned_at: datetime | None, now: datetime) -> Pair:

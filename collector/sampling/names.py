@@ -1,6 +1,6 @@
 """What appeared, changed or went away among topics, groups and members: compared, then stored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
@@ -15,6 +15,7 @@ from collector.domain.brokers import (
 )
 from collector.domain.dialects.names import role as role_by_name
 from collector.domain.topology import explaining_group
+from collector.sampling import sums
 from collector.sampling.memory import INTERNAL, Group, Memory
 from collector.sampling.scan import Fast, Slow
 from collector.store import broker_names, hints, samples
@@ -76,7 +77,7 @@ def _store_topic(
     number = broker_names.register_topic(cursor, known.cluster_id, name, seen, role=role, now=at)
     is_another = row is None or row.id != number
     if row and is_another:
-        samples.forget_topics_now(cursor, [known.forget_topic(name)])
+        _forget(cursor, known, [name], at)
     configs = None if row is None or is_another else row.configs
     known.topics[name] = TopicRow(number, seen.kafka_id, role, seen.n_partitions, configs)
     return is_another
@@ -101,10 +102,16 @@ def _end_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> bool:
     ]
     if not gone:
         return False
-    topic_ids = [known.forget_topic(name) for name in gone]
-    broker_names.end_topics(cursor, topic_ids, now=fast.at)
-    samples.forget_topics_now(cursor, topic_ids)
+    broker_names.end_topics(cursor, _forget(cursor, known, gone, fast.at), now=fast.at)
     return True
+
+
+def _forget(cursor: CursorWrapper, known: Memory, names: Sequence[str], at: datetime) -> list[int]:
+    """Sum up what these topics counted, and forget their numbers. Returns their ids."""
+    sums.end_topics(cursor, known, {known.topics[name].id for name in names}, at)
+    topic_ids = [known.forget_topic(name) for name in names]
+    samples.forget_topics_now(cursor, topic_ids)
+    return topic_ids
 
 
 def _store_groups(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) -> None:

@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.brokers import Offsets as Committed
-from collector.domain.ends import Ring, moved
+from collector.domain.ends import Ring, answered, moved
 from collector.domain.lag import behind, is_blocked, lags, nothing_left
 from collector.domain.verdicts import PATIENCE_SECONDS, Standing, judgement
 from collector.sampling import sums
 from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair, Told
 from collector.sampling.scan import Fast
-from collector.store import broker_names, samples
+from collector.store import broker_names, sample_sums, samples
 from collector.store.broker_names import Mark
 from collector.store.samples import MARKERS, OPEN_TRANSACTION, GroupNow, GroupPoint, Offsets, TopicNow, TopicPoint
 
@@ -37,6 +38,7 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     """Samples of the topics that changed."""
     added: list[TopicPoint] = []
     now: list[TopicNow] = []
+    totals = sample_sums.topic_totals(cursor, _unseen(known, fast))
     for name, marks in fast.ends.items():
         row = known.topics.get(name)
         if row is None or known.is_internal(name) or not marks.high:
@@ -46,16 +48,24 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
         if ends is not None and (ends.low, ends.high, ends.leaders) == (marks.low, marks.high, leaders):
             ring.add(fast.at.timestamp(), marks.high)
             continue
-        n_written = moved(ring.lasts(), marks.high, missing=0) if ends is not None and ring.points else 0
+        before: Offsets = () if ends is None else ends.last
+        n_total, summed = (totals.get(row.id, 0), None) if ends is None else (ends.n_total, ends.summed)
+        n_total += moved(before, marks.high, missing=0) if before else 0
         ring.add(fast.at.timestamp(), marks.high)
         if ends is not None and (flat_until := _flat_until(ends.written_at, known.scanned_at)):
             added.append(TopicPoint(flat_until, row.id, ends.low, ends.high))
         added.append(TopicPoint(fast.at, row.id, marks.low, marks.high))
-        n_total, summed = (ends.n_total + n_written, ends.summed) if ends is not None else (0, None)
         now.append(TopicNow(row.id, marks.low, marks.high, leaders, n_total))
-        known.ends[row.id] = Ends(marks.low, marks.high, leaders, fast.at, n_total, summed)
+        last = answered(marks.high, before=before)
+        known.ends[row.id] = Ends(marks.low, marks.high, leaders, fast.at, last, n_total, summed)
     samples.add_topic_points(cursor, added)
     samples.set_topics_now(cursor, fast.at, now)
+
+
+def _unseen(known: Memory, fast: Fast) -> list[int]:
+    """Topics that are seen for the first time, or again: these count on from where they were."""
+    rows = [(known.topics.get(name), marks) for name, marks in fast.ends.items()]
+    return [row.id for row, marks in rows if row is not None and marks.high and row.id not in known.ends]
 
 
 def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
@@ -63,6 +73,7 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     added: list[GroupPoint] = []
     now: list[GroupNow] = []
     seen: set[tuple[int, int]] = set()
+    began: list[tuple[int, int]] = []
     looks = _Looks(known, fast)
     for name, offsets in fast.committed.items():
         group = known.groups[name]
@@ -73,6 +84,7 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
             if pair is None:
                 pair = known.pairs[key] = Pair(committed, fast.at, None, fast.at.timestamp(), None, None, None)
                 added.append(GroupPoint(fast.at, *key, committed))
+                began.append(key)
             elif pair.committed != committed:
                 _mark_rewind(cursor, known, key, pair.committed, committed, fast.at)
                 added += _moved(pair, key, committed, known.scanned_at, fast.at)
@@ -85,12 +97,29 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
                 now.append(shown)
     looks.keep()
     samples.add_group_points(cursor, added)
-    samples.set_groups_now(cursor, fast.at, now)
+    samples.set_groups_now(cursor, fast.at, _counted_on(cursor, known, began, now))
     gone = _gone_pairs(known, fast, seen)
     sums.end(cursor, known, gone, fast.at)
     samples.forget_groups_now(cursor, gone)
     for key in gone:
         del known.pairs[key]
+
+
+def _counted_on(
+    cursor: CursorWrapper, known: Memory, began: list[tuple[int, int]], now: list[GroupNow]
+) -> list[GroupNow]:
+    """Who was gone and is seen again counts on from where it was: a counter that fell would be a negative rate."""
+    totals = sample_sums.group_totals(cursor, began)
+    if not totals:
+        return now
+    for key, n_total in totals.items():
+        known.pairs[key].sums.n_total += n_total
+    found = []
+    for each in now:
+        pair = known.pairs[each.topic_id, each.group_id]
+        pair.shown = shown = replace(each, n_total=pair.sums.n_total)
+        found.append(shown)
+    return found
 
 
 def _moved(

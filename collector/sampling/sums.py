@@ -4,6 +4,7 @@ Which ten minutes are open is that of the last stored scan, and what they sum up
 in between finds both again, and closes them once.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
@@ -52,6 +53,14 @@ def end(cursor: CursorWrapper, known: Memory, keys: list[tuple[int, int]], at: d
             for each in gone
         ],
     )
+
+
+def end_topics(cursor: CursorWrapper, known: Memory, topic_ids: Collection[int], at: datetime) -> None:
+    """These topics are gone, and with them whoever read them: what they counted since is summed up at once."""
+    ended = [TopicSum(topic_id, known.ends[topic_id].n_total) for topic_id in topic_ids if topic_id in known.ends]
+    sample_sums.set_topic_sums(cursor, bucket(at), ended)
+    end(cursor, known, [key for key in known.pairs if key[0] in topic_ids], at)
+    sample_sums.sum_up_hour(cursor, bucket(at), topic_ids)
 
 
 def _sum(key: tuple[int, int], pair: Pair) -> GroupSum:

@@ -68,6 +68,42 @@ def set_group_sums(cursor: CursorWrapper, bucket_at: datetime, sums: Sequence[Gr
         )
 
 
+def topic_totals(cursor: CursorWrapper, topic_ids: Collection[int]) -> dict[int, int]:
+    """What these topics had counted when they were last summed up; those that never were are missing."""
+    if not topic_ids:
+        return {}
+    cursor.execute(_TOPIC_TOTALS, {"topics": sorted(topic_ids)})
+    return dict(cursor.fetchall())
+
+
+def group_totals(cursor: CursorWrapper, pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """The same by (topic id, group id)."""
+    if not pairs:
+        return {}
+    ordered = sorted(pairs)
+    cursor.execute(
+        _GROUP_TOTALS,
+        {"topics": [topic_id for topic_id, _ in ordered], "groups": [group_id for _, group_id in ordered]},
+    )
+    return {(topic_id, group_id): n_total for topic_id, group_id, n_total in cursor.fetchall()}
+
+
+# The last row of each of the two tables: a probe of each leaf at most. An hour is summed up later than its ten minutes.
+_LAST = "(select s.n_total from {table} s where {same} order by s.bucket_at desc limit 1)"
+_SAME_TOPIC = "s.topic_id = n.topic_id"
+_SAME_GROUP = f"{_SAME_TOPIC} and s.group_id = n.group_id"
+_TOPIC_TOTALS = f"""
+    select * from (select topic_id, greatest({_LAST.format(table="topic_10m", same=_SAME_TOPIC)},
+      {_LAST.format(table="topic_1h", same=_SAME_TOPIC)}) n_total
+      from unnest(%(topics)s::int[]) n (topic_id)) found where n_total is not null
+"""  # noqa: S608
+_GROUP_TOTALS = f"""
+    select * from (select topic_id, group_id, greatest({_LAST.format(table="group_10m", same=_SAME_GROUP)},
+      {_LAST.format(table="group_1h", same=_SAME_GROUP)}) n_total
+      from unnest(%(topics)s::int[], %(groups)s::int[]) n (topic_id, group_id)) found where n_total is not null
+"""  # noqa: S608
+
+
 def sum_up_hour(cursor: CursorWrapper, bucket_at: datetime, topic_ids: Collection[int]) -> None:
     """Recompute the hour around ten minutes from those that there are of it (idempotent), for these topics."""
     hour = bucket_at.replace(minute=0)

@@ -131,6 +131,67 @@ def test_a_group_that_reads_a_topic_no_more_has_no_lag_from_then_on(watched: Wat
     assert rows(GROUP_SUMS) == [(0, 0, None, 20)]
 
 
+def test_a_group_that_is_gone_for_a_while_counts_on_where_it_was(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    broker.produce("orders", 0, 500)
+    broker.commit("billing", "orders", {0: 400, 1: 0})
+    minutes(watched, 12)
+    gone = broker.known_groups.pop("billing")
+    minutes(watched, 2)
+    broker.known_groups["billing"] = gone
+    minutes(watched, 2)
+    assert rows("select n_total from group_now") == [(400,)]
+    broker.commit("billing", "orders", {0: 450, 1: 0})
+    watched.sampler = watched.started()
+    minutes(watched, 10)
+    assert [row[1] for row in rows(GROUP_SUMS)] == [400, 450]
+    moment = AT + timedelta(seconds=watched.second + 1)
+    for length in ("13h", "30d"):
+        topic_id, group_id = rows("select topic_id, group_id from group_now")[0]
+        window = parse(f"now-{length}", "now", now=moment)
+        rates = [*series("demo", topic_id, window, now=moment).rates_out[0].values]
+        rates += group_series("demo", group_id, window, now=moment).rates[0].values
+        assert all(rate is None or rate >= 0 for rate in rates)
+    (group,) = facts(parse("now-30d", "now", now=moment), now=moment).groups.values()
+    assert group.messages == 450
+
+
+def test_a_topic_that_was_out_of_sight_counts_on_and_what_it_counted_is_kept(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    minutes(watched, 10)
+    broker.produce("orders", 0, 500)
+    broker.commit("billing", "orders", {0: 300, 1: 0})
+    minutes(watched, 4)
+    hidden = broker.topics.pop("orders")
+    minutes(watched, 1)
+    assert rows(TOPIC_SUMS) == [(0, 0), (10, 500)]  # at once: nobody closes them later
+    assert rows("select n_total from topic_1h") == [(500,)]
+    assert rows("select n_total, lag, worst_lag from group_1h") == [(300, None, 200)]
+    broker.topics["orders"] = hidden
+    minutes(watched, 1)
+    broker.produce("orders", 1, 7)
+    broker.commit("billing", "orders", {0: 310, 1: 0})
+    minutes(watched, 10)
+    assert [row[1] for row in rows(TOPIC_SUMS)] == [0, 507]
+    assert rows("select n_total from group_now") == [(310,)]
+
+
+def test_a_partition_that_answers_for_the_first_time_is_no_burst(watched: Watched) -> None:
+    broker = watched.broker
+    broker.topics["orders"].high[:] = [100, None]  # its broker is down as Weir comes
+    watched.scan()
+    minutes(watched, 2)
+    watched.sampler = watched.started()
+    minutes(watched, 1)
+    broker.topics["orders"].high[:] = [110, 1_000_000]
+    minutes(watched, 8)
+    assert rows(TOPIC_SUMS) == [(0, 10)]
+
+
 def test_an_hour_is_the_sum_of_its_ten_minutes(watched: Watched) -> None:
     broker = watched.broker
     broker.commit("billing", "orders", {0: 0, 1: 0})

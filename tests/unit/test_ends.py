@@ -2,7 +2,7 @@
 
 import random
 
-from collector.domain.ends import MOST_POINTS, Ring
+from collector.domain.ends import MOST_POINTS, Ring, answered, moved
 from collector.domain.lag import age
 
 
@@ -67,3 +67,15 @@ def test_packed_points_say_what_they_were_given() -> None:
         assert [*ends, 0][: len(given_ends)] == given_ends
     ring.shift(7)
     assert [at for at, _ in ring.points] == [at + 7 for at, _ in given]
+
+
+def test_what_a_partition_held_before_it_was_ever_answered_is_not_counted() -> None:
+    first = answered((7, None), before=())
+    assert first == (7, None)
+    assert moved(first, (9, 1_000_000), missing=0) == 2
+    silent = answered((9, None), before=(8, 0))
+    assert silent == (9, 0)  # it was empty, and then did not answer
+    assert moved(silent, (9, 5), missing=0) == 5
+    added = answered((9, 5, None), before=silent)
+    assert added == (9, 5, 0)
+    assert moved(added, (9, 5, 3), missing=0) == 3
