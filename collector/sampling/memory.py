@@ -177,6 +177,7 @@ class Memory:
         """The wall clock was set by so much: what is remembered moves with it, so that no age jumps."""
         for ring in self.rings.values():
             ring.shift(seconds)
+        self.firsts = {key: replace(looked, at=looked.at + seconds) for key, looked in self.firsts.items()}
         for pair in self.pairs.values():
             pair.still_since += seconds
             pair.same_since += seconds

@@ -67,6 +67,7 @@ class Sampler:
             self._store(known, fast, slow, clock)
         except SameCluster as same:
             self._store_failure(known, started, clock, str(same))
+            self._memory = None  # it has taken in what was not stored
             return str(same)
         self._memory = known
         return None

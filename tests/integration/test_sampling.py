@@ -409,6 +409,20 @@ def test_a_clock_that_is_set_makes_no_age_jump(watched: Watched) -> None:
         assert 15 < rows("select lag_seconds from group_now")[0][0] < 30
 
 
+def test_a_clock_that_is_set_back_does_not_put_off_what_is_looked_at_again(watched: Watched) -> None:
+    broker = watched.broker
+    broker.produce("orders", 0, 10)
+    broker.topics["orders"].open_from[0] = 5
+    broker.commit("billing", "orders", {0: 5})
+    watched.scan(20)
+    assert rows("select notes ->> '0' from group_now") == [("open transaction",)]
+    watched.clock_error = -3600.0
+    watched.scan()
+    del broker.topics["orders"].open_from[0]  # committed: they can be read
+    watched.scan(10)
+    assert rows("select notes ->> '0' from group_now") == [(None,)]
+
+
 def test_members_that_come_and_go_leave_marks(watched: Watched) -> None:
     first = Member("m1", "billing-1", "10.0.0.1", (("orders", 0), ("orders", 1)))
     watched.broker.join("billing", first)
