@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db.backends.utils import CursorWrapper
 
+from collector.store.partitions import TABLES
 from collector.store.rollups import DAY, Level, day, merged_bytes
 
 _SETTLED = timedelta(hours=2)  # after a day's end: late spans have come, and its hours are summed up
@@ -11,7 +12,15 @@ _SETTLED = timedelta(hours=2)  # after a day's end: late spans have come, and it
 
 def sum_up_days(cursor: CursorWrapper, *, now: datetime, most: int) -> int:
     """Sum up days that are over and are not yet, or whose hours were summed up again; the newest first. How many."""
-    cursor.execute(_MISSING, {"last": day(now - DAY - _SETTLED), "hour": int(Level.HOUR), "most": most})
+    cursor.execute(
+        _MISSING,
+        {
+            "kept": day(now - TABLES["edge_1h"].kept),  # a leaf holds hours for a while that are older: see forget_days
+            "last": day(now - DAY - _SETTLED),
+            "hour": int(Level.HOUR),
+            "most": most,
+        },
+    )
     days = [at for (at,) in cursor.fetchall()]
     for each in days:
         cursor.execute(_HOURS, [each, each])
@@ -34,7 +43,8 @@ def forget_days(cursor: CursorWrapper, *, before: datetime) -> None:
 # A day with hours that wait to be summed up again waits for them.
 _MISSING = """
     with first as (select bucket_at from edge_1h order by bucket_at limit 1)
-    select d from first, generate_series(date_trunc('day', first.bucket_at, 'UTC'), %(last)s, interval '1 day') d
+    select d from first, generate_series(greatest(date_trunc('day', first.bucket_at, 'UTC'), %(kept)s), %(last)s,
+      interval '1 day') d
     where not exists (select from edge_day where bucket_at = d)
       and not exists (select from rollup_dirty r where r.level = %(hour)s and r.bucket_at >= d
         and r.bucket_at < d + interval '1 day')

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from pytest_django.fixtures import Settings
 
 from collector.domain import histograms
 from collector.folding.fold import sum_up_days, sum_up_hours
+from collector.store import closing
 from dashboard.queries.edges import traced_edges
 from dashboard.queries.latencies import durations
 from dashboard.queries.window import Window
@@ -128,3 +130,16 @@ def test_a_day_is_summed_up_when_two_hours_have_gone_by_for_what_comes_late() ->
     assert rows("select max(bucket_at) from edge_day") == [(midnight - 2 * DAY,)]
     assert sum_up_days(now=midnight + 2 * HOUR) == 1
     assert rows("select max(bucket_at) from edge_day") == [(midnight - DAY,)]
+
+
+def test_days_that_are_too_old_are_not_summed_up_again_and_again(settings: Settings) -> None:
+    """A leaf of hours holds them for longer than they are asked for."""
+    settings.WEIR_KEEP_1H = 10 * DAY
+    filled(random.Random(3))
+    while sum_up_days(now=AT):
+        pass
+    closing.forget_old(AT)
+    assert sum_up_days(now=AT) == 0
+    assert rows("select count(*), min(bucket_at) from edge_day") == [
+        (10, AT.replace(hour=0, minute=0, second=0) - 10 * DAY)
+    ]
