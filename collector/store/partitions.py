@@ -31,12 +31,13 @@ class Partitioned:
     keep_setting: str
     length: timedelta | None
     storage: str  # of an open leaf
+    longer: timedelta = timedelta()
 
     @property
     def kept(self) -> timedelta:
-        """How long rows stay."""
+        """How long rows stay. Of counters `longer` than is set: what held as the longest window began came before."""
         found: timedelta = getattr(settings, self.keep_setting)
-        return found
+        return found + self.longer
 
     @property
     def leaf_length(self) -> timedelta:
@@ -71,8 +72,8 @@ TABLES: dict[str, Partitioned] = {
         Partitioned("sample_chunk", "from_at", "WEIR_KEEP_CHUNKS", DAY, "fillfactor = 100"),
         Partitioned("topic_10m", "bucket_at", "WEIR_KEEP_1M", DAY, "fillfactor = 100"),
         Partitioned("group_10m", "bucket_at", "WEIR_KEEP_1M", DAY, "fillfactor = 100"),
-        Partitioned("topic_1h", "bucket_at", "WEIR_KEEP_CHUNKS", 2 * DAY, _UPSERTED),
-        Partitioned("group_1h", "bucket_at", "WEIR_KEEP_CHUNKS", 2 * DAY, _UPSERTED),
+        Partitioned("topic_1h", "bucket_at", "WEIR_KEEP_CHUNKS", 2 * DAY, _UPSERTED, longer=3 * DAY),
+        Partitioned("group_1h", "bucket_at", "WEIR_KEEP_CHUNKS", 2 * DAY, _UPSERTED, longer=3 * DAY),
     )
 }
 RAW_TABLES = tuple(name for name, each in TABLES.items() if each.length is None)

@@ -13,7 +13,7 @@ from collector.store.partitions import EPOCH, TABLES, Leaves
 
 KEPT_AS_ROWS = timedelta(minutes=80)  # all of them, at least; then the last of each minute until they are a day old
 KEPT_BY_MINUTE = timedelta(hours=25)  # the longest window that lists read from rows is a day
-KEPT_SCANS = timedelta(days=30)
+KEPT_SCANS = timedelta(days=31)  # at least: a day more than windows say of that Weir did not look yet
 HOUR = timedelta(hours=1)
 LOOKED_BACK = timedelta(hours=3)  # hours that a worker was away for are packed when they are a day old
 
@@ -42,7 +42,8 @@ def pack_old(leaves: Leaves, *, now: datetime) -> int:
                 left = _points(cursor, "select {columns} " + _ALL, table, hour, before) if which is _WITHIN else {}
                 _add(cursor, kind, hour, {key: [*gone.get(key, ()), *left.get(key, ())] for key in gone.keys() | left})
     with connection.cursor() as cursor:
-        cursor.execute("delete from scan where sampled_at < %s", [now - KEPT_SCANS])
+        kept_scans = max(KEPT_SCANS, TABLES["sample_chunk"].kept)  # they tell where a chart has gaps
+        cursor.execute("delete from scan where sampled_at < %s", [now - kept_scans])
         cursor.execute("delete from scan_10m where bucket_at < %s", [now - TABLES["topic_1h"].kept])
     return len(hours)
 

@@ -59,7 +59,7 @@ def facts_of(window: Window, fresh: Freshness, names: Catalogue, *, now: datetim
         offsets.group_progress(window, now=now, counted=not is_long),
     )
     if is_long:
-        topics, groups = long_ago.topics(topics, window), long_ago.groups(groups, window)
+        topics, groups = long_ago.topics(topics, window, now=now), long_ago.groups(groups, window, now=now)
     if not window.live:
         then = {
             pair: progress.behind

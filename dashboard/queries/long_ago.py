@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from dashboard.queries.edges import floor
-from dashboard.queries.offsets import GroupProgress, TopicProgress, by_minutes
+from dashboard.queries.offsets import GroupProgress, TopicProgress, by_minutes, tell_when_first
 from dashboard.queries.sums import HOUR, LONGEST_FINE, TEN_MINUTES
 from dashboard.queries.window import Window
 
@@ -29,21 +29,21 @@ def extent_seconds(window: Window, *, now: datetime) -> float:
     return (floor(window.to_at, step) - floor(window.from_at, step)).total_seconds()
 
 
-def topics(found: Mapping[int, TopicProgress], window: Window) -> dict[int, TopicProgress]:
+def topics(found: Mapping[int, TopicProgress], window: Window, *, now: datetime) -> dict[int, TopicProgress]:
     """The same with what was written in the window, to ten minutes. Two statements.
 
     What samples tell stays: of a topic that nobody wrote to since, or that is new in the window.
     """
-    then, ends = _at(_TOPICS, window.from_at, begins=True), _now(_TOPICS_NOW, _TOPICS, window)
+    then, ends = _begun(_TOPICS, window, now=now), _now(_TOPICS_NOW, _TOPICS, window)
     return {
         number: each if each.messages is not None else replace(each, messages=_between(then, ends, (number,)))
         for number, each in found.items()
     }
 
 
-def groups(found: Mapping[Pair, GroupProgress], window: Window) -> dict[Pair, GroupProgress]:
+def groups(found: Mapping[Pair, GroupProgress], window: Window, *, now: datetime) -> dict[Pair, GroupProgress]:
     """The same with what was committed in the window, to ten minutes. Two statements."""
-    then, ends = _at(_GROUPS, window.from_at, begins=True), _now(_GROUPS_NOW, _GROUPS, window)
+    then, ends = _begun(_GROUPS, window, now=now), _now(_GROUPS_NOW, _GROUPS, window)
     return {
         pair: GroupProgress(*pair, _between(then, ends, pair), each.rate, each.as_of, each.behind)
         for pair, each in found.items()
@@ -54,21 +54,28 @@ _Totals = Mapping[tuple[int, ...], int]
 
 
 def _between(then: _Totals, ends: _Totals, key: tuple[int, ...]) -> int | None:
-    return ends[key] - then[key] if key in then and key in ends else None
+    """None is unknown, also where the counter fell: a clock was set back."""
+    if key not in then or key not in ends or ends[key] < then[key]:
+        return None
+    return ends[key] - then[key]
 
 
 def _now(statement: str, past: str, window: Window) -> _Totals:
     if not window.live:
-        return _at(past, window.to_at, begins=False)
+        return _at(past, window.to_at, begins=False, scans_tell=False)
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return {row[:-1]: row[-1] for row in cursor.fetchall()}
 
 
-def _at(statement: str, moment: datetime, *, begins: bool) -> _Totals:
-    """Counters at a moment. With `begins`, 0 where Weir did not look yet: what it counted since is the window's."""
+def _begun(statement: str, window: Window, *, now: datetime) -> _Totals:
+    """Counters as a window began, 0 where Weir did not look yet: what it counted since is the window's."""
+    return _at(statement, window.from_at, begins=True, scans_tell=tell_when_first(window.from_at, now=now))
+
+
+def _at(statement: str, moment: datetime, *, begins: bool, scans_tell: bool) -> _Totals:
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"at": moment, "begins": begins})
+        cursor.execute(statement, {"at": moment, "begins": begins, "scans_tell": scans_tell})
         return {row[:-1]: row[-1] for row in cursor.fetchall()}
 
 
@@ -76,13 +83,15 @@ _TOPICS_NOW = "select topic_id, n_total from topic_now"
 _GROUPS_NOW = "select topic_id, group_id, n_total from group_now"
 
 # A scan within 26 h before: its day began with a row of everything, at most 50 h before. Who has none came later: 0.
+# A topic that came later had counted nothing whoever looked.
 _KNOWN = """
     with known as (
       select c.id from cluster c where exists (select from scan_10m s where s.cluster_id = c.id
           and s.bucket_at > %(at)s - interval '26 h' and s.bucket_at <= %(at)s)
-        or %(begins)s and (select min(sampled_at) from scan s where s.cluster_id = c.id and s.ok) > %(at)s
+        or %(scans_tell)s and (select min(sampled_at) from scan s where s.cluster_id = c.id and s.ok) > %(at)s
     )
 """
+_IS_KNOWN = "(t.cluster_id in (select id from known) or %(begins)s and t.first_at > %(at)s)"
 _SAID = """
     select {keys}, n_total from {kind}_1h
       where bucket_at > %(at)s - interval '50 h' and bucket_at <= %(at)s - interval '1 h'
@@ -90,14 +99,13 @@ _SAID = """
       where bucket_at > %(at)s - interval '70 min' and bucket_at <= %(at)s - interval '10 min'
 """
 _TOPICS = f"""{_KNOWN}
-    select t.id, coalesce(s.n_total, 0) from topic t join known on known.id = t.cluster_id left join (
+    select t.id, coalesce(s.n_total, 0) from topic t left join (
       select topic_id, max(n_total) n_total from ({_SAID.format(keys="topic_id", kind="topic")}) u group by 1
-    ) s on s.topic_id = t.id where t.deleted_at is null or t.deleted_at > %(at)s
+    ) s on s.topic_id = t.id where (t.deleted_at is null or t.deleted_at > %(at)s) and {_IS_KNOWN}
 """  # noqa: S608
 _GROUPS = f"""{_KNOWN}
-    select n.topic_id, n.group_id, coalesce(s.n_total, 0) from group_now n
-    join topic t on t.id = n.topic_id join known on known.id = t.cluster_id left join (
+    select n.topic_id, n.group_id, coalesce(s.n_total, 0) from group_now n join topic t on t.id = n.topic_id left join (
       select topic_id, group_id, max(n_total) n_total
       from ({_SAID.format(keys="topic_id, group_id", kind="group")}) u group by 1, 2
-    ) s using (topic_id, group_id)
+    ) s using (topic_id, group_id) where {_IS_KNOWN}
 """  # noqa: S608

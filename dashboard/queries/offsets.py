@@ -14,6 +14,7 @@ from dashboard.queries.edges import MINUTE, floor
 from dashboard.queries.window import RATE_SECONDS, Window
 
 Offsets = list[int | None]
+SCANS_TOLD = timedelta(days=30, hours=1)  # scans are kept for a day longer (collector/store/sample_chunks.py)
 ALL_ROWS = timedelta(minutes=80)  # at least; then the last of each minute (collector/store/sample_chunks.py)
 _LATE = 2.5  # a rate over a stretch this much longer than wanted (the sampler stood still) is none of the last minute
 
@@ -56,6 +57,11 @@ def by_minutes(window: Window, *, now: datetime) -> Window:
     return replace(window, from_at=from_at, to_at=to_at)
 
 
+def tell_when_first(moment: datetime, *, now: datetime) -> bool:
+    """Whether a first scan after this moment was the first one: older ones may be gone."""
+    return moment >= now - SCANS_TOLD
+
+
 def topic_progress(window: Window, *, now: datetime) -> dict[int, TopicProgress]:
     """By topic id, every topic that lives, or lived in a window of the past, and is not internal. One statement."""
     with connection.cursor() as cursor:
@@ -84,6 +90,7 @@ def _parameters(window: Window, now: datetime) -> dict[str, datetime | str | boo
         "to": told.to_at,
         "rate_from": told.to_at - timedelta(seconds=RATE_SECONDS) if is_old else None,
         "live": window.live,
+        "scans_tell": tell_when_first(told.from_at, now=now),
         "rate": f"{RATE_SECONDS} s",
         "longest": longest,
     }
@@ -102,7 +109,8 @@ _MARKS = """
             and s.sampled_at <= coalesce(%(rate_from)s::timestamptz, end_at - %(rate)s::interval)) rate_at,
         (select min(s.sampled_at) from scan s
           where s.cluster_id = ended.cluster_id and s.ok and s.sampled_at > end_at - %(rate)s::interval) first_rate_at,
-        (select min(s.sampled_at) from scan s where s.cluster_id = ended.cluster_id and s.ok) since_at
+        case when %(scans_tell)s then
+          (select min(s.sampled_at) from scan s where s.cluster_id = ended.cluster_id and s.ok) end since_at
       from ended where end_at is not null
     ), stretched as (
       select *, coalesce(rate_at, first_rate_at) from_at, end_at > %(from)s is_covered,

@@ -60,10 +60,12 @@ class Counted:
     worst_seconds: list[float | None] = field(default_factory=list)
 
     def rates(self, read: Plan) -> tuple[float | None, ...]:
-        """Offsets per second by step; None where the counter is not known at both its ends."""
+        """Offsets per second by step; None where the counter is not known at both ends, or fell: a clock was set."""
         totals = [self._total(edge) if known else None for edge, known in zip(read.edges, read.counted, strict=True)]
         return tuple(
-            None if before is None or after is None else (after - before) / (end - start).total_seconds()
+            None
+            if before is None or after is None or after < before
+            else (after - before) / (end - start).total_seconds()
             for (start, end), (before, after) in zip(pairwise(read.edges), pairwise(totals), strict=True)
         )
 

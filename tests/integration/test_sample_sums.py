@@ -7,6 +7,8 @@ from django.db import DatabaseError
 from pytest_django import DjangoAssertNumQueries
 
 from collector.sampling import names
+from collector.store import sample_chunks
+from collector.store.partitions import Leaves
 from dashboard.queries.graph import facts
 from dashboard.queries.group_series import group_series
 from dashboard.queries.series import series
@@ -279,3 +281,21 @@ def test_lists_of_days_count_what_was_written_and_committed_in_them(watched: Wat
     assert then.messages == pytest.approx(26 * 3600, abs=1200)
     since = facts(parse("now-30d", "now", now=moment), now=moment)
     assert since.topics[topic].messages == 60 * 3600  # all that it wrote since Weir looks
+
+
+def test_a_month_of_a_weir_that_looked_before_is_not_all_that_it_ever_counted(watched: Watched) -> None:
+    weeks(watched, hours=60)
+    watched.second += timedelta(days=30, hours=-30).total_seconds()
+    assert watched.scan() is None
+    moment = AT + timedelta(seconds=watched.second + 1)
+    sample_chunks.pack_old(Leaves(), now=moment)
+
+    def messages(days: int) -> list[int | None]:
+        known = facts(parse(f"now-{days}d", "now", now=moment), now=moment)
+        return [each.messages for each in (*known.topics.values(), *known.groups.values())]
+
+    assert all(each == pytest.approx(30 * 3600, abs=1200) for each in messages(30))
+    assert messages(45) == [60 * 3600, 60 * 3600 - 60]  # the topic is younger than that
+    rows("update topic set first_at = first_at - interval '60 days' where name = 'orders' returning 1")
+    assert messages(45) == [None, None]
+    assert all(each == pytest.approx(30 * 3600, abs=1200) for each in messages(30))
