@@ -35,10 +35,14 @@ def pack_old(leaves: Leaves, *, now: datetime) -> int:
     hours = [(hour, _OLD, end) for hour in _hours(_OLD, datetime.min.replace(tzinfo=UTC), end)]
     hours += [(hour, _WITHIN, by_minute) for hour in _hours(_WITHIN, by_minute - LOOKED_BACK, by_minute)]
     for hour, which, before in hours:
-        leaves.ensure("sample_chunk", hour)
+        is_kept = hour + HOUR > now - TABLES["sample_chunk"].kept
+        if is_kept:
+            leaves.ensure("sample_chunk", hour)
         with transaction.atomic(), connection.cursor() as cursor:
             for kind, table in TABLES_OF.items():
                 gone = _points(cursor, f"delete {which} returning {{columns}}", table, hour, before)
+                if not is_kept:  # it would make a leaf anew that is too old, or was dropped
+                    continue
                 left = _points(cursor, "select {columns} " + _ALL, table, hour, before) if which is _WITHIN else {}
                 _add(cursor, kind, hour, {key: [*gone.get(key, ()), *left.get(key, ())] for key in gone.keys() | left})
     with connection.cursor() as cursor:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from pytest_django.fixtures import Settings
 
 from collector.store import sample_chunks
 from collector.store.partitions import Leaves
@@ -130,6 +131,16 @@ def test_every_sample_is_packed_once_and_what_held_at_each_minute_stays_a_row_fo
     assert rows(written, AT) == chunks  # not once more
     assert rows(ordered) == all_rows[-1:]
     assert packed(busy, kind) == all_rows[:-1]
+
+
+def test_samples_that_are_too_old_for_a_chunk_make_none(settings: Settings) -> None:
+    settings.WEIR_KEEP_CHUNKS = timedelta(hours=12)
+    busy = Busy(7)
+    pack(LATER)
+    assert rows("delete from sample_chunk where from_at < %s returning topic_id", AT - HOUR)  # as if dropped
+    pack(AT + 27 * HOUR)
+    assert rows("select count(*) from sample_chunk where from_at < %s", AT - HOUR) == [(0,)]
+    assert rows("select count(*) from topic_sample") == [(len(busy.topics),)]
 
 
 def packed(busy: Busy, kind: sample_chunks.Kind) -> list[tuple[object, ...]]:
