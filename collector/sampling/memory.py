@@ -230,5 +230,6 @@ def _pair(kept: Kept, scanned_at: datetime | None, now: datetime) -> Pair:
         kept.verdict,
         kept.verdict_at,
         kept.lost,
+        kept.n_judged,
         sums=sums,
     )

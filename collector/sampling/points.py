@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.brokers import Offsets as Committed
 from collector.domain.ends import Ring, answered, moved
 from collector.domain.lag import behind, is_blocked, lags, nothing_left
-from collector.domain.verdicts import PATIENCE_SECONDS, Standing, judgement
+from collector.domain.verdicts import PATIENCE_SECONDS, Standing, Verdict, judgement
 from collector.sampling import sums
 from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair, Told
 from collector.sampling.scan import Fast
@@ -249,10 +249,23 @@ def _judge(pair: Pair, newest: Standing, at: datetime) -> None:
         return
     pair.judged_alike = alike
     judged = judgement(standings)
+    if judged is None and _holds(pair, newest):
+        return
     word = judged.verdict if judged else None
     pair.n_judged = len(judged.partitions) if judged else 0
     if word != pair.verdict:
         pair.verdict, pair.verdict_at = word, at
+
+
+def _holds(pair: Pair, newest: Standing) -> bool:
+    """Whether an earlier run's verdict that nothing was committed still stands: nothing was since, and events wait.
+
+    A sampler that starts again remembers no standings; it would say nothing for a while, and then "since now".
+    """
+    if pair.written_at is not None or pair.verdict is not (Verdict.STALLED if newest.n_members else Verdict.STOPPED):
+        return False
+    unread = [lag for offset, lag in zip(newest.committed, newest.lags, strict=False) if offset is not None]
+    return None not in unread and any(unread)
 
 
 def _facts(standing: Standing) -> tuple[object, ...]:

@@ -236,13 +236,14 @@ class Kept:
     n_total: int
     worst_lag: int | None
     worst_seconds: float | None
+    n_judged: int
 
 
 def groups_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> dict[tuple[int, int], Kept]:
     """By (topic id, group id)."""
     cursor.execute(
         "select topic_id, group_id, sampled_at, committed, moved_at, verdict, verdict_at, lost, lag, lag_seconds,"
-        " n_total, worst_lag, worst_seconds from group_now where topic_id = any(%s)",
+        " n_total, worst_lag, worst_seconds, n_judged from group_now where topic_id = any(%s)",
         [list(topic_ids)],
     )
     return {

@@ -283,6 +283,27 @@ def test_a_group_without_members_that_reads_no_more_is_stopped_after_a_while(wat
     assert rows("select verdict from group_now") == [("STOPPED",)]
 
 
+def test_a_sampler_that_starts_again_still_knows_who_stands_still_and_since_when(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 50)
+    watched.broker.commit("billing", "orders", {0: 20, 1: 0})
+    watched.scan(20)
+    said = "select verdict, verdict_at, n_judged from group_now"
+    before = rows(said)
+    assert before[0][0] == "STOPPED"
+    watched.sampler = watched.started()
+    for _ in range(20):
+        watched.scan()
+        assert rows(said) == before
+    watched.sampler = watched.started()
+    watched.broker.commit("billing", "orders", {0: 30})
+    watched.scan()
+    assert rows("select verdict from group_now") == [("",)]  # it moved: nothing is known of the window
+    watched.sampler = watched.started()
+    watched.broker.commit("billing", "orders", {0: 50})
+    watched.scan()
+    assert rows("select verdict from group_now") == [("OK",)]
+
+
 def test_a_member_that_never_committed_is_shown_without_a_lag(watched: Watched) -> None:
     watched.broker.produce("orders", 0, 50)
     watched.broker.join("mailer", Member("m1", "mailer-1", "10.0.0.1", (("orders", 0), ("orders", 1))))
