@@ -57,6 +57,11 @@ def by_minutes(window: Window, *, now: datetime) -> Window:
     return replace(window, from_at=from_at, to_at=to_at)
 
 
+def longest_rate() -> float:
+    """Seconds that a rate of the last minute may be taken over."""
+    return _LATE * max(RATE_SECONDS, settings.WEIR_SAMPLE_SECONDS)
+
+
 def tell_when_first(moment: datetime, *, now: datetime) -> bool:
     """Whether a first scan after this moment was the first one: older ones may be gone."""
     return moment >= now - SCANS_TOLD
@@ -82,7 +87,6 @@ def group_progress(window: Window, *, now: datetime, counted: bool = True) -> di
 
 
 def _parameters(window: Window, now: datetime) -> dict[str, datetime | str | bool | float | None]:
-    longest = _LATE * max(RATE_SECONDS, settings.WEIR_SAMPLE_SECONDS)
     told = by_minutes(window, now=now)
     is_old = not window.live and window.to_at < now - ALL_ROWS
     return {
@@ -92,7 +96,7 @@ def _parameters(window: Window, now: datetime) -> dict[str, datetime | str | boo
         "live": window.live,
         "scans_tell": tell_when_first(told.from_at, now=now),
         "rate": f"{RATE_SECONDS} s",
-        "longest": longest,
+        "longest": longest_rate(),
     }
 
 

@@ -15,6 +15,7 @@ from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Facts, Node, facts
 from dashboard.queries.keeping import Keeping, keeping, record_bytes
 from dashboard.queries.neighbourhood import Neighbourhood, neighbourhood
+from dashboard.queries.offsets import longest_rate
 from dashboard.queries.readers import GroupOnTopic, Share, around, readers
 from dashboard.queries.window import RATE_SECONDS, Window
 
@@ -156,21 +157,26 @@ def _partitions(number: int, known: Facts) -> PartitionTable:
     """Two statements."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select n.high, n.low, n.leaders, b.high from topic_now n"
+            "select n.high, n.low, n.leaders, b.high, extract(epoch from %(at)s::timestamptz - looked.at)::float8"
+            " from topic_now n join topic t on t.id = n.topic_id left join lateral (select max(s.sampled_at) at"
+            "   from scan s where s.cluster_id = t.cluster_id and s.ok"
+            "   and s.sampled_at <= %(at)s::timestamptz - make_interval(secs => %(rate)s)) looked on true"
             " left join lateral (select high from topic_sample s where s.topic_id = n.topic_id"
-            "   and s.sampled_at <= %s::timestamptz - make_interval(secs => %s)"
-            "   order by s.sampled_at desc limit 1) b on true where n.topic_id = %s",
-            [known.fresh.scanned_at, RATE_SECONDS, number],
+            "   and s.sampled_at <= looked.at order by s.sampled_at desc limit 1) b on true"
+            " where n.topic_id = %(topic)s",
+            {"at": known.fresh.scanned_at, "rate": RATE_SECONDS, "topic": number},
         )
         row = cursor.fetchone()
         cursor.execute("select group_id, committed from group_now where topic_id = %s", [number])
         commits = {group: committed for group, committed in cursor.fetchall() if group in known.names.groups}
     if row is None:
         return PartitionTable((), (), 0)
-    high, low, leaders, before = row
+    high, low, leaders, before, seconds = row
+    if seconds is None or seconds > longest_rate():
+        before = None
     worst = sorted(commits, key=lambda key: -((behind.lag or 0) if (behind := known.names.behind(number, key)) else 0))
     shown = worst[:MOST_GROUPS]
-    paces = [_pace(high, before, partition) for partition in range(len(high))]
+    paces = [_pace(high, before, partition, seconds) for partition in range(len(high))]
     usual = median(known_paces) if (known_paces := [pace for pace in paces if pace is not None]) else 0
     total = sum(known_paces)
     rows = tuple(
@@ -190,13 +196,13 @@ def _partitions(number: int, known: Facts) -> PartitionTable:
     return PartitionTable(tuple(known.names.groups[key].name for key in shown), rows, len(worst) - len(shown))
 
 
-def _pace(high: list[int | None], before: list[int | None] | None, partition: int) -> float | None:
-    """Offsets per second of a partition over the last minute. One that came meanwhile began at 0."""
+def _pace(high: list[int | None], before: list[int | None] | None, partition: int, seconds: float) -> float | None:
+    """Offsets per second of a partition over the last minute, or so. One that came meanwhile began at 0."""
     end = high[partition]
     if before is None or end is None:
         return None
     start = before[partition] if partition < len(before) else 0
-    return None if start is None else max(0, end - start) / RATE_SECONDS
+    return None if start is None else max(0, end - start) / seconds
 
 
 def _at(values: list[int | None], partition: int) -> int | None:

@@ -123,6 +123,14 @@ def test_gaps_between_tapped_offsets_are_markers_and_compaction_is_a_setting() -
     assert page.groups[0].risk.seconds == float("inf")  # compaction deletes nothing for being old
 
 
+def test_after_a_time_in_which_nobody_looked_no_partition_has_a_burst() -> None:
+    Shop()
+    run("delete from scan where sampled_at between %s and %s", AT - timedelta(seconds=400), AT - timedelta(seconds=1))
+    page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
+    assert page is not None
+    assert [(row.rate, row.is_hot) for row in page.partitions.rows] == [(None, False)] * 4
+
+
 def test_settings_of_the_topics_own_come_first() -> None:
     Shop()
     page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
