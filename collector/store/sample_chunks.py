@@ -46,6 +46,9 @@ def pack_old(leaves: Leaves, *, now: datetime) -> int:
                 left = _points(cursor, "select {columns} " + _ALL, table, hour, before) if which is _WITHIN else {}
                 _add(cursor, kind, hour, {key: [*gone.get(key, ()), *left.get(key, ())] for key in gone.keys() | left})
     with connection.cursor() as cursor:
+        if hours:  # once an hour
+            for statement in _LEFT_BEHIND:
+                cursor.execute(statement, [now - TABLES["sample_chunk"].kept])
         kept_scans = max(KEPT_SCANS, TABLES["sample_chunk"].kept)  # they tell where a chart has gaps
         cursor.execute("delete from scan where sampled_at < %s", [now - kept_scans])
         cursor.execute("delete from scan_10m where bucket_at < %s", [now - TABLES["topic_1h"].kept])
@@ -79,6 +82,15 @@ _WITHIN = """
       where {same} and n.sampled_at > s.sampled_at and n.sampled_at <= %(before)s
         and n.sampled_at <= date_bin('1 min', s.sampled_at - interval '1 us', '2000-01-01Z') + interval '1 min')
 """
+
+
+# The newest row of who is gone has nobody to say anything of, when its chunks went.
+_LEFT_BEHIND = (
+    "delete from topic_sample s where s.sampled_at < %s"
+    " and not exists (select from topic_now n where n.topic_id = s.topic_id)",
+    "delete from group_sample s where s.sampled_at < %s"
+    " and not exists (select from group_now n where n.topic_id = s.topic_id and n.group_id = s.group_id)",
+)
 
 
 def _hour(at: datetime) -> datetime:

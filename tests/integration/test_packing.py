@@ -143,6 +143,19 @@ def test_samples_that_are_too_old_for_a_chunk_make_none(settings: Settings) -> N
     assert rows("select count(*) from topic_sample") == [(len(busy.topics),)]
 
 
+def test_the_last_sample_of_who_is_gone_goes_with_its_chunks() -> None:
+    busy = Busy(7)
+    kept, gone = busy.topics[:2], busy.topics[2]
+    for table in ("group_now", "topic_now"):
+        rows(f"delete from {table} where topic_id = %s returning 1", gone)
+    left = "select distinct topic_id from {}_sample order by 1"
+    pack(AT + 27 * HOUR)
+    assert [rows(left.format(each)) for each in ("topic", "group")] == [[(topic,) for topic in busy.topics]] * 2
+    busy.world.watermarks(kept[0], [10_000, 10_000], ago=-31 * 86_400)  # something to pack
+    pack(AT + timedelta(days=33))
+    assert [rows(left.format(each)) for each in ("topic", "group")] == [[(topic,) for topic in kept]] * 2
+
+
 def packed(busy: Busy, kind: sample_chunks.Kind) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         points = sample_chunks.points_of(
