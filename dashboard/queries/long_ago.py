@@ -82,8 +82,8 @@ def _at(statement: str, moment: datetime, *, begins: bool, scans_tell: bool) -> 
 _TOPICS_NOW = "select topic_id, n_total from topic_now"
 _GROUPS_NOW = "select topic_id, group_id, n_total from group_now"
 
-# A scan within 26 h before: its day began with a row of everything, at most 50 h before. Who has none came later: 0.
-# A topic that came later had counted nothing whoever looked.
+# A scan within 26 h before: its day began with a row of everything, at most 50 h before. Who has none was gone, and has
+# an older one, or came later: 0. A topic that came later had counted nothing whoever looked.
 _KNOWN = """
     with known as (
       select c.id from cluster c where exists (select from scan_10m s where s.cluster_id = c.id
@@ -99,12 +99,15 @@ _SAID = """
       where bucket_at > %(at)s - interval '70 min' and bucket_at <= %(at)s - interval '10 min'
 """
 _TOPICS = f"""{_KNOWN}
-    select t.id, coalesce(s.n_total, 0) from topic t left join (
+    select t.id, coalesce(s.n_total, (select h.n_total from topic_1h h where h.topic_id = t.id
+        and h.bucket_at <= %(at)s - interval '1 h' order by h.bucket_at desc limit 1), 0) from topic t left join (
       select topic_id, max(n_total) n_total from ({_SAID.format(keys="topic_id", kind="topic")}) u group by 1
     ) s on s.topic_id = t.id where (t.deleted_at is null or t.deleted_at > %(at)s) and {_IS_KNOWN}
 """  # noqa: S608
 _GROUPS = f"""{_KNOWN}
-    select n.topic_id, n.group_id, coalesce(s.n_total, 0) from group_now n join topic t on t.id = n.topic_id left join (
+    select n.topic_id, n.group_id, coalesce(s.n_total, (select h.n_total from group_1h h where h.topic_id = n.topic_id
+        and h.group_id = n.group_id and h.bucket_at <= %(at)s - interval '1 h' order by h.bucket_at desc limit 1), 0)
+    from group_now n join topic t on t.id = n.topic_id left join (
       select topic_id, group_id, max(n_total) n_total
       from ({_SAID.format(keys="topic_id, group_id", kind="group")}) u group by 1, 2
     ) s using (topic_id, group_id) where {_IS_KNOWN}

@@ -160,6 +160,24 @@ def test_a_group_that_is_gone_for_a_while_counts_on_where_it_was(watched: Watche
     assert group.messages == 450
 
 
+def test_of_who_was_gone_as_a_window_began_only_what_came_since_is_counted(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    broker.produce("orders", 0, 500)
+    broker.commit("billing", "orders", {0: 400, 1: 0})
+    minutes(watched, 12)
+    gone = broker.known_groups.pop("billing")
+    minutes(watched, 4 * 24 * 60, every=12 * 60)
+    broker.known_groups["billing"] = gone
+    minutes(watched, 2)
+    broker.commit("billing", "orders", {0: 450, 1: 0})
+    minutes(watched, 10)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    (group,) = facts(parse("now-2d", "now", now=moment), now=moment).groups.values()
+    assert group.messages == 50
+
+
 def test_a_topic_that_was_out_of_sight_counts_on_and_what_it_counted_is_kept(watched: Watched) -> None:
     broker = watched.broker
     broker.commit("billing", "orders", {0: 0, 1: 0})
