@@ -114,7 +114,18 @@ def _forget(cursor: CursorWrapper, known: Memory, names: Sequence[str], at: date
     return topic_ids
 
 
+def forget_dead(known: Memory) -> None:
+    """Groups that are gone with all that they read: who makes a group for each run would fill the memory with them."""
+    dead = [(name, group.id) for name, group in known.groups.items() if group.state == DEAD]
+    if dead:
+        reading = {group_id for _, group_id in known.pairs}
+        for name, number in dead:
+            if number not in reading:
+                del known.groups[name]
+
+
 def _store_groups(cursor: CursorWrapper, known: Memory, fast: Fast, slow: Slow) -> None:
+    forget_dead(known)
     changed = changed_groups(known, fast)
     listed = [group for group in fast.groups if group.name in changed]
     listed += [group for group in slow.hidden or () if _differs(known.groups.get(group.name), group)]
