@@ -15,7 +15,7 @@ from collector.store.broker_names import MemberRow, TopicRow
 from collector.store.sample_sums import GroupSum, bucket
 from collector.store.samples import Kept, Offsets
 
-REMEMBERED = timedelta(hours=6)  # as long as samples are kept as rows
+REMEMBERED = timedelta(hours=6)  # by then rows are the last ones of minutes, and the ends of silences
 INTERNAL = 3  # topic.role
 
 

@@ -28,8 +28,9 @@ class Kind(IntEnum):
 def pack_old(leaves: Leaves, *, now: datetime) -> int:
     """Turn hours of rows that are old enough into chunks; how many hours. Safe to run twice, and at the same time.
 
-    After 80 minutes an hour is packed, and what is not the last of its minute goes; after a day the rest. The newest
-    row of every topic, and of every group on a topic, stays: it says what held since.
+    After 80 minutes an hour is packed, and what is not the last of its minute goes, nor the end of a topic's silence:
+    a sampler that starts anew takes ages from rows. After a day the rest goes. The newest row of every topic, and of
+    every group on a topic, stays: it says what held since.
     """
     by_minute, end = _hour(now - KEPT_AS_ROWS), _hour(now - KEPT_BY_MINUTE)
     hours = [(hour, _OLD, end) for hour in _hours(_OLD, datetime.min.replace(tzinfo=UTC), end)]
@@ -60,10 +61,21 @@ class _Table:
     name: str
     same: str  # of whom a row is
     columns: str
+    after: str = "true"  # what a row comes after that goes within its day
+
+    def told(self, statement: str) -> str:
+        """A statement about this table."""
+        return statement.format(name=self.name, same=self.same, columns=self.columns, after=self.after)
 
 
 TABLES_OF = {
-    Kind.WATERMARKS: _Table("topic_sample", "n.topic_id = s.topic_id", "s.topic_id, 0, s.sampled_at, s.high, s.low"),
+    Kind.WATERMARKS: _Table(
+        "topic_sample",
+        "n.topic_id = s.topic_id",
+        "s.topic_id, 0, s.sampled_at, s.high, s.low",
+        "exists (select from topic_sample p where p.topic_id = s.topic_id and p.sampled_at < s.sampled_at"
+        " and p.sampled_at >= s.sampled_at - interval '1 min')",
+    ),
     Kind.COMMITTED: _Table(
         "group_sample",
         "n.topic_id = s.topic_id and n.group_id = s.group_id",
@@ -81,6 +93,7 @@ _WITHIN = """
     from {name} s where s.sampled_at >= %(from)s and s.sampled_at < %(to)s and exists (select from {name} n
       where {same} and n.sampled_at > s.sampled_at and n.sampled_at <= %(before)s
         and n.sampled_at <= date_bin('1 min', s.sampled_at - interval '1 us', '2000-01-01Z') + interval '1 min')
+      and {after}
 """
 
 
@@ -99,10 +112,7 @@ def _hour(at: datetime) -> datetime:
 
 def _hours(which: str, since: datetime, before: datetime) -> list[datetime]:
     """The hours that have rows to pack."""
-    selects = (
-        f"select date_trunc('hour', s.sampled_at, 'UTC') {which.format(name=table.name, same=table.same)}"
-        for table in TABLES_OF.values()
-    )
+    selects = (table.told(f"select date_trunc('hour', s.sampled_at, 'UTC') {which}") for table in TABLES_OF.values())
     with connection.cursor() as cursor:
         cursor.execute(f"{' union '.join(selects)} order by 1", {"from": since, "to": before, "before": before})
         return [hour for (hour,) in cursor.fetchall()]
@@ -113,7 +123,7 @@ def _points(
 ) -> dict[tuple[int, int], list[Point]]:
     """Points of these rows of an hour by (topic id, group id)."""
     cursor.execute(
-        statement.format(name=table.name, same=table.same, columns=table.columns),
+        table.told(statement),
         {"from": hour, "to": hour + HOUR, "before": before},
     )
     found: dict[tuple[int, int], list[Point]] = {}

@@ -155,6 +155,36 @@ def test_the_age_of_a_lag_survives_a_restart(watched: Watched) -> None:
     assert rows("select lag_seconds from group_now")[0][0] == pytest.approx(61, abs=1.1)
 
 
+def test_the_age_of_a_lag_survives_a_restart_when_its_samples_are_swept(watched: Watched) -> None:
+    """Of the minute in which a silence ended the first sample stays, too: else the silence would be a slow trickle."""
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    broker.produce("orders", 0, 10)
+    broker.commit("billing", "orders", {0: 10, 1: 0})
+    watched.scan()
+
+    def minutes(n: int) -> None:
+        for _ in range(n):
+            watched.second += 58
+            watched.scan()
+
+    minutes(40)
+    watched.second += 20
+    broker.produce("orders", 0, 5)
+    watched.scan()
+    written = watched.second
+    broker.produce("orders", 0, 5)
+    watched.scan()
+    minutes(130)
+    assert sample_chunks.pack_old(Leaves(), now=AT + timedelta(seconds=watched.second)) == 1
+    assert rows("select count(*) from topic_sample") == [(4,)]
+    assert sample_chunks.pack_old(Leaves(), now=AT + timedelta(seconds=watched.second)) == 0
+    watched.sampler = watched.started()
+    watched.scan()
+    assert rows("select lag_seconds from group_now")[0][0] == pytest.approx(watched.second - written, abs=30)
+
+
 def test_a_cluster_that_is_away_is_a_failed_scan_and_changes_no_number(watched: Watched) -> None:
     watched.broker.produce("orders", 0, 5)
     watched.broker.commit("billing", "orders", {0: 2})
