@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from django.conf import settings
@@ -33,7 +33,7 @@ class Plan:
 
     `edges` has one more element than `looked`: the beginning of the first step, and the end of each. The last step of
     a live window ends now; that of another one with the last whole sums. `counted`: at which edges the counters are
-    known, somebody having looked in the ten minutes before.
+    known (see `counted_at`).
     """
 
     table: str
@@ -114,7 +114,18 @@ def plan(cluster: str, window: Window, *, now: datetime) -> Plan:
         step,
         edges,
         tuple(_any(seen, start, end) for start, end in pairwise(edges)),
-        tuple(_any(seen, edge - TEN_MINUTES, edge) for edge in edges),
+        counted_at(edges, seen, live=window.live),
+    )
+
+
+def counted_at(edges: Sequence[datetime], seen: Sequence[datetime], *, live: bool) -> tuple[bool, ...]:
+    """At which edges counters are known: somebody looked in the ten minutes before, and what was counted then is summed
+    up, which the next look does. The last edge of a live window is now: nothing needs to be summed up there.
+    """
+    newest = max(seen, default=datetime.min.replace(tzinfo=UTC))
+    return tuple(
+        _any(seen, edge - TEN_MINUTES, edge) and (edge <= newest or (live and number == len(edges)))
+        for number, edge in enumerate(edges, 1)
     )
 
 
@@ -127,9 +138,10 @@ _SEEN = """
     with own as (select id from cluster where name = %(cluster)s)
     select moment from (
       select s.bucket_at as moment from scan_10m s join own on own.id = s.cluster_id where s.n_scans > 0
+        and s.bucket_at >= %(from)s and s.bucket_at < %(to)s
       union all select last.sampled_at from own cross join lateral (select s.sampled_at from scan s
         where s.cluster_id = own.id and s.ok order by s.sampled_at desc limit 1) last
-    ) seen where moment >= %(from)s and moment < %(to)s order by 1
+    ) seen order by 1
 """
 
 
