@@ -12,6 +12,7 @@ from psycopg import sql
 
 from collector.domain.topology import EARLY, Evidence
 from collector.store import day_counts, details, rollups
+from collector.store.broker_names import Mark
 from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
 from collector.store.rollups import Counts, Level
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
 _IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
+_PASSING_MARKS = (Mark.REWIND, Mark.REBALANCE, Mark.LOST)  # one group can make thousands a day
 HELD_REQUESTS, HELD_BATCHES = timedelta(hours=1), timedelta(days=1)
 
 
@@ -165,12 +167,16 @@ def drop(leaf: Leaf) -> None:
 
 
 def forget_old(now: datetime) -> None:
-    """Ledger rows, request digests, and reports of processes that are long gone."""
+    """Ledger rows, request digests, reports of processes that are long gone, and what groups did, with its samples."""
     with connection.cursor() as cursor:
         cursor.execute("delete from seen_request where seen_at < %s", [now - HELD_REQUESTS])
         cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - HELD_BATCHES])
         day_counts.forget_days(cursor, before=rollups.day(now - TABLES["edge_1h"].kept))
         cursor.execute("delete from part_report where at < %s", [now - HELD_BATCHES])
+        cursor.execute(
+            "delete from change_mark where at < %s and kind = any(%s)",
+            [now - TABLES["sample_chunk"].kept, [int(kind) for kind in _PASSING_MARKS]],
+        )
 
 
 def _ended(before: datetime) -> list[Leaf]:

@@ -185,6 +185,19 @@ def test_old_requests_and_ledger_rows_go_and_unfolded_ones_stay() -> None:
     assert rows("select stored_at from batch order by 1") == [(NOW - 26 * HOUR,), (NOW,)]
 
 
+def test_what_groups_did_goes_with_its_samples_and_what_people_changed_stays() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into change_mark (at, kind) select at, kind from unnest(%s::timestamptz[]) at,"
+            " generate_series(1, 7) kind",
+            [[NOW - timedelta(days=29), NOW - timedelta(days=31)]],
+        )
+    closing.forget_old(NOW)
+    kinds = "select array_agg(kind::int order by kind) from change_mark where at {} %s"
+    assert rows(kinds.format(">"), NOW - timedelta(days=30)) == [([1, 2, 3, 4, 5, 6, 7],)]
+    assert rows(kinds.format("<"), NOW - timedelta(days=30)) == [([1, 2, 3, 4],)]
+
+
 def fold_all(now: datetime) -> None:
     made = fold.RollupLeaves()
     while True:
