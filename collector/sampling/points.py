@@ -125,12 +125,23 @@ def _counted_on(
 def _moved(
     pair: Pair, key: tuple[int, int], committed: Offsets, scanned_at: datetime | None, at: datetime
 ) -> Iterator[GroupPoint]:
-    """The group committed: the samples to write, the end of the silence before first."""
+    """Its offsets are others: the samples to write, the end of the silence before first."""
     if flat_until := _flat_until(pair.written_at, scanned_at):
         yield GroupPoint(flat_until, *key, pair.committed)
     yield GroupPoint(at, *key, committed)
     pair.sums.n_total += moved(pair.committed, committed, missing=None)
-    pair.committed, pair.written_at, pair.moved_at, pair.still_since = committed, at, at, at.timestamp()
+    if _has_committed(pair.committed, committed):
+        pair.moved_at, pair.still_since = at, at.timestamp()
+    pair.committed, pair.written_at = committed, at
+
+
+def _has_committed(before: Offsets, after: Offsets) -> bool:
+    """False where partitions were added, or offsets ran out, and nothing else."""
+    known = len(before)
+    return any(
+        offset is not None and (partition >= known or offset != before[partition])
+        for partition, offset in enumerate(after)
+    )
 
 
 def _by_topic(known: Memory, fast: Fast, group: Group, offsets: Committed) -> Iterator[tuple[str, Offsets]]:

@@ -9,7 +9,7 @@ from collector.domain.ends import Ring
 from collector.domain.lag import Age, age, behind
 from collector.domain.verdicts import Standing, Verdict, judgement
 from collector.sampling.memory import Pair
-from collector.sampling.points import _judge
+from collector.sampling.points import _judge, _moved
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -57,6 +57,25 @@ def test_a_standstill_of_an_earlier_run_holds_until_it_can_be_judged_again(
     if expected is Verdict.STALLED:
         _judge(pair, Standing(40, "Stable", members, (7, 7), lags), SINCE + timedelta(hours=1, seconds=40))
         assert (pair.verdict, pair.verdict_at, pair.n_judged) == (Verdict.STALLED, SINCE, 1)
+
+
+@pytest.mark.parametrize(
+    ("committed", "has_moved"),
+    [
+        ((7, 8), True),
+        ((7, 6), True),  # a rewind is a commit, too
+        ((7, 7, None), False),  # a partition was added
+        ((7, 7, 0), True),
+        ((7, None), False),  # its offset was kept long enough
+    ],
+)
+def test_only_a_commit_is_told_as_one(committed: tuple[int | None, ...], *, has_moved: bool) -> None:
+    pair, later = Pair((7, 7), SINCE, SINCE, SINCE.timestamp(), None, None, None), SINCE + timedelta(minutes=5)
+    assert [point.committed for point in _moved(pair, (1, 1), committed, None, later)] == [committed]
+    assert (pair.moved_at, pair.still_since) == (
+        (later, later.timestamp()) if has_moved else (SINCE, SINCE.timestamp())
+    )
+    assert (pair.committed, pair.written_at) == (committed, later)
 
 
 @pytest.mark.parametrize("seed", range(40))
