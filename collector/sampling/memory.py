@@ -175,14 +175,23 @@ class Memory:
 
     def shift(self, seconds: float) -> None:
         """The wall clock was set by so much: what is remembered moves with it, so that no age jumps."""
+        step = timedelta(seconds=seconds)
+        self.scanned_at = _moved(self.scanned_at, step)
         for ring in self.rings.values():
             ring.shift(seconds)
+        for ends in self.ends.values():
+            ends.written_at = _moved(ends.written_at, step)
         self.firsts = {key: replace(looked, at=looked.at + seconds) for key, looked in self.firsts.items()}
         for pair in self.pairs.values():
+            pair.written_at = _moved(pair.written_at, step)
             pair.still_since += seconds
             pair.same_since += seconds
             pair.told = None
             pair.standings[:] = [replace(each, at=each.at + seconds) for each in pair.standings]
+
+
+def _moved(at: datetime | None, step: timedelta) -> datetime | None:
+    return None if at is None else at + step
 
 
 def loaded(cluster_id: int, *, now: datetime) -> Memory:

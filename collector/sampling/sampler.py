@@ -20,6 +20,13 @@ SLOW_SECONDS = 60
 MOST_LOOKS = 50  # positions a scan at which a record is read
 STEP_SECONDS = 0.5  # by which wall and monotonic clock must part between two scans to say that the clock was set
 OWN_GROUP = "weir-collector"
+# It runs on while the machine sleeps, when no clock is set.
+_RUNS_ON: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def since_boot() -> float:
+    """Seconds that nobody sets."""
+    return time.clock_gettime(_RUNS_ON)
 
 
 class Sampler:
@@ -32,7 +39,7 @@ class Sampler:
         records: FirstRecords,
         cluster_id: int,
         now: Callable[[], datetime],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
         holds_letters: Callable[[str], bool] = lambda _topic: False,
     ) -> None:
         self._broker = broker

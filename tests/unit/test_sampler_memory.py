@@ -1,7 +1,9 @@
 """What the sampler remembers, and what it does not."""
 
+from datetime import UTC, datetime, timedelta
+
 from collector.domain.brokers import GroupProtocol
-from collector.sampling.memory import Group, Memory, Pair
+from collector.sampling.memory import Ends, Group, Memory, Pair
 from collector.sampling.names import forget_dead
 
 
@@ -19,3 +21,21 @@ def test_groups_that_are_gone_are_forgotten_when_nothing_they_read_is_left() -> 
     known.pairs.clear()
     forget_dead(known)
     assert set(known.groups) == {"here", "by spans"}
+
+
+def test_what_was_written_when_moves_with_a_clock_that_is_set() -> None:
+    """Else the end of a silence would have a time that is still to come, or would be none for as long."""
+    at, hour = datetime(2026, 3, 1, 12, tzinfo=UTC), timedelta(hours=1)
+    known = Memory(
+        1,
+        {},
+        {},
+        {7: Ends((0,), (5,), (1,), at, (5,)), 8: Ends((0,), (5,), (1,), None, (5,))},
+        {(7, 3): Pair((1,), at, None, 0.0, None, None, None)},
+        {},
+        at + timedelta(seconds=2),
+    )
+    known.shift(-3600)
+    assert known.scanned_at == at - hour + timedelta(seconds=2)
+    assert [known.ends[number].written_at for number in (7, 8)] == [at - hour, None]
+    assert known.pairs[7, 3].written_at == at - hour
