@@ -1,6 +1,6 @@
 """Samples older than what pages read: from rows to one compressed chunk per hour and topic, or topic and group."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -15,6 +15,7 @@ KEPT_AS_ROWS = timedelta(minutes=80)  # all of them, at least; then the last of 
 KEPT_BY_MINUTE = timedelta(hours=25)  # the longest window that lists read from rows is a day
 KEPT_SCANS = timedelta(days=31)  # at least: a day more than windows say of that Weir did not look yet
 HOUR = timedelta(hours=1)
+TOPICS_AT_ONCE = 100
 LOOKED_BACK = timedelta(hours=3)  # hours that a worker was away for are packed when they are a day old
 
 
@@ -41,11 +42,14 @@ def pack_old(leaves: Leaves, *, now: datetime) -> int:
             leaves.ensure("sample_chunk", hour)
         with transaction.atomic(), connection.cursor() as cursor:
             for kind, table in TABLES_OF.items():
-                gone = _points(cursor, f"delete {which} returning {{columns}}", table, hour, before)
-                if not is_kept:  # it would make a leaf anew that is too old, or was dropped
-                    continue
-                left = _points(cursor, "select {columns} " + _ALL, table, hour, before) if which is _WITHIN else {}
-                _add(cursor, kind, hour, {key: [*gone.get(key, ()), *left.get(key, ())] for key in gone.keys() | left})
+                for topics in _topics(cursor, table, hour):
+                    stretch = {"from": hour, "to": hour + HOUR, "before": before, "topics": topics}
+                    gone = _points(cursor, f"delete {which} and {_OF_TOPICS} returning {{columns}}", table, stretch)
+                    if not is_kept:  # it would make a leaf anew that is too old, or was dropped
+                        continue
+                    left = _points(cursor, _LEFT, table, stretch) if which is _WITHIN else {}
+                    keys = gone.keys() | left
+                    _add(cursor, kind, hour, {key: [*gone.get(key, ()), *left.get(key, ())] for key in keys})
     with connection.cursor() as cursor:
         if hours:  # once an hour
             for statement in _LEFT_BEHIND:
@@ -87,7 +91,9 @@ _OLD = """
     from {name} s where s.sampled_at >= %(from)s and s.sampled_at < %(to)s and exists (select from {name} n
       where {same} and n.sampled_at > s.sampled_at and n.sampled_at < %(before)s)
 """
+_OF_TOPICS = "s.topic_id = any(%(topics)s)"
 _ALL = "from {name} s where s.sampled_at >= %(from)s and s.sampled_at < %(to)s"
+_LEFT = "select {columns} " + _ALL + " and " + _OF_TOPICS
 # Those that a newer one follows before their minute is over: what held at each full minute stays.
 _WITHIN = """
     from {name} s where s.sampled_at >= %(from)s and s.sampled_at < %(to)s and exists (select from {name} n
@@ -118,14 +124,19 @@ def _hours(which: str, since: datetime, before: datetime) -> list[datetime]:
         return [hour for (hour,) in cursor.fetchall()]
 
 
+def _topics(cursor: CursorWrapper, table: _Table, hour: datetime) -> Iterator[list[int]]:
+    """Those that have rows in an hour, some at once: each row takes a kilobyte here until it is packed."""
+    cursor.execute(table.told(f"select distinct s.topic_id {_ALL} order by 1"), {"from": hour, "to": hour + HOUR})
+    found = [topic_id for (topic_id,) in cursor.fetchall()]
+    for start in range(0, len(found), TOPICS_AT_ONCE):
+        yield found[start : start + TOPICS_AT_ONCE]
+
+
 def _points(
-    cursor: CursorWrapper, statement: str, table: _Table, hour: datetime, before: datetime
+    cursor: CursorWrapper, statement: str, table: _Table, stretch: Mapping[str, object]
 ) -> dict[tuple[int, int], list[Point]]:
     """Points of these rows of an hour by (topic id, group id)."""
-    cursor.execute(
-        table.told(statement),
-        {"from": hour, "to": hour + HOUR, "before": before},
-    )
+    cursor.execute(table.told(statement), stretch)
     found: dict[tuple[int, int], list[Point]] = {}
     for topic_id, group_id, at, *values in cursor.fetchall():
         found.setdefault((topic_id, group_id), []).append(Point(at, tuple(tuple(each or ()) for each in values)))

@@ -76,7 +76,8 @@ def pack(now: datetime) -> int:
     return sample_chunks.pack_old(Leaves(), now=now)
 
 
-def test_nothing_that_is_told_changes_when_samples_are_packed() -> None:
+def test_nothing_that_is_told_changes_when_samples_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample_chunks, "TOPICS_AT_ONCE", 2)
     busy = Busy(3)
     before, ends = busy.told(), ring(busy)
     n_rows = counted()
