@@ -10,7 +10,7 @@ from django.db import connection
 from collector.domain import lag as lags
 from dashboard.queries.conditions import PAST, Behind
 from dashboard.queries.freshness import Freshness
-from dashboard.queries.graph import facts
+from dashboard.queries.graph import Facts, facts
 from dashboard.queries.groups import GroupRow, group_rows, row_of
 from dashboard.queries.histories import recent_ends
 from dashboard.queries.keeping import keeping
@@ -19,6 +19,7 @@ from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
 MOST_PARTITIONS = 1000
+MOST_TOPICS = 100
 MOST_MEMBERS = 1000
 LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 600, 21_600, 90_000
 
@@ -74,7 +75,10 @@ class PartitionStanding:
 
 @dataclass(frozen=True, slots=True)
 class GroupPage:
-    """All facts of one group. `partitions` and `members`: at most 1,000 of each, `n_partitions`, `n_members` in all."""
+    """All facts of one group. `partitions` and `members`: at most 1,000 of each, `n_partitions`, `n_members` in all.
+
+    Partitions of at most 100 topics: those on which it is furthest behind.
+    """
 
     number: int
     row: GroupRow
@@ -96,7 +100,7 @@ class GroupPage:
 def group(
     cluster: str, name: str, window: Window, *, now: datetime, why: tuple[str, int | None] | None = None
 ) -> GroupPage | None:
-    """One group, or None when there is none of that name. Fourteen statements, and four for each topic it reads.
+    """One group, or None when there is none of that name. Fourteen statements, and four for each topic it shows.
 
     `why`: the topic, and the partition of it, whose verdict is to be explained.
     """
@@ -110,21 +114,30 @@ def group(
         row = row_of(known.names.groups[number], [], n_members)
     holders = {place: member.client_id for member in members for place in member.assignment}
     partitions: list[PartitionStanding] = []
-    reason = None
+    reason, n_topics, n_left_out = None, 0, 0
     told = by_minutes(window, now=now)
     until = known.fresh.scanned_at if window.live else told.to_at
-    for topic_id, committed, high, low in _ends(number, told):
+    for topic_id, committed, high, low in sorted(_ends(number, told), key=lambda row: -_unread(row[0], number, known)):
         behind = known.names.behind(topic_id, number)
         if topic_id not in known.names.topics or behind is None:
             continue
         topic = known.names.topics[topic_id].name
+        if n_topics >= MOST_TOPICS and not (why is not None and why[0] == topic):
+            n_left_out += len(high)
+            continue
+        n_topics += 1
         seen = recent(topic_id, number, behind, until=until, state=row.state, n_members=n_members)
         if why is not None and why[0] == topic:
             word = behind.verdict if why[1] is None or not window.live else seen.verdict(why[1])
             reason = reasons(topic, why[1], word, seen)
         partitions += _standings(topic_id, topic, (committed, high, low), behind, seen, until, holders)
     shown = sorted(partitions, key=lambda each: (-(each.lag or 0), each.topic, each.partition))[:MOST_PARTITIONS]
-    return GroupPage(number, row, members, n_members, tuple(shown), len(partitions), reason, known.fresh)
+    return GroupPage(number, row, members, n_members, tuple(shown), len(partitions) + n_left_out, reason, known.fresh)
+
+
+def _unread(topic_id: int, group_id: int, known: Facts) -> int:
+    behind = known.names.behind(topic_id, group_id)
+    return (behind.lag or 0) if behind else 0
 
 
 def number_of(cluster: str, name: str) -> int | None:

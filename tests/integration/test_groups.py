@@ -74,6 +74,24 @@ def test_the_list_has_every_group_and_names_those_that_cannot_be_read(
     assert "not readable" in sink.health.sentence
 
 
+def test_of_a_group_that_reads_very_many_topics_those_are_shown_on_which_it_is_furthest_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = Shop()
+    for number in range(4):
+        topic = shop.world.topic(f"t{number}")
+        shop.world.watermarks(topic, [100, 100], ago=0)
+        shop.world.committed(topic, shop.group, [20 * number, 100], ago=0, lag=100 - 20 * number)
+    monkeypatch.setattr("dashboard.queries.group.MOST_TOPICS", 2)
+    page = group("demo", "billing", window(), now=AT)
+    assert page is not None
+    assert {each.topic for each in page.partitions} == {"orders.created", "t0"}
+    assert page.n_partitions == 10
+    asked = group("demo", "billing", window(), now=AT, why=("t3", None))
+    assert asked is not None
+    assert {each.topic for each in asked.partitions} == {"orders.created", "t0", "t3"}
+
+
 def test_a_group_that_falls_behind_is_never_done_and_loses_data_by_its_age(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
