@@ -19,8 +19,8 @@ def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: in
     total = 0
     for partition, offset in enumerate(end):
         before = start[partition] if partition < len(start) else missing
-        if offset is not None and before is not None:
-            total += max(0, offset - before)
+        if offset is not None and before is not None and offset > before:
+            total += offset - before
     return total
 
 
@@ -85,7 +85,11 @@ class Points(Sequence["Point"]):
 
     def __getitem__(self, index: "int | slice") -> "Point | list[Point]":
         if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
+            start, stop, step = index.indices(len(self))
+            n_packed = len(self._times)
+            if start >= n_packed and step == 1:
+                return self._newest[start - n_packed : max(0, stop - n_packed)]
+            return [self[each] for each in range(start, stop, step)]
         n_packed = len(self._times)
         if index < 0:
             index += n_packed + len(self._newest)

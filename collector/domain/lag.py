@@ -144,7 +144,7 @@ def behind(
     `history` does not reach back to it, `records` (by partition) says what was found there.
     """
     total, n_lost, n_uncommitted, n_known = 0, 0, 0, 0
-    is_unknown, lagging = False, []
+    is_unknown, positions = False, dict[int, int]()
     padded = (*committed, *(None,) * (len(high) - len(committed)))
     for partition, (offset, first, end) in enumerate(zip(padded[: len(high)], low, high, strict=True)):
         if offset is None:
@@ -155,11 +155,10 @@ def behind(
         if first is None or end is None:
             is_unknown = True
         elif end > offset and end > first:
-            total += end - (offset if offset > first else first)
-            lagging.append(partition)
+            positions[partition] = position = offset if offset > first else first
+            total += end - position
     if is_unknown or not n_known:
         return Behind(None, n_lost, n_uncommitted, None)
-    positions = {partition: max(committed[partition] or 0, low[partition] or 0) for partition in lagging}
     return Behind(
         total, n_lost, n_uncommitted, _oldest(positions, high=high, history=history, now=now, records=records)
     )

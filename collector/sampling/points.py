@@ -1,7 +1,7 @@
 """Offsets as samples: what changed, the end of every flat run, and the newest value with its lag and verdict."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -168,6 +168,7 @@ class _Looks:
         self._now = fast.at.timestamp()
         self._used: dict[FirstKey, Looked] = {}
         self._wanted: dict[FirstKey, str] = {}
+        self._oldest: dict[int, list[int]] = {}
 
     def at(self, topic: str, pair: Pair, topic_id: int) -> dict[int, Looked]:
         """By partition. Wanted is a look where a group has stood still for a while, and where no history reaches."""
@@ -175,12 +176,12 @@ class _Looks:
         if pair.committed == ends.high:
             return found
         is_still = self._now - pair.still_since >= STILL_SECONDS
-        oldest_known = self._known.rings[topic_id].firsts()
+        oldest = self._oldest_of(topic_id)
         for partition, (offset, low, high) in enumerate(zip(pair.committed, ends.low, ends.high, strict=False)):
             if offset is None or low is None or high is None:
                 continue
-            position = max(offset, low)
-            if position >= high or not (is_still or position < _end(oldest_known, partition)):
+            position = offset if offset > low else low
+            if position >= high or not (is_still or (partition < len(oldest) and position < oldest[partition])):
                 continue
             key = (topic_id, partition, position)
             looked = firsts.get(key)
@@ -192,6 +193,13 @@ class _Looks:
                 self._wanted[key] = topic
         return found
 
+    def _oldest_of(self, topic_id: int) -> list[int]:
+        """The oldest end that is known of each partition; one that was not answered bounds nothing."""
+        found = self._oldest.get(topic_id)
+        if found is None:
+            found = self._oldest[topic_id] = [max(0, end) for end in self._known.rings[topic_id].firsts()]
+        return found
+
     def _is_due(self, looked: Looked | None) -> bool:
         return looked is None or (looked.found.offset is None and self._now - looked.at >= LOOK_AGAIN_SECONDS)
 
@@ -199,11 +207,6 @@ class _Looks:
         """Forget what no group stands before any more."""
         self._known.firsts = self._used
         self._known.wanted = self._wanted
-
-
-def _end(ends: Sequence[int], partition: int) -> int:
-    """The oldest end that is known of a partition; one that was not answered bounds nothing."""
-    return ends[partition] if partition < len(ends) and ends[partition] >= 0 else 0
 
 
 def _shown(
