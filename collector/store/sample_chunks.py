@@ -19,6 +19,9 @@ TOPICS_AT_ONCE = 100
 LOOKED_BACK = timedelta(hours=3)  # hours that a worker was away for are packed when they are a day old
 
 
+_Stretch = Mapping[str, datetime | list[int]]
+
+
 class Kind(IntEnum):
     """What a chunk holds; stored in sample_chunk.kind."""
 
@@ -43,7 +46,7 @@ def pack_old(leaves: Leaves, *, now: datetime) -> int:
         with transaction.atomic(), connection.cursor() as cursor:
             for kind, table in TABLES_OF.items():
                 for topics in _topics(cursor, table, hour):
-                    stretch = {"from": hour, "to": hour + HOUR, "before": before, "topics": topics}
+                    stretch: _Stretch = {"from": hour, "to": hour + HOUR, "before": before, "topics": topics}
                     gone = _points(cursor, f"delete {which} and {_OF_TOPICS} returning {{columns}}", table, stretch)
                     if not is_kept:  # it would make a leaf anew that is too old, or was dropped
                         continue
@@ -133,7 +136,7 @@ def _topics(cursor: CursorWrapper, table: _Table, hour: datetime) -> Iterator[li
 
 
 def _points(
-    cursor: CursorWrapper, statement: str, table: _Table, stretch: Mapping[str, object]
+    cursor: CursorWrapper, statement: str, table: _Table, stretch: _Stretch
 ) -> dict[tuple[int, int], list[Point]]:
     """Points of these rows of an hour by (topic id, group id)."""
     cursor.execute(table.told(statement), stretch)

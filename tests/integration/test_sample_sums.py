@@ -310,7 +310,7 @@ def test_a_month_of_a_weir_that_looked_before_is_not_all_that_it_ever_counted(wa
 
     def messages(days: int) -> list[int | None]:
         known = facts(parse(f"now-{days}d", "now", now=moment), now=moment)
-        return [each.messages for each in (*known.topics.values(), *known.groups.values())]
+        return [*(each.messages for each in known.topics.values()), *(each.messages for each in known.groups.values())]
 
     assert all(each == pytest.approx(30 * 3600, abs=1200) for each in messages(30))
     assert messages(45) == [60 * 3600, 60 * 3600 - 60]  # the topic is younger than that
