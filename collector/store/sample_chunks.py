@@ -15,7 +15,7 @@ KEPT_AS_ROWS = timedelta(minutes=80)  # all of them, at least; then the last of 
 KEPT_BY_MINUTE = timedelta(hours=25)  # the longest window that lists read from rows is a day
 KEPT_SCANS = timedelta(days=31)  # at least: a day more than windows say of that Weir did not look yet
 HOUR = timedelta(hours=1)
-TOPICS_AT_ONCE = 100
+TOPICS_AT_ONCE = 25
 LOOKED_BACK = timedelta(hours=3)  # hours that a worker was away for are packed when they are a day old
 
 
