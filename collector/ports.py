@@ -190,11 +190,19 @@ class Publisher(Protocol):
         """Wait so long for what is under way, then let go: what is left ends as NotDelivered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What brokers say of a topic to the user that sends. None: they do not tell."""
+
+    may_write: bool | None
+    kafka_id: UUID | None = None
+
+
 class Rights(Protocol):
     """What the user that sends is allowed. May raise KafkaUnreachable or KafkaRefused."""
 
-    def may_write(self, topics: Collection[str]) -> Mapping[str, bool | None]:
-        """Topic -> whether it may be written to; None where the broker does not tell. What is not there is missing."""
+    def granted(self, topics: Collection[str]) -> Mapping[str, Grant]:
+        """Topic -> whether it may be written to, and which topic has the name now. What is not there is missing."""
 
 
 # Looking ----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from collector.kafka.memory import MemoryBroker
-from collector.ports import KafkaUnreachable
+from collector.ports import Grant, KafkaUnreachable
 
 
 class MemoryRights:
@@ -13,8 +13,9 @@ class MemoryRights:
         self._broker = broker
         self._read_only = frozenset(read_only)
 
-    def may_write(self, topics: Collection[str]) -> Mapping[str, bool | None]:
-        """From the set."""
+    def granted(self, topics: Collection[str]) -> Mapping[str, Grant]:
+        """From the set, and the broker's lists."""
         if not self._broker.up:
             raise KafkaUnreachable("Kafka did not answer: the broker of this test is down.")
-        return {name: name not in self._read_only for name in topics if name in self._broker.topics}
+        known = self._broker.topics
+        return {name: Grant(name not in self._read_only, known[name].kafka_id) for name in topics if name in known}

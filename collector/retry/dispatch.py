@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import AbstractContextManager
@@ -30,7 +30,7 @@ from collector.retry.pacing import Pace
 from collector.retry.patience import PATIENCE, Patience
 from collector.retry.proofs import refusals
 from collector.retry.restoring import pauses_all
-from collector.retry.rights import refused
+from collector.retry.targets import ELSEWHERE, Ends, Grants, astray
 from collector.store import operations, retries
 from collector.store.retries import Item
 
@@ -38,16 +38,13 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 100  # items of one claim
 CLAIM_SECONDS = 0.2  # about how much sending one claim is: a pause takes effect after it
-ENDS_SECONDS = 2.0  # so old may the ends be from which a search would start
-GRANT_SECONDS = 30.0  # so old may the answer be whether a target may be written to
 REPORT_SECONDS = 20.0  # more than the publisher takes to deliver or give up
 ABANDONED_AFTER = timedelta(minutes=2)  # a claim this old has no bytes on the way to a broker any more (see _settled)
 LOOKS_BACK_SECONDS = 30.0  # so often a long run looks for claims that were abandoned
 QUIET_SECONDS = 5.0  # a broker that answers has, after so long, taken in what waited in its sockets
 FRESH_SECONDS = 5.0  # whoever stood still for longer after a claim sends no more: another may have it by now
 MOST_CLAIMS = 3
-_ELSEWHERE = "Its cluster {} is not observed any more."
-_GONE = "{} was deleted, or created again, since this was frozen."
+_REPLACED = "{} is compacted: a copy may have been there, and have given way to a newer event of its key."
 STOPPING = threading.Event()  # of this process: it was told to end
 
 
@@ -66,47 +63,13 @@ class Sender:
     now: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
     quiet_seconds: float = QUIET_SECONDS
-    ends: "Ends" = field(init=False)
-    grants: "Grants" = field(init=False)
+    ends: Ends = field(init=False)
+    grants: Grants = field(init=False)
     pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
-        self.ends = Ends(self.lookup)
         self.grants = Grants(self.rights)
-
-
-class Ends:
-    """Both ends of the targets' partitions; an end from a moment ago only makes a search begin earlier."""
-
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
-        self._found: dict[str, tuple[float, dict[int, tuple[int, int]]]] = {}
-
-    def of(self, topic: str) -> Mapping[int, tuple[int, int]]:
-        """Partition -> (first, next offset), at most two seconds old; empty where there is no such topic."""
-        at, found = self._found.get(topic, (0.0, {}))
-        if not found or time.monotonic() - at > ENDS_SECONDS:
-            found = dict(self._lookup.ends(topic))
-            self._found[topic] = (time.monotonic(), found)
-        return found
-
-
-class Grants:
-    """What the user that sends may write to, at most half a minute old."""
-
-    def __init__(self, rights: Rights) -> None:
-        self._rights = rights
-        self._found: dict[str, float] = {}
-
-    def need(self, topics: Collection[str]) -> None:
-        """Raises KafkaRefused where the brokers say that one of these may not be written to."""
-        old = [topic for topic in topics if time.monotonic() - self._found.get(topic, -math.inf) > GRANT_SECONDS]
-        if not old:
-            return
-        for topic, may in sorted(self._rights.may_write(old).items()):
-            if may is False:
-                raise KafkaRefused(refused(topic))
-        self._found |= dict.fromkeys(old, time.monotonic())
+        self.ends = Ends(self.lookup, has_shrunk=self.grants.forget)
 
 
 class NotObserved(Exception):
@@ -145,9 +108,9 @@ def dispatch(operation_id: int, make_sender: MakeSender, *, now: datetime, patie
 def _give_up(operation_id: int, cluster: str, now: datetime) -> None:
     """Nothing leads to the cluster: what was claimed is for a person to decide, the rest is not sent."""
     claimed = retries.abandoned(operation_id, claimed_before=now - ABANDONED_AFTER, limit=1_000)
-    retries.mark_unknown({item.attempt_id: _ELSEWHERE.format(cluster) for item in claimed}, now=now)
+    retries.mark_unknown({item.attempt_id: ELSEWHERE.format(cluster) for item in claimed}, now=now)
     waiting = retries.waiting(operation_id, limit=1_000, now=now)
-    retries.mark_not_sent({item.attempt_id: _ELSEWHERE.format(cluster) for item in waiting}, now=now)
+    retries.mark_not_sent({item.attempt_id: ELSEWHERE.format(cluster) for item in waiting}, now=now)
 
 
 def _run(operation_id: int, sender: Sender) -> None:
@@ -175,10 +138,10 @@ def send_some(operation_id: int, sender: Sender) -> bool:
     items = retries.waiting(operation_id, limit=_share(per_second), now=sender.now())
     if not items:
         return False
-    refused = _astray(items, sender)
+    ends = {topic: sender.ends.of(topic) for topic in sorted({i.target for i in items if i.cluster == sender.cluster})}
+    refused = astray(items, sender.cluster, sender.grants)
     items = [item for item in items if item.attempt_id not in refused]
     sender.grants.need({item.target for item in items})
-    ends = {topic: sender.ends.of(topic) for topic in sorted({item.target for item in items})}
     refused |= retries.held_back(operation_id, [item.attempt_id for item in items])
     unproven = refusals([item for item in items if item.attempt_id not in refused], sender.ends.of, sender.lookup)
     refused |= {item.attempt_id: why for item, why in unproven}
@@ -196,13 +159,6 @@ def send_some(operation_id: int, sender: Sender) -> bool:
     return is_clear and bool(claimed or refused)
 
 
-def _astray(items: Sequence[Item], sender: Sender) -> dict[UUID, str]:
-    """Those whose target this sender does not reach by its name, and why."""
-    elsewhere = {item.attempt_id: _ELSEWHERE.format(item.cluster) for item in items if item.cluster != sender.cluster}
-    gone = {item.attempt_id: _GONE.format(item.target) for item in items if item.is_gone}
-    return gone | elsewhere
-
-
 def _share(per_second: float) -> int:
     return max(1, min(AT_ONCE, round(per_second * CLAIM_SECONDS)))
 
@@ -214,9 +170,11 @@ def recover(operation_id: int, sender: Sender) -> None:
     Not readable: unknown, and never sent again by machine.
     """
     items = retries.abandoned(operation_id, claimed_before=sender.now() - ABANDONED_AFTER, limit=1_000)
-    astray = _astray(items, sender)
-    retries.mark_unknown(astray, now=sender.now())
-    items = [item for item in items if item.attempt_id not in astray]
+    for topic in {item.target for item in items}:
+        sender.grants.forget(topic)
+    lost = astray(items, sender.cluster, sender.grants)
+    retries.mark_unknown(lost, now=sender.now())
+    items = [item for item in items if item.attempt_id not in lost]
     for topic in sorted({item.target for item in items}):
         _recover([item for item in items if item.target == topic], topic, sender)
 
@@ -235,25 +193,29 @@ def _recover(items: Sequence[Item], topic: str, sender: Sender) -> None:
     if not _settled(topic, sender):
         return
     try:
-        found = _search(items, topic, sender.lookup)
+        found, replaced = _search(items, topic, sender.lookup)
     except Unreadable as error:
         retries.mark_unknown({item.attempt_id: str(error) for item in items}, now=sender.now())
         return
     retries.mark_sent(found, now=sender.now())
-    missing = [item for item in items if item.attempt_id not in found]
+    retries.mark_unknown(dict.fromkeys(replaced, _REPLACED.format(topic)), now=sender.now())
+    missing = [item for item in items if item.attempt_id not in found.keys() | replaced]
     given_up = {item.attempt_id: "Kafka did not take it." for item in missing if item.n_claims >= MOST_CLAIMS}
     retries.mark_not_sent(given_up, now=sender.now())
     retries.put_back([item.attempt_id for item in missing if item.attempt_id not in given_up], now=sender.now())
 
 
-def _search(items: Sequence[Item], topic: str, lookup: Lookup) -> dict[UUID, Position]:
-    """Where the target holds these attempts: our id, and the letter's own value (an id alone could be forged)."""
+def _search(items: Sequence[Item], topic: str, lookup: Lookup) -> tuple[dict[UUID, Position], set[UUID]]:
+    """Where the target holds these attempts: our id, and the letter's own value (an id alone could be forged).
+
+    And which may have been there: an offset without a record, where copies give way to newer events of their key.
+    """
     ends = lookup.ends(topic)
     if not ends:
         raise Unreadable(f"{topic} does not exist any more.")
     spans = {}
     for number, (low, high) in ends.items():
-        starts = [item.search_from.get(number, 0) for item in items if item.target_partition in {None, number}]
+        starts = [item.search_from.get(number, 0) for item in items if number in _places(item, ends)]
         if starts and min(starts) < low and high > low:
             raise Unreadable(f"{topic}/{number} no longer holds the time of the send.")
         if starts and max(starts) > high:
@@ -262,11 +224,21 @@ def _search(items: Sequence[Item], topic: str, lookup: Lookup) -> dict[UUID, Pos
             spans[number] = (min(starts), high)
     values = {item.attempt_id: item.value for item in items}
     found = {}
+    n_absent = {number: high - start for number, (start, high) in spans.items()}
     for record in lookup.between(topic, spans):
+        n_absent[record.partition] -= 1
         claimed = attempt_id(record)
         if claimed in values and record.value == values[claimed]:
             found[claimed] = Position(record.topic, record.partition, record.offset)
-    return found
+    holed = {number for number, n in n_absent.items() if n}
+    may_be_gone = {item.attempt_id for item in items if item.is_compacted and holed & _places(item, ends)}
+    return found, may_be_gone - found.keys()
+
+
+def _places(item: Item, ends: Mapping[int, tuple[int, int]]) -> set[int]:
+    """The partitions that it may have been sent to."""
+    fixed = item.target_partition
+    return set(ends) if fixed is None or fixed not in ends else {fixed}
 
 
 def _send(

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector.changes import announce
-from collector.ports import KafkaRefused, KafkaUnreachable, Rights
+from collector.ports import Grant, KafkaRefused, KafkaUnreachable, Rights
 from collector.retry.refusals import NotAllowed
 from collector.retry.waking import wake_to_check
 from collector.store import target_rights
@@ -50,14 +50,14 @@ def check(
         found = target_rights.names(cursor, topics)
     for cluster, group in groupby(found, key=lambda row: row[1]):
         ids = {name: number for number, _, name in group}
-        told: Mapping[str, bool | None] = {}
+        told: Mapping[str, Grant] = {}
         trouble = ""
         try:
             with open_rights(cluster) as rights:
-                told = rights.may_write(list(ids))
+                told = rights.granted(list(ids))
         except (KafkaUnreachable, KafkaRefused) as error:
             trouble = str(error)
         with transaction.atomic(), connection.cursor() as cursor:
-            answers = {number: told.get(name) for name, number in ids.items()}
+            answers = {number: told[name].may_write if name in told else None for name, number in ids.items()}
             target_rights.note(cursor, answers, trouble=trouble, now=now())
             announce("retries", 0)

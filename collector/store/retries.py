@@ -28,7 +28,7 @@ _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
     " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
     " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect, i.edited_value, i.edited_headers, c.name,"
-    " t.deleted_at is not null"
+    " t.deleted_at is not null, t.kafka_id, coalesce(t.configs ->> 'cleanup.policy', '') like '%%compact%%'"
     " from retry_item i"
     " join retry_operation o on o.id = i.operation_id join dead_letter d on d.id = i.dead_letter_id"
     " join dead_letter_body b on b.dead_letter_id = d.id join letter_state s on s.dead_letter_id = d.id"
@@ -64,6 +64,8 @@ class Item:
     n_claims: int
     cluster: str  # of the target, by its shown name
     is_gone: bool = False  # the target: deleted, or created again, which is another topic
+    target_id: UUID | None = None  # Kafka's own, where it is known
+    is_compacted: bool = False  # the target
 
 
 @contextmanager
@@ -272,7 +274,8 @@ def _items(condition: str, arguments: list[Any]) -> list[Item]:
 def _item(row: tuple[Any, ...]) -> Item:
     (
         operation_id, ordinal, attempt_id, letter, number, lt, lp, lo, target, partition, verify, ot, op, oo,
-        key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers, cluster, is_gone,
+        key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers, cluster, is_gone, target_id,
+        is_compacted,
     ) = row  # fmt: skip
     found = json.loads(search_from) if isinstance(search_from, str) else search_from or {}
     return Item(
@@ -293,4 +296,6 @@ def _item(row: tuple[Any, ...]) -> Item:
         n_claims=n_claims,
         cluster=cluster,
         is_gone=is_gone,
+        target_id=target_id,
+        is_compacted=is_compacted,
     )

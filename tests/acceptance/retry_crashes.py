@@ -124,13 +124,15 @@ def _fill(addresses: dict[str, str], n_letters: int) -> list[int]:
 
     from collector.domain.dialects import read
     from collector.store.dead_letters import park
+    from tests.acceptance.topic_ids import topic_ids
     from tests.integration.letter_world import AT, LetterWorld, dead_record, rows
 
     bootstrap: dict[str, str | int | float | bool] = {"bootstrap.servers": addresses["WEIR_KAFKA_BOOTSTRAP"]}
     admin = AdminClient(bootstrap)
     admin.create_topics([NewTopic(TOPIC, N_PARTITIONS, 1)])[TOPIC].result(20)
+    kafka_id = topic_ids(addresses["WEIR_KAFKA_BOOTSTRAP"], [TOPIC])[TOPIC]
     world = LetterWorld()
-    rows("update topic set name = %s where id = %s returning id", TOPIC, world.orders)
+    rows("update topic set name = %s, kafka_id = %s where id = %s returning id", TOPIC, kafka_id, world.orders)
     producer, records = Producer({**bootstrap, "enable.idempotence": True}), []
     for n in range(n_letters):
         partition, offset = n % N_PARTITIONS, n // N_PARTITIONS

@@ -27,6 +27,7 @@ from collector.retry import control
 from collector.retry.records import Asker
 from collector.retry.requests import retry
 from collector.store.dead_letters import park
+from tests.acceptance.topic_ids import topic_ids
 from tests.integration.letter_world import AT, LetterWorld, dead_record, one, rows
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.kafka, pytest.mark.usefixtures("clean_tables")]
@@ -49,6 +50,8 @@ class Shop:
         made = admin.create_topics([NewTopic(self.topic, 3, 1), NewTopic(f"{self.topic}.dlq", 3, 1)])
         for future in made.values():
             future.result(timeout=20)
+        for name, kafka_id in topic_ids(bootstrap, list(made)).items():
+            rows("update topic set kafka_id = %s where name = %s returning id", kafka_id, name)
 
     def die(self, n_letters: int = N_LETTERS, *, value: bytes | None = None) -> list[int]:
         """Orders are written, die, and are parked; the letters' ids."""

@@ -71,7 +71,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
         port=free_port(),
         controller_port=free_port(),
         asks_password=True,
-        settings={},
+        settings={"auto.create.topics.enable": "true"},  # Kafka's default: only what asks for a topic must not make it
     )
     supervisor = Supervisor(
         broker.parts(env=server_environment({})), places.made_private(Path(folder) / "logs"), say=lambda _: None
@@ -164,12 +164,29 @@ def test_s46_who_only_reads_is_refused_nothing_that_weir_asks_and_writes_nowhere
 def test_s46_who_sends_writes_where_it_is_granted_and_nowhere_else(guarded: GuardedKafka) -> None:
     sender = guarded.as_user("sender")
     hidden = {"open": False, "missing": False}  # who may not describe a topic is not told whether there is one
-    assert KafkaRights(sender).may_write(["orders", "open", "missing"]) == {"orders": True, **hidden}
+    told = KafkaRights(sender).granted(["orders", "open", "missing"])
+    assert {name: grant.may_write for name, grant in told.items()} == {"orders": True, **hidden}
     publisher = KafkaPublisher(sender, delivery_seconds=2)
     assert publisher.publish(Outgoing("orders", None, b"again", (), 0)).result(20).topic == "orders"
     with pytest.raises(NotDelivered):
         publisher.publish(Outgoing("open", None, b"never", (), 0)).result(20)
     publisher.close(wait_seconds=1)
+
+
+def test_s46_a_topic_that_is_deleted_amid_a_run_is_not_made_again_by_the_producer(guarded: GuardedKafka) -> None:
+    """As a user who may create topics, on a broker that makes what is asked for."""
+    admin = AdminClient(dict(guarded.client))
+    admin.create_topics([NewTopic("fleeting", 1, 1)])["fleeting"].result(20)
+    publisher = KafkaPublisher(dict(guarded.client), delivery_seconds=3)
+    publisher.publish(Outgoing("fleeting", None, b"v", (), 0)).result(20)
+    admin.delete_topics(["fleeting"])["fleeting"].result(20)
+    until = time.monotonic() + SECONDS
+    while "fleeting" in admin.list_topics(timeout=10).topics:
+        assert time.monotonic() < until
+    with pytest.raises(NotDelivered):
+        publisher.publish(Outgoing("fleeting", None, b"never", (), 0)).result(20)
+    publisher.close(wait_seconds=1)
+    assert "fleeting" not in admin.list_topics(timeout=10).topics
 
 
 @pytest.fixture(params=["memory", "kafka"])
@@ -188,8 +205,11 @@ def rights(request: pytest.FixtureRequest) -> Rights:
 
 
 def test_rights_are_told_topic_by_topic_and_what_is_not_there_is_left_out(rights: Rights) -> None:
-    assert rights.may_write([]) == {}
-    assert rights.may_write(["orders", "open", "nowhere"]) == {"orders": True, "open": False}
+    assert rights.granted([]) == {}
+    told = rights.granted(["orders", "open", "nowhere"])
+    assert {name: grant.may_write for name, grant in told.items()} == {"orders": True, "open": False}
+    assert len({grant.kafka_id for grant in told.values()} - {None}) == 2
+    assert rights.granted(["orders"])["orders"] == told["orders"]
 
 
 def test_rights_of_a_broker_that_does_not_answer_are_not_known() -> None:
@@ -197,4 +217,4 @@ def test_rights_of_a_broker_that_does_not_answer_are_not_known() -> None:
     broker.up = False
     for asked in (MemoryRights(broker), KafkaRights({"bootstrap.servers": "127.0.0.1:1"})):
         with pytest.raises(KafkaUnreachable):
-            asked.may_write(["orders"])
+            asked.granted(["orders"])

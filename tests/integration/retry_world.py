@@ -37,6 +37,7 @@ class RetryWorld:
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     now: datetime = AT
     cluster: str = "demo"  # which the worker's settings name
+    scanned: set[str] = field(default_factory=set)  # topics whose ids are known, as after a scan
 
     def __post_init__(self) -> None:
         rows(
@@ -65,6 +66,7 @@ class RetryWorld:
     ) -> None:
         """Let a worker dispatch the operation."""
         self.now += timedelta(seconds=after_seconds)
+        self.scan()
         used = publisher or MemoryPublisher(self.broker)
         looked = lookup or MemoryLookup(self.broker)
 
@@ -76,6 +78,13 @@ class RetryWorld:
             yield Sender(looked, used, rights, self.cluster, "1@test", lambda: self.now, quiet_seconds=0)
 
         dispatch(operation, sender, now=self.now, patience=Patience())
+
+    def scan(self) -> None:
+        """What the sampler writes down of a topic the first time."""
+        for name in self.broker.topics.keys() - self.scanned:
+            kafka_id = self.broker.topics[name].kafka_id
+            rows("update topic set kafka_id = %s where name = %s and deleted_at is null returning 1", kafka_id, name)
+            self.scanned.add(name)
 
     def sent(self, topic: str = "orders.created") -> list[Record]:
         """Everything that Weir sent to the topic."""

@@ -17,8 +17,8 @@ from collector.domain.records import Record
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
-from collector.ports import KafkaUnreachable, NotTaken, Outgoing
-from collector.retry import drafts, outcomes
+from collector.ports import KafkaUnreachable, NotTaken, Outgoing, Partition
+from collector.retry import drafts, outcomes, targets
 from collector.retry.dispatch import Sender, dispatch
 from collector.retry.patience import Patience
 from collector.retry.plans import plan
@@ -378,6 +378,94 @@ def test_a_claim_on_a_topic_that_was_made_again_is_unknown_and_not_searched_for_
     world.send(asked.id, after_seconds=150)
     assert world.sent() == []
     assert rows("select status::int from retry_item") == [(3,)]
+
+
+def test_a_topic_that_was_made_again_before_the_next_scan_gets_nothing(world: RetryWorld) -> None:
+    """The sampler has not seen it yet: its brokers say that another topic has the name."""
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    world.scan()
+    world.broker.create("orders.created", n_partitions=2)
+    world.original(1)
+    world.send(asked.id)
+    assert world.sent() == []
+    assert rows("select status::int, outcome from retry_item") == [
+        (7, "orders.created was deleted, or created again, since this was frozen.")
+    ]
+
+
+def test_a_claim_on_a_topic_that_was_made_again_before_the_next_scan_is_unknown(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesAfterSending(world.broker))
+    world.broker.create("orders.created", n_partitions=2)
+    for _ in range(200):  # longer than the old one was
+        world.original(1)
+    world.send(asked.id, after_seconds=150)
+    assert world.sent() == []
+    assert rows("select status::int from retry_item") == [(3,)]
+
+
+class MakesTheTopicAgain(MemoryPublisher):
+    """After each record somebody makes the topic again, with half of the originals in it."""
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        reported = super().publish(record)
+        kept = self._broker.topics[record.topic].records[0][:5]
+        self._broker.create(record.topic, n_partitions=2)
+        self._broker.delete_before(Partition(record.topic, 0), 100)
+        for original in kept:
+            self._broker.append(original)
+        return reported
+
+
+def test_a_topic_that_is_made_again_amid_a_run_gets_nothing_more(
+    world: RetryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lower end tells; the brokers are asked anew although their answer is young."""
+    monkeypatch.setattr(targets, "ENDS_SECONDS", -1)
+    kept = world.broker.topics["orders.created"].records[0]
+    for n in range(2):
+        kept[n] = replace(kept[n], key=b"order-1")
+    asked = click(*world.letters.park(*(replace(dead_record(n), key=b"order-1") for n in range(2))))
+    world.send(asked.id, MakesTheTopicAgain(world.broker))
+    assert world.sent() == []
+    assert rows("select status::int, outcome from retry_item order by ordinal") == [
+        (2, ""), (7, "orders.created was deleted, or created again, since this was frozen."),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "n_sent"), [("delete", 2, 1), ("compact", 3, 0), ("compact,delete", 3, 0)]
+)
+def test_a_copy_that_compaction_may_have_taken_is_unknown_and_not_sent_over_a_newer_event(
+    world: RetryWorld, policy: str, status: int, n_sent: int
+) -> None:
+    """The offset behind it is empty: on another topic that is a transaction's marker, and the letter was not sent."""
+    (letter,) = world.letters.park(dead_record(1))
+    rows("update topic set configs = jsonb_build_object('cleanup.policy', %s::text) where name = 'orders.created'"
+         " returning 1", policy)  # fmt: skip
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesBeforeSending(world.broker))
+    for number in range(2):
+        world.broker.mark(Partition("orders.created", number))
+    world.original(2)
+    world.send(asked.id, after_seconds=150)
+    assert rows("select status::int from retry_item") == [(status,)]
+    assert len(world.sent()) == n_sent
+
+
+def test_on_a_compacted_topic_without_a_gap_a_claim_that_was_not_sent_is_sent(world: RetryWorld) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    rows("update topic set configs = '{\"cleanup.policy\": \"compact\"}' where name = 'orders.created' returning 1")
+    asked = click(letter)
+    with pytest.raises(Dying):
+        world.send(asked.id, DiesBeforeSending(world.broker))
+    world.original(2)
+    world.send(asked.id, after_seconds=150)
+    assert len(world.sent()) == 1
 
 
 def test_who_cannot_go_on_keeps_no_place_from_those_that_can(world: RetryWorld) -> None:
