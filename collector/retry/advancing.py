@@ -31,9 +31,9 @@ def _advance(number: int, now: datetime) -> int:
         if found is None or found.status not in steps.UNDER_WAY or found.waits_for_person or not found.n_items:
             return 0
         ends, counted = progress(cursor, found, now=now)
-        forgiven = min(found.n_forgiven, sum(one.bad for one in counted))
-        if forgiven < found.n_forgiven:  # some of them answered after all: the next failures are others
-            operations.describe(cursor, number, n_forgiven=forgiven)
+        forgiven = 0  # by who continued. Some may have answered since, and the next failures are others
+        if found.n_forgiven:
+            forgiven = steps.n_seen_bad(cursor, number, now=now, wait_seconds=found.sending.wait_seconds)
         said = verdict(found.sending, ends, counted, released=found.released, forgiven=forgiven)
         if said.what == "wait":
             return 0

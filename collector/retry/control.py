@@ -53,6 +53,7 @@ def proceed(number: int, by: Asker, *, now: datetime) -> None:
         changes: dict[str, object] = {"n_forgiven": bad, "waits_for_person": False, "reason": ""}
         if found.waits_for_person:
             changes["released"] = following
+        steps.see_bad(cursor, number, now=now, wait_seconds=found.sending.wait_seconds)
         operations.describe(cursor, number, status=int(OperationStatus.RUNNING), **changes)
         said = "continued" if found.waits_for_person else f"continued after {bad:,} failures"
         _note(cursor, number, by, now, "continue retry", said)

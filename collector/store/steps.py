@@ -33,6 +33,27 @@ def progress(
     return [found.get(step, Progress(0, 0, 0, 0, 0)) for step in range(n_steps)]
 
 
+_BAD = "operation_id = %s and (status in (3, 6) or (status = 2 and sent_at <= %s))"
+
+
+def see_bad(cursor: CursorWrapper, operation_id: int, *, now: datetime, wait_seconds: int) -> None:
+    """Mark the failures and the silent ones that there are as seen. What changes at this moment is left out."""
+    cursor.execute(
+        "update retry_item set seen_bad = true where (operation_id, ordinal) in (select operation_id, ordinal"  # noqa: S608
+        f" from retry_item where {_BAD} and not seen_bad for update skip locked)",
+        [operation_id, now - timedelta(seconds=wait_seconds)],
+    )
+
+
+def n_seen_bad(cursor: CursorWrapper, operation_id: int, *, now: datetime, wait_seconds: int) -> int:
+    """How many of those that a person saw are still failures, or silent."""
+    cursor.execute(
+        f"select count(*) from retry_item where seen_bad and {_BAD}",  # noqa: S608
+        [operation_id, now - timedelta(seconds=wait_seconds)],
+    )
+    return int(cursor.fetchone()[0])
+
+
 def to_judge() -> list[int]:
     """Operations that send and have not ended."""
     with connection.cursor() as cursor:

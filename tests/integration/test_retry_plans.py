@@ -303,7 +303,10 @@ def test_a_person_may_continue_after_a_stop_and_the_next_failure_stops_again(wor
     assert len(world.sent()) == 3
 
 
-def test_failures_that_a_person_saw_and_that_answered_after_all_forgive_no_others(world: RetryWorld) -> None:
+@pytest.mark.parametrize("answered", [(0, 1), ()])
+def test_failures_that_a_person_saw_and_that_answered_after_all_forgive_no_others(
+    world: RetryWorld, answered: tuple[int, ...]
+) -> None:
     sending = replace(CAREFUL, steps=(2, 2, 1), asks_after_first=False, wait_seconds=120)
     number = confirmed(frozen(world.letters.park(*[dead_record(n) for n in range(6)])), sending=sending)
     world.send(number)
@@ -311,11 +314,15 @@ def test_failures_that_a_person_saw_and_that_answered_after_all_forgive_no_other
     outcomes.settle(now=silent)
     assert rows("select status from retry_operation") == [(3,)]
     control.proceed(number, OLGA, now=silent)
-    rows("update retry_item set status = 4, ended_at = %s where status = 2 returning 1", silent)
     outcomes.settle(now=silent)
     world.send(number, after_seconds=121)
     assert len(world.sent()) == 4
-    rows("update retry_item set status = 6, ended_at = %s where status = 2 and ordinal = 2 returning 1", silent)
+    ended = "update retry_item set status = %s, ended_at = %s where ordinal = any(%s) returning 1"
+    rows(ended, 4, silent, list(answered))
+    outcomes.settle(now=silent)
+    assert rows("select status from retry_operation") == [(1,)]
+    rows(ended, 4, silent, [0, 1])
+    rows(ended, 6, silent, [2, 3])
     outcomes.settle(now=silent)
     assert rows("select status from retry_operation") == [(3,)]
 
