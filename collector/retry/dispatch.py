@@ -107,7 +107,7 @@ def dispatch(operation_id: int, make_sender: MakeSender, *, now: datetime, patie
 
 def _give_up(operation_id: int, cluster: str, now: datetime) -> None:
     """Nothing leads to the cluster: what was claimed is for a person to decide, the rest is not sent."""
-    claimed = retries.abandoned(operation_id, claimed_before=now - ABANDONED_AFTER, limit=1_000)
+    claimed = retries.abandoned(operation_id, after=ABANDONED_AFTER, limit=1_000)
     retries.mark_unknown({item.attempt_id: ELSEWHERE.format(cluster) for item in claimed}, now=now)
     waiting = retries.waiting(operation_id, limit=1_000, now=now)
     retries.mark_not_sent({item.attempt_id: ELSEWHERE.format(cluster) for item in waiting}, now=now)
@@ -115,6 +115,7 @@ def _give_up(operation_id: int, cluster: str, now: datetime) -> None:
 
 def _run(operation_id: int, sender: Sender) -> None:
     looked_back = -math.inf
+    _keep_pace(operation_id, sender)
     while not sender.stopping.is_set():
         if time.monotonic() - looked_back > LOOKS_BACK_SECONDS:
             recover(operation_id, sender)
@@ -124,10 +125,21 @@ def _run(operation_id: int, sender: Sender) -> None:
         operations.note_trouble(operation_id, "")
 
 
+def _keep_pace(operation_id: int, sender: Sender) -> None:
+    """Go on at the rate of the dispatch before, where that has just sent: at a low rate few are sent by each."""
+    sent_at, per_second = retries.last_sent_at(operation_id), retries.rate(operation_id)
+    if sent_at is None or per_second is None:
+        return
+    whole = _share(per_second) / per_second
+    left = whole - (sender.now() - sent_at).total_seconds()
+    if left > 0:
+        sender.pace.begin(min(left, whole))  # a clock that was set back holds nobody up
+
+
 def _has_work(operation_id: int, now: datetime) -> bool:
     if retries.waiting(operation_id, limit=1, now=now):
         return True
-    return bool(retries.abandoned(operation_id, claimed_before=now - ABANDONED_AFTER, limit=1))
+    return bool(retries.abandoned(operation_id, after=ABANDONED_AFTER, limit=1))
 
 
 def send_some(operation_id: int, sender: Sender) -> bool:
@@ -169,7 +181,7 @@ def recover(operation_id: int, sender: Sender) -> None:
     Found in the target: sent. Not found up to the end: they wait again, or are given up after the third time.
     Not readable: unknown, and never sent again by machine.
     """
-    items = retries.abandoned(operation_id, claimed_before=sender.now() - ABANDONED_AFTER, limit=1_000)
+    items = retries.abandoned(operation_id, after=ABANDONED_AFTER, limit=1_000)
     for topic in {item.target for item in items}:
         sender.grants.forget(topic)
     lost = astray(items, sender.cluster, sender.grants)

@@ -13,6 +13,10 @@ class Pace:
 
     _due: float | None = None
 
+    def begin(self, in_seconds: float) -> None:
+        """The first may be sent so long from now: who sent before has not used up its time."""
+        self._due = time.monotonic() + in_seconds
+
     def wait(self, n: int, per_second: float, *, stopping: threading.Event) -> None:
         """Wait until `n` more may be sent; at once when the worker shall stop."""
         now = time.monotonic()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -147,11 +147,23 @@ def rate(operation_id: int) -> float | None:
         return float(row[0]) if row else None
 
 
-def abandoned(operation_id: int, *, claimed_before: datetime, limit: int) -> list[Item]:
-    """Items whose sender died before it could say what became of them."""
+def last_sent_at(operation_id: int) -> datetime | None:
+    """When the last of it was sent, if any was."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select max(sent_at) from retry_item where operation_id = %s and sent_at is not null", [operation_id]
+        )
+        at: datetime | None = cursor.fetchone()[0]
+        return at
+
+
+def abandoned(operation_id: int, *, after: timedelta, limit: int) -> list[Item]:
+    """Items whose sender died before it could say what became of them. The database's clock counts, as for the claim:
+    one worker's clock may be minutes before another's.
+    """
     return _items(
-        "i.operation_id = %s and i.status = 1 and i.claimed_at < %s order by i.ordinal limit %s",
-        [operation_id, claimed_before, limit],
+        "i.operation_id = %s and i.status = 1 and i.claimed_at < now() - %s::interval order by i.ordinal limit %s",
+        [operation_id, after, limit],
     )
 
 
@@ -167,7 +179,7 @@ def claim(items: Sequence[Item], *, ends: Mapping[str, Mapping[int, int]], by: s
             [now, items[0].operation_id],
         )
         cursor.execute(
-            "update retry_item i set status = 1, claimed_at = %s, claimed_by = %s, n_claims = n_claims + 1,"
+            "update retry_item i set status = 1, claimed_at = now(), claimed_by = %s, n_claims = n_claims + 1,"
             "  search_from = f.search_from::jsonb"
             " from (select * from unnest(%s::uuid[], %s::text[]) f(attempt_id, search_from)) f"
             " where i.attempt_id = f.attempt_id and i.status = 0 and (i.operation_id, i.ordinal) in"
@@ -176,7 +188,6 @@ def claim(items: Sequence[Item], *, ends: Mapping[str, Mapping[int, int]], by: s
             " and exists (select 1 from retry_operation o where o.id = i.operation_id and o.status = any(%s))"
             " returning i.attempt_id",
             [
-                now,
                 by,
                 [item.attempt_id for item in items],
                 [json.dumps(dict(ends[item.target])) for item in items],

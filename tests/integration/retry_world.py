@@ -1,8 +1,9 @@
 """Retries in a small world: an operator's click, and a worker on an in-memory Kafka."""
 
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from collector.domain.records import Record
@@ -63,9 +64,12 @@ class RetryWorld:
         lookup: Lookup | None = None,
         read_only: Collection[str] = (),
         after_seconds: float = 0,
+        clock_ahead_seconds: float = 0,
+        stopping: threading.Event | None = None,
     ) -> None:
-        """Let a worker dispatch the operation."""
+        """Let a worker dispatch the operation, whose own clock may be ahead."""
         self.now += timedelta(seconds=after_seconds)
+        rows("update retry_item set claimed_at = claimed_at - make_interval(secs => %s) returning 1", after_seconds)
         self.scan()
         used = publisher or MemoryPublisher(self.broker)
         looked = lookup or MemoryLookup(self.broker)
@@ -75,9 +79,11 @@ class RetryWorld:
             if cluster != self.cluster:
                 raise NotObserved(cluster)
             rights = MemoryRights(self.broker, read_only=read_only)
-            yield Sender(looked, used, rights, self.cluster, "1@test", lambda: self.now, quiet_seconds=0)
+            its_now = self.now + timedelta(seconds=clock_ahead_seconds)
+            made = Sender(looked, used, rights, self.cluster, "1@test", lambda: its_now, quiet_seconds=0)
+            yield replace(made, stopping=stopping or made.stopping)
 
-        dispatch(operation, sender, now=self.now, patience=Patience())
+        dispatch(operation, sender, now=self.now + timedelta(seconds=clock_ahead_seconds), patience=Patience())
 
     def scan(self) -> None:
         """What the sampler writes down of a topic the first time."""

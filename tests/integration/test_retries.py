@@ -501,6 +501,21 @@ def test_a_worker_that_died_before_the_send_leaves_the_item_open_again(world: Re
     assert _states() == [(2, 2, 1)]
 
 
+def test_a_worker_whose_clock_is_ahead_takes_nobodys_claim(world: RetryWorld) -> None:
+    """A record may still be on its way: the search would not find it, and it would be sent twice."""
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter)
+    on_its_way = DiesOfAFrozenBroker(world.broker)
+    with pytest.raises(Dying):
+        world.send(asked.id, on_its_way)
+    world.send(asked.id, clock_ahead_seconds=600)
+    assert rows("select status::int from retry_item") == [(1,)]
+    on_its_way.report()
+    world.send(asked.id, after_seconds=150)
+    assert rows("select status::int from retry_item") == [(2,)]
+    assert len(world.sent()) == 1
+
+
 def test_what_cannot_be_read_any_more_is_unknown_and_never_sent_again(world: RetryWorld) -> None:
     (letter,) = world.letters.park(dead_record(1))
     asked = click(letter)

@@ -1,6 +1,7 @@
 """Plans of many: frozen without effect, confirmed once, sent in steps that stop by themselves."""
 
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -385,13 +386,44 @@ def test_the_next_of_a_key_waits_for_the_outcome_of_the_one_before_and_stays_whe
     ]
 
 
+class Waits(threading.Event):
+    """Notes how long somebody would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout or 0)
+        return False
+
+
+def test_a_worker_goes_on_at_the_rate_of_the_one_before(world: RetryWorld) -> None:
+    """One of a key is sent by each dispatch: it must not be the first of its own time."""
+    kept = world.broker.topics["orders.created"].records[0]
+    for n in range(3):
+        kept[n] = replace(kept[n], key=b"order-1")
+    letters = world.letters.park(*[replace(dead_record(n), key=b"order-1") for n in range(3)])
+    number = confirmed(frozen(letters), sending=Sending(one_per_key=True, stop_percent=100, rate_per_second=0.1))
+    waits = Waits()
+    world.send(number, stopping=waits)
+    assert [seconds for seconds in waits.seconds if seconds] == []
+    pass_all(world, at=1)
+    world.send(number, stopping=waits, after_seconds=4)
+    assert statuses() == [5, 2, 0]
+    assert [round(seconds) for seconds in waits.seconds if seconds] == [6]
+    pass_all(world, at=1)
+    world.send(number, stopping=waits, after_seconds=11)
+    assert [round(seconds) for seconds in waits.seconds if seconds] == [6]
+
+
 def test_what_was_claimed_when_the_rest_was_cancelled_is_searched_for_and_cancelled_if_not_found(
     world: RetryWorld,
 ) -> None:
     number = confirmed(frozen(world.letters.park(dead_record(1), dead_record(2))), sending=Sending())
     rows(
-        "update retry_item set status = 1, claimed_at = %s, search_from = '{\"0\": 110}' where ordinal = 0 returning 1",
-        AT,
+        "update retry_item set status = 1, claimed_at = now(), search_from = '{\"0\": 110}'"
+        " where ordinal = 0 returning 1"
     )
     control.cancel(number, OLGA, now=AT)
     assert statuses() == [1, 8]
