@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 RATE_SECONDS = 60
-_RELATIVE = re.compile(r"now(?:-(\d{1,6})([smhd]))?", re.ASCII)
+_RELATIVE = re.compile(r"now(?:-(\d{1,8})([smhd]))?", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = timedelta(days=400)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.queries.window import BadWindow, parse
+from dashboard.past import beside_live
+from dashboard.queries.window import BadWindow, moment, parse
 
 NOW = datetime(2026, 11, 28, 1, 0, tzinfo=UTC)
 
@@ -45,3 +46,16 @@ def test_any_text_is_a_window_or_refused(from_text: str, to_text: str) -> None:
     except BadWindow:
         return
     assert window.from_at < window.to_at
+
+
+@pytest.mark.parametrize("days", [5, 30, 400])
+def test_what_the_buttons_replay_and_compare_lead_to_is_read_again_for_ranges_of_any_length(days: int) -> None:
+    """Thirty days are 2,592,000 seconds: one digit more than was read."""
+    found = beside_live(parse(f"now-{days}d", "now", now=NOW))
+    first = str(found["replay_from"])
+    if days < 400:  # with ten seconds more it would be too long
+        assert parse(first, "now-10s", now=NOW).seconds == days * 86_400
+    compared = found["compare_with"]
+    assert isinstance(compared, list)
+    for _, word in compared:
+        assert moment(word, now=NOW) < NOW
