@@ -77,7 +77,7 @@ def listed(found: Troubles, known: Facts, *, now: datetime) -> list[Attention]:
     own = [*_parts(found.parts, newest, now=now), *_intake(found, now=now)]
     lines: list[Attention] = [
         *own,
-        *(_group(each, names, known.fresh.scanned_at, now=now) for each in sorted(found.groups, key=_lateness)),
+        *(_group(each, names, now=now) for each in sorted(found.groups, key=_lateness)),
         *(_edge(each, known, names, now=now) for each in sorted(found.edges, key=lambda each: -each.edge.errors)),
         *(_silent(each, names, now=now) for each in sorted(found.silent, key=lambda each: -each.usual.least)),
         *(
@@ -99,8 +99,8 @@ def _lateness(each: LateGroup) -> tuple[float, float]:
     return -(each.behind.lag_seconds or 0.0), -(each.behind.lag or 0)
 
 
-def _group(each: LateGroup, names: Names, seen_at: datetime | None, *, now: datetime) -> Attention:
-    """`seen_at`: when it was last seen like that, which is all that is known where nobody saw it begin."""
+def _group(each: LateGroup, names: Names, *, now: datetime) -> Attention:
+    """Where nobody saw it begin, all that is known is when it was last seen like that."""
     behind, losing = each.behind, each.loses_in_seconds
     level = "failing" if losing is not None and losing <= _SURE_SECONDS else each.health.level
     said = [f"is {_lag(each)}on {names[each.topic.id]}"]
@@ -108,8 +108,8 @@ def _group(each: LateGroup, names: Names, seen_at: datetime | None, *, now: date
         said.append(f"growing {rate(each.growth)}")
     if behind.since:
         said.append(f"since {clock(behind.since, now=now)}")
-    elif seen_at:
-        said.append(f"since before {clock(seen_at, now=now)}")
+    elif each.seen_at:
+        said.append(f"since before {clock(each.seen_at, now=now)}")
     if losing is not None:
         said.append(f"loses unread events in {duration(losing)} at this pace")
     return Attention(
@@ -138,7 +138,7 @@ def _edge(each: FailingEdge, known: Facts, names: Names, *, now: datetime) -> At
     group = known.names.groups.get(edge.group_id) if edge.group_id else None
     reads = KINDS[edge.kind] == "reads"
     identity = f"{topic}>{service}" + (f"@{group.id}" if group else "") if reads else f"{service}>{topic}"
-    since = f", since {clock(each.since, now=now)}" if each.since else ""
+    since = f", since {'before ' if each.is_older else ''}{clock(each.since, now=now)}" if each.since else ""
     if not each.since and each.last_at:
         since = f", the last at {clock(each.last_at, now=now)}"
     return Attention(

@@ -110,7 +110,7 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "token": secrets.token_urlsafe(24),
         "most_groups": MOST_GROUPS,
         "most_letters": MOST_LETTERS,
-        "expiring": expiring(now=now()),
+        "expiring": expiring(now=now(), clusters=within.chosen),
         "backfills": backfills(),
         "rereadings": rereadings(),
         "unexplained": unexplained(),

@@ -145,14 +145,18 @@ class Expiring:
     first_at: datetime | None = None
 
 
-def expiring(*, now: datetime) -> Expiring:
-    """Open letters whose record leaves Kafka within three hours, counted up to 10,000. One statement."""
+def expiring(*, now: datetime, clusters: Collection[str] | None = None) -> Expiring:
+    """Open letters whose record leaves Kafka within three hours, counted up to 10,000; of `clusters` alone where that
+    is not None. One statement.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select count(*), min(expires_at) from (select d.expires_at from dead_letter d"
             " join letter_state s on s.dead_letter_id = d.id"
-            " where s.status = 0 and d.expires_at > %s and d.expires_at <= %s limit 10000) n",
-            [now, now + SOON],
+            " where s.status = 0 and d.expires_at > %(now)s and d.expires_at <= %(soon)s"
+            " and (%(clusters)s::text[] is null or exists (select from topic t join cluster c on c.id = t.cluster_id"
+            " where t.id = d.topic_id and c.name = any(%(clusters)s::text[]))) limit 10000) n",
+            {"now": now, "soon": now + SOON, "clusters": None if clusters is None else sorted(clusters)},
         )
         n, first_at = cursor.fetchone()
         return Expiring(int(n), SOON, first_at)

@@ -33,6 +33,7 @@ class Facts:
     spans: Sequence[traced.TracedEdge]
     rate_seconds: float  # that the spans' rates are taken over; 0 where none is known
     spent: Mapping[EdgeKey, Latency]
+    clusters: Collection[str] | None = None  # those that were asked for; None is all
 
     def scanned_at(self, topic_id: int) -> datetime | None:
         """When the broker that has the topic was last seen."""
@@ -48,7 +49,7 @@ def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = N
     """
     fresh = freshness(now=now).only(clusters)
     names = catalogue(since=None if window.live else window.from_at).only(clusters)
-    return facts_of(window, fresh, names, now=now, timed=timed)
+    return replace(facts_of(window, fresh, names, now=now, timed=timed), clusters=clusters)
 
 
 def facts_of(window: Window, fresh: Freshness, names: Catalogue, *, now: datetime, timed: bool) -> Facts:

@@ -22,6 +22,7 @@ BAD = frozenset({"failing", "degraded"})
 SOON_SECONDS = 86_400.0  # what is lost later is no news of today
 INTAKE = frozenset({"receive", "collect", "fold", "sample"})
 _LOOKED_BACK = timedelta(hours=24)
+_AT_THE_RIM = timedelta(minutes=10)  # what began in the first minutes that are looked at may be older
 NEW_WITHIN = timedelta(minutes=15)
 MOST_NEW = 2_000  # newest letters that are looked at
 
@@ -30,7 +31,7 @@ MOST_NEW = 2_000  # newest letters that are looked at
 class LateGroup:
     """A group that falls behind on a topic, or loses what it has not read. `growth`: offsets per second, above 0 worse.
 
-    `loses_in_seconds` None: not within a day, or unknown.
+    `loses_in_seconds` None: not within a day, or unknown. `seen_at`: when its broker was last seen.
     """
 
     group: GroupName
@@ -39,17 +40,22 @@ class LateGroup:
     health: Health
     growth: float | None
     loses_in_seconds: float | None
+    seen_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class FailingEdge:
-    """A service that fails on too much of a topic. `since`: a day ago at most; None: it has stopped at `last_at`."""
+    """A service that fails on too much of a topic. `since`: a day ago at most; None: it has stopped at `last_at`.
+
+    `is_older`: so long ago that it may have begun before.
+    """
 
     edge: TracedEdge
     topic: TopicName
     health: Health
     since: datetime | None
     last_at: datetime | None
+    is_older: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +97,25 @@ def troubles(known: Facts, *, now: datetime) -> Troubles:
         then = known.window.to_at
         return Troubles((), _failing(known, now=then), (), (), (), Noticed(), Noticed(), Expiring(0, timedelta()))
     undecodable, gaps = _intake(now)
+    broken = _broken(now)
     return Troubles(
         _late(known),
         _failing(known, now=now),
         _letters(known, now=now),
-        silent_topics(known),
-        _broken(now),
+        () if _hides_events(broken) else silent_topics(known),
+        broken,
         undecodable,
         gaps,
-        expiring(now=now),
+        expiring(now=now, clusters=known.clusters),
     )
+
+
+def _hides_events(broken: Sequence[Part]) -> bool:
+    """Whether what services sent may wait where it is not counted: then no event counted is not no event.
+
+    A receiver that nobody ever started hides nothing: spans then come by a topic.
+    """
+    return any(part.name == "collect" or (part.name == "receive" and part.state != "missing") for part in broken)
 
 
 def _late(known: Facts) -> tuple[LateGroup, ...]:
@@ -113,7 +128,7 @@ def _late(known: Facts) -> tuple[LateGroup, ...]:
     kept = keeping({topic_id for topic_id, _ in pairs}) if pairs else {}
     found = []
     for (topic_id, group_id), behind in pairs.items():
-        health = of_behind(behind, as_of=known.fresh.scanned_at)
+        health = of_behind(behind, as_of=known.scanned_at(topic_id))
         written, read = known.topics.get(topic_id), known.groups.get((topic_id, group_id))
         pace = Pace(written.rate if written else None, read.rate if read else None)
         danger = risk(behind, pace, kept.get(topic_id))
@@ -121,7 +136,7 @@ def _late(known: Facts) -> tuple[LateGroup, ...]:
         soon = seconds if seconds is not None and seconds < inf and seconds <= SOON_SECONDS else None
         if health.level in BAD or soon is not None:
             names = known.names.groups[group_id], known.names.topics[topic_id]
-            found.append(LateGroup(*names, behind, health, pace.growth, soon))
+            found.append(LateGroup(*names, behind, health, pace.growth, soon, known.scanned_at(topic_id)))
     return tuple(found)
 
 
@@ -133,10 +148,12 @@ def _failing(known: Facts, *, now: datetime) -> tuple[FailingEdge, ...]:
         if edge.topic_id in known.names.topics and (health := of_failures(edge.messages, edge.errors)) is not None
     ]
     times = _since([edge for edge, _ in bad], now=now) if bad else {}
-    return tuple(
-        FailingEdge(edge, known.names.topics[edge.topic_id], health, *times.get(_ends(edge), (None, None)))
-        for edge, health in bad
-    )
+    found = []
+    for edge, health in bad:
+        since, last_at = times.get(_ends(edge), (None, None))
+        is_older = since is not None and since < now - _LOOKED_BACK + _AT_THE_RIM
+        found.append(FailingEdge(edge, known.names.topics[edge.topic_id], health, since, last_at, is_older))
+    return tuple(found)
 
 
 def _ends(edge: TracedEdge) -> tuple[int, int, int]:

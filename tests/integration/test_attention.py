@@ -136,6 +136,37 @@ def test_what_nobody_saw_begin_is_told_to_be_older() -> None:
     assert topic.endswith(", since before 22 Nov 14:04 UTC")
 
 
+def test_what_fails_since_more_than_a_day_is_told_to_be_older() -> None:
+    """Else its beginning would move on with the clock."""
+    shop = Shop()
+    shop.world.counted(shop.reads, 40, ago=30, errors=40)
+    shop.minutes(shop.reads, {minutes: 50 for minutes in range(1, 1_441, 10)}, errors=20)
+    (line,) = lines(needed())
+    assert line.endswith(", since before 14:14 UTC")
+
+
+def test_where_events_may_wait_unseen_no_topic_is_told_to_be_silent() -> None:
+    """A collector that is away counts nothing: that is not nothing."""
+    Shop().usual(400)
+    run("insert into part_report values ('receive', 'a', %s, 5, true, '', '{}')", AT)
+    run("insert into part_report values ('collect', 'a', %s, 5, true, '', '{}')", AT)
+    assert any("far below its usual" in line for line in lines(needed()))
+    run("update part_report set at = %s where part = 'collect'", AT - timedelta(minutes=3))
+    assert not any("far below its usual" in line for line in lines(needed()))
+
+
+def test_another_cluster_that_is_away_hides_no_rebalance() -> None:
+    """How long a group has been joining is measured against the scans of its own cluster."""
+    shop = Shop()
+    shop.judged("REBALANCING", lag=10, seconds=1.0, minutes_ago=2)
+    run("insert into cluster (name) values ('west')")
+    run(
+        "insert into scan (cluster_id, sampled_at, ok, n_topics, n_groups, wall_ms)"
+        " select id, %s, true, 1, 1, 5 from cluster where name = 'west'", AT - timedelta(hours=3),
+    )  # fmt: skip
+    assert any("members are joining" in line for line in lines(needed()))
+
+
 def test_what_the_intake_met_is_told_with_its_time() -> None:
     Shop()
     for minutes in (50, 20):
@@ -179,6 +210,9 @@ def test_open_dead_letters_are_told_the_growing_ones_first() -> None:
     assert ", the last at " in line
     run("update dead_letter set expires_at = %s", AT + timedelta(minutes=55))
     assert any("leave Kafka within 3 h, the first at 15:00 UTC; Weir keeps" in line for line in lines(needed()))
+    run("insert into cluster (name) values ('west')")
+    known = facts(parse("now-15m", "now", now=AT), now=AT, clusters=["west"])
+    assert attention(known, drawn(known, idle=False), now=AT).items == (), "of another cluster nothing is told"
 
 
 def test_parts_of_weir_that_do_not_work_come_first_and_the_rest_is_counted() -> None:
