@@ -169,11 +169,10 @@ class Hub:
             stream.woken.clear()
             try:
                 tick = await loop.run_in_executor(self._threads, self._build, stream.name)
-            except Exception:
-                logger.exception("The stream %s could not be read; its pages keep what they show.", stream.name)
-            else:
                 if stream.take_in(tick, seq=next(self._numbers)):
                     await _hand_out(stream)
+            except Exception:
+                logger.exception("The stream %s could not be told; its pages keep what they show.", stream.name)
             await asyncio.sleep(max(0.0, began + LEAST_SECONDS - time.monotonic()))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stream.woken.wait(), LONGEST_SECONDS)

@@ -38,6 +38,7 @@ class Outbox:
         self._bells: dict[str, Bell] = {}
         self._seen: dict[str, int] = {}
         self._sent: deque[tuple[int, float]] = deque()
+        self._rang = False  # with the last message: on a slow line bells alone would fill it
 
     def put(self, feed: Feed) -> None:
         """The stream has a newer state; one that still waits is forgotten."""
@@ -56,16 +57,26 @@ class Outbox:
         """The next message to send now, or None: nothing waits, or two are unacknowledged. `at`: monotonic seconds."""
         if len(self._sent) >= MOST_UNACKNOWLEDGED:
             return None
-        if self._bells:
-            bell = self._bells.pop(next(iter(self._bells)))
-            self._sent.append((bell.seq, at))
-            return bell.message
+        if self._rang:
+            return self._newest(at) or self._ring(at)
+        return self._ring(at) or self._newest(at)
+
+    def _ring(self, at: float) -> Message | None:
+        if not self._bells:
+            return None
+        bell = self._bells.pop(next(iter(self._bells)))
+        self._rang = True
+        self._sent.append((bell.seq, at))
+        return bell.message
+
+    def _newest(self, at: float) -> Message | None:
         while self._feeds:
             feed = self._feeds.pop(next(iter(self._feeds)))
             seen = self._seen.get(feed.name, 0)
             if feed.seq == seen:
                 continue
             message = feed.message_after(seen)
+            self._rang = False
             self._seen[feed.name] = feed.seq
             self._sent.append((feed.seq, at))
             return message

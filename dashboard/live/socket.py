@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -24,11 +25,15 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Write = Callable[[Message], None]
 """Puts a frame on the connection, now."""
+LookAt = Callable[[frozenset[str], frozenset[str]], bool]
+"""Whether a person's page may look at these streams (the second) instead of those (the first)."""
 
 logger = logging.getLogger(__name__)
 
 MOST_SOCKETS = 3000
 MOST_STREAMS = 8
+MOST_STREAMS_A_PERSON = 16
+"""All of a person's pages together look at: streams are few (dashboard.live.hub), and one person must not take all."""
 LARGEST_TEXT = 4096
 MESSAGES_A_SECOND = 10
 ACKNOWLEDGE_SECONDS = 30.0
@@ -63,6 +68,7 @@ class Sockets:
         self._turnstile = Turnstile(door.owners)
         self._per_person: Counter[int] = Counter()
         self._open: dict[Socket, int] = {}
+        self._looked_at: dict[int, Counter[str]] = {}  # streams by person
         self._hurry = asyncio.Event()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -73,7 +79,7 @@ class Sockets:
         if key is None or owner is None or not self._has_room(owner):
             await send({"type": "websocket.close", "code": ENDED})
             return
-        socket = Socket(self._hub, send, scope["extensions"][WRITE], key)
+        socket = Socket(self._hub, send, scope["extensions"][WRITE], key, partial(self._look_at, owner))
         self._open[socket] = owner
         self._per_person[owner] += 1
         try:
@@ -82,8 +88,18 @@ class Sockets:
         finally:
             del self._open[socket]
             self._per_person[owner] -= 1
+            self._look_at(owner, socket.wanted, frozenset())
             if not self._per_person[owner]:
                 del self._per_person[owner]
+                self._looked_at.pop(owner, None)
+
+    def _look_at(self, owner: int, before: frozenset[str], names: frozenset[str]) -> bool:
+        """A page of this person looks at `names` instead of `before`. False, and nothing changes: too many."""
+        others = self._looked_at.get(owner, Counter[str]()) - Counter(before)
+        if len(others.keys() | names) > MOST_STREAMS_A_PERSON:
+            return False
+        self._looked_at[owner] = others + Counter(names)
+        return True
 
     def check_again(self, person_id: int) -> None:
         """Somebody's rights changed: their sockets are looked at now; 0 is everybody's."""
@@ -143,8 +159,10 @@ class Sockets:
 class Socket:
     """One open connection: what it wants and what waits for it."""
 
-    def __init__(self, hub: Hub, send: Send, write: Write, session_key: str) -> None:
+    def __init__(self, hub: Hub, send: Send, write: Write, session_key: str, may_look_at: LookAt) -> None:
         self._hub, self._send, self._write, self.session_key = hub, send, write, session_key
+        self._may_look_at = may_look_at
+        self.wanted = frozenset[str]()
         self.checked_at = time.monotonic()
         self._outbox = Outbox()
         self._bells: frozenset[str] = frozenset()
@@ -223,11 +241,14 @@ class Socket:
                 and (bells := streams.bells_of(rest)) is not None
             ):
                 self._bells = bells
-                self._want(set(names))
+                self._want(frozenset(names))
             case _:
                 raise Closed(NO_SENSE)
 
-    def _want(self, names: set[str]) -> None:
+    def _want(self, names: frozenset[str]) -> None:
+        if not self._may_look_at(self.wanted, names):
+            raise Closed(TOO_BUSY)
+        self.wanted = names
         self._outbox.keep_only(names)
         if not self._hub.want(self, names):
             raise Closed(TOO_BUSY)

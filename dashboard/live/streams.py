@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from dashboard.attention import as_plain, attention
 from dashboard.queries.graph import drawn, facts
@@ -51,7 +51,9 @@ Build = Callable[[str], Tick]
 
 
 def parse(name: object) -> Name | None:
-    """The parts of a stream's name; None where there is no such stream."""
+    """The parts of a stream's name; None where there is no such stream. Clusters stand in order, each once, as pages
+    write them: else one stream would have many names, and be read for each.
+    """
     if not isinstance(name, str) or name.count(":") > 2:
         return None
     kind, _, rest = name.partition(":")
@@ -60,7 +62,10 @@ def parse(name: object) -> Name | None:
         return None
     if int(seconds) not in WINDOWS or bool(colon) != bool(clusters):
         return None
-    return Name(kind, int(seconds), frozenset(map(unquote, clusters.split(","))) if colon else None)
+    chosen = frozenset(map(unquote, clusters.split(","))) if colon else None
+    if chosen is not None and ",".join(quote(each, safe="") for each in sorted(chosen)) != clusters:
+        return None
+    return Name(kind, int(seconds), chosen)
 
 
 def bells_of(rest: Mapping[object, object]) -> frozenset[str] | None:

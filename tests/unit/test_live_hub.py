@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dashboard.live import hub, streams
+from dashboard import shell
+from dashboard.live import hub, socket, streams
 from dashboard.live.outbox import Bell, Outbox
 from dashboard.queries.ticks import Tick
+from dashboard.queries.window import Window
 from tests.unit.frames import payload
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,7 +75,12 @@ def test_who_chooses_clusters_gets_a_stream_of_them_and_there_are_not_more_than_
 
 def test_a_streams_name_says_window_and_clusters() -> None:
     assert streams.parse("graph:900") == ("graph", 900, None)
-    assert streams.parse("topics:300:prod,a%2Cb%3Ac") == ("topics", 300, frozenset({"prod", "a,b:c"}))
+    assert streams.parse("topics:300:a%2Cb%3Ac,prod") == ("topics", 300, frozenset({"prod", "a,b:c"}))
+    for names in (["dev", "prod"], ["ä b"], ["a,b:c", "%2C"]):
+        window = Window(AT - timedelta(seconds=900), AT, live=True)
+        assert streams.parse(shell.stream("graph", window, names)) == ("graph", 900, frozenset(names))
+    for again in ("graph:900:prod,dev", "graph:900:dev,dev", "graph:900:d%65v", "graph:900:dev,", "graph:900:a%2cb"):
+        assert streams.parse(again) is None, f"{again} is one stream by another name"
     for wrong in ("graph:901", "graph:900:", "graph", "x:900", "graph:900:a:b", "graph:٩٠٠", 5, None):
         assert streams.parse(wrong) is None, wrong
 
@@ -146,6 +153,42 @@ def test_a_source_that_fails_keeps_the_stream_and_recovers_with_the_next_hint() 
         live.wake("samples")
         assert (await reader.next())["kind"] == "snapshot"
         live.leave(reader)
+
+    asyncio.run(play())
+
+
+def test_a_state_that_cannot_be_written_ends_no_stream() -> None:
+    async def play() -> None:
+        source, reader = Source(), Reader()
+        live = hub.Hub(source)
+        live.want(reader, ["graph:900"])
+        await reader.next()
+        source.rate = float("nan")
+        live.wake("samples")
+        while source.n_reads < 2:
+            await asyncio.sleep(0.01)
+        source.rate = 7
+        live.wake("samples")
+        assert (await reader.next())["nodes"]["a"]["rate"] == 7
+        live.leave(reader)
+
+    asyncio.run(play())
+
+
+def test_one_person_does_not_take_all_streams() -> None:
+    async def play() -> None:
+        sockets = socket.Sockets(hub.Hub(Source()), socket.Door(frozenset(), 50, "weir", lambda _keys: {}))
+        many = [frozenset(f"graph:900:c{n}{part}" for n in range(8)) for part in "abc"]
+        nothing = frozenset[str]()
+        assert sockets._look_at(1, nothing, many[0])
+        assert sockets._look_at(1, nothing, many[0]), "a second page that shows the same is no more"
+        assert sockets._look_at(1, nothing, many[1])
+        assert not sockets._look_at(1, nothing, many[2])
+        assert sockets._look_at(2, nothing, many[2])
+        assert sockets._look_at(1, many[1], many[2])
+        assert not sockets._look_at(1, many[0], many[1]), "the first page still looks at them"
+        assert sockets._look_at(1, many[0], nothing)
+        assert sockets._look_at(1, many[0], many[1])
 
     asyncio.run(play())
 

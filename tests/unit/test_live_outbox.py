@@ -51,6 +51,22 @@ def test_bells_of_one_kind_become_one_and_go_first() -> None:
     assert [box.take(at=0), box.take(at=0)] == [b"ring 3", b"graph 0>9"]
 
 
+def test_bells_on_a_slow_line_do_not_keep_the_newest_state_back() -> None:
+    """Five bells ring each second: with a second from end to end there is never a moment without one."""
+    box, feed, heard = Outbox(), Feed("graph"), []
+    for turn in range(1, 5):
+        feed.seq = turn
+        box.put(feed)
+        for number in range(5):
+            box.ring(Bell(f"bell {number}", 100 * turn + number, b"ring"))
+        heard += [box.take(at=0), box.take(at=0)]
+        while box.unacknowledged_since() is not None:
+            box.acknowledge(box._sent[0][0])
+    assert [message for message in heard if message != b"ring"] == [
+        b"graph 0>1", b"graph 1>2", b"graph 2>3", b"graph 3>4",
+    ]  # fmt: skip
+
+
 def test_a_stream_that_is_no_longer_wanted_is_forgotten_and_comes_whole_when_wanted_again() -> None:
     box, feed = Outbox(), Feed("graph", 5)
     box.put(feed)
