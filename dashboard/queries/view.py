@@ -1,6 +1,6 @@
 """The graph as it is drawn: groups folded or opened, at most 300 nodes, everybody's place, and how long edges run."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.layout import pack
@@ -49,10 +49,12 @@ def view(drawn: Graph, *, left_out: Collection[str], asked: Asked, is_part: bool
         () if by == "none" else tuple(_kept(box, kept) for box in boxes(drawn, by) if kept.intersection(box.members))
     )
     opened = tuple(box for box in found if box.id in asked.open)
-    closed = tuple(box for box in found if box.id not in asked.open)
+    closed, quiet = _busiest([box for box in found if box.id not in asked.open], nodes)
+    found = tuple(box for box in found if box.id not in quiet)
     of = {member: box.id for box in closed for member in box.members}
-    plain = [node for node in nodes if node.id not in of]
-    cut = frozenset(_least(plain, len(plain) + len(closed) - MOST_DRAWN))
+    gone = frozenset[str]().union(*quiet.values())
+    plain = [node for node in nodes if node.id not in of and node.id not in gone]
+    cut = gone.union(_least(plain, len(plain) + len(closed) - MOST_DRAWN))
     edges = [edge for edge in drawn.edges if {edge.source, edge.target} <= kept - cut]
     lines = arrows(edges, of)
     standing = {node.id: _place(node.x, node.y) for node in plain if node.id not in cut and node.x is not None}
@@ -92,13 +94,24 @@ def _kept(box: Box, kept: Collection[str]) -> Box:
     return Box(box.id, box.by, box.name, tuple(member for member in box.members if member in kept))
 
 
+def _busiest(closed: Sequence[Box], nodes: Iterable[Node]) -> tuple[tuple[Box, ...], dict[str, tuple[str, ...]]]:
+    """The closed groups that are drawn, in their order, and the members of those that would be too many, by group."""
+    flows = {node.id: traffic(node) for node in nodes}
+    row = sorted(closed, key=lambda box: (-sum(flows[member] for member in box.members), box.id))
+    quiet = {box.id: box.members for box in row[MOST_DRAWN:]}
+    return tuple(box for box in closed if box.id not in quiet), quiet
+
+
 def _least(nodes: Iterable[Node], n: int) -> list[str]:
     """The `n` nodes with the least traffic."""
     if n <= 0:
         return []
-    return [
-        node.id for node in sorted(nodes, key=lambda node: ((node.rate_in or 0) + (node.rate_out or 0), node.id))[:n]
-    ]
+    return [node.id for node in sorted(nodes, key=lambda node: (traffic(node), node.id))[:n]]
+
+
+def traffic(node: Node) -> float:
+    """In and out, per second; what is unknown counts as none."""
+    return (node.rate_in or 0) + (node.rate_out or 0)
 
 
 def _place(x: float | None, y: float | None) -> Place:

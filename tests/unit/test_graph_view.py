@@ -13,6 +13,7 @@ from dashboard.queries.asked import asked, switches, toggled
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Graph, Node
 from dashboard.queries.grouping import arrows, boxes, groups
+from dashboard.queries.seats import seated
 from dashboard.queries.view import MOST_DRAWN, Asked, View, view
 from dashboard.queries.window import parse
 
@@ -92,6 +93,36 @@ def test_at_most_300_are_drawn_those_with_most_traffic() -> None:
     assert found.n_matching == 400
     least = sorted(drawn.nodes, key=lambda node: node.rate_in or 0)[:100]
     assert found.cut == {node.id for node in least}
+
+
+def test_at_most_300_closed_groups_are_drawn_too() -> None:
+    """A topic without a dot that nobody reads is a domain of its own."""
+    plain = graph(60).nodes[0]
+    names = [f"topic{number}" for number in range(700)]
+    nodes = tuple(
+        replace(plain, id=topic_id("demo", name), kind="topic", name=name, rate_in=float(number), x=None, y=None)
+        for number, name in enumerate(names)
+    )
+    drawn = replace(graph(60), nodes=nodes, edges=())
+    found = seen(drawn)
+    assert [box.name for box in found.closed] == sorted(names[-MOST_DRAWN:])
+    assert found.cut == {node.id for node in nodes[:400]}
+    assert set(found.places) == set(found.of.values()) == {box.id for box in found.closed}
+    opened = seen(drawn, open_=("domain:topic0",))
+    assert opened.cut >= {node.id for node in nodes[:400]}
+    assert len(opened.closed) == MOST_DRAWN
+
+
+def test_of_thousands_without_a_place_in_the_past_the_busiest_get_one() -> None:
+    """To seat them all took the server ten seconds for one look."""
+    plain = graph(60).nodes[0]
+    nodes = tuple(
+        replace(plain, id=topic_id("demo", f"t{number}"), kind="topic", rate_in=float(number), x=None, y=None)
+        for number in range(5_000)
+    )
+    found = seated(replace(graph(60), nodes=nodes, edges=()), {})
+    assert {node.id for node in found.nodes if node.x is not None} == {node.id for node in nodes[-MOST_DRAWN:]}
+    assert len({(node.x, node.y) for node in found.nodes if node.x is not None}) == MOST_DRAWN
 
 
 def test_a_part_of_the_graph_closes_up() -> None:
