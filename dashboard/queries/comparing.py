@@ -71,13 +71,14 @@ def compared(
     before, after = (drawn(each, idle=idle, internal=internal) for each in (old, known))
     seen = (timeline(extent(then, now=now), now=now), timeline(extent(known.window, now=now), now=now))
     lines = _lines(before, after)
+    parties = None if clusters is None else {line.party for line in lines.values()}
     stretches = (
         _stretch(
             known=told,
             drawn=graph,
             seen=looked,
             lines=lines,
-            versions=_running_at(told.window.to_at),
+            versions=_running_at(told.window.to_at, among=parties),
             is_blind=_is_blind(told, other),
             counter_seconds=long_ago.extent_seconds(told.window, now=now),
             now=now,
@@ -165,8 +166,8 @@ def _by_edge(known: Facts, found: Mapping[EdgeKey, T]) -> dict[str, T]:
     }
 
 
-def _running_at(moment: datetime) -> dict[str, tuple[str, ...]]:
-    """The named versions of every service that ran at a moment. One statement."""
+def _running_at(moment: datetime, *, among: Collection[str] | None) -> dict[str, tuple[str, ...]]:
+    """The named versions of every service that ran at a moment, or of these. One statement."""
     of: dict[str, list[Version]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -175,7 +176,9 @@ def _running_at(moment: datetime) -> dict[str, tuple[str, ...]]:
             [moment],
         )
         for namespace, name, *version in cursor.fetchall():
-            of.setdefault(identities.service_id(namespace, name), []).append(Version(*version))
+            service = identities.service_id(namespace, name)
+            if among is None or service in among:
+                of.setdefault(service, []).append(Version(*version))
     return {service: tuple(sorted(each.name for each in running(own, at=moment))) for service, own in of.items()}
 
 

@@ -367,6 +367,17 @@ def test_nobody_moves_when_two_moments_are_laid_on_one_another(client: Client) -
         assert {name: both[name] for name in known} == {name: alone[name] for name in known}
 
 
+def test_of_services_that_touch_no_chosen_cluster_no_version_is_told() -> None:
+    TwoMoments(AT)
+    with connection.cursor() as cursor:
+        cursor.execute("insert into cluster (name) values ('west')")
+    window, west = ending(AT), ["west"]
+    then = versus(AT - HOUR, window, now=AT)
+    assert compared(facts(window, now=AT, clusters=west), then, now=AT, clusters=west).found.found == ()
+    demo = compared(facts(window, now=AT, clusters=["demo"]), then, now=AT, clusters=["demo"]).found.found
+    assert demo == deploy().found.found
+
+
 def test_wrong_moments_are_answered_with_a_sentence(client: Client) -> None:
     for query in ("vs=yesterday", "vs=now-5m", "vs=1999-01-01T00:00:00Z", "from=now-1h&to=now-2h"):
         answer = client.get(f"/?{query}")

@@ -114,7 +114,7 @@ def test_at_most_300_closed_groups_are_drawn_too() -> None:
 
 
 def test_of_thousands_without_a_place_in_the_past_the_busiest_get_one() -> None:
-    """To seat them all took the server ten seconds for one look."""
+    """Each looks at all who stand: to seat 5,000 took seconds of the server's time for one look."""
     plain = graph(60).nodes[0]
     nodes = tuple(
         replace(plain, id=topic_id("demo", f"t{number}"), kind="topic", rate_in=float(number), x=None, y=None)
