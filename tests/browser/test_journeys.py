@@ -253,6 +253,28 @@ def test_no_group_closes_under_the_pointer(running: Demo, browser: Browser) -> N
         assert seen.complaints == []
 
 
+def test_an_older_page_takes_nothing_back_that_the_socket_said_meanwhile(running: Demo, browser: Browser) -> None:
+    overtaken = """async () => {
+      const { live } = await import("/static/js/lib/live.js");
+      const ask = window.fetch;
+      const nodes = { "service:orders-svc": { health: "failing", sentence: "failed while the page was on its way" } };
+      window.fetch = async (...about) => {
+        const answer = await ask(...about);
+        live.dispatchEvent(new CustomEvent("message", { detail: { stream: "graph:900", kind: "delta", nodes } }));
+        return answer;
+      };
+      live.dispatchEvent(new CustomEvent("poll", { detail: {} }));
+    }"""
+    with visit(browser, running, "vera") as seen:
+        page = seen.page
+        expect(page.locator("[data-id='service:orders-svc']")).to_be_visible()
+        with page.expect_response(lambda answer: answer.request.headers.get("x-weir-part") == "graph"):
+            page.evaluate(overtaken)
+        page.wait_for_timeout(1_500)  # until what was fetched is drawn
+        expect(page.locator("[data-id='service:orders-svc'] .health")).to_have_attribute("data-level", "failing")
+        assert seen.complaints == []
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_no_page_has_a_barrier_or_breaks_its_policy(running: Demo, browser: Browser, scheme: str, width: int) -> None:
     letter = running.get("dead-letters")["items"][0]

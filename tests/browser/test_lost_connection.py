@@ -111,6 +111,11 @@ def test_a_pause_holds_everything_and_then_says_it_once(shop: Demo, browser: Bro
         page.wait_for_timeout(3_500)  # longer than announcements wait for each other
         heard = [text for text in page.evaluate("window.__heard") if "fragile-svc is failing" in text]
         assert len(heard) == 1
+        page.keyboard.press("p")
+        page.locator("[data-id='service:fragile-svc']").click()
+        expect(page).to_have_url(re.compile("from=.*sel="))
+        page.keyboard.press("p")
+        expect(page).to_have_url(re.compile(r"/\?sel=service%3Afragile-svc$"))  # what was selected meanwhile stays
         assert seen.complaints == []
 
 

@@ -1,6 +1,13 @@
 // The address is the state: links and forms that were rendered before it changed must say what it says now.
 
 const TIMES = ["from", "to"];
+const SPOKEN_OF = [...TIMES, "vs", "cluster"];
+
+/** Of which time and which clusters the present address speaks. */
+export function timesOf() {
+  const here = new URL(location.href).searchParams;
+  return JSON.stringify(SPOKEN_OF.map((name) => here.getAll(name)));
+}
 
 /** Puts the present address into the time range control and the menu of clusters: each changes its own words alone. */
 export function followAddress() {

@@ -8,6 +8,7 @@ class Pause extends EventTarget {
   since = null;
   held = 0;
   #liveUrl = "";
+  #pausedUrl = "";
 
   toggle() {
     const button = document.getElementById("pause");
@@ -20,8 +21,9 @@ class Pause extends EventTarget {
     if (this.paused) {
       this.#liveUrl = location.href;
       history.replaceState(history.state, "", this.#absolute(button));
+      this.#pausedUrl = location.href;
     } else {
-      history.replaceState(history.state, "", this.#liveUrl);
+      history.replaceState(history.state, "", this.#resumed());
     }
     button.textContent = this.paused ? "Resume" : "Pause";
     say(this.paused ? "Paused" : "Live again");
@@ -33,6 +35,17 @@ class Pause extends EventTarget {
   hold() {
     this.held += 1;
     this.dispatchEvent(new CustomEvent("change"));
+  }
+
+  /** Live again, with what was selected or looked for meanwhile. */
+  #resumed() {
+    if (location.href === this.#pausedUrl) return this.#liveUrl;
+    const [url, live] = [new URL(location.href), new URL(this.#liveUrl).searchParams];
+    for (const name of ["from", "to"]) {
+      if (live.has(name)) url.searchParams.set(name, live.get(name));
+      else url.searchParams.delete(name);
+    }
+    return url;
   }
 
   #absolute(button) {

@@ -1,7 +1,7 @@
 // Overview: keeps the graph, its table, the counts and the side panel current, and lets a person select.
 
 import "../elements/service-graph.js";
-import { followAddress } from "../lib/address.js";
+import { followAddress, timesOf } from "../lib/address.js";
 import { isAsked, showArranging, startArranging } from "../lib/arrange.js";
 import { renewAttention } from "../lib/attention.js";
 import { updateTable, WORDS } from "../lib/edge-table.js";
@@ -12,6 +12,7 @@ import { fetchData, fetchPage, renew, replace } from "../lib/swap.js";
 import { shown } from "../lib/text.js";
 import { remember, startCompleting } from "../overview/complete.js";
 import { writeCounts } from "../overview/counts.js";
+import { fetched, heard, isLate } from "../overview/fetching.js";
 import { Model } from "../overview/model.js";
 import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
 import { startReplay } from "../overview/replay.js";
@@ -26,11 +27,10 @@ const views = document.getElementById("views");
 const chip = document.querySelector("live-chip");
 const source = document.getElementById("graph-data");
 const model = new Model();
-const late = new Set(); // parts that could not be fetched
 let dirty = false;
-let missed = false; // something was to be fetched while the page was paused
+let missed = false; // something was to be fetched while the page was paused, or what was fetched then is of the past
 let known = null;
-let timer = 0;
+let times = timesOf(); // that the drawing is of
 
 function start() {
   graph.relabel(document.getElementById("label").value);
@@ -42,16 +42,16 @@ function start() {
     drawChart();
   }
   if (views.dataset.view === "auto" && matchMedia("(max-width: 767px)").matches) markView("table");
-  live.addEventListener("message", (event) => event.detail.stream.startsWith("graph:") && take(event.detail, { keep: hasMore() }));
+  live.addEventListener("message", ({ detail }) => detail.stream.startsWith("graph:") && hear(detail));
   live.addEventListener("poll", (event) => (event.detail.again ? refreshRegions() : refetch()));
   live.listen(["layout"], rearrange);
   startArranging();
   startReplay({ show: (frame) => take(frame, { moving: true }), visit });
   startCompleting("narrow");
-  pause.addEventListener("change", () => !pause.paused && catchUp());
+  pause.addEventListener("change", () => (times = timesOf()) && !pause.paused && catchUp());
   pause.addEventListener("change", animate);
   document.addEventListener("late", () => graph.hidden || draw());
-  document.addEventListener("visibilitychange", () => !document.hidden && dirty && draw());
+  document.addEventListener("visibilitychange", () => !document.hidden && dirty && !pause.paused && draw());
   graph.addEventListener("choose", ({ detail: { id, second } }) => showPanel(selecting(id ?? "", { second }), { push: true }));
   graph.addEventListener("surround", (event) => surround(event.detail.id));
   graph.addEventListener("unfold", (event) => visit(opening(event.detail.id, true)));
@@ -60,11 +60,10 @@ function start() {
   document.addEventListener("click", onLink);
   document.addEventListener("submit", onSubmit);
   document.addEventListener("change", onChange);
-  addEventListener("popstate", () => visit(new URL(location.href), { push: false }));
+  addEventListener("popstate", () => ("streams" in document.body.dataset && times !== timesOf() ? location.reload() : visit(new URL(location.href), { push: false })));
   showSteps();
   animate();
-  timer = setInterval(() => idle() && again(), AGAIN_MS);
-  addEventListener("pagehide", () => clearInterval(timer));
+  setInterval(() => idle() && again(), AGAIN_MS);
 }
 
 const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset;
@@ -74,9 +73,9 @@ const hasMore = () => /(^|,)(idle|internal)(,|$)/.test(asks("show")); // nodes t
 /** What the socket does not bring: the side panel, who is found or left out by now, and what could not be fetched. */
 function again() {
   if (selections().length) showPanel(new URL(location.href), { push: false });
-  if (late.has("page")) visit(new URL(location.href), { push: false });
-  else if (late.has("table")) refreshRegions();
-  if (late.has("graph") || hasMore() || ["find", "hide", "focus"].some(asks)) refetch();
+  if (isLate("page")) visit(new URL(location.href), { push: false });
+  else if (isLate("table")) refreshRegions();
+  if (isLate("graph") || hasMore() || ["find", "hide", "focus"].some(asks)) refetch();
 }
 
 /** Groups that came to be open or closed while somebody pointed at the graph. */
@@ -88,27 +87,39 @@ function settle() {
 
 /** All that came meanwhile, at once. */
 function catchUp() {
-  if (dirty) draw();
-  if (missed) refetch();
+  if (missed) refetch().then(refreshRegions);
+  else if (dirty) draw();
+  if (selections().length) showPanel(new URL(location.href), { push: false });
 }
 
-/** Takes a snapshot or a delta, and draws it now or when the page is seen again. `moving`: a replay's; `asked`: things may move. */
-function take(message, { moving = false, asked = isAsked(), ...options } = {}) {
+/** The newest of the stream, also for who waits for a page that may be older. */
+function hear(message) {
+  heard(message);
+  take(message, { keep: hasMore() });
+}
+
+/** Takes a snapshot or a delta, and draws it now or when the page is seen again. `moving`: a replay's; `isWish`: the
+ *  person asked for this very picture; `asked`: things may move; `meanwhile`: what the socket brought after the snapshot,
+ *  whose own structure is the answer then. */
+function take(message, { moving = false, isWish = false, asked = isWish || isAsked(), meanwhile = [], ...options } = {}) {
   if (moving) known = null;
   const waited = model.waits;
   model.take(message, { held: graph.isUsed && !asked && !moving, ...options });
+  const told = meanwhile.length ? model.structure() : "";
+  for (const newer of meanwhile) model.take(newer, { keep: hasMore() });
   if (model.waits && !waited) say("Groups open and close when nobody points at the graph");
-  if (pause.paused) pause.hold();
-  if (document.hidden || pause.paused) dirty = true;
-  else draw({ asked });
+  if (pause.paused && !isWish) pause.hold();
+  if (document.hidden || (pause.paused && !isWish)) dirty = true;
+  else draw({ asked, isCalm: isWish || moving });
+  return told;
 }
 
-function draw({ asked = false } = {}) {
+/** `isCalm`: who is not on the drawing yet is not news, but was looked for. */
+function draw({ asked = false, isCalm = false } = {}) {
   dirty = false;
   const { n, nEdges, nodes, edges } = model.drawn((document.body.dataset.late ?? "").split(" "));
   const before = new Map(nodes.map(({ id }) => [id, graph.healthOf(id)]));
-  const isFirst = model.seen.size === 0;
-  const news = isFirst ? [] : [...model.nodes.values()].filter((node) => !model.seen.has(node.id));
+  const news = isCalm || model.seen.size === 0 ? [] : [...model.nodes.values()].filter((node) => !model.seen.has(node.id));
   graph.show({ nodes, edges, places: model.places, routes: model.routes, frames: model.view.frames, news, asked });
   graph.mark(model.found.map((id) => model.view.of[id] ?? id));
   for (const node of news.slice(0, 5)) say(`New ${node.kind} ${shown(node.shown_name)}`);
@@ -119,7 +130,7 @@ function draw({ asked = false } = {}) {
   graph.hidden = nodes.length === 0;
   const empty = document.getElementById("empty");
   if (empty && edges.length) empty.hidden = true;
-  updateTable(model.edges);
+  updateTable(model.edges, model.nodes);
   if (model.attention) renewAttention(model.attention);
   if (known !== null && (changed.length || known !== model.structure())) refreshRegions();
 }
@@ -128,51 +139,39 @@ function select() {
   graph.select(selections().map(graphId), wayOf());
 }
 
-/** What was fetched for a part of the page, or null: then the chip says that this part is late. */
-async function fetched(part, fetching) {
-  let found = null;
-  try {
-    found = await fetching;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // the server cannot be reached
-  }
-  if (found) late.delete(part);
-  else late.add(part);
-  chip?.late(part, !found);
-  return found;
-}
-
 /** New edges and nodes, or another health: the table and the view come anew from the server. */
 async function refreshRegions() {
+  missed ||= pause.paused;
   if (pause.paused) return;
   known = model.structure();
   const asked = location.href;
-  const fresh = await fetched("table", fetchPage(asked));
-  if (!fresh || asked !== location.href) return;
+  const { found: fresh, meanwhile, isOld } = await fetched("table", fetchPage(asked));
+  if (!fresh || isOld) return;
+  if (asked !== location.href || pause.paused) return void refreshRegions();
   for (const id of ["partial", "cluster-menu", "cut"]) replace(fresh, id);
   renew(fresh, "table");
-  lookAnew(fresh);
+  lookAnew(fresh, { meanwhile });
 }
 
 /** The page's own data, drawn without another round. */
-function lookAnew(fresh, asked) {
+function lookAnew(fresh, options) {
   const data = fresh.getElementById("graph-data");
   if (!data) return;
   known = null;
-  take({ kind: "snapshot", ...JSON.parse(data.textContent) }, { asked });
-  known = model.structure();
+  known = take({ kind: "snapshot", ...JSON.parse(data.textContent) }, options) || model.structure();
 }
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
 async function visit(url, { push = true } = {}) {
   if (push) history.pushState(history.state, "", url);
-  const fresh = await fetched("page", fetchPage(url.href));
+  const { found: fresh, meanwhile } = await fetched("page", fetchPage(url.href));
   if (!fresh || url.href !== location.href) return;
   document.title = fresh.title;
   for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line", ...(pause.paused ? [] : ["moment", "replay", "past-label"])]) replace(fresh, id);
   await renewPanel(fresh, false);
   const before = drawing();
-  lookAnew(fresh, true);
+  missed ||= pause.paused;
+  lookAnew(fresh, { meanwhile: pause.paused ? [] : meanwhile, isWish: true });
   select();
   graph.relabel(document.getElementById("label").value);
   if (before !== drawing()) graph.fit();
@@ -258,7 +257,7 @@ async function showPanel(url, { push, focus = false }) {
   }
   const now = selections().join(" ");
   if (now !== before) graph.select(selections().map(graphId));
-  const fresh = await fetched("panel", fetchPage(url.href, { part: "panel" }));
+  const { found: fresh } = await fetched("panel", fetchPage(url.href, { part: "panel" }));
   if (!fresh || selections().join(" ") !== now) return;
   await renewPanel(fresh, now === before);
   if (now !== before || wayOf().length) select();
@@ -290,10 +289,11 @@ async function refetch() {
     pause.hold();
     return;
   }
-  const data = await fetched("graph", fetchData(location.href, "graph"));
-  if (!data || pause.paused) return;
+  const { found: data, meanwhile, isOld } = await fetched("graph", fetchData(location.href, "graph"));
+  missed ||= pause.paused;
+  if (!data || pause.paused || isOld) return;
   chip?.renew({ fold: data.folded_at, scan: data.scanned_at });
-  take({ kind: "snapshot", ...data });
+  take({ kind: "snapshot", ...data }, { meanwhile });
 }
 
 if (source && graph) start();
