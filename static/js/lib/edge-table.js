@@ -1,12 +1,20 @@
 // The table twin of the graph: numbers and health change in place, an edge that went is greyed.
 
-import { duration, eventsOf, exact, rateOf } from "./format.js";
+import { NONE, duration, eventsOf, exact, percent, rate, rateOf } from "./format.js";
 import { sign } from "./svg.js";
+import { shown } from "./text.js";
 
 export const WORDS = { ok: "OK", degraded: "Degraded", failing: "Failing", idle: "Idle", unknown: "Unknown" };
 
-/** Writes these edges, by id, into the rows that are there. */
-export function updateTable(edges) {
+/** Writes these edges and nodes, by id, into the rows that are there: of nodes those that no edge touches have one. */
+export function updateTable(edges, nodes) {
+  for (const row of document.querySelectorAll("tr[data-node]")) {
+    const node = nodes.get(row.dataset.node);
+    row.classList.toggle("gone", !node);
+    if (!node) continue;
+    put(row, "rate", rate(node.rate));
+    putHealth(row, node);
+  }
   for (const row of document.querySelectorAll("tr[data-edge]")) {
     const edge = edges.get(row.dataset.edge);
     row.classList.toggle("gone", !edge);
@@ -15,12 +23,22 @@ export function updateTable(edges) {
     put(row, "messages", eventsOf(edge));
     put(row, "lag", lagText(edge));
     put(row, "wait", duration(edge.wait_p95_seconds));
-    const badge = row.querySelector("[data-field=health] .status");
-    if (!badge.classList.contains(edge.health)) {
-      badge.className = `status ${edge.health}`;
-      badge.replaceChildren(sign(edge.health), WORDS[edge.health]);
-    }
+    put(row, "failed", failedText(edge));
+    putHealth(row, edge);
+    row.querySelector("[data-field=health] a").title = shown(edge.sentence);
   }
+}
+
+function putHealth(row, { health }) {
+  const badge = row.querySelector("[data-field=health] .status");
+  if (badge.classList.contains(health)) return;
+  badge.className = `status ${health}`;
+  badge.replaceChildren(sign(health), WORDS[health]);
+}
+
+/** Share of the deliveries that failed; nothing where spans do not say. */
+function failedText({ errors, messages }) {
+  return messages && errors !== null && errors !== undefined ? percent(errors / messages) : NONE;
 }
 
 function lagText(edge) {

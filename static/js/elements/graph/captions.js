@@ -60,7 +60,7 @@ export function edgeTitle(edge, names) {
   const group = edge.group_name ? ` (group ${shown(edge.group_name)})` : "";
   const lag = has(edge.lag) ? `, lag ${edge.lagIsOld ? `${OLD} ` : ""}${count(edge.lag)}${edge.lag_seconds ? ` ≈ ${duration(edge.lag_seconds)}` : ""}` : "";
   const many = edge.n > 1 ? `, ${edge.n} edges together` : "";
-  const odd = edge.contradictions?.length ? `. ≠ ${edge.contradictions.join(". ")}` : "";
+  const odd = edge.contradictions?.length ? `. ≠ ${shown(edge.contradictions.join(". "))}` : "";
   return `${names.source} → ${names.target}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}${many}${odd}${edge.diff ? `. ${DIFFS[edge.diff]} ${shown(edge.said || edge.diff)}` : ""}`;
 }
 
