@@ -71,6 +71,21 @@ def heavy(view: Callable[P, R]) -> Callable[P, R]:
     return answered
 
 
+def heavy_where(is_heavy: Callable[[HttpRequest], bool]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate what takes long for some requests only: these count, the others are always answered."""
+
+    def decorated(view: Callable[P, R]) -> Callable[P, R]:
+        counted = heavy(view)
+
+        @wraps(view)
+        def answered(*args: P.args, **kwargs: P.kwargs) -> R:
+            return (counted if is_heavy(cast("HttpRequest", args[0])) else view)(*args, **kwargs)
+
+        return answered
+
+    return decorated
+
+
 def _person(request: HttpRequest) -> object:
     actor = actor_of(request)
     return getattr(actor.person if isinstance(actor, Bearer) else actor, "pk", None)

@@ -15,10 +15,11 @@ from collector.domain.identities import tail
 from dashboard import selection, shell
 from dashboard.access import Action, can, needs
 from dashboard.attention import AttentionList, as_plain, attention
+from dashboard.crowding import heavy_where
 from dashboard.difference_words import Words, differing, words
 from dashboard.past import Past, beside_live, past, settled
 from dashboard.queries import wire
-from dashboard.queries.asked import LABELS, Asked, asked, switches, toggled
+from dashboard.queries.asked import LABELS, Asked, asked, is_long, switches, toggled
 from dashboard.queries.changed import changed_things
 from dashboard.queries.clusters import Scope
 from dashboard.queries.comparing import compared, versus
@@ -59,8 +60,7 @@ WHY_NOT = {
     "team": "no team is known",
     "cluster": "there is one",
 }
-ROWS, MOST_ROWS = 100, 1_000
-DEFAULT_SORT = "from"
+ROWS, MOST_ROWS, DEFAULT_SORT = 100, 1_000, "from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,7 @@ class Look:
 
 
 @needs(Action.VIEW)
+@heavy_where(lambda request: is_long(request.GET))
 def overview(request: HttpRequest) -> HttpResponse:
     """The graph with its table twin, now or of any moment, or of two; parts: `graph` (JSON), `panel`."""
     span, then, address = _windows(request)

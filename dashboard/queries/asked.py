@@ -93,6 +93,11 @@ def asked(query: Query) -> Asked:
     )
 
 
+def is_long(query: Query) -> bool:
+    """Whether two moments are compared, or paths of events read: then an answer costs several graphs."""
+    return bool(query.get("vs", "")) or any("event:" in query.get(name, "").lower() for name in ("find", "hide"))
+
+
 def toggled(shown: Shown, name: str) -> str | None:
     """The parameter `show` with one switch turned; None where all stand as usual."""
     words = []

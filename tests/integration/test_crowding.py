@@ -19,6 +19,9 @@ PAGES = (
     "/dead-letters/",
     "/dead-letters/groups/1/",
     "/replay/frames/?n=1",
+    "/?vs=now-1h",
+    "/?find=event:orders.created/0/1",
+    "/?hide=-EVENT:orders.created/0/1",
 )
 OPERATIONS = (
     "/api/v1/events/local/orders/0/1",
