@@ -15,7 +15,9 @@ _FOLD_LEAST_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When spans were last folded and brokers last scanned; None is never.
+    """Until when spans are counted, and when brokers were last scanned; None is never.
+
+    `folded_at` is when the last collector stopped working where none does: what came since is in no batch yet.
 
     `scanned`: by cluster, of those that are observed. `late`: those whose last scan is. `scanned_at` is the oldest.
     """
@@ -52,12 +54,10 @@ class Freshness:
 def freshness(*, now: datetime) -> Freshness:
     """One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select as_of, seq, (select jsonb_object_agg(c.name, s.at)::text from cluster c cross join lateral"
-            " (select sampled_at at from scan where cluster_id = c.id and ok order by sampled_at desc limit 1) s"
-            " where c.is_observed) from fold_state"
-        )
-        folded_at, seq, text = cursor.fetchone()
+        cursor.execute(_AGES, {"now": now, "late": LATE})
+        folded_at, seq, text, collected_at = cursor.fetchone()
+    if folded_at is not None and collected_at is not None:
+        folded_at = min(folded_at, collected_at)
     scanned = {name: datetime.fromisoformat(at) for name, at in json.loads(text or "{}").items()}
     late = frozenset(name for name, at in scanned.items() if _late(at, settings.WEIR_SAMPLE_SECONDS, now))
     return Freshness(
@@ -69,6 +69,26 @@ def freshness(*, now: datetime) -> Freshness:
         scanned,
         late,
     )
+
+
+# Null while a collector works, or where none ever said anything. One that cannot read the spool (its cluster is "")
+# worked when something was last stored; one that is silent worked when it last spoke.
+_COLLECTED = """
+    select case when count(*) > 0 and bool_or(is_there and (ok or waits_for_spool is false)) is not true
+      then greatest(max(case when is_there then newest_at else at end), (select max(stored_at) from batch)) end
+    from (
+      select at, ok, at > %(now)s::timestamptz - %(late)s::float8 * every_seconds * interval '1 s' as is_there,
+        (value->'waits_for') @> '""'::jsonb as waits_for_spool,
+        (value->>'newest_stored_at')::timestamptz as newest_at
+      from part_report where part = 'collect'
+    ) r
+"""
+
+_AGES = f"""
+    select as_of, seq, (select jsonb_object_agg(c.name, s.at)::text from cluster c cross join lateral
+      (select sampled_at at from scan where cluster_id = c.id and ok order by sampled_at desc limit 1) s
+      where c.is_observed), ({_COLLECTED}) from fold_state
+"""  # noqa: S608
 
 
 def limit_seconds(source: Literal["scan", "fold"]) -> float:
