@@ -97,7 +97,7 @@ function fill(link, item) {
 function carried(href) {
   const url = new URL(href, location.href);
   const here = new URL(location.href).searchParams;
-  for (const name of ["from", "to", "cluster"]) if (here.has(name) && !url.searchParams.has(name)) url.searchParams.set(name, here.get(name));
+  for (const name of ["from", "to", "cluster"]) if (!url.searchParams.has(name)) for (const value of here.getAll(name)) url.searchParams.append(name, value);
   return url.pathname + url.search;
 }
 

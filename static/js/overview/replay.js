@@ -27,6 +27,7 @@ class Player {
   #show;
   #visit;
   #frames = null;
+  #of = ""; // what the frames are of
   #timer = 0;
   #settling = 0;
   #told = 0;
@@ -205,7 +206,10 @@ class Player {
       this.#name("Pause");
       this.#move(this.#index);
     } else this.#index = Number(this.#range.value);
-    if (!this.#frames || this.#frames.step !== this.#step) this.#frames = new Frames(section.dataset.frames, this.#step, Number(section.dataset.window) * 1000);
+    const here = new URL(location.href).searchParams;
+    const of = JSON.stringify([this.#step, section.dataset.window, here.getAll("show"), here.getAll("cluster")]);
+    if (this.#of !== of) this.#frames = new Frames(section.dataset.frames, this.#step, Number(section.dataset.window) * 1000);
+    this.#of = of;
   }
 
   #name(word) {
