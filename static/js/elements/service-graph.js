@@ -59,7 +59,7 @@ class ServiceGraph extends HTMLElement {
     this.svg.addEventListener("click", (event) => this.#click(event));
     this.svg.addEventListener("dblclick", (event) => this.#enter(event.target.closest(".node")?.dataset.id));
     for (const name of ["pointerover", "pointerout"]) edges.addEventListener(name, (event) => this.labels.point(name === "pointerover" ? event.target.closest(".edge")?.dataset.id ?? null : null, () => this.#drawLabels()));
-    this.svg.addEventListener("focus", () => !this.#active && this.#walk("ArrowRight"));
+    this.svg.addEventListener("focus", () => !this.#active && this.svg.matches(":focus-visible") && this.#walk("ArrowRight")); // a click moves nothing
     new ResizeObserver(([entry]) => this.#resized(entry.contentRect)).observe(this);
     addEventListener("resize", () => !this.view.touched && this.fit());
   }

@@ -25,8 +25,13 @@ export function renewAttention({ items, n_more: nMore, fine }, isAsked = false) 
     held = { items, n_more: nMore, fine };
     return;
   }
+  if (!isAsked) for (const item of items) if (!isOfGraph(item) && !links.some((link) => link.dataset.id === item.id)) tell(item);
   show({ list, line, links, items, isSame, nMore, fine });
 }
+
+/** Whether a node of the graph says it, too, with its health: groups that are late, edges that fail. */
+const isOfGraph = ({ id }) => id.startsWith("late ") || id.startsWith("fails ");
+const tell = (item) => say(`${shown(item.title)} ${shown(item.sentence)}`);
 
 /** Another order moves the list's own lines; another length all of the page below it. */
 function wouldMove(list, isOtherLength) {
@@ -51,7 +56,7 @@ function offer(list, news) {
   const text = news.length ? `${news.length} new · Show` : "Changed · Show";
   if (pill.textContent === text) return;
   pill.textContent = text;
-  for (const item of news) say(`${shown(item.title)} ${shown(item.sentence)}`);
+  for (const item of news) tell(item);
 }
 
 function show({ list, line, links, items, isSame, nMore, fine }) {

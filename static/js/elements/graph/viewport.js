@@ -177,6 +177,7 @@ export class Viewport {
   #move(event) {
     const last = this.#pointers.get(event.pointerId);
     if (!last) return;
+    if (!event.buttons) return void this.#pointers.delete(event.pointerId); // let go outside
     const next = [event.clientX, event.clientY];
     if (this.#pointers.size === 2) this.#pinch(event.pointerId, last, next);
     else this.#pan(event, last, next);
