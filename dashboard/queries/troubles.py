@@ -102,7 +102,7 @@ def troubles(known: Facts, *, now: datetime) -> Troubles:
         _late(known),
         _failing(known, now=now),
         _letters(known, now=now),
-        () if _hides_events(broken) else silent_topics(known),
+        () if any(map(_hides_events, broken)) else silent_topics(known),
         broken,
         undecodable,
         gaps,
@@ -110,12 +110,16 @@ def troubles(known: Facts, *, now: datetime) -> Troubles:
     )
 
 
-def _hides_events(broken: Sequence[Part]) -> bool:
+def _hides_events(broken: Part) -> bool:
     """Whether what services sent may wait where it is not counted: then no event counted is not no event.
 
-    A receiver that nobody ever started hides nothing: spans then come by a topic.
+    A receiver that nobody ever started hides nothing, for spans then come by a topic; nor does a collector that waits
+    for observed clusters alone: the spool has none.
     """
-    return any(part.name == "collect" or (part.name == "receive" and part.state != "missing") for part in broken)
+    if broken.name != "collect":
+        return broken.name == "receive" and broken.state != "missing"
+    waits_for = broken.numbers.get("waits_for")
+    return not (broken.state == "failing" and isinstance(waits_for, list) and waits_for and "" not in waits_for)
 
 
 def _late(known: Facts) -> tuple[LateGroup, ...]:

@@ -53,7 +53,8 @@ def test_bells_of_one_kind_become_one_and_go_first() -> None:
 
 def test_bells_on_a_slow_line_do_not_keep_the_newest_state_back() -> None:
     """Five bells ring each second: with a second from end to end there is never a moment without one."""
-    box, feed, heard = Outbox(), Feed("graph"), []
+    box, feed = Outbox(), Feed("graph")
+    heard: list[bytes | None] = []
     for turn in range(1, 5):
         feed.seq = turn
         box.put(feed)
