@@ -17,9 +17,11 @@ from dashboard.layout.layers import Arrow
 from dashboard.layout.rows import ROW_HEIGHT
 from dashboard.queries.graph import Graph, graph
 from dashboard.queries.grouping import GROUPINGS, arrows, boxes, owned
+from dashboard.queries.tidiness import UNDO_SECONDS
 from dashboard.queries.window import parse
 
 YOUNG = timedelta(minutes=2)  # until then nobody has learned where things stand: newcomers may re-order everything
+UNDONE_WITHIN = timedelta(seconds=UNDO_SECONDS + 20)  # what was asked for in time may have waited for the worker
 _LOCK = 0x57454952_0001  # one keeper at a time
 Places = dict[str, place.Place]
 
@@ -155,7 +157,7 @@ def _obey(drawn: Graph, *, now: datetime) -> int:
         if row is None:
             return 0
         cursor.execute("update layout set wanted = null")
-    return _tidy(drawn, now=now) if row[0] == "tidy" else _undo()
+    return _tidy(drawn, now=now) if row[0] == "tidy" else _undo(now=now)
 
 
 def _tidy(drawn: Graph, *, now: datetime) -> int:
@@ -167,10 +169,12 @@ def _tidy(drawn: Graph, *, now: datetime) -> int:
     return len(drawn.nodes)
 
 
-def _undo() -> int:
-    """Back to where things stood; who came meanwhile stays where he is."""
+def _undo(*, now: datetime) -> int:
+    """Back to where things stood; who came meanwhile stays where he is. Not long after: a page may be an hour old."""
     with connection.cursor() as cursor:
-        cursor.execute("select before::text from layout where before is not null")
+        cursor.execute(
+            "select before::text from layout where before is not null and tidied_at > %s", [now - UNDONE_WITHIN]
+        )
         row = cursor.fetchone()
         if row is None:
             return 0
@@ -229,11 +233,16 @@ def _read(statement: str) -> Places:
 
 
 def _replace(places: Places, version: int, built_at: datetime) -> None:
-    """A new version; what people pinned stays."""
+    """A new version; what people pinned stays, and so does a wish that came meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute("delete from layout_node where pinned_by is null")
-        cursor.execute("delete from layout")
-        cursor.execute("insert into layout values (%s, %s, 0)", [version, built_at])
+        cursor.execute(
+            "update layout set version = %s, built_at = %s, n_crossings = 0, n_arrows = default, n_fewest = default,"
+            " before = default, tidied_at = default",
+            [version, built_at],
+        )
+        if not cursor.rowcount:
+            cursor.execute("insert into layout values (%s, %s, 0)", [version, built_at])
     _add(places)
 
 

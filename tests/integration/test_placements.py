@@ -56,6 +56,15 @@ def test_tidying_up_is_a_new_version() -> None:
     assert set(places()) == {"service:billing-svc", "service:orders-svc", "topic:demo/orders.created"}
 
 
+def test_a_wish_that_comes_while_another_one_is_done_is_done_after_it() -> None:
+    shop()
+    placements.keep(now=AT)
+    placements.ask("tidy")
+    placements.tidy(now=AT)
+    assert placements.keep(now=AT) == 3
+    assert placements.keep(now=AT) == 0
+
+
 def crossed() -> World:
     """Two services that grew into a layout where four edges cross."""
     world = shop()
@@ -90,6 +99,8 @@ def test_who_asks_gets_a_new_layout_and_may_have_the_old_one_back() -> None:
     assert places() != before
     assert tidiness(now=at + timedelta(seconds=4)).undo_seconds == 6
     assert tidiness(now=at + timedelta(seconds=11)).undo_seconds == 0
+    placements.ask("undo")
+    assert placements.keep(now=at + timedelta(hours=1)) == 0, "who never reloaded the page asks too late"
     placements.ask("undo")
     assert placements.keep(now=at) == len(before)
     assert places() == before
