@@ -28,7 +28,7 @@ const chip = document.querySelector("live-chip");
 const source = document.getElementById("graph-data");
 const model = new Model();
 let dirty = false;
-let missed = false; // something was to be fetched while the page was paused, or what was fetched then is of the past
+let [missed, wandered] = [false, false]; // while paused: something was to be fetched, or the page of another address was
 let known = null;
 let times = timesOf(); // that the drawing is of
 
@@ -87,8 +87,10 @@ function settle() {
 
 /** All that came meanwhile, at once. */
 function catchUp() {
-  if (missed) refetch().then(refreshRegions);
+  if (wandered) visit(new URL(location.href), { push: false });
+  else if (missed) refetch().then(refreshRegions);
   else if (dirty) draw();
+  missed = wandered = false;
   if (selections().length) showPanel(new URL(location.href), { push: false });
 }
 
@@ -170,7 +172,7 @@ async function visit(url, { push = true } = {}) {
   for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line", ...(pause.paused ? [] : ["moment", "replay", "past-label"])]) replace(fresh, id);
   await renewPanel(fresh, false);
   const before = drawing();
-  missed ||= pause.paused;
+  wandered ||= pause.paused;
   lookAnew(fresh, { meanwhile: pause.paused ? [] : meanwhile, isWish: true });
   select();
   graph.relabel(document.getElementById("label").value);
@@ -284,11 +286,8 @@ function rearrange() {
 }
 
 async function refetch() {
-  missed = pause.paused;
-  if (missed) {
-    pause.hold();
-    return;
-  }
+  missed ||= pause.paused;
+  if (pause.paused) return void pause.hold();
   const { found: data, meanwhile, isOld } = await fetched("graph", fetchData(location.href, "graph"));
   missed ||= pause.paused;
   if (!data || pause.paused || isOld) return;
