@@ -50,7 +50,7 @@ class Source:
 
     def __init__(self) -> None:
         self.n_reads = 0
-        self.rate = 1
+        self.rate: float = 1
 
     def __call__(self, name: str) -> Tick:
         self.n_reads += 1
