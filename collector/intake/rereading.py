@@ -72,6 +72,7 @@ def _again(
         for (each, record, letter), at in zip(found, failed, strict=True)
     ]
     groups = failure_groups.groups_of(cursor, failures)
+    failure_groups.note_times(cursor, zip(groups, failures, strict=True))
     return rereadings.write(
         cursor,
         [

@@ -146,7 +146,7 @@ def _expiry(since: datetime, kept_for: timedelta | None) -> datetime | None:
 
 
 def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> None:
-    """Groups first and sorted, so that two collectors wait for each other in one order; counts last, as sorted."""
+    """Times of groups and counts last and sorted: two collectors wait for each other briefly, and in one order."""
     numbers = failure_groups.groups_of(cursor, [each.failure for each in new])
     groups = {each.at: number for each, number in zip(new, numbers, strict=True)}
     cursor.execute(
@@ -165,6 +165,7 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
         _STATE,
         ((number, groups[each.at], status, attempt_number(each.record) + 1, now) for number, each in parked),
     )
+    failure_groups.note_times(cursor, ((groups[each.at], each.failure) for each in new))
     letter_counts.adjust(cursor, Counter((groups[each.at], each.at[0], status) for each in new))
 
 

@@ -1,6 +1,6 @@
 """Failure groups: which one a failure belongs to, made if missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -32,16 +32,17 @@ class Failure:
 
 
 def groups_of(cursor: CursorWrapper, failures: Sequence[Failure]) -> list[int]:
-    """The id of each failure's group. Fingerprints stay locked, so that no merge overlooks who comes meanwhile."""
+    """The id of each failure's group. Fingerprints stay locked, so that no merge overlooks who comes meanwhile.
+
+    `note_times` belongs to it, as late in the transaction as can be.
+    """
     known = _known(cursor, [each.fingerprint for each in failures])
     if _missing(known, failures):
         cursor.execute("select pg_advisory_xact_lock(hashtext('weir.failure groups'))")
         known = _known(cursor, [each.fingerprint for each in failures])
         known |= _adopted(cursor, _missing(known, failures))
         known |= _made(cursor, _missing(known, failures))
-    groups = [known[_key(known, each)] for each in failures]
-    _note_times(cursor, list(zip(groups, failures, strict=True)))
-    return groups
+    return [known[_key(known, each)] for each in failures]
 
 
 def _key(known: Mapping[Key, int], of: Failure) -> Key:
@@ -130,8 +131,11 @@ def _made(cursor: CursorWrapper, missing: Sequence[Failure]) -> dict[Key, int]:
     return {(*key, ANY): number for key, number in zip(first, ids, strict=True)}
 
 
-def _note_times(cursor: CursorWrapper, placed: Sequence[tuple[int, Failure]]) -> None:
-    """First and last death of each group. Sorted locks, so that two of these never wait in a circle."""
+def note_times(cursor: CursorWrapper, placed: Iterable[tuple[int, Failure]]) -> None:
+    """First and last death of each group. Sorted locks, so that two of these never wait in a circle.
+
+    Whoever else parks letters of these groups waits from here to the end of the transaction.
+    """
     times: dict[int, tuple[datetime, datetime]] = {}
     for group, each in placed:
         first, last = times.get(group, (each.failed_at, each.failed_at))
