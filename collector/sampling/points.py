@@ -251,7 +251,10 @@ def _shown(
 def _judge(pair: Pair, newest: Standing, at: datetime) -> None:
     """Keep one standing every few seconds, and always the newest; judge what may have changed."""
     standings = pair.standings
-    if not standings or _facts(standings[-1]) != _facts(newest):
+    if standings and _facts(standings[-1]) == _facts(newest):
+        last = standings[-1]  # one copy of what is equal
+        newest = Standing(newest.at, last.state, last.n_members, last.committed, last.lags)
+    else:
         pair.same_since = newest.at
     if len(standings) > 1 and newest.at - standings[-2].at < STANDING_SECONDS:
         standings.pop()
