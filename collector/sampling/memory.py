@@ -235,7 +235,7 @@ def _pair(kept: Kept, scanned_at: datetime | None, now: datetime) -> Pair:
         kept.committed,
         None,
         kept.moved_at,
-        now.timestamp(),
+        (kept.moved_at or now).timestamp(),
         kept.verdict,
         kept.verdict_at,
         kept.lost,

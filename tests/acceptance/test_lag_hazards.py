@@ -140,7 +140,7 @@ def lived_through(observed: Observed) -> Day:
         time.sleep(EVERY_SECONDS / 4)
     for group, wanted in WANTED.items():
         until_seen(observed, group, wanted)
-    standing = {group: rows(observed, group) for group in WANTED}
+    standing = all_as_wanted(observed)
     steady.is_stopped.clear()
     until_seen(observed, "stopper", lambda row: row["verdict"] == "OK" and row["lag"] < RATE)
     after = rows(observed, "stopper")
@@ -247,6 +247,19 @@ def until_seen(observed: Observed, group: str, wanted: Callable[[Row], bool]) ->
     end = time.monotonic() + LATE_SECONDS
     while not any(wanted(row) for row in rows(observed, group)):
         assert time.monotonic() < end, (group, rows(observed, group))
+        if observed.keep_running():
+            end += LATE_SECONDS
+        time.sleep(0.2)
+
+
+def all_as_wanted(observed: Observed) -> dict[str, list[Row]]:
+    """How all groups stand once they do at the same time: a sampler that was started again looks anew."""
+    end = time.monotonic() + LATE_SECONDS
+    while True:
+        standing = {group: rows(observed, group) for group in WANTED}
+        if all(any(map(wanted, standing[group])) for group, wanted in WANTED.items()):
+            return standing
+        assert time.monotonic() < end, standing
         if observed.keep_running():
             end += LATE_SECONDS
         time.sleep(0.2)

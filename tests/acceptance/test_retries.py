@@ -162,8 +162,8 @@ def test_a_record_in_the_socket_of_a_frozen_broker_is_found_and_not_sent_twice(s
     operation = _asked(shop.die(2, value=random.Random(4).randbytes(5_000)))
     port = int(shop.bootstrap.rpartition(":")[2])
     broker = _listening(port)
+    killed = shop.worker(operation, "freeze", str(broker), str(port))
     try:
-        killed = shop.worker(operation, "freeze", str(broker), str(port))
         _, said = killed.communicate(timeout=90)
         assert killed.returncode == -signal.SIGKILL, said
         rows("update retry_item set claimed_at = claimed_at - interval '3 minutes' where status = 1 returning 1")
@@ -174,6 +174,7 @@ def test_a_record_in_the_socket_of_a_frozen_broker_is_found_and_not_sent_twice(s
             time.sleep(0.05)
     finally:
         os.kill(broker, signal.SIGCONT)
+        killed.kill()
     until = time.monotonic() + 120
     while one("select count(*) from retry_item where status = 1"):
         assert time.monotonic() < until
