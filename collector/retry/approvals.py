@@ -92,7 +92,8 @@ def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
 
 def refuse(number: int, by: Asker, *, reason: str, now: datetime) -> None:
     """Send nothing: a second person says no, or who asked takes it back. Raises NoSuchPlan."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    noted = records.refusals(by, now, "refuse retry", f"retry {number}")
+    with noted, transaction.atomic(), connection.cursor() as cursor:
         found = _asked(cursor, number, now=now, lock=True)
         is_own = found.person_id == by.person_id
         said = reason.strip()[:MOST_REASON]

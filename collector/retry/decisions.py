@@ -12,7 +12,7 @@ from collector.domain.dead_letters import ItemStatus, LetterStatus
 from collector.retry import records
 from collector.retry.edits import Edit
 from collector.retry.records import Asker
-from collector.retry.refusals import NeedsApproval, NotNow, Refusal
+from collector.retry.refusals import NeedsApproval, NotNow
 from collector.retry.requests import Order, Requested, requested
 from collector.store import letter_deeds
 from collector.store.letter_deeds import Ended
@@ -31,7 +31,7 @@ def decide(
     """
     said = reason.strip()[:MOST_REASON]
     subject = f"dead letter {letter}"
-    try:
+    with records.refusals(by, now, _ACTIONS[what], subject):
         if not said:
             raise NotNow("Give a reason.")
         if what == "again" and typed.strip().lower() != TYPED:
@@ -42,10 +42,7 @@ def decide(
             if what == "again":
                 return _again(letter, ended, by, token=token, now=now)
             _settle(cursor, letter, LetterStatus.PROCESSED if what == "processed" else LetterStatus.OPEN, now=now)
-            return None
-    except Refusal as error:
-        records.refused(by, now, subject=subject, reason=str(error), action=_ACTIONS[what])
-        raise
+    return None
 
 
 _ACTIONS = {"processed": "mark processed", "open": "put back to open", "again": "send again anyway"}

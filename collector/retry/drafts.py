@@ -208,9 +208,10 @@ def choose(
 
 def pace(number: int, by: Asker, *, now: datetime, sending: Sending) -> None:
     """Step 3: how it is sent. Raises NoSuchPlan, NotAllowed."""
-    if problem := sending.problem():
-        raise NotAllowed(problem)
-    with transaction.atomic(), connection.cursor() as cursor:
+    noted = records.refusals(by, now, "choose pace", f"retry {number}")
+    with noted, transaction.atomic(), connection.cursor() as cursor:
+        if problem := sending.problem():
+            raise NotAllowed(problem)
         _own(cursor, number, by, now=now, lock=True)
         operations.describe(cursor, number, sending=sending)
 
@@ -240,7 +241,8 @@ def _ask(cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: da
 
 def discard(number: int, by: Asker, *, now: datetime) -> None:
     """Throw the plan away. Raises NoSuchPlan, AlreadySent."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    noted = records.refusals(by, now, "discard plan", f"retry {number}")
+    with noted, transaction.atomic(), connection.cursor() as cursor:
         _own(cursor, number, by, now=now, lock=True)
         operations.discard(cursor, number)
         records.done(by, now, "discard plan", number)

@@ -17,7 +17,7 @@ from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
 from collector.retry.edits import Edit
 from collector.retry.plans import Plan, plan
 from collector.retry.records import Asker
-from collector.retry.refusals import Changed, NeedsApproval, NotAllowed, NothingToSend, Refusal, TokenReused, TooMany
+from collector.retry.refusals import Changed, NeedsApproval, NotAllowed, NothingToSend, TokenReused, TooMany
 from collector.retry.waking import wake
 from collector.store import freezing, operations
 from collector.store.letter_states import move
@@ -80,11 +80,8 @@ def retry(
     by = Asker(person_id, person_name, address)
     words = records.in_words(wanted)
     order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=words, edit=edit, asked=asked)
-    try:
+    with records.refusals(by, now, "retry", records.subject_of(wanted), letters=len(wanted)):
         return requested(order, by, token=token, now=now)
-    except Refusal as error:
-        records.refused(by, now, subject=records.subject_of(wanted), reason=str(error), letters=len(wanted))
-        raise
 
 
 def requested(order: Order, by: Asker, *, token: str, now: datetime) -> Requested:

@@ -198,6 +198,7 @@ def test_a_plan_that_expired_says_so_and_is_changed_by_nothing(world: RetryWorld
     for answer in (olga.get(asked["Location"]), olga.post(asked["Location"], {"do": "discard"})):
         assert answer.status_code == 410
         assert "Expired after 24 h: what it froze has changed since. Freeze again." in answer.content.decode()
+    assert ("discard plan", "refused") in audit_rows("action", "result")
 
 
 def test_the_list_of_retries_of_one_cluster_leaves_out_the_others(world: RetryWorld, olga: Client) -> None:
