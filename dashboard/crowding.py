@@ -15,6 +15,7 @@ from dashboard.access import Bearer, actor_of
 P = ParamSpec("P")
 R = TypeVar("R")
 MOST_AT_ONCE = 4
+MOST_WAITING = 4  # of a person: who waits keeps a connection to the database from others
 WAIT_SECONDS = 2.0  # for a place: who opens five events in tabs is let in
 _STATUS, _HEADING = 429, "Too many questions at once"
 _SENTENCE = "Four of your questions are being answered. Ask again when one of them is done."
@@ -27,13 +28,14 @@ class Places:
         self._most = most
         self._wait_seconds = wait_seconds
         self._held: Counter[object] = Counter()
+        self._waiting: Counter[object] = Counter()
         self._freed = threading.Condition()
 
     @contextmanager
     def taken(self, person: object) -> Iterator[bool]:
-        """A place of this person's while the block runs; False where none became free in time."""
+        """A place of this person's while the block runs; False where none became free in time, or too many wait."""
         with self._freed:
-            is_mine = self._freed.wait_for(lambda: self._held[person] < self._most, self._wait_seconds)
+            is_mine = self._is_free(person) or self._comes_free(person)
             if is_mine:
                 self._held[person] += 1
         try:
@@ -46,6 +48,25 @@ class Places:
     def n_people(self) -> int:
         """How many people hold places."""
         return len(self._held)
+
+    @property
+    def n_waiting(self) -> int:
+        """How many questions wait."""
+        return self._waiting.total()
+
+    def _is_free(self, person: object) -> bool:
+        return self._held[person] < self._most
+
+    def _comes_free(self, person: object) -> bool:
+        if self._waiting[person] >= MOST_WAITING:
+            return False
+        self._waiting[person] += 1
+        try:
+            return self._freed.wait_for(lambda: self._is_free(person), self._wait_seconds)
+        finally:
+            self._waiting[person] -= 1
+            if not self._waiting[person]:
+                del self._waiting[person]
 
     def _give_back(self, person: object) -> None:
         with self._freed:

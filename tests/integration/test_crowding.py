@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from dashboard import crowding
-from dashboard.crowding import MOST_AT_ONCE, Places
+from dashboard.crowding import MOST_AT_ONCE, MOST_WAITING, Places
 from tests.integration.people import bearer, person, signed_in, token_of
 
 PAGES = (
@@ -84,3 +84,27 @@ def test_a_question_that_fails_gives_its_place_back() -> None:
         raise ZeroDivisionError
     with their.taken("vera") as is_mine:
         assert is_mine
+
+
+def test_no_more_wait_than_may_ask() -> None:
+    """Who waits holds a connection that others need."""
+    made, told = Places(wait_seconds=30), list[bool]()
+
+    def ask() -> None:
+        with made.taken("vera") as is_mine:
+            told.append(is_mine)
+
+    with ExitStack() as four:
+        for _ in range(MOST_AT_ONCE):
+            four.enter_context(made.taken("vera"))
+        waiting = [threading.Thread(target=ask) for _ in range(MOST_WAITING)]
+        for each in waiting:
+            each.start()
+        while made.n_waiting < MOST_WAITING:
+            threading.Event().wait(0.01)
+        ask()
+        assert told == [False]
+    for each in waiting:
+        each.join()
+    assert told == [False, *[True] * MOST_WAITING]
+    assert (made.n_people, made.n_waiting) == (0, 0)
