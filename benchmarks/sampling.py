@@ -225,7 +225,8 @@ def scan_lines(runs: Runs) -> list[Line]:
 
 def size_lines(stored_per_scan: dict[str, float]) -> list[Line]:
     """What is stored: no bars, but for docs/operations.md."""
-    from collector.store.sample_chunks import HOUR, KEPT_AS_ROWS, KEPT_BY_MINUTE
+    from collector.domain.sample_chunks import KEPT_AS_ROWS
+    from collector.store.sample_chunks import HOUR, KEPT_BY_MINUTE
 
     rows = stored_per_scan["topic rows"] + stored_per_scan["group rows"]
     day = SCANS_A_DAY * (stored_per_scan["topic bytes"] + stored_per_scan["group bytes"])

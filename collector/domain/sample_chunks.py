@@ -15,6 +15,8 @@ from collector.domain.varints import Malformed, read_varint, unzigzag, varint, z
 
 Offsets = tuple[int | None, ...]
 TICK = timedelta(milliseconds=10)
+KEPT_AS_ROWS = timedelta(minutes=80)  # all samples, at least; then the last of each minute until they are a day old
+KEPT_SCANS = timedelta(days=31)  # at least
 _FORM = b"\x02"  # before a body; what is older begins with the x of zlib
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEVEL = 6

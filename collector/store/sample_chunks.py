@@ -8,12 +8,10 @@ from enum import IntEnum
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.sample_chunks import TICK, Point, packed, unpacked
+from collector.domain.sample_chunks import KEPT_AS_ROWS, KEPT_SCANS, TICK, Point, packed, unpacked
 from collector.store.partitions import EPOCH, TABLES, Leaves
 
-KEPT_AS_ROWS = timedelta(minutes=80)  # all of them, at least; then the last of each minute until they are a day old
 KEPT_BY_MINUTE = timedelta(hours=25)  # the longest window that lists read from rows is a day
-KEPT_SCANS = timedelta(days=31)  # at least: a day more than windows say of that Weir did not look yet
 HOUR = timedelta(hours=1)
 TOPICS_AT_ONCE = 25
 LOOKED_BACK = timedelta(hours=3)  # hours that a worker was away for are packed when they are a day old

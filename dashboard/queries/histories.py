@@ -12,15 +12,14 @@ from django.conf import settings
 from django.db import connection
 
 from collector.domain.ends import Ring
-from collector.domain.sample_chunks import TICK, unpacked
+from collector.domain.sample_chunks import KEPT_AS_ROWS, TICK, unpacked
 from dashboard.queries.freshness import LATE
-from dashboard.queries.offsets import ALL_ROWS, Offsets
+from dashboard.queries.offsets import Offsets
 from dashboard.queries.window import Window
 
 POINTS = 180
 LEAST_STEP = timedelta(seconds=5)
 LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
-KEPT_AS_ROWS = ALL_ROWS  # at least: older samples are packed, all but the last of each minute
 _WATERMARKS, _COMMITTED = 0, 1  # sample_chunk.kind
 
 _Point = TypeVar("_Point", bound=tuple[datetime, *tuple[object, ...]])

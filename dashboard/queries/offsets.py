@@ -9,13 +9,13 @@ from django.db import connection
 
 from collector.domain import lag as lags
 from collector.domain.ends import moved
+from collector.domain.sample_chunks import KEPT_AS_ROWS, KEPT_SCANS
 from dashboard.queries.conditions import PAST, Behind
 from dashboard.queries.edges import MINUTE, floor
 from dashboard.queries.window import RATE_SECONDS, Window
 
 Offsets = list[int | None]
-SCANS_TOLD = timedelta(days=30, hours=1)  # scans are kept for a day longer (collector/store/sample_chunks.py)
-ALL_ROWS = timedelta(minutes=80)  # at least; then the last of each minute (collector/store/sample_chunks.py)
+SCANS_TOLD = KEPT_SCANS - timedelta(hours=23)  # before the first of them can have gone
 _LATE = 2.5  # a rate over a stretch this much longer than wanted (the sampler stood still) is none of the last minute
 
 
@@ -48,7 +48,7 @@ class GroupProgress:
 
 def by_minutes(window: Window, *, now: datetime) -> Window:
     """The window as samples tell of it: where they are but the last of each minute, ends are full minutes."""
-    rows_from = now - ALL_ROWS
+    rows_from = now - KEPT_AS_ROWS
     from_at, to_at = window.from_at, window.to_at
     if from_at < rows_from:
         from_at = floor(from_at, MINUTE)
@@ -88,7 +88,7 @@ def group_progress(window: Window, *, now: datetime, counted: bool = True) -> di
 
 def _parameters(window: Window, now: datetime) -> dict[str, datetime | str | bool | float | None]:
     told = by_minutes(window, now=now)
-    is_old = not window.live and window.to_at < now - ALL_ROWS
+    is_old = not window.live and window.to_at < now - KEPT_AS_ROWS
     return {
         "from": told.from_at,
         "to": told.to_at,

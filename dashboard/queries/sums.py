@@ -12,9 +12,7 @@ from django.db import connection
 from dashboard.queries.edges import floor
 from dashboard.queries.window import Window
 
-LONGEST_FINE = timedelta(
-    hours=24
-)  # the last of each minute is a row for an hour more (collector/store/sample_chunks.py)
+LONGEST_FINE = timedelta(hours=24)  # the last of each minute is a row for an hour more
 LONGEST_DRAWN = timedelta(hours=12)  # a longer chart would unpack hundreds of hours
 TEN_MINUTES, HOUR = timedelta(minutes=10), timedelta(hours=1)
 HOLDS = timedelta(hours=26)  # every day begins with a row of everything
