@@ -1,10 +1,12 @@
-"""Load at about half of peak for a while, under a disk budget: memory, lag, disk and query times, minute by minute.
+"""Half of what the whole way takes, under a disk budget: memory, lag, disk and query times, minute by minute.
 
-    python -m benchmarks.endurance [minutes] [spans per second] [disk budget]     (3, 70000 and 20GB by default)
+    python -m benchmarks.endurance [minutes] [spans per second] [disk budget]     (3, 35000 and 20GB by default)
 
-Spans go to the receiver over HTTP, through Kafka and one collector into Postgres, and a folder counts them. This
-process does what Celery's beat asks for each minute: close leaves, drop by age and budget. Leaves are at least 15
-minutes long, so a budget shows only in a longer run: 60 minutes are meant.
+Spans go to the receiver over HTTP, through Kafka and one collector into Postgres, and a folder counts them. All of
+these and the sender share the machine: on two cores they take about 70,000 spans a second together, where a collector
+that has one to itself stores several times as many. This process does what Celery's beat asks for each minute: close
+leaves, drop by age and budget. Leaves are at least 15 minutes long, so a budget shows only in a longer run: 60 minutes
+are meant.
 """
 
 import os
@@ -14,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ from stack.ports import free_port
 N_TRACES, N_GRAPHS = 40, 10  # asked for each minute
 WARM_SECONDS = 20.0
 MOST_LAG_SECONDS = 10.0  # of what is sent in that time, at the end
+LEAST_STORED = 0.98  # of the pace: senders wait where nobody takes what they send
 MOST_GROWTH = 1.15  # of the collector's memory, from the second minute to the last
 SQL_TRACES = """
 select trace_id from span where stored_at = (select stored_at from batch where n_spans > 0 and folded
@@ -72,8 +75,8 @@ HEAD = (
 
 
 def main(words: Sequence[str]) -> int:
-    """Print a line each minute; 1 where memory grew or the lag did."""
-    minutes, pace, budget = (*words, *("3", "70000", "20GB")[len(words) :])
+    """Print a line each minute; 1 where memory grew, or the lag did, or the pace was not kept."""
+    minutes, pace, budget = (*words, *("3", "35000", "20GB")[len(words) :])
     os.environ["WEIR_DISK_BUDGET"] = budget
     with (
         tempfile.TemporaryDirectory(prefix="weir-bench-") as name,
@@ -199,16 +202,15 @@ def _one(statement: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401
 
 
 def _verdict(seen: Sequence[Minute], pace: float) -> int:
-    rules: list[tuple[str, Callable[[], bool]]] = [
-        ("lag", lambda: seen[-1].lag_spans <= pace * MOST_LAG_SECONDS),
-        (
-            "memory of the collector",
-            lambda: seen[-1].collector_mb <= seen[min(1, len(seen) - 1)].collector_mb * MOST_GROWTH,
-        ),
-    ]
-    missed = [name for name, holds in rules if not holds()]
-    for name in missed:
-        print(f"MISSED: {name} grew")
+    first = seen[min(1, len(seen) - 1)]
+    rules = {
+        "lag grew": seen[-1].lag_spans <= pace * MOST_LAG_SECONDS,
+        "memory of the collector grew": seen[-1].collector_mb <= first.collector_mb * MOST_GROWTH,
+        "less was stored than was to be sent": sum(each.spans for each in seen) >= pace * 60 * len(seen) * LEAST_STORED,
+    }
+    missed = [what for what, holds in rules.items() if not holds]
+    for what in missed:
+        print(f"MISSED: {what}")
     return 1 if missed else 0
 
 

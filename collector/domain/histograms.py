@@ -10,7 +10,8 @@ RATIO = 1.1
 LAST_BIN = 255  # about 4 days
 WORST_ERROR = (RATIO - 1) / (RATIO + 1)  # of a percentile, as a share of the true value: 4.76 %
 
-_LOG_RATIO = math.log(RATIO)
+LOG_RATIO = math.log(RATIO)
+BIN_TOLERANCE = 1e-9  # so that the upper edge of a bin lies in it
 
 Histogram = Mapping[int, int]  # bin -> count, counts above 0
 
@@ -19,7 +20,7 @@ def bin_of(milliseconds: float) -> int:
     """The bin of a duration: bin b holds (0.01·1.1^(b−1), 0.01·1.1^b] ms, the first everything below, too."""
     if milliseconds <= SMALLEST_MS:
         return 0
-    return min(LAST_BIN, math.ceil(math.log(milliseconds / SMALLEST_MS) / _LOG_RATIO - 1e-9))
+    return min(LAST_BIN, math.ceil(math.log(milliseconds / SMALLEST_MS) / LOG_RATIO - BIN_TOLERANCE))
 
 
 def value_of(number: int) -> float:
@@ -76,6 +77,8 @@ def decoded(body: bytes) -> dict[int, int]:
     if len(numbers) != n_bins:
         raise Malformed("bins are missing")
     at += n_bins
+    if len(body) - at == n_bins and (not n_bins or max(body[at:]) < 0x80):  # most are small: each count is one byte
+        return dict(zip(numbers, body[at:], strict=True))
     found: dict[int, int] = {}
     for number in numbers:
         found[number], at = read_varint(body, at)

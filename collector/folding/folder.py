@@ -14,6 +14,7 @@ from collector.store.folds import Summaries
 MINUTES_EVERY = timedelta(seconds=5)
 HOURS_EVERY = timedelta(seconds=60)
 DAYS_EVERY = timedelta(minutes=5)  # late spans of long ago cost no more than one sum of their days so often
+MEASURE_EVERY = timedelta(seconds=5)  # the histograms of all busy edges are written anew each time
 RETRY_EVERY = timedelta(seconds=60)
 MOST_FULL_FOLDS = 20  # before the other work gets its turn
 
@@ -29,6 +30,7 @@ class Folder:
         self._leaves = RollupLeaves()
         self._summaries = Summaries()
         self._connected: object = None
+        self._measures_on = False  # more waits than is measured at once: what is new is folded in between
         self._done_at: dict[str, datetime] = {}
 
     def step(self) -> int:
@@ -42,16 +44,20 @@ class Folder:
             n_batches += folded.n_batches
             if not folded.is_full:
                 break
+        self._sum_up()
+        if self._is_due("measured", MEASURE_EVERY) or self._measures_on:
+            self._measures_on = self._with_leaves(lambda: measure(self._leaves, now=self._now()))
+        if self._is_due("unpaired", RETRY_EVERY):
+            self._with_leaves(lambda: retry_unpaired(self._leaves, now=self._now()))
+        return n_batches
+
+    def _sum_up(self) -> None:
         if self._is_due("minutes", MINUTES_EVERY):
             sum_up_minutes()
         if self._is_due("hours", HOURS_EVERY):
             sum_up_hours()
         if self._is_due("days", DAYS_EVERY):
             sum_up_days(now=self._now())
-        self._with_leaves(lambda: measure(self._leaves, now=self._now()))
-        if self._is_due("unpaired", RETRY_EVERY):
-            self._with_leaves(lambda: retry_unpaired(self._leaves, now=self._now()))
-        return n_batches
 
     def _with_leaves(self, work: Callable[[], Done]) -> Done:
         try:

@@ -1,41 +1,33 @@
-"""Both sides of a delivery: the spans that received or processed, and when what they read was sent."""
+"""Both sides of a delivery: the spans that received or processed, and when what they read was sent.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+Durations come out of Postgres as bins of histograms: the spans themselves would cost more to carry than to join.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-Context = tuple[UUID, int]  # trace id, span id
-Place = tuple[int, int, int]  # topic id, partition, offset
+from collector.domain.histograms import BIN_TOLERANCE, LAST_BIN, LOG_RATIO, SMALLEST_MS
+from collector.domain.hops import EdgeKind, Op
+from collector.domain.topology import EARLY, KEPT_10S
+from collector.store.rollups import Measured
+
+MOST_UNPAIRED = 100_000  # deliveries that wait for their producer to come; more are given up at once
+MOST_CAUSES = 1_000  # of one batch span that wait
+
+_WAIT, _PROCESSING, _GIVEN_UP = 0, 1, 2  # what a row of an answer tells
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A span that received or processed messages. `place` None: not known, or several."""
+@dataclass(slots=True)
+class Found:
+    """Durations per (minute, edge id), and how many deliveries were given up."""
 
-    trace_id: UUID
-    span_id: int
-    parent_id: int | None
-    started_at: datetime
-    stored_at: datetime
-    duration_ms: float
-    edge_id: int
-    op: int
-    place: Place | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unpaired:
-    """A delivery that waits for its producer to be found, by context, place or both."""
-
-    stored_at: datetime
-    started_at: datetime
-    edge_id: int
-    context: Context | None
-    place: Place | None
+    durations: dict[tuple[datetime, int], Measured] = field(default_factory=dict)
+    n_given_up: int = 0
 
 
 def claimed(cursor: CursorWrapper, *, before: datetime, limit: int, most_spans: int) -> list[datetime]:
@@ -60,123 +52,179 @@ def mark_measured(cursor: CursorWrapper, batches: Sequence[datetime]) -> None:
     cursor.execute("update batch set measured = true where stored_at = any(%s)", [list(batches)])
 
 
-def deliveries(cursor: CursorWrapper, batches: Sequence[datetime]) -> list[Delivery]:
-    """The counted spans on consuming edges of these batches."""
-    cursor.execute(
-        "select s.trace_id, s.span_id, s.parent_id, s.started_at, s.stored_at, s.duration_ms, s.edge_id, s.op,"
-        " s.topic_id, s.kafka_partition, s.kafka_offset"
-        " from span s join edge e on e.id = s.edge_id and e.kind = 2"
-        " where s.stored_at = any(%s::timestamptz[]) and s.n_messages > 0",
-        [list(batches)],
-    )
-    return [Delivery(*row) for row in ((*each[:8], _place(*each[8:])) for each in cursor.fetchall())]
+def paired(
+    cursor: CursorWrapper,
+    batches: Sequence[datetime],
+    *,
+    leaves: Mapping[str, Sequence[sql.Identifier]],
+    now: datetime,
+) -> Found:
+    """Pair the deliveries of these batches with what sent them; those that find nothing wait in `unpaired`.
+
+    A delivery waited since each sending span that it links to, or is a child of, started; where there is none, since
+    the record at its place was written. Where there are links, a parent that sent nothing (the poll around a delivery)
+    is no cause to wait for. `leaves`: where to look, for each of PARENTS; by leaf, because a bound on stored_at would
+    cost the trace index.
+    """
+    statement = sql.SQL(_PAIRED).format(**{name: _rows_of(name, found) for name, found in leaves.items()})
+    return _found(cursor, statement, {"batches": list(batches), "now": now, "most": _room(cursor), **_NUMBERS})
 
 
-def _place(topic_id: int | None, partition: int | None, offset: int | None) -> Place | None:
-    if topic_id is None or partition is None or offset is None:
-        return None
-    return topic_id, partition, offset
+def paired_later(cursor: CursorWrapper, *, now: datetime, tried_before: datetime, came_since: datetime) -> Found:
+    """Look again, everywhere, for what was not there, but not for what was tried after `tried_before`.
+
+    What came before `came_since` and still finds nothing is given up.
+    """
+    statement = sql.SQL(_PAIRED_LATER).format(**{name: _rows_of(name, ()) for name in PARENTS})
+    values = {"now": now, "tried_before": tried_before, "came_since": came_since, "most": MOST_UNPAIRED}
+    return _found(cursor, statement, {**values, **_NUMBERS})
 
 
-def links(
-    cursor: CursorWrapper, spans: Collection[Context], *, leaves: Iterable[sql.Identifier]
-) -> dict[Context, list[Context]]:
-    """What these spans link to. Never a whole trace: one that is never ended may hold millions of spans."""
-    found: dict[Context, list[Context]] = {}
-    for leaf in leaves:
-        cursor.execute(
-            sql.SQL(
-                "select trace_id, span_id, linked_trace_id, linked_span_id from {}"
-                " where trace_id = any(%s) and span_id = any(%s)"
-            ).format(leaf),
-            _columns(spans),
-        )
-        for trace_id, span_id, linked_trace_id, linked_span_id in cursor.fetchall():
-            found.setdefault((trace_id, span_id), []).append((linked_trace_id, linked_span_id))
-    return found
-
-
-def sent(
-    cursor: CursorWrapper, spans: Collection[Context], *, leaves: Iterable[sql.Identifier]
-) -> dict[Context, datetime]:
-    """When those of these spans that sent started. By leaf: a bound on stored_at would cost the trace index."""
-    found: dict[Context, datetime] = {}
-    for leaf in leaves:
-        cursor.execute(
-            sql.SQL(
-                "select trace_id, span_id, started_at from {} where trace_id = any(%s) and span_id = any(%s) and op = 1"
-            ).format(leaf),
-            _columns(spans),
-        )
-        found.update(((trace_id, span_id), started_at) for trace_id, span_id, started_at in cursor.fetchall())
-    return found
-
-
-def _columns(spans: Collection[Context]) -> list[list[object]]:
-    return [list({trace_id for trace_id, _ in spans}), list({span_id for _, span_id in spans})]
-
-
-def produced(
-    cursor: CursorWrapper, places: Collection[Place], *, leaves: Iterable[sql.Identifier]
-) -> dict[Place, datetime]:
-    """The timestamps of tapped records at these places."""
-    found: dict[Place, datetime] = {}
-    columns = [list(column) for column in zip(*places, strict=True)]
-    for leaf in leaves if places else ():
-        cursor.execute(
-            sql.SQL(
-                "select r.topic_id, r.kafka_partition, r.kafka_offset, r.produced_at from {} r"
-                " join unnest(%s::int[], %s::int[], %s::bigint[]) n (topic_id, kafka_partition, kafka_offset)"
-                " using (topic_id, kafka_partition, kafka_offset) where r.produced_at is not null"
-            ).format(leaf),
-            columns,
-        )
-        found.update((tuple(row[:3]), row[3]) for row in cursor.fetchall())
-    return found
-
-
-def add_unpaired(cursor: CursorWrapper, rows: Sequence[Unpaired], *, now: datetime) -> None:
-    """Try these again later."""
-    if rows:
-        cursor.execute(
-            "insert into unpaired (stored_at, started_at, tried_at, edge_id, trace_id, span_id, topic_id,"
-            " kafka_partition, kafka_offset)"
-            " select stored_at, started_at, %s, edge_id, trace_id, span_id, topic_id, kafka_partition, kafka_offset"
-            " from unnest(%s::timestamptz[], %s::timestamptz[], %s::int[], %s::uuid[], %s::bigint[], %s::int[],"
-            " %s::int[], %s::bigint[]) n (stored_at, started_at, edge_id, trace_id, span_id, topic_id,"
-            " kafka_partition, kafka_offset)",
-            [now, *(list(column) for column in zip(*(_unpaired_row(row) for row in rows), strict=True))],
-        )
-
-
-def _unpaired_row(row: Unpaired) -> tuple[object, ...]:
-    return row.stored_at, row.started_at, row.edge_id, *(row.context or (None, None)), *(row.place or (None,) * 3)
-
-
-def taken_unpaired(cursor: CursorWrapper, *, tried_before: datetime, limit: int) -> list[Unpaired]:
-    """Take rows that were last tried before then out of the table; what stays unpaired is to be added again."""
-    cursor.execute(
-        "delete from unpaired where ctid = any(array(select ctid from unpaired where tried_at < %s"
-        " order by tried_at limit %s for update skip locked))"
-        " returning stored_at, started_at, edge_id, trace_id, span_id, topic_id, kafka_partition, kafka_offset",
-        [tried_before, limit],
-    )
-    return [
-        Unpaired(
-            stored_at,
-            started_at,
-            edge_id,
-            None if trace_id is None else (trace_id, span_id),
-            _place(topic_id, partition, offset),
-        )
-        for stored_at, started_at, edge_id, trace_id, span_id, topic_id, partition, offset in cursor.fetchall()
-    ]
-
-
-def count_dropped(cursor: CursorWrapper, n: int) -> None:
+def count_given_up(cursor: CursorWrapper, n: int) -> None:
     """Deliveries whose producer never showed."""
     if n:
         cursor.execute("update fold_state set n_unpaired_dropped = n_unpaired_dropped + %s", [n])
 
 
+def _found(cursor: CursorWrapper, statement: sql.Composed, values: Mapping[str, Any]) -> Found:
+    # Joins by name are hashed: a nested loop reads a trace that never ends once for each of its deliveries, and the
+    # newest leaf's statistics are too old to tell. Look-ups by place are laterals with a limit, which always loop.
+    cursor.execute("select set_config('enable_nestloop', 'off', true)")
+    cursor.execute(statement, values)
+    rows = cursor.fetchall()
+    cursor.execute("select set_config('enable_nestloop', 'on', true)")
+    found = Found()
+    for minute, edge_id, what, number, n, skewed in rows:
+        if what == _GIVEN_UP:
+            found.n_given_up += n
+            continue
+        measured = found.durations.setdefault((minute, edge_id), Measured())
+        bins = measured.waits if what == _WAIT else measured.processings
+        bins[number] = n
+        measured.is_skewed |= skewed
+    return found
+
+
+def _room(cursor: CursorWrapper) -> int:
+    cursor.execute("select count(*) from (select from unpaired limit %s) u", [MOST_UNPAIRED])
+    return MOST_UNPAIRED - int(cursor.fetchone()[0])
+
+
+def _rows_of(name: str, leaves: Iterable[sql.Identifier]) -> sql.Composable:
+    some = [sql.SQL(_LOOKED_AT[name]).format(leaf=leaf) for leaf in leaves or (PARENTS[name],)]
+    return sql.SQL(" union all ").join(some)
+
+
+def _millis(later: str, earlier: str) -> str:
+    return f"date_part('epoch', {later} - {earlier}) * 1000"
+
+
 PARENTS: Mapping[str, sql.Identifier] = {name: sql.Identifier(name) for name in ("span", "span_link", "record")}
+_LOOKED_AT = {
+    "span": "select trace_id, span_id, started_at from {leaf} where op = %(send)s"
+    " and trace_id = any((select ids from causes_named)::uuid[])",
+    "span_link": "select trace_id, span_id, linked_trace_id, linked_span_id from {leaf}"
+    " where trace_id = any((select ids from named)::uuid[])",
+    "record": "select r.produced_at from {leaf} r where r.topic_id = d.topic_id"
+    " and r.kafka_partition = d.kafka_partition and r.kafka_offset = d.kafka_offset and r.produced_at is not null",
+}
+_NUMBERS: Mapping[str, Any] = {
+    "send": int(Op.SEND),
+    "process": int(Op.PROCESS),
+    "consume": int(EdgeKind.CONSUME),
+    "kept": KEPT_10S,
+    "early": EARLY,
+    "smallest": SMALLEST_MS,
+    "log_ratio": LOG_RATIO,
+    "tolerance": BIN_TOLERANCE,
+    "last_bin": LAST_BIN,
+    "most_causes": MOST_CAUSES,
+}
+_MINUTE = (
+    "date_trunc('minute', case when {0}.started_at between {0}.stored_at - %(kept)s::interval"
+    " and {0}.stored_at + %(early)s::interval then {0}.started_at else {0}.stored_at end)"
+)
+# The same bins as collector.domain.histograms.bin_of.
+_BINNED = """
+select bucket_at, edge_id, what, case when ms <= %(smallest)s::float8 then 0
+    else least(%(last_bin)s::int, ceil(ln(ms / %(smallest)s::float8) / %(log_ratio)s::float8 - %(tolerance)s::float8))
+  end::int bin, count(*)::int n, bool_or(skewed) skewed
+from durations group by 1, 2, 3, 4
+"""
+_PAIRED = f"""
+with d as materialized (
+  select row_number() over () id, s.trace_id, s.span_id, s.parent_id, s.started_at, s.stored_at, s.duration_ms,
+    s.edge_id, s.op, s.topic_id, s.kafka_partition, s.kafka_offset, {_MINUTE.format("s")} bucket_at
+  from span s join edge e on e.id = s.edge_id and e.kind = %(consume)s
+  where s.stored_at = any(%(batches)s::timestamptz[]) and s.n_messages > 0
+), named as materialized (
+  select array(select distinct trace_id from d) ids
+), causes as materialized (
+  select id, trace_id, span_id, bool_or(is_link) is_link from (
+    select d.id, k.linked_trace_id trace_id, k.linked_span_id span_id, true is_link
+    from d join ({{span_link}}) k on k.trace_id = d.trace_id and k.span_id = d.span_id
+    union all select id, trace_id, parent_id, false from d where parent_id is not null
+  ) c group by 1, 2, 3
+), causes_named as materialized (
+  select array(select distinct trace_id from causes) ids
+), sent as materialized (
+  select c.id, min(k.started_at) at from causes c
+  join ({{span}}) k on k.trace_id = c.trace_id and k.span_id = c.span_id group by c.id, c.trace_id, c.span_id
+), waited as materialized (
+  select id, at from sent union all
+  select d.id, r.produced_at from d cross join lateral ({{record}} limit 1) r
+  where d.kafka_offset is not null and not exists (select from sent where sent.id = d.id)
+), durations as (
+  select d.bucket_at, d.edge_id, {_WAIT} what, {_millis("d.started_at", "w.at")} ms, d.started_at < w.at skewed
+  from waited w join d using (id)
+  union all select bucket_at, edge_id, {_PROCESSING}, duration_ms::float8, false from d where op = %(process)s
+), alone as materialized (
+  select d.*, topic_id is not null and kafka_partition is not null and kafka_offset is not null placed
+  from d where not exists (select from waited where waited.id = d.id)
+), missed as materialized (
+  select a.*, c.trace_id cause_trace_id, c.span_id cause_span_id from alone a left join (
+    select *, bool_or(is_link) over of_one has_links, row_number() over (partition by id order by is_link desc) nth
+    from causes where id in (select id from alone) window of_one as (partition by id)
+  ) c on c.id = a.id and c.is_link = c.has_links and c.nth <= %(most_causes)s
+  where c.id is not null or a.placed
+), put as (
+  insert into unpaired (stored_at, started_at, tried_at, edge_id, trace_id, span_id, topic_id, kafka_partition,
+    kafka_offset)
+  select stored_at, started_at, %(now)s, edge_id, cause_trace_id, cause_span_id, case when placed then topic_id end,
+    case when placed then kafka_partition end, case when placed then kafka_offset end
+  from missed limit %(most)s
+), binned as ({_BINNED})
+select bucket_at, edge_id, what, bin, n, skewed from binned
+union all select null, null, {_GIVEN_UP}, null, count(*)::int - %(most)s::int, false from missed
+having count(*) > %(most)s::int
+"""  # noqa: S608  # constants of ours only
+_PAIRED_LATER = f"""
+with d as materialized (
+  delete from unpaired where ctid = any(array(select ctid from unpaired where tried_at < %(tried_before)s
+    order by tried_at limit %(most)s for update skip locked))
+  returning gen_random_uuid() id, stored_at, started_at, edge_id, trace_id, span_id, topic_id, kafka_partition,
+    kafka_offset
+), causes_named as materialized (
+  select array(select distinct trace_id from d where trace_id is not null) ids
+), sent as materialized (
+  select d.id, min(k.started_at) at from d
+  join ({{span}}) k on k.trace_id = d.trace_id and k.span_id = d.span_id group by d.id
+), waited as materialized (
+  select id, at from sent union all
+  select d.id, r.produced_at from d cross join lateral ({{record}} limit 1) r
+  where d.kafka_offset is not null and not exists (select from sent where sent.id = d.id)
+), durations as (
+  select {_MINUTE.format("d")} bucket_at, d.edge_id, {_WAIT} what, {_millis("d.started_at", "w.at")} ms,
+    d.started_at < w.at skewed from waited w join d using (id)
+), missed as materialized (
+  select d.* from d where not exists (select from waited where waited.id = d.id)
+), put as (
+  insert into unpaired (stored_at, started_at, tried_at, edge_id, trace_id, span_id, topic_id, kafka_partition,
+    kafka_offset)
+  select stored_at, started_at, %(now)s, edge_id, trace_id, span_id, topic_id, kafka_partition, kafka_offset
+  from missed where stored_at >= %(came_since)s
+), binned as ({_BINNED})
+select bucket_at, edge_id, what, bin, n, skewed from binned
+union all select null, null, {_GIVEN_UP}, null, count(*)::int, false from missed
+where stored_at < %(came_since)s having count(*) > 0
+"""  # noqa: S608  # constants of ours only

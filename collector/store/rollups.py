@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.domain.histograms import Histogram, counted, decoded, encoded, merged
+from collector.domain.histograms import Histogram, decoded, encoded, merged
 from collector.domain.topology import Evidence
 
 DAY = timedelta(days=1)
@@ -39,10 +39,10 @@ class Counts:
 
 @dataclass(slots=True)
 class Measured:
-    """Durations of one edge in one minute, in ms."""
+    """Durations of one edge in one minute, as histograms."""
 
-    waits_ms: list[float] = field(default_factory=list)
-    processing_ms: list[float] = field(default_factory=list)
+    waits: dict[int, int] = field(default_factory=dict)
+    processings: dict[int, int] = field(default_factory=dict)
     is_skewed: bool = False
 
 
@@ -231,8 +231,8 @@ def add_histograms(cursor: CursorWrapper, measured: Mapping[tuple[datetime, int]
 def _histogram_row(
     key: tuple[datetime, int], new: Measured, wait_before: bytes | None, processing_before: bytes | None
 ) -> tuple[object, ...]:
-    wait = _plus_durations(wait_before, new.waits_ms)
-    processing = _plus_durations(processing_before, new.processing_ms)
+    wait = _plus_durations(wait_before, new.waits)
+    processing = _plus_durations(processing_before, new.processings)
     return (
         *key,
         int(Evidence.SKEW) if new.is_skewed else 0,
@@ -242,8 +242,8 @@ def _histogram_row(
     )
 
 
-def _plus_durations(before: bytes | None, durations_ms: Sequence[float]) -> Histogram:
-    return merged([{} if before is None else decoded(bytes(before)), counted(durations_ms)])
+def _plus_durations(before: bytes | None, more: Histogram) -> Histogram:
+    return more if before is None else merged([decoded(bytes(before)), more])
 
 
 _SET_HISTOGRAMS = """

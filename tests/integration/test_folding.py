@@ -1,7 +1,9 @@
 """The folder on a real database: exactly once, late, early, and whatever dies in between."""
 
+import json
 import random
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.db import DatabaseError, InterfaceError, connection, connections
+from psycopg import sql
 
 from collector.domain import histograms
 from collector.folding import measure as measuring
@@ -80,17 +83,49 @@ def test_a_clock_that_was_set_back_delays_nothing(world: SpanWorld) -> None:
     assert rows("select n from edge_1m") == [(1,)]
 
 
-def test_a_trace_that_never_ends_is_not_read_as_a_whole(world: SpanWorld) -> None:
-    """Its other spans may be millions: only those that are asked for come into memory."""
-    sends = [Stored(world.produce, 0, span=number) for number in range(1, 20)]
-    world.batch(sends, at=0)
-    world.link(sends[0], sends[1], at=0)
-    world.link(sends[2], sends[1], at=0)
-    asked = (UUID(int=1), 1)
-    with connection.cursor() as cursor:
-        span, link = (measures.PARENTS[name] for name in ("span", "span_link"))
-        assert measures.sent(cursor, {asked}, leaves=[span]) == {asked: AT}
-        assert measures.links(cursor, {asked}, leaves=[link]) == {asked: [(UUID(int=1), 2)]}
+def test_a_trace_that_never_ends_is_read_once_for_all_its_deliveries(world: SpanWorld) -> None:
+    sends = [Stored(world.produce, number / 1000, span=number) for number in range(1, 400)]
+    reads = [Stored(world.consume, 1, span=10_000 + each.span, parent=each.span, op=3) for each in sends]
+    world.batch([*sends, *reads], at=2)
+    for read, send in zip(reads, sends, strict=True):
+        world.link(read, send, at=2)
+    folder(3).step()
+    plans: list[Any] = []
+    with connection.execute_wrapper(_Explaining(plans)):
+        folder(20).step()
+    looked = [node for node in _nodes(plans[0]) if node.get("Relation Name", "").startswith("span_")]
+    assert {node["Relation Name"] for node in looked} == {"span_all", "span_link_all"}
+    assert [node["Actual Loops"] for node in looked] == [1] * len(looked)
+    assert len(waits(world.consume)) == len(reads)
+
+
+class _Explaining:
+    """Runs what pairs deliveries under EXPLAIN ANALYZE first, and keeps the plan; what that did is undone."""
+
+    def __init__(self, plans: list[Any]) -> None:
+        self._plans = plans
+
+    def __call__(self, execute: Any, statement: Any, values: Any, many: bool, context: Any) -> Any:
+        text = statement.as_string(context["cursor"].cursor) if isinstance(statement, sql.Composed) else statement
+        if "missed as materialized" in text and not self._plans:
+            execute("savepoint explained", None, many, context)
+            execute(f"explain (analyze, format json) {text}", values, many, context)
+            (found,) = context["cursor"].cursor.fetchone()
+            self._plans.append(json.loads(found) if isinstance(found, str) else found)
+            execute("rollback to savepoint explained", None, many, context)
+        return execute(statement, values, many, context)
+
+
+def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    """All nodes of a plan."""
+    if isinstance(plan, list):
+        for each in plan:
+            yield from _nodes(each)
+    elif isinstance(plan, dict):
+        if "Node Type" in plan:
+            yield plan
+        for each in plan.values():
+            yield from _nodes(each)
 
 
 def test_what_counts_for_no_message_and_what_is_no_hop_are_left_out(world: SpanWorld) -> None:
@@ -301,6 +336,55 @@ def test_a_consumer_that_starts_before_its_producer_has_waited_not_at_all_and_is
     assert rows("select evidence & %s, n from edge_1m where edge_id = %s", SKEW, world.consume) == [(SKEW, 1)]
 
 
+def test_a_span_that_links_to_its_parent_waited_for_it_once_and_not_for_the_poll_around_it(world: SpanWorld) -> None:
+    send = Stored(world.produce, 0, span=1)
+    child = Stored(world.consume, 1, span=2, parent=1, op=3)
+    lonely = Stored(world.consume, 1, trace=5, span=3, parent=9, op=3)
+    world.batch([send, child, lonely], at=2)
+    world.link(child, send, at=2)
+    world.link(lonely, Stored(world.produce, 0, trace=6, span=6), at=2)
+    folder(20).step()
+    assert waits(world.consume) == pytest.approx([1000], rel=0.05)
+    assert rows("select trace_id, span_id from unpaired") == [(UUID(int=6), 6)]
+
+
+def test_durations_fall_into_the_same_bins_wherever_they_are_counted(world: SpanWorld) -> None:
+    drawn = random.Random(3)
+    times = [0.0, 0.01, 0.011, 0.0121, 10.0, 1e9, *(round(10 ** drawn.uniform(-3, 7), 3) for _ in range(300))]
+    stored = [Stored(world.consume, 0, span=number, op=3, duration_ms=ms) for number, ms in enumerate(times)]
+    world.batch(stored, at=1)
+    folder(20).step()
+    expected = histograms.counted(each for (each,) in rows("select duration_ms::float8 from span"))
+    assert processings(world.consume) == [histograms.value_of(n) for n in sorted(expected) for _ in range(expected[n])]
+
+
+def test_deliveries_whose_producers_never_come_are_bounded(world: SpanWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "MOST_UNPAIRED", 10)
+    found = "select (select count(*) from unpaired), n_unpaired_dropped from fold_state"
+    ((_, before),) = rows(found)
+    alone = [Stored(world.consume, 0, span=number, parent=99, op=3) for number in range(1, 8)]
+    world.batch(alone, at=1)
+    folder(20).step()
+    assert rows(found) == [(7, before)]
+    world.batch(alone, at=21)
+    folder(40).step()
+    assert rows(found) == [(10, before + 4)]
+    folder(700).step()
+    assert rows(found) == [(0, before + 14)]
+
+
+def test_what_is_more_than_one_look_takes_is_measured_at_the_next(
+    world: SpanWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "SPANS_AT_ONCE", 1)
+    for number in range(3):
+        world.batch([Stored(world.consume, 0, span=number, op=3)], at=number)
+    its = folder(30)
+    for left in (2, 1, 0):
+        its.step()
+        assert rows("select count(*) from batch where not measured") == [(left,)]
+
+
 def test_durations_reach_the_hour(world: SpanWorld) -> None:
     for minute in range(3):
         second = minute * 60
@@ -319,7 +403,8 @@ def test_durations_reach_the_hour(world: SpanWorld) -> None:
 
 def test_measuring_waits_until_both_sides_may_have_come(world: SpanWorld) -> None:
     world.batch([Stored(world.consume, 0, op=3)], at=0)
-    assert measuring.measure(RollupLeaves(), now=AT + timedelta(seconds=14)) == 0
+    assert measuring.measure(RollupLeaves(), now=AT + timedelta(seconds=14)) is False
+    assert rows("select count(*) from batch where not measured") == [(1,)]
 
 
 def folder(second: float) -> Folder:

@@ -30,6 +30,11 @@ def test_bytes_give_back_the_same_histogram(histogram: dict[int, int]) -> None:
     assert histograms.decoded(histograms.encoded(histogram)) == histogram
 
 
+@given(st.dictionaries(st.integers(0, LAST_BIN), st.sampled_from([1, 127, 128, 300]), max_size=LAST_BIN + 1))
+def test_counts_of_one_byte_and_of_more_are_read_alike(histogram: dict[int, int]) -> None:
+    assert histograms.decoded(histograms.encoded(histogram)) == histogram
+
+
 @given(counts, counts, counts)
 def test_merging_has_no_order_and_loses_nothing(
     one: dict[int, int], two: dict[int, int], three: dict[int, int]
