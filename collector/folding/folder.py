@@ -1,5 +1,6 @@
 """The folder's round: fold, sum up, measure, each at its own pace."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -32,6 +33,7 @@ class Folder:
         self._connected: object = None
         self._measures_on = False  # more waits than is measured at once: what is new is folded in between
         self._done_at: dict[str, datetime] = {}
+        self.folded_at = 0.0  # monotonic
 
     def step(self) -> int:
         """Fold what waits, and do what is due; the number of batches folded."""
@@ -44,6 +46,7 @@ class Folder:
             n_batches += folded.n_batches
             if not folded.is_full:
                 break
+        self.folded_at = time.monotonic()
         self._sum_up()
         if self._is_due("measured", MEASURE_EVERY) or self._measures_on:
             self._measures_on = self._with_leaves(lambda: measure(self._leaves, now=self._now()))

@@ -33,9 +33,11 @@ class Part:
 
 
 def run(
-    step: Callable[[], None], *, part: Part, every_seconds: float, at_end: Callable[[], None] | None = None
+    step: Callable[[], float | None], *, part: Part, every_seconds: float, at_end: Callable[[], None] | None = None
 ) -> None:
     """Call `step` in a thread of its own every so often, until SIGTERM or SIGINT. Call it from the main thread.
+
+    The time runs from the start of the step, or from the moment that it returns (monotonic seconds).
 
     It does not return: the process exits 0. A step that finds the database away is tried again; any other error ends
     the process with that error. A step that does not end in time (a client library waiting for a broker) is left, and
@@ -99,12 +101,12 @@ class _Pulse:
         return time.monotonic() - self.at < LIVE_SECONDS
 
 
-def _repeat(step: Callable[[], None], stop: threading.Event, pulse: _Pulse, every_seconds: float) -> None:
+def _repeat(step: Callable[[], float | None], stop: threading.Event, pulse: _Pulse, every_seconds: float) -> None:
     while not stop.is_set():
         began = time.monotonic()
         pulse.beat()
         try:
-            step()
+            began = step() or began
         except (DatabaseError, InterfaceError) as problem:
             if not is_away(problem):
                 raise

@@ -15,13 +15,12 @@ from collector import clock
 from dashboard.live import deltas, streams
 from dashboard.live.deltas import Message
 from dashboard.live.outbox import Bell
+from dashboard.live.pace import SECOND, Pace
 from dashboard.queries.body_changes import changes
 from dashboard.queries.ticks import Tick
 
 logger = logging.getLogger(__name__)
 
-LEAST_SECONDS = 0.5
-"""Between two computations of a stream."""
 LONGEST_SECONDS = 5.0
 """Without a hint a stream is looked at all the same: hints may be lost."""
 BELL_SECONDS = 1.0
@@ -45,11 +44,36 @@ class Stream:
         self.name = name
         self.seq = 0
         self.readers: set[Reader] = set()
-        self.woken = asyncio.Event()
+        self.pace = Pace()
+        self._woken = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._tick: Tick | None = None
         self._base = 0
         self._delta: Message = b""
         self._snapshot: Message = b""
+
+    def wake(self, *, at_once: bool) -> None:
+        """Look at it again: as soon as its pace allows, or with the next hint that is worth it, half a second at most.
+
+        Else what comes now and then would take the turn of the fold that comes next, which then waits for its own.
+        """
+        if at_once:
+            self._woken.set()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(SECOND / 2, self._woken.set)
+
+    def begin(self, now: float) -> None:
+        """It is being looked at: all that woke it is answered. `now`: monotonic seconds."""
+        self.pace.begin(now)
+        self._woken.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+
+    async def wait(self, longest: float) -> None:
+        """Until it is woken, or so many seconds are over."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), longest)
 
     def take_in(self, tick: Tick, *, seq: int) -> bool:
         """Make `tick` the state. False when it says nothing new."""
@@ -128,8 +152,9 @@ class Hub:
         """A hint arrived: streams it touches are looked at, its bell rings."""
         kinds = streams.WOKEN_BY.get(subject, ())
         for stream in self._streams.values():
-            if stream.name.partition(":")[0] in kinds:
-                stream.woken.set()
+            kind = stream.name.partition(":")[0]
+            if kind in kinds:
+                stream.wake(at_once=kind not in streams.LED_BY or streams.LED_BY[kind] == subject)
         if bell := streams.BELLS.get(subject):
             self._ring(bell)
 
@@ -165,17 +190,15 @@ class Hub:
         """Compute, hand out, wait for a hint; never more often than twice a second."""
         loop = asyncio.get_running_loop()
         while True:
-            began = time.monotonic()
-            stream.woken.clear()
+            stream.begin(time.monotonic())
             try:
                 tick = await loop.run_in_executor(self._threads, self._build, stream.name)
                 if stream.take_in(tick, seq=next(self._numbers)):
                     await _hand_out(stream)
             except Exception:
                 logger.exception("The stream %s could not be told; its pages keep what they show.", stream.name)
-            await asyncio.sleep(max(0.0, began + LEAST_SECONDS - time.monotonic()))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stream.woken.wait(), LONGEST_SECONDS)
+            await stream.wait(LONGEST_SECONDS)
+            await asyncio.sleep(stream.pace.wait_seconds(time.monotonic()))
 
 
 async def _hand_out(stream: Stream) -> None:

@@ -45,6 +45,8 @@ WOKEN_BY = {
     "names": ("graph", "groups", "topics"),
 }
 """Which streams a hint makes worth a look."""
+LED_BY = {"graph": "topology"}
+"""The hint that is never kept waiting, where it comes as often as a stream may be looked at: others go with it."""
 BELLS = {"letters": "letters", "retries": "retries", "layout": "layout", "health": "health", "topology": "events"}
 """Which doorbell a hint rings on the pages."""
 Build = Callable[[str], Tick]

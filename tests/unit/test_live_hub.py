@@ -136,6 +136,29 @@ def test_a_stream_that_nobody_looks_at_is_not_computed() -> None:
     assert asyncio.run(play()) == 0
 
 
+def test_what_comes_now_and_then_takes_no_turn_of_the_fold_that_the_graph_waits_for() -> None:
+    async def play() -> None:
+        source, reader = Source(), Reader()
+        live = hub.Hub(source)
+        live.want(reader, ["graph:900", "groups:900"])
+        while source.n_reads < 2:
+            await reader.next()
+        graph, groups = live._streams["graph:900"], live._streams["groups:900"]
+        live.wake("samples")
+        assert groups._woken.is_set(), "nothing else tells of groups"
+        assert not graph._woken.is_set()
+        live.wake("topology")
+        assert graph._woken.is_set()
+        while source.n_reads < 4:
+            await asyncio.sleep(0.01)
+        live.leave(reader)
+        alone = hub.Stream("graph:900")
+        alone.wake(at_once=False)
+        await asyncio.wait_for(alone._woken.wait(), 30)
+
+    asyncio.run(play())
+
+
 def test_a_source_that_fails_keeps_the_stream_and_recovers_with_the_next_hint() -> None:
     async def play() -> None:
         source, reader = Source(), Reader()

@@ -15,7 +15,7 @@ from collector.store.leadership import Lead, Leadership
 class Command(BaseCommand):
     """Folds what the collectors stored. One process works; others stand by to take over."""
 
-    help = "Fold stored batches into rollups, every WEIR_FOLD_SECONDS."
+    help = "Fold stored batches into rollups, with a pause of WEIR_FOLD_SECONDS after each fold."
     requires_system_checks = (Tags.security,)  # the settings'; that of addresses loads all pages
 
     def handle(self, *_args: object, **_options: object) -> None:
@@ -38,8 +38,9 @@ class _Work:
             "counter", "weir.fold.batches", lambda: self._n_folded, unit="{batch}", description="Batches folded"
         )
 
-    def step(self) -> None:
-        if self._leadership.held():
+    def step(self) -> float | None:
+        is_mine = self._leadership.held()
+        if is_mine:
             with telemetry.span("fold"):
                 self._n_folded += self._folder.step()
             sentence = f"Folded {self._n_folded:,} batches since its start."
@@ -49,3 +50,4 @@ class _Work:
         if not self.is_ready:
             announce_ready()
             self.is_ready = True
+        return self._folder.folded_at if is_mine else None
