@@ -226,6 +226,8 @@ def _ailing(part: Part, newest_at: datetime | None, *, now: datetime) -> str:
     if part.state == "failing":
         since = f" (since before {clock(part.at, now=now)})" if part.at else ""
         return f"does not work: {part.sentence.rstrip('.')}{since}"
+    if part.at is not None and part.state == "missing":
+        return f"was stopped at {clock(part.at, now=now)}"
     if part.at is not None:
         return f"has not reported for {duration((now - part.at).total_seconds())}, since {clock(part.at, now=now)}"
     newest = f"its newest data is of {clock(newest_at, now=now)}" if newest_at else "it has never reported"

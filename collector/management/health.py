@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from collector import clock
 from collector.store import reports
 
 
@@ -25,5 +26,5 @@ class PartReport:
         self._said = (now, ok)
 
     def withdraw(self) -> None:
-        """This process ends in order: it is not missing, it is gone."""
-        reports.withdraw(self._part, instance=self._instance)
+        """This process ends in order."""
+        reports.withdraw(self._part, instance=self._instance, now=clock.now())

@@ -172,7 +172,11 @@ def forget_old(now: datetime) -> None:
         cursor.execute("delete from seen_request where seen_at < %s", [now - HELD_REQUESTS])
         cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - HELD_BATCHES])
         day_counts.forget_days(cursor, before=rollups.day(now - TABLES["edge_1h"].kept))
-        cursor.execute("delete from part_report where at < %s", [now - HELD_BATCHES])
+        cursor.execute(
+            "delete from part_report r where at < %s"  # the newest of a part tells until when it worked
+            " and exists (select from part_report n where n.part = r.part and n.at > r.at)",
+            [now - HELD_BATCHES],
+        )
         cursor.execute(
             "delete from change_mark where at < %s and kind = any(%s)",
             [now - TABLES["sample_chunk"].kept, [int(kind) for kind in _PASSING_MARKS]],

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import connection
 
 EVERY_SECONDS = 5.0
+STOPPED = ""  # the instance of the row that tells when one stopped in order
 
 
 def report(
@@ -30,7 +31,8 @@ def report(
         )
 
 
-def withdraw(part: str, *, instance: str) -> None:
-    """Take the row away: this instance stopped as it was told to."""
+def withdraw(part: str, *, instance: str, now: datetime) -> None:
+    """This instance stopped as it was told to: of all of its part that did, one row says when the last one stopped."""
     with connection.cursor() as cursor:
         cursor.execute("delete from part_report where part = %s and instance = %s", [part, instance])
+    report(part, instance=STOPPED, now=now, ok=True, sentence="Stopped as it was told to.", value={})

@@ -72,12 +72,13 @@ def freshness(*, now: datetime) -> Freshness:
 
 
 # Null while a collector works, or where none ever said anything. One that cannot read the spool (its cluster is "")
-# worked when something was last stored; one that is silent worked when it last spoke.
+# worked when something was last stored; one that is silent, or stopped in order, worked when it last spoke.
 _COLLECTED = """
     select case when count(*) > 0 and bool_or(is_there and (ok or waits_for_spool is false)) is not true
       then greatest(max(case when is_there then newest_at else at end), (select max(stored_at) from batch)) end
     from (
-      select at, ok, at > %(now)s::timestamptz - %(late)s::float8 * every_seconds * interval '1 s' as is_there,
+      select at, ok,
+        instance <> '' and at > %(now)s::timestamptz - %(late)s::float8 * every_seconds * interval '1 s' as is_there,
         (value->'waits_for') @> '""'::jsonb as waits_for_spool,
         (value->>'newest_stored_at')::timestamptz as newest_at
       from part_report where part = 'collect'

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from collector.store.reports import STOPPED
 from dashboard.queries.clusters import scope
 from dashboard.queries.freshness import LATE, Freshness, freshness
 
@@ -252,14 +253,18 @@ def parts(now: datetime) -> tuple[Part, ...]:
             [now - timedelta(hours=1)],
         )
         rows = cursor.fetchall()
-    found = [_part(*row, now=now) for row in rows]
+    found = [_part(*row, now=now) for row in rows if row[1] != STOPPED]
+    stopped = {part: at for part, instance, at, *_ in rows if instance == STOPPED}
     alive = {part.name for part in found if part.state in {"ok", "failing"}}
     shown = [part for part in found if part.state in {"ok", "failing"} or part.name not in alive]
     silent = [name for name in PARTS if name not in {part.name for part in shown}]
-    shown += [
-        Part(name, "", "missing", None, "has not reported in the last hour", None, MEANS[name], {}) for name in silent
-    ]
+    shown += [_missing(name, stopped.get(name)) for name in silent]
     return tuple(sorted(shown, key=lambda part: (PARTS.index(part.name) if part.name in PARTS else 99, part.instance)))
+
+
+def _missing(name: str, stopped_at: datetime | None) -> Part:
+    said = "was stopped" if stopped_at else "has not reported in the last hour"
+    return Part(name, "", "missing", stopped_at, said, None, MEANS[name], {})
 
 
 def _part(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from collector.store.reports import withdraw
 from dashboard.queries.freshness import freshness
 from tests.integration.graph_world import World
 
@@ -40,6 +41,18 @@ def test_while_no_collector_works_counts_are_of_when_one_did() -> None:
     assert seen() == (90, True)
     reported("3@here", ago=12)
     assert seen() == (0, False), "2.5 times its five seconds are not over"
+
+
+def test_after_the_last_collector_stopped_in_order_counts_are_of_then_and_soon_late() -> None:
+    World(AT)
+    reported("1@here", ago=30)
+    withdraw("collect", instance="1@here", now=AT - timedelta(seconds=4))
+    assert seen() == (4, False)
+    withdraw("collect", instance="2@here", now=AT - timedelta(seconds=3))
+    assert seen() == (3, False)
+    assert freshness(now=AT + timedelta(seconds=20)).fold_delayed
+    reported("3@here", ago=1)
+    assert seen() == (0, False), "another one works"
 
 
 @pytest.mark.parametrize(
