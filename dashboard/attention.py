@@ -1,5 +1,6 @@
 """The attention list: what is wrong now, worst first, each a sentence with its number, its unit and since when."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from dashboard.queries.silence import LOOKED_BACK, SilentTopic
 from dashboard.queries.troubles import KINDS, FailingEdge, LateGroup, Letters, Troubles, troubles
 from dashboard.templatetags.formats import duration, percent, rate
 
-MOST = 5
+MOST = 20
 Names = Mapping[str, str]
 """Of topics and groups, by id."""
 _LEVELS = ("failing", "degraded")
@@ -40,19 +41,40 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class AttentionList:
-    """The worst, how many there are beside them, and what is said where there are none."""
+    """The worst, how many there are beside them, and what is said where there are none, with its state.
+
+    The page shows five until it is asked for the others.
+    """
 
     items: tuple[Attention, ...]
     n_more: int
     fine: str
+    level: str
 
 
 def attention(known: Facts, drawn: Graph, *, now: datetime) -> AttentionList:
     """Of the graph that `known` makes. Ten statements at most."""
     found = listed(troubles(known, now=now), known, now=now)
-    n = len(drawn.nodes)
-    fine = f"Nothing needs attention. {n:,} node{'s' if n != 1 else ''} within limits." if n else _NOTHING
-    return AttentionList(tuple(found[:MOST]), max(0, len(found) - MOST), fine)
+    return AttentionList(tuple(found[:MOST]), max(0, len(found) - MOST), *_fine(drawn))
+
+
+def _fine(drawn: Graph) -> tuple[str, str]:
+    """How many nodes are within limits, of those whose state is known; and the state of that sentence."""
+    n = Counter(node.health for node in drawn.nodes)
+    within = n["ok"] + n["idle"]
+    if not drawn.nodes:
+        return "Nothing flowed in this window.", "idle"
+    if not within:
+        return (
+            f"Nothing is known to need attention: {len(drawn.nodes):,} {_nodes(len(drawn.nodes))} unknown.",
+            "unknown",
+        )
+    others = "".join(f", {n[level]:,} {level}" for level in ("unknown", "degraded", "failing") if n[level])
+    return f"Nothing needs attention. {within:,} {_nodes(within)} within limits{others}.", "ok"
+
+
+def _nodes(n: int) -> str:
+    return "node" if n == 1 else "nodes"
 
 
 def as_plain(found: AttentionList) -> dict[str, Any]:
@@ -64,10 +86,8 @@ def as_plain(found: AttentionList) -> dict[str, Any]:
         ],
         "n_more": found.n_more,
         "fine": found.fine,
+        "level": found.level,
     }
-
-
-_NOTHING = "Nothing flowed in this window."
 
 
 def listed(found: Troubles, known: Facts, *, now: datetime) -> list[Attention]:

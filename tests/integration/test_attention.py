@@ -1,6 +1,7 @@
 """The attention list: what is wrong now, worst first, and how what is usual is learned."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -244,14 +245,45 @@ def test_names_that_two_clusters_have_are_told_with_their_cluster() -> None:
     assert "behind on orders.created, " in item.sentence
 
 
-def test_only_five_are_shown_and_the_others_are_counted() -> None:
+def test_twenty_are_listed_and_the_others_are_counted() -> None:
     shop = Shop()
-    for number in range(7):
+    for number in range(22):
         other = shop.world.topic(f"topic-{number}")
         shop.world.committed(other, shop.billing, [1], ago=0, lag=number + 1)
     run("update group_now set verdict = 'STALLED', lag_seconds = null, n_judged = 1")
     found = needed()
-    assert (len(found.items), found.n_more) == (5, 3)
+    assert (len(found.items), found.n_more) == (20, 3)
+
+
+def test_the_page_shows_five_and_says_how_many_more_there_are() -> None:
+    shop = Shop(clock.now())
+    for number in range(22):
+        other = shop.world.topic(f"topic-{number}")
+        shop.world.committed(other, shop.billing, [1], ago=0, lag=number + 1)
+    run("update group_now set verdict = 'STALLED', lag_seconds = null, n_judged = 1")
+    page = signed_in(person("vera", "viewer")).get("/").content.decode()
+    section = page.partition('id="attention"')[2].partition("</section>")[0]
+    assert section.count("data-id=") == 20, "all are there where no script hides the others"
+    assert ">18 more</button>" in section
+    assert ">and 3 more that are not listed</p>" in section
+
+
+def test_who_says_that_nothing_is_wrong_does_not_count_what_is_unknown() -> None:
+    Shop()
+    known = facts(parse("now-15m", "now", now=AT), now=AT)
+    graph = drawn(known, idle=False)
+
+    def said(*levels: str) -> tuple[str, str]:
+        nodes = tuple(replace(node, health=level) for node, level in zip(graph.nodes, levels, strict=True))
+        found = attention(known, replace(graph, nodes=nodes), now=AT)
+        return found.fine, found.level
+
+    assert said("ok", "idle", "unknown") == ("Nothing needs attention. 2 nodes within limits, 1 unknown.", "ok")
+    assert said("ok", "unknown", "degraded") == (
+        "Nothing needs attention. 1 node within limits, 1 unknown, 1 degraded.",
+        "ok",
+    )
+    assert said(*["unknown"] * 3) == ("Nothing is known to need attention: 3 nodes unknown.", "unknown")
 
 
 def test_the_page_and_the_socket_say_the_same() -> None:
