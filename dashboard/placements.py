@@ -1,14 +1,18 @@
 """Keeps one layout of the graph for everybody: newcomers get a place, nobody else is moved under a reader's eyes.
 
 Groups of nodes (domains, teams, clusters) stand in the same table under ids of their own, laid out among themselves.
+What takes long is worked out before anything is locked: who pins a node, or asks for another layout, does not wait.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from collector.changes import announce
 from collector.domain.identities import parts
@@ -22,7 +26,11 @@ from dashboard.queries.window import parse
 
 YOUNG = timedelta(minutes=2)  # until then nobody has learned where things stand: newcomers may re-order everything
 UNDONE_WITHIN = timedelta(seconds=UNDO_SECONDS + 20)  # what was asked for in time may have waited for the worker
-_LOCK = 0x57454952_0001  # one keeper at a time
+ENOUGH_SECONDS = 20.0  # of looking for a layout with fewer crossings: the best that was found by then is taken
+MOST_NEWCOMERS = 300  # of one look: the others get their places by the next, two seconds later
+FORGOTTEN_AFTER = timedelta(days=30)  # out of sight; who comes back later is a newcomer
+_SEEN_EVERY = timedelta(days=1)
+_KEEPER, _PLACES = 0x57454952_0001, 0x57454952_0002  # one keeper at a time; one writer at a time, for a moment
 Places = dict[str, place.Place]
 
 
@@ -42,8 +50,7 @@ def ask(wanted: str) -> None:
 
 def pin(node: str, *, rows: int, who: str, now: datetime) -> bool:
     """Keep a node where it stands, or so many rows further down, whatever is laid out anew. False: it has no place."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    with _writing() as cursor:
         standing = _standing()
         spot = standing.get(node)
         if spot is None:
@@ -72,28 +79,35 @@ def keep(*, now: datetime) -> int:
 
     Returns how many were placed or moved. Safe to run twice.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
+    with _keeping() as is_keeper:
+        if not is_keeper:
             return 0
         drawn = _newest_graph(now)
-        n_changed = _obey(drawn, now=now) or _house(drawn, now=now)
-        n_measured = _measure(drawn)
-        if n_changed or n_measured:
+        drawings = _drawings(drawn)
+        n_changed = _obey(drawings, now=now) or _house(drawn, drawings, now=now)
+        _forget(drawings, now=now)
+        if _measure(drawn) or n_changed:
             announce("layout", _current()[0])
         return n_changed
 
 
-def tidy(*, now: datetime) -> int:
-    """Lay everything out again, and keep what was for an undo. Returns the new version."""
+@contextmanager
+def _keeping() -> Iterator[bool]:
+    """Whether nobody else keeps the layout now. No transaction: what is worked out in between locks nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", [_KEEPER])
+        is_keeper = bool(cursor.fetchone()[0])
+        yield is_keeper  # after an error the connection is closed, and the lock with it
+        if is_keeper:
+            cursor.execute("select pg_advisory_unlock(%s)", [_KEEPER])
+
+
+@contextmanager
+def _writing() -> Iterator[CursorWrapper]:
+    """A short transaction that alone changes places."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-        drawn = _newest_graph(now)
-        _tidy(drawn, now=now)
-        _measure(drawn)
-        version = _current()[0]
-        announce("layout", version)
-        return version
+        cursor.execute("select pg_advisory_xact_lock(%s)", [_PLACES])
+        yield cursor
 
 
 def _newest_graph(now: datetime) -> Graph:
@@ -111,31 +125,44 @@ def _drawings(drawn: Graph) -> list[Drawing]:
     return found
 
 
-def _house(drawn: Graph, *, now: datetime) -> int:
-    version, built_at = _current()
+def _house(drawn: Graph, drawings: list[Drawing], *, now: datetime) -> int:
+    built_at = _current()[1]
     young = built_at is None or now - built_at < YOUNG
     rewired = young and bool(drawn.nodes) and not _is_measured(drawn)
     standing = _standing()
-    drawings = _drawings(drawn)
     homeless = [name for drawing in drawings for name in drawing.names if name not in standing]
     if not homeless and not rewired:
         return 0
     if young:
-        _replace(_anew(drawings), version + 1, built_at or now)
+        found = _wholes(drawings)
+        with _writing():
+            _replace(_around_pins(found), _current()[0] + 1, built_at or now)
     else:
-        for drawing in drawings:
-            own = _of_kinds(standing, drawing.names)
-            _add(place.grown(own, [name for name in drawing.names if name not in standing], drawing.arrows))
+        homeless = homeless[:MOST_NEWCOMERS]
+        with _writing():
+            _welcome(drawings, set(homeless))
     return len([name for name in homeless if parts(name)]) or len(homeless)
 
 
-def _anew(drawings: Iterable[Drawing]) -> Places:
-    """Everything laid out from nothing, around what people pinned."""
+def _welcome(drawings: Iterable[Drawing], newcomers: set[str]) -> None:
+    standing = _standing()
+    for drawing in drawings:
+        own = _of_kinds(standing, drawing.names)
+        _add(place.grown(own, [name for name in drawing.names if name in newcomers], drawing.arrows))
+
+
+def _wholes(drawings: Iterable[Drawing]) -> list[Places]:
+    """Each laid out from nothing."""
+    until = time.monotonic() + ENOUGH_SECONDS
+    return [place.whole(each.names, each.arrows, enough=lambda: time.monotonic() > until) for each in drawings]
+
+
+def _around_pins(layouts: Iterable[Places]) -> Places:
+    """All of them, around what people pinned."""
     places: Places = {}
     pins = _pins()
-    for drawing in drawings:
-        own = {name: spot for name, spot in pins.items() if name in drawing.names}
-        places |= place.pinned(place.whole(drawing.names, drawing.arrows), own)
+    for layout in layouts:
+        places |= place.pinned(layout, {name: spot for name, spot in pins.items() if name in layout})
     return places
 
 
@@ -150,23 +177,26 @@ def _kind(name: str) -> str:
     return "" if parts(name) else name.partition(":")[0]
 
 
-def _obey(drawn: Graph, *, now: datetime) -> int:
+def _obey(drawings: list[Drawing], *, now: datetime) -> int:
+    """Do what was asked for. Another wish that comes meanwhile is the next."""
     with connection.cursor() as cursor:
-        cursor.execute("select wanted from layout where wanted is not null for update")
+        cursor.execute("select wanted from layout where wanted is not null")
         row = cursor.fetchone()
-        if row is None:
-            return 0
-        cursor.execute("update layout set wanted = null")
-    return _tidy(drawn, now=now) if row[0] == "tidy" else _undo(now=now)
+    if row is None:
+        return 0
+    found = _wholes(drawings) if row[0] == "tidy" else []
+    with _writing() as cursor:
+        cursor.execute("update layout set wanted = null where wanted = %s", [row[0]])
+        return _tidy(found, now=now) if row[0] == "tidy" else _undo(now=now)
 
 
-def _tidy(drawn: Graph, *, now: datetime) -> int:
+def _tidy(layouts: list[Places], *, now: datetime) -> int:
     before = {node: [spot.column, spot.x, spot.y] for node, spot in _standing().items()}
     version, built_at = _current()
-    _replace(_anew(_drawings(drawn)), version + 1, built_at or now)
+    _replace(_around_pins(layouts), version + 1, built_at or now)
     with connection.cursor() as cursor:
         cursor.execute("update layout set before = %s, tidied_at = %s", [json.dumps(before), now])
-    return len(drawn.nodes)
+    return len([node for layout in layouts for node in layout if parts(node)])
 
 
 def _undo(*, now: datetime) -> int:
@@ -182,6 +212,16 @@ def _undo(*, now: datetime) -> int:
     before = {node: place.Place(*spot) for node, spot in json.loads(row[0]).items()}
     _add(before)
     return len([node for node in before if parts(node)])
+
+
+def _forget(drawings: Iterable[Drawing], *, now: datetime) -> None:
+    """Give up places of those that were not seen for long; what people pinned stays."""
+    names = [name for drawing in drawings for name in drawing.names]
+    with _writing() as cursor:
+        cursor.execute(
+            "update layout_node set seen_at = %s where node = any(%s) and seen_at < %s", [now, names, now - _SEEN_EVERY]
+        )
+        cursor.execute("delete from layout_node where pinned_by is null and seen_at < %s", [now - FORGOTTEN_AFTER])
 
 
 def _is_measured(drawn: Graph) -> bool:
@@ -200,7 +240,8 @@ def _measure(drawn: Graph) -> bool:
         return False
     with connection.cursor() as cursor:
         n_crossings = place.crossings(places, found)
-        fewest = place.crossings(place.whole(list(places), found), found)
+        (newest,) = _wholes([Drawing(tuple(places), tuple(found))])
+        fewest = place.crossings(newest, found)
         cursor.execute(
             "update layout set n_arrows = %s, n_crossings = %s, n_fewest = %s",
             [len(found), n_crossings, min(fewest, n_crossings)],

@@ -3,7 +3,7 @@
 import random
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dashboard.layout.layers import Arrow, Node
 
@@ -11,16 +11,20 @@ Columns = list[list[Node]]
 SWEEPS = 16
 _PATIENCE = 4  # sweeps without a better order
 _SWITCHES = 8
+MOST_WAYPOINTS = 100_000  # of a drawing: the longest arrows run where they happen to
 _EFFORT = ((400, 14), (1500, 8), (5000, 4), (15_000, 2))  # arrows up to: starts
 
 
 def with_waypoints(column: Mapping[Node, int], arrows: Sequence[Arrow]) -> tuple[Columns, list[Arrow]]:
-    """Columns and arrows where every arrow crosses one gap only: longer ones pass through invisible waypoints."""
+    """Columns and arrows where every arrow crosses one gap only: longer ones pass through invisible waypoints.
+
+    The longest are left out where that would be too many.
+    """
     rows: dict[int, list[Node]] = defaultdict(list)
     for node in sorted(column):
         rows[column[node]].append(node)
     short: list[Arrow] = []
-    for source, target in arrows:
+    for source, target in _within(column, arrows):
         before = source
         for between in range(column[source] + 1, column[target]):
             waypoint = f"\0{source}\0{target}\0{between}"
@@ -31,25 +35,44 @@ def with_waypoints(column: Mapping[Node, int], arrows: Sequence[Arrow]) -> tuple
     return [rows[index] for index in range(max(rows, default=-1) + 1)], short
 
 
+def _within(column: Mapping[Node, int], arrows: Sequence[Arrow]) -> Sequence[Arrow]:
+    if sum(column[target] - column[source] - 1 for source, target in arrows) <= MOST_WAYPOINTS:
+        return arrows
+    room, kept = MOST_WAYPOINTS, set[Arrow]()
+    for source, target in sorted(arrows, key=lambda arrow: column[arrow[1]] - column[arrow[0]]):
+        room -= column[target] - column[source] - 1
+        if room < 0:
+            break
+        kept.add((source, target))
+    return [arrow for arrow in arrows if arrow in kept]
+
+
+def never() -> bool:
+    """No time is too long."""
+    return False
+
+
 def is_waypoint(node: Node) -> bool:
     """Whether a name was made by `with_waypoints`."""
     return node.startswith("\0")
 
 
-def ordered(columns: Columns, arrows: Sequence[Arrow]) -> Columns:
-    """The columns with few crossings. Same input, same output."""
+def ordered(columns: Columns, arrows: Sequence[Arrow], *, enough: Callable[[], bool] = never) -> Columns:
+    """The columns with few crossings. Same input, same output, unless `enough` ends the search for fewer."""
     drawing = _Drawing(columns, arrows)
     starts = next((n for most, n in _EFFORT if len(arrows) <= most), 1)
     best, fewest = drawing.order(), drawing.crossings()
     for start in range(starts):
+        if start and enough():
+            break
         drawing.begin(start)
-        found, n_crossings = drawing.swept()
+        found, n_crossings = drawing.swept(enough)
         if n_crossings < fewest or start == 0:
             best, fewest = found, n_crossings
         if not fewest:
             break
     drawing.put(best)
-    drawing.switch()
+    drawing.switch(enough)
     return drawing.named()
 
 
@@ -94,7 +117,7 @@ class _Drawing:
             self._columns = [draw.sample(column, len(column)) for column in self._first]
         self._count()
 
-    def swept(self) -> tuple[list[list[int]], int]:
+    def swept(self, enough: Callable[[], bool]) -> tuple[list[list[int]], int]:
         """The best order that sweeps from here come by, and its crossings."""
         best, fewest, idle = self.order(), self.crossings(), 0
         for sweep in range(SWEEPS):
@@ -104,7 +127,7 @@ class _Drawing:
                 best, fewest, idle = self.order(), now, 0
             else:
                 idle += 1
-            if not fewest or idle >= _PATIENCE:
+            if not fewest or idle >= _PATIENCE or enough():
                 break
         return best, fewest
 
@@ -121,15 +144,17 @@ class _Drawing:
                     insort(seen, target)
         return total
 
-    def switch(self) -> None:
+    def switch(self, enough: Callable[[], bool]) -> None:
         """Let neighbours in a column change places as long as fewer arrows cross."""
         for _ in range(_SWITCHES):
-            if not any([self._switch(column) for column in self._columns]):
+            if not any([self._switch(column, enough) for column in self._columns]):
                 return
 
-    def _switch(self, column: list[int]) -> bool:
+    def _switch(self, column: list[int], enough: Callable[[], bool]) -> bool:
         changed, row = False, self._row
         for index in range(len(column) - 1):
+            if enough():
+                return False
             upper, lower = column[index], column[index + 1]
             if self._gain(upper, lower) > 0:
                 column[index], column[index + 1] = lower, upper

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.layout import layers, order
@@ -25,11 +25,16 @@ class Place:
     y: float
 
 
-def whole(nodes: Sequence[Node], arrows: Iterable[Arrow]) -> dict[Node, Place]:
-    """A layout from nothing. Parts that hang together stand apart, the largest first. Deterministic."""
+def whole(
+    nodes: Sequence[Node], arrows: Iterable[Arrow], *, enough: Callable[[], bool] = order.never
+) -> dict[Node, Place]:
+    """A layout from nothing. Parts that hang together stand apart, the largest first.
+
+    Deterministic, unless `enough` ends the search for fewer crossings.
+    """
     known = set(nodes)
     kept = [arrow for arrow in arrows if known.issuperset(arrow)]
-    parts = [_part(part, kept) for part in layers.components(nodes, kept)]
+    parts = [_part(part, kept, enough) for part in layers.components(nodes, kept)]
     return _shelved(parts)
 
 
@@ -101,13 +106,13 @@ def pinned(places: Mapping[Node, Place], pins: Mapping[Node, Place]) -> dict[Nod
     return {**result, **pins}
 
 
-def _part(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> dict[Node, Place]:
+def _part(nodes: Sequence[Node], arrows: Sequence[Arrow], enough: Callable[[], bool]) -> dict[Node, Place]:
     """One part that hangs together, from column 0 and y 0 on."""
     known = set(nodes)
     forward = layers.acyclic(nodes, [arrow for arrow in arrows if arrow[0] in known])
     column = layers.columns(nodes, forward)
     columns, short = order.with_waypoints(column, forward)
-    columns = order.ordered(columns, short)
+    columns = order.ordered(columns, short, enough=enough)
     rows = heights(columns, short)
     top = min(rows[node] for node in nodes)
     return {node: Place(column[node], column[node] * COLUMN_WIDTH, round(rows[node] - top, 1)) for node in nodes}

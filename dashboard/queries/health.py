@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db import connection
 
-from collector.store.reports import STOPPED
 from dashboard.queries.clusters import scope
 from dashboard.queries.freshness import LATE, Freshness, freshness
 
 MOST_DROPS = 10
 MOST_FOLDED = 20
+STOPPED = ""  # the instance of the row that tells when one of a part stopped in order (collector.store.reports)
 ENDS_SOON = timedelta(days=14)
 FOLDED_KINDS = {  # as collector.store.guard numbers them
     1: "services",

@@ -164,11 +164,13 @@ def test_who_arranges_pins_a_node_which_then_outlives_tidying_up(client: Client)
     assert client.post("/layout/pins/", {"wanted": "pin", "node": node}).status_code == 302
     assert client.post("/layout/pins/", {"wanted": "down", "node": node}).status_code == 302
     assert place() == (before + 72, "olga")
-    placements.tidy(now=clock.now())
+    placements.ask("tidy")
+    placements.keep(now=clock.now())
     assert place() == (before + 72, "olga")
     assert "pinned by <bdi>olga</bdi>" in panel(client, f"?sel={node}")
     client.post("/layout/pins/", {"wanted": "unpin", "node": node})
-    placements.tidy(now=clock.now())
+    placements.ask("tidy")
+    placements.keep(now=clock.now())
     assert place() == (before, None)
     deeds = ("pin a node", "move a pinned node down", "unpin a node")
     assert audit_rows("action", "object", actions=deeds) == [(deed, node) for deed in deeds]

@@ -3,11 +3,12 @@
 import itertools
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.load.graphs import wiring
-from dashboard.layout import pack, place
+from dashboard.layout import order, pack, place
 from dashboard.layout.layers import components
 from dashboard.layout.routes import CLEAR, routes
 from dashboard.layout.rows import ROW_HEIGHT, spread
@@ -21,6 +22,27 @@ def test_a_chain_stands_in_one_row_from_left_to_right() -> None:
     assert [places[a].column < places[b].column for a, b in CHAIN] == [True] * 4
     assert len({spot.y for spot in places.values()}) == 1
     assert place.crossings(places, CHAIN) == 0
+
+
+def test_who_has_no_time_left_gets_a_whole_layout_all_the_same() -> None:
+    found = wiring(80)
+    names = sorted({name for arrow in found.arrows for name in arrow})
+    hasty = place.whole(names, found.arrows, enough=lambda: True)
+    assert set(hasty) == set(names)
+    assert len({(spot.column, spot.y) for spot in hasty.values()}) == len(names)
+    assert place.crossings(place.whole(names, found.arrows), found.arrows) <= place.crossings(hasty, found.arrows)
+
+
+def test_arrows_that_pass_more_columns_than_can_be_kept_in_order_are_left_to_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(order, "MOST_WAYPOINTS", 10)
+    column = {f"n{index}": index for index in range(9)}
+    chain = list(itertools.pairwise(column))
+    rows, short = order.with_waypoints(column, [("n0", "n8"), *chain, ("n1", "n4"), ("n2", "n6")])
+    passing = {name.split("\0")[1] for row in rows for name in row if order.is_waypoint(name)}
+    assert passing == {"n1", "n2"}
+    assert set(chain) <= set(short)
 
 
 def test_a_cycle_is_drawn_with_one_arrow_back() -> None:
