@@ -7,7 +7,7 @@ from collector.domain.varints import Malformed, read_varint, varint
 
 SMALLEST_MS = 0.01
 RATIO = 1.1
-LAST_BIN = 255  # about 4 days
+LAST_BIN = 255  # all above 3 d 18 h
 WORST_ERROR = (RATIO - 1) / (RATIO + 1)  # of a percentile, as a share of the true value: 4.76 %
 
 LOG_RATIO = math.log(RATIO)

@@ -5,9 +5,13 @@ from datetime import UTC, datetime
 from math import floor, isfinite, log10
 from typing import Protocol
 
+from collector.domain import histograms
+
 NONE = "–"
 Said = Callable[[float], str]
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_LONGEST = histograms.value_of(histograms.LAST_BIN) / 1000  # seconds
+_LONGEST_ROUNDED = 51.0  # also after it was rounded to four digits
 _LONG_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -63,13 +67,18 @@ def rate(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Two digits below a minute, then two units: 240 µs · 140 ms · 4.1 s · 3 min 10 s · 2 d 4 h."""
+    """Two digits below a minute, then two units: 240 µs · 140 ms · 4.1 s · 3 min 10 s · 2 d 4 h.
+
+    What histograms show for all that is longer than they tell apart is no length, but a bound.
+    """
     if seconds is None or not isfinite(seconds):
         return NONE
     if seconds < 0:
         return f"−{duration(-seconds)}"
     if seconds == 0:
         return "0 s"
+    if abs(seconds - _LONGEST) < _LONGEST_ROUNDED:
+        return ">3 d 18 h"
     for limit, factor, unit in ((1e-3, 1e6, "µs"), (1, 1e3, "ms"), (60, 1, "s")):
         if seconds < limit and _rounded(seconds * factor) < limit * factor:
             return f"{two_digits(seconds * factor)} {unit}"

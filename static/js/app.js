@@ -7,10 +7,12 @@ import { startKeys } from "./lib/keys.js";
 import { live } from "./lib/live.js";
 import { startPause } from "./lib/pause.js";
 import { startPreferences } from "./lib/preferences.js";
+import { fetchPage } from "./lib/swap.js";
 import { startTimes } from "./lib/times.js";
 
 startKeys();
 startTimes();
+document.addEventListener("clock", askForTheTime);
 startPreferences();
 startPause();
 startMenu();
@@ -18,6 +20,15 @@ startCopying();
 keepDrafts();
 if ("streams" in document.body.dataset) live.start(document.body.dataset.streams.split(" ").filter(Boolean));
 else if ("signedIn" in document.body.dataset) live.watch();
+
+/** Where nobody answers now, the page that is fetched once somebody does brings the time. */
+async function askForTheTime() {
+  try {
+    await fetchPage(location.href);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the server cannot be reached
+  }
+}
 
 function startMenu() {
   const button = document.querySelector("[data-menu]");

@@ -61,6 +61,9 @@ def test_the_page_says_what_it_knows_and_catches_up_once(shop: Demo, browser: Br
         seen.open("/?label=lag&sel=topic:demo/orders.created&view=graph")
         chip = page.locator(CHIP)
         expect(chip).to_contain_text(re.compile(r"Live · as of \d"))
+        with page.expect_request(lambda request: request.url == page.url and request.resource_type == "fetch"):
+            page.evaluate("{ const before = Date.now; Date.now = () => before() + 3_600_000; }")  # from now on
+        expect(chip).to_contain_text(re.compile(r"Live · as of \d+ s"))
         page.locator("#content").evaluate("element => element.ownerDocument.scrollingElement.scrollTo(0, 40)")
         scrolled = page.evaluate("document.scrollingElement.scrollTop")
         number = page.locator("[data-id='service:billing-svc'] .number")

@@ -11,6 +11,8 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.domain import histograms
+from dashboard.queries import wire
 from dashboard.templatetags import formats
 from dashboard.templatetags.foreign import spelled
 from dashboard.templatetags.scripts import imported
@@ -36,11 +38,21 @@ def test_a_rate_has_two_digits_and_the_unit_that_fits(value: float | None, text:
     [
         (None, "–"), (0, "0 s"), (0.00024, "240 µs"), (0.14, "140 ms"), (4.1, "4.1 s"), (190, "3 min 10 s"),
         (59.7, "1 min"), (0.9996, "1.0 s"), (0.0009999, "1.0 ms"), (187_200, "2 d 4 h"),
-        (3600, "1 h"), (-0.038, "−38 ms"),
+        (3600, "1 h"), (-0.038, "−38 ms"), (341_800, "3 d 22 h"), (341_900, ">3 d 18 h"), (342_100, "3 d 23 h"),
     ],
 )  # fmt: skip
 def test_a_duration_has_two_digits_then_two_units(value: float | None, text: str) -> None:
     assert formats.duration(value) == text
+
+
+@pytest.mark.parametrize("days", [4, 30, 4_000])
+def test_a_wait_that_is_longer_than_histograms_tell_apart_is_a_bound(days: int) -> None:
+    known = histograms.percentile(histograms.counted([days * 86_400_000.0]), 0.5)
+    assert known is not None
+    assert formats.duration(known / 1000) == ">3 d 18 h"
+    rounded = wire.seconds(known / 1000)
+    assert isinstance(rounded, float)
+    assert formats.duration(rounded) == ">3 d 18 h"
 
 
 @pytest.mark.parametrize(

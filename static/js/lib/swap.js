@@ -2,15 +2,18 @@
 
 import { live } from "./live.js";
 import { say } from "./say.js";
+import { setClock } from "./times.js";
 
 const policy = window.trustedTypes?.createPolicy("weir", { createHTML: (text) => text });
 
 /** Fetches a page (or one part of it) and returns it as a document. Null when the session is over or it failed. */
 export async function fetchPage(url, { part = "", signal } = {}) {
   const answer = await ask(url, part, signal);
+  const answeredAt = Date.now();
   const type = answer.headers.get("content-type") ?? "";
   if (!answer.ok || !type.startsWith("text/html") || new URL(answer.url).origin !== location.origin) return null;
   const page = parse(await answer.text());
+  setClock(page.documentElement.dataset.now, answeredAt);
   renewCounts(page);
   return page;
 }

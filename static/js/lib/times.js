@@ -3,11 +3,27 @@
 const navigation = performance.getEntriesByType("navigation")[0];
 const serverNow = Date.parse(document.documentElement.dataset.now ?? "");
 const answeredAt = performance.timeOrigin + (navigation?.responseStart ?? 0);
-const skew = Number.isFinite(serverNow) ? serverNow - answeredAt : 0;
+const JUMP_MS = 1000;
+let skew = Number.isFinite(serverNow) ? serverNow - answeredAt : 0;
+let apart = Date.now() - performance.now();
 
 /** Milliseconds since 1970 by the server's clock. */
 export function serverTime() {
   return Date.now() + skew;
+}
+
+/** A page came: what its server's clock said, and when by ours it was answered. */
+export function setClock(serverText, answeredAtMs) {
+  const at = Date.parse(serverText ?? "");
+  if (Number.isFinite(at)) skew = at - answeredAtMs;
+}
+
+/** Our clock was set, or the machine slept: whichever it was, the server's time is not known any more. */
+function watchClock() {
+  const now = Date.now() - performance.now();
+  if (Math.abs(now - apart) < JUMP_MS) return;
+  apart = now;
+  document.dispatchEvent(new CustomEvent("clock"));
 }
 
 /** "3 min ago", as dashboard/templatetags/formats.py says it; null from 24 hours on. */
@@ -22,6 +38,7 @@ export function ago(atMs) {
 
 export function startTimes() {
   setInterval(() => {
+    watchClock();
     if (document.hidden) return;
     for (const time of document.querySelectorAll("time[data-ago]")) {
       const text = ago(Date.parse(time.dateTime)) ?? time.title;
