@@ -64,17 +64,11 @@ def _fine(drawn: Graph) -> tuple[str, str]:
     within = n["ok"] + n["idle"]
     if not drawn.nodes:
         return "Nothing flowed in this window.", "idle"
-    if not within:
-        return (
-            f"Nothing is known to need attention: {len(drawn.nodes):,} {_nodes(len(drawn.nodes))} unknown.",
-            "unknown",
-        )
-    others = "".join(f", {n[level]:,} {level}" for level in ("unknown", "degraded", "failing") if n[level])
-    return f"Nothing needs attention. {within:,} {_nodes(within)} within limits{others}.", "ok"
-
-
-def _nodes(n: int) -> str:
-    return "node" if n == 1 else "nodes"
+    others = [f"{n[level]:,} {level}" for level in ("unknown", "degraded", "failing") if n[level]]
+    counts = ", ".join([f"{within:,} {'node' if within == 1 else 'nodes'} within limits", *others])
+    if n["degraded"] or n["failing"] or n["unknown"] > within:  # of the past little is known
+        return f"Nothing is known to need attention: {counts}.", "unknown"
+    return f"Nothing needs attention. {counts}.", "ok"
 
 
 def as_plain(found: AttentionList) -> dict[str, Any]:

@@ -166,12 +166,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _needed(look: Look, before: Past | None) -> AttentionList:
     """What needs attention; where nobody looked nothing is said to be well."""
-    found = attention(look.known, look.drawn, now=now())
-    return (
-        replace(found, fine="Nobody looked: what flowed is unknown.", level="unknown")
-        if before and before.is_unseen
-        else found
-    )
+    found, unseen = attention(look.known, look.drawn, now=now()), before is not None and before.is_unseen
+    return replace(found, fine="Nobody looked: what flowed is unknown.", level="unknown") if unseen else found
 
 
 def _look(request: HttpRequest, span: Window, then: Window | None) -> Look:

@@ -279,11 +279,14 @@ def test_who_says_that_nothing_is_wrong_does_not_count_what_is_unknown() -> None
         return found.fine, found.level
 
     assert said("ok", "idle", "unknown") == ("Nothing needs attention. 2 nodes within limits, 1 unknown.", "ok")
-    assert said("ok", "unknown", "degraded") == (
-        "Nothing needs attention. 1 node within limits, 1 unknown, 1 degraded.",
-        "ok",
+    assert said("ok", "idle", "degraded") == (
+        "Nothing is known to need attention: 2 nodes within limits, 1 degraded.",
+        "unknown",
     )
-    assert said(*["unknown"] * 3) == ("Nothing is known to need attention: 3 nodes unknown.", "unknown")
+    assert said("ok", "unknown", "unknown") == (
+        "Nothing is known to need attention: 1 node within limits, 2 unknown.",
+        "unknown",
+    )
 
 
 def test_the_page_and_the_socket_say_the_same() -> None:
