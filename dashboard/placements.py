@@ -97,9 +97,11 @@ def _keeping() -> Iterator[bool]:
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s)", [_KEEPER])
         is_keeper = bool(cursor.fetchone()[0])
-        yield is_keeper  # after an error the connection is closed, and the lock with it
-        if is_keeper:
-            cursor.execute("select pg_advisory_unlock(%s)", [_KEEPER])
+        try:
+            yield is_keeper
+        finally:
+            if is_keeper:
+                cursor.execute("select pg_advisory_unlock(%s)", [_KEEPER])
 
 
 @contextmanager

@@ -109,6 +109,14 @@ def test_who_pins_a_node_does_not_wait_for_the_keeper_of_the_layout() -> None:
     assert pinned_by(node) == "olga"
 
 
+def test_who_fails_to_keep_the_layout_leaves_it_to_others() -> None:
+    with pytest.raises(ZeroDivisionError), placements._keeping() as is_keeper:
+        assert 1 // (1 - is_keeper)
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()")
+        assert cursor.fetchone() == (0,)
+
+
 def test_places_of_those_that_are_long_gone_are_given_up_save_what_is_pinned() -> None:
     shop()
     placements.keep(now=AT)
