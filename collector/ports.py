@@ -122,7 +122,10 @@ class BrokerMetadata(Protocol):
         """Groups whose offsets cannot be read with this client: share, Streams and Connect groups."""
 
     def committed(self, groups: Sequence[str]) -> Mapping[str, Offsets]:
-        """Committed offsets of each group; a group is missing when its coordinator refused or moved."""
+        """Committed offsets of each group; a group is missing when its coordinator refused or moved.
+
+        An offset is None where the broker told an error instead of it.
+        """
 
     def watermarks(self, leaders: Mapping[str, tuple[int | None, ...]]) -> Mapping[str, Watermarks]:
         """First and next offsets of all partitions of these topics, leaders as in an overview."""

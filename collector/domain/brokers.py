@@ -82,4 +82,5 @@ class Watermarks:
     high: tuple[int | None, ...]
 
 
-Offsets = Mapping[str, Mapping[int, int]]  # topic -> partition -> committed offset
+# topic -> partition -> committed offset; None: there may be one, which the broker did not tell
+Offsets = Mapping[str, Mapping[int, int | None]]

@@ -66,16 +66,23 @@ class _Packed(Sequence[int]):
 
 
 class Points(Sequence["Point"]):
-    """Points (time, ends) ordered by time. The older ones take 4 bytes an end: their distance from the first."""
+    """Points (time, ends) ordered by time. The older ones take 4 bytes an end: their distance from the first.
 
-    def __init__(self) -> None:
+    Room for all of these is taken with the first of them, so that a process of many topics soon has its size.
+    """
+
+    __slots__ = ("_base", "_ends", "_n_packed", "_newest", "_room", "_times")
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._n_packed = 0
         self._times = array("d")
         self._ends = array("i")
         self._base: list[int] = []
         self._newest: list[Point] = []
 
     def __len__(self) -> int:
-        return len(self._times) + len(self._newest)
+        return self._n_packed + len(self._newest)
 
     @overload
     def __getitem__(self, index: int) -> "Point": ...
@@ -84,13 +91,12 @@ class Points(Sequence["Point"]):
     def __getitem__(self, index: slice) -> "list[Point]": ...
 
     def __getitem__(self, index: "int | slice") -> "Point | list[Point]":
+        n_packed = self._n_packed
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
-            n_packed = len(self._times)
             if start >= n_packed and step == 1:
                 return self._newest[start - n_packed : max(0, stop - n_packed)]
             return [self[each] for each in range(start, stop, step)]
-        n_packed = len(self._times)
         if index < 0:
             index += n_packed + len(self._newest)
         if index >= n_packed:
@@ -100,51 +106,62 @@ class Points(Sequence["Point"]):
         return self._times[index], _Packed(self._ends, self._base, index * len(self._base))
 
     def append(self, point: "Point") -> None:
-        """The next one."""
+        """The next one; with the last for which there is room, every second one of the older half goes."""
         self._newest.append(point)
         if len(self._newest) > _PACKED_FROM:
             for each in self._newest[: _PACKED_FROM // 2]:
                 self._pack(each)
             del self._newest[: _PACKED_FROM // 2]
+        if len(self) > self._room:
+            self._thin_out()
 
     def put_last(self, point: "Point") -> None:
         """In the place of the newest one."""
         self._newest[-1] = point
-
-    def thin_out(self) -> None:
-        """Leave out every second one of the older half."""
-        half, width = min(len(self) // 2, len(self._times)), len(self._base)
-        kept = [*range(0, half, 2), *range(half, len(self._times))]
-        ends = array(self._ends.typecode)
-        for row in kept:
-            ends.extend(self._ends[row * width : (row + 1) * width])
-        self._ends, self._times = ends, array("d", [self._times[row] for row in kept])
 
     def shift(self, seconds: float) -> None:
         """The same moments have other names now."""
         self._times = array("d", [at + seconds for at in self._times])
         self._newest = [(at + seconds, ends) for at, ends in self._newest]
 
+    def _thin_out(self) -> None:
+        n, width = self._n_packed, len(self._base)
+        half = min(len(self) // 2, n)
+        kept = (half + 1) // 2
+        for row in range(1, kept):
+            self._times[row] = self._times[2 * row]
+            self._ends[row * width : (row + 1) * width] = self._ends[2 * row * width : (2 * row + 1) * width]
+        end = kept + n - half
+        self._times[kept:end] = self._times[half:n]
+        self._ends[kept * width : end * width] = self._ends[half * width : n * width]
+        self._n_packed = end
+
     def _pack(self, point: "Point") -> None:
         at, ends = point
         if len(ends) > len(self._base):
             self._widen(ends)
         row = [end - base if end >= 0 else ~(~end - base) for end, base in zip(ends, self._base, strict=True)]
+        start = self._n_packed * len(row)
         try:
-            self._ends.extend(array(self._ends.typecode, row))
+            self._ends[start : start + len(row)] = array(self._ends.typecode, row)
         except OverflowError:  # more than 2 billion records since the first point: 8 bytes an end from now on
-            self._ends = array("q", [*self._ends, *row])
-        self._times.append(at)
+            self._ends = array("q", self._ends)
+            self._ends[start : start + len(row)] = array("q", row)
+        self._times[self._n_packed] = at
+        self._n_packed += 1
 
     def _widen(self, ends: Sequence[int]) -> None:
         """Partitions were added; before, they ended at 0."""
-        old, n_more = len(self._base), len(ends) - len(self._base)
-        if old:
-            rows = (self._ends[start : start + old].tolist() + [0] * n_more for start in range(0, len(self._ends), old))
-            self._ends = array(self._ends.typecode, [end for row in rows for end in row])
-            self._base += [0] * n_more
-        else:
+        old, width = len(self._base), len(ends)
+        before, kind = self._ends, self._ends.typecode
+        self._ends = array(kind, bytes(before.itemsize * self._room * width))
+        if not old:
+            self._times = array("d", bytes(8 * self._room))
             self._base = [end if end >= 0 else ~end for end in ends]
+            return
+        for row in range(self._n_packed):
+            self._ends[row * width : row * width + old] = before[row * old : (row + 1) * old]
+        self._base += [0] * (width - old)
 
 
 class Ring:
@@ -154,22 +171,21 @@ class Ring:
     older half goes: an age then has a wider margin, never a wrong one.
     """
 
-    __slots__ = ("points",)
+    __slots__ = ("_most_points", "points")
 
-    def __init__(self) -> None:
-        self.points = Points()
+    def __init__(self, most_points: int = MOST_POINTS) -> None:
+        self._most_points = most_points
+        self.points = Points(most_points)
 
     def add(self, at: float, high: Sequence[int | None]) -> None:
         """Take in the ends read at `at` (seconds). Ends that fell start the ring anew: the log was cut."""
         if self._fell(high):
-            self.points = Points()
+            self.points = Points(self._most_points)
         ends = self._carried(high)
         if len(self.points) > 1 and self.points[-1][1] == ends == self.points[-2][1]:
             self.points.put_last((at, ends))
         else:
             self.points.append((at, ends))
-        if len(self.points) > MOST_POINTS:
-            self.points.thin_out()
 
     def lasts(self) -> Sequence[int]:
         """The newest ends that are known; one that was not answered is as it was before."""

@@ -192,7 +192,7 @@ def _oldest(
             found = age(position, partition=partition, history=history, now=now)
         if found is None:
             return None
-        if found.seconds > oldest.seconds:
+        if (found.seconds, found.from_record) > (oldest.seconds, oldest.from_record):
             oldest = found
     return oldest
 
@@ -221,13 +221,13 @@ def age_of(
 ) -> Age | None:
     """Age of the first unread record, by what was found there if the history cannot tell.
 
-    Where nothing is left to read, nothing is old.
+    Where nothing is left to read, nothing is old; a timestamp that is still to come tells nothing.
     """
     if nothing_left(record, high=high):
         return Age(0.0, 0.0)
     found = age(position, partition=partition, history=history, now=now)
-    if found is None and record is not None and record.written_at is not None:
-        return Age(max(0.0, now - record.written_at), 0.0, from_record=True)
+    if found is None and record is not None and record.written_at is not None and record.written_at <= now:
+        return Age(now - record.written_at, 0.0, from_record=True)
     return found
 
 

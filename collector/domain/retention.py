@@ -19,7 +19,7 @@ class Keeps:
 
 
 def keeps(configs: Mapping[str, str | None]) -> Keeps | None:
-    """The limits of a topic; None where the broker did not tell its settings.
+    """The limits of a topic; None where the broker did not tell its settings, or what cannot be read as one.
 
     A topic that is only compacted deletes nothing for being old or large.
     """
@@ -28,16 +28,11 @@ def keeps(configs: Mapping[str, str | None]) -> Keeps | None:
         return None
     if "delete" not in policy.split(","):
         return Keeps(None, None)
-    return Keeps(_limit(milliseconds, 1000), None if (limit := _limit(size, 1)) is None else int(limit))
-
-
-def _limit(text: str | None, divisor: int) -> float | None:
-    """A setting of Kafka's: -1 is no limit; what is no number is none that could be known."""
     try:
-        value = int(text or "-1")
+        kept_ms, kept_bytes = int(milliseconds or ""), int(size or "-1")
     except ValueError:
         return None
-    return None if value < 0 else value / divisor
+    return Keeps(None if kept_ms < 0 else kept_ms / 1000, None if kept_bytes < 0 else kept_bytes)
 
 
 def by_time(age_seconds: float | None, pace: Pace, *, keeps_seconds: float | None) -> float | None:

@@ -19,8 +19,8 @@ class Standing:
     at: float
     state: str
     n_members: int
-    committed: tuple[int | None, ...]
-    lags: tuple[int | None, ...]
+    committed: Sequence[int | None]
+    lags: Sequence[int | None]
 
 
 class Verdict(Enum):

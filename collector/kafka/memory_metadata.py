@@ -39,7 +39,7 @@ class MemoryGroup:
     """One consumer group."""
 
     described: GroupDescribed
-    committed: dict[str, dict[int, int]] = field(default_factory=dict)
+    committed: dict[str, dict[int, int | None]] = field(default_factory=dict)
 
 
 class MemoryMetadata:
@@ -66,8 +66,8 @@ class MemoryMetadata:
         """`n` records more."""
         self.topics[topic].high[partition] = (self.topics[topic].high[partition] or 0) + n
 
-    def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
-        """What a group has read; makes an empty classic group where there is none."""
+    def commit(self, group: str, topic: str, offsets: Mapping[int, int | None]) -> None:
+        """What a group has read (None: the broker tells an error); makes an empty classic group where there is none."""
         made = MemoryGroup(GroupDescribed(group, "Empty", GroupProtocol.CLASSIC, ()))
         self.known_groups.setdefault(group, made).committed.setdefault(topic, {}).update(offsets)
 

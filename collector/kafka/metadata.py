@@ -296,10 +296,13 @@ def _n_partitions(topic: TopicMetadata) -> int:
 
 
 def _offsets(partitions: Iterable[TopicPartition]) -> Offsets:
-    """Only real offsets: -1001 is "no commit", and an error may stand inside a successful answer."""
-    found: dict[str, dict[int, int]] = {}
+    """-1001 is "no commit"; an error may stand inside a successful answer: nobody knows, of a partition that is."""
+    found: dict[str, dict[int, int | None]] = {}
     for each in partitions:
-        if each.error is None and each.offset >= 0:
+        if each.error is not None:
+            if each.error.code() not in NO_SUCH_PARTITION:
+                found.setdefault(each.topic, {})[each.partition] = None
+        elif each.offset >= 0:
             found.setdefault(each.topic, {})[each.partition] = each.offset
     return found
 

@@ -16,6 +16,9 @@ from collector.store.sample_sums import GroupSum, bucket
 from collector.store.samples import Kept, Offsets
 
 REMEMBERED = timedelta(hours=6)  # by then rows are the last ones of minutes, and the ends of silences
+REWOUND_FOR = timedelta(minutes=2)  # about as long as standings are kept
+MOST_POINTS = 360  # of each topic: an hour of changes at 10 s, then ever fewer of what is older
+TOPICS_AT_ONCE = 20  # whose rows are read together at the start: some hundred each
 INTERNAL = 3  # topic.role
 
 
@@ -76,7 +79,6 @@ class Pair:
     lost: int | None  # None: not seen yet
     n_judged: int = 0  # partitions that the verdict was found on
     standings: list[Standing] = field(default_factory=list)
-    same_since: float = 0.0  # since when nothing that a verdict is made from has changed, seconds
     judged_alike: bool | None = None  # last judged on standings that were all alike: whether they were long enough
     told: "Told | None" = None
     shown: object = None
@@ -101,7 +103,7 @@ class Told:
     def behind_at(self, now: float) -> Behind:
         """The unread record is older now; where nothing is unread, nothing is."""
         age = self.behind.age
-        if age is None or not self.behind.lag or not age.seconds:
+        if age is None or not self.behind.lag or not (age.seconds or age.from_record):
             return self.behind
         return replace(self.behind, age=replace(age, seconds=age.seconds + now - self.at))
 
@@ -185,7 +187,6 @@ class Memory:
         for pair in self.pairs.values():
             pair.written_at = _moved(pair.written_at, step)
             pair.still_since += seconds
-            pair.same_since += seconds
             pair.told = None
             pair.standings[:] = [replace(each, at=each.at + seconds) for each in pair.standings]
 
@@ -202,15 +203,19 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
         ends = samples.topics_now(cursor, topic_ids)
         pairs = samples.groups_now(cursor, topic_ids)
         scanned_at = samples.last_scan_at(cursor, cluster_id)
-        rings = {topic_id: Ring() for topic_id in ends}
-        for topic_id, at, high in samples.recent_ends(cursor, topic_ids, since=now - REMEMBERED):
-            rings.setdefault(topic_id, Ring()).add(at.timestamp(), high)
+        rings = {topic_id: Ring(MOST_POINTS) for topic_id in ends}
+        for start in range(0, len(topic_ids), TOPICS_AT_ONCE):
+            some = topic_ids[start : start + TOPICS_AT_ONCE]
+            for topic_id, at, high in samples.recent_ends(cursor, some, since=now - REMEMBERED):
+                rings.setdefault(topic_id, Ring(MOST_POINTS)).add(at.timestamp(), high)
+        rewound = [pair for pair, kept in pairs.items() if kept.verdict is Verdict.REWOUND]
+        before = list(samples.recent_commits(cursor, rewound, since=now - REWOUND_FOR))
         groups = broker_names.known_groups(cursor, cluster_id)
         members = broker_names.known_members(cursor, cluster_id)
     if scanned_at is not None:
         for topic_id, (_, high, _, _) in ends.items():  # unchanged until the last scan, or it would have been written
             rings[topic_id].add(scanned_at.timestamp(), high)
-    return Memory(
+    known = Memory(
         cluster_id=cluster_id,
         topics=topics,
         groups={name: Group(*row, members=members.get(row[0], frozenset())) for name, row in groups.items()},
@@ -219,6 +224,9 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
         rings=rings,
         scanned_at=scanned_at,
     )
+    for key, at, committed in before:  # where it was before it fell: else nobody would know that it did
+        known.pairs[key].standings.append(Standing(at.timestamp(), "", 0, committed, (None,) * len(committed)))
+    return known
 
 
 def _ends(low: Offsets, high: Offsets, leaders: Offsets, n_total: int, lasts: Sequence[int]) -> Ends:

@@ -1,7 +1,7 @@
 """Offsets as samples: what changed, the end of every flat run, and the newest value with its lag and verdict."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,19 +9,20 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.brokers import Offsets as Committed
 from collector.domain.ends import Ring, answered, moved
-from collector.domain.lag import behind, is_blocked, lags, nothing_left
-from collector.domain.verdicts import PATIENCE_SECONDS, Standing, Verdict, judgement
+from collector.domain.lag import Behind, FirstUnread, behind, is_blocked, lags, nothing_left
+from collector.domain.verdicts import PATIENCE_SECONDS, Standing
 from collector.sampling import sums
-from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair, Told
+from collector.sampling.judging import judge
+from collector.sampling.memory import MOST_POINTS, Ends, FirstKey, Group, Looked, Memory, Pair, Told
 from collector.sampling.scan import Fast
 from collector.store import broker_names, sample_sums, samples
 from collector.store.broker_names import Mark
 from collector.store.samples import MARKERS, OPEN_TRANSACTION, GroupNow, GroupPoint, Offsets, TopicNow, TopicPoint
 
-STANDING_SECONDS = 5
-MOST_STANDINGS = 13  # a minute
 STILL_SECONDS = PATIENCE_SECONDS / 2  # a group that did not move for so long may stand before markers: look
 LOOK_AGAIN_SECONDS = 10
+_NO_OFFSETS: Mapping[int, int | None] = {}
+_NONE_FOUND: Mapping[int, FirstUnread] = {}  # nearly always, and kept for each pair
 MOST_WANTED = 500  # more than are looked at in one scan; the others are wanted again then
 
 
@@ -43,15 +44,17 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
         row = known.topics.get(name)
         if row is None or known.is_internal(name) or not marks.high:
             continue
-        ends, ring = known.ends.get(row.id), known.rings.setdefault(row.id, Ring())
+        ends, ring = known.ends.get(row.id), known.rings.get(row.id)
+        if ring is None:
+            ring = known.rings[row.id] = Ring(MOST_POINTS)
         leaders = fast.overview.leaders[name]
         if ends is not None and (ends.low, ends.high, ends.leaders) == (marks.low, marks.high, leaders):
-            ring.add(fast.at.timestamp(), marks.high)
+            ring.add(fast.now, marks.high)
             continue
         before: Offsets = () if ends is None else ends.last
         n_total, summed = (totals.get(row.id, 0), None) if ends is None else (ends.n_total, ends.summed)
         n_total += moved(before, marks.high, missing=0) if before else 0
-        ring.add(fast.at.timestamp(), marks.high)
+        ring.add(fast.now, marks.high)
         if ends is not None and (flat_until := _flat_until(ends.written_at, known.scanned_at)):
             added.append(TopicPoint(flat_until, row.id, ends.low, ends.high))
         added.append(TopicPoint(fast.at, row.id, marks.low, marks.high))
@@ -77,18 +80,18 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     looks = _Looks(known, fast)
     for name, offsets in fast.committed.items():
         group = known.groups[name]
-        for topic, committed in _by_topic(known, fast, group, offsets):
+        for topic, committed, silent in _by_topic(known, fast, group, offsets):
             key = (known.topics[topic].id, group.id)
             seen.add(key)
             pair = known.pairs.get(key)
             if pair is None:
-                pair = known.pairs[key] = Pair(committed, fast.at, None, fast.at.timestamp(), None, None, None)
+                pair = known.pairs[key] = Pair(committed, fast.at, None, fast.now, None, None, None)
                 added.append(GroupPoint(fast.at, *key, committed))
                 began.append(key)
             elif pair.committed != committed:
                 _mark_rewind(cursor, known, key, pair.committed, committed, fast.at)
                 added += _moved(pair, key, committed, known.scanned_at, fast.at)
-            shown = _shown(known, key, pair, group, fast.at, looks.at(topic, pair, key[0]))
+            shown = _shown(known, key, pair, group, fast, looks.at(topic, pair, key[0]), silent)
             if pair.lost == 0 < shown.behind.lost:
                 _mark(cursor, Mark.LOST, known, key, fast.at, before="0", after=str(shown.behind.lost))
             pair.lost = shown.behind.lost
@@ -144,20 +147,39 @@ def _has_committed(before: Offsets, after: Offsets) -> bool:
     )
 
 
-def _by_topic(known: Memory, fast: Fast, group: Group, offsets: Committed) -> Iterator[tuple[str, Offsets]]:
+def _by_topic(
+    known: Memory, fast: Fast, group: Group, offsets: Committed
+) -> Iterator[tuple[str, Offsets, Collection[int]]]:
     """Topics that the group committed to or was given, with one element per partition that has an end.
 
+    Third are partitions of which the broker told an error: as if nothing had happened there. A topic that the group was
+    never seen on waits until all is known.
     A group that keeps up stands at the end: then the number is kept once.
     """
     for topic in sorted(offsets.keys() | group.topics):
         row = known.topics.get(topic)
         if row is None or topic not in fast.ends or row.id not in known.ends or known.is_internal(topic):
             continue
-        committed_at, high = offsets.get(topic, {}).get, known.ends[row.id].high
-        yield (
-            topic,
-            tuple([end if end == (offset := committed_at(number)) else offset for number, end in enumerate(high)]),
+        told, high = offsets.get(topic, _NO_OFFSETS), known.ends[row.id].high
+        committed_at = told.get
+        committed = tuple(
+            [end if end == (offset := committed_at(number)) else offset for number, end in enumerate(high)]
         )
+        if None not in told.values():
+            yield topic, committed, ()
+        elif pair := known.pairs.get((row.id, group.id)):
+            silent = [partition for partition, offset in told.items() if offset is None]
+            yield topic, _carried(committed, pair.committed, silent), silent
+
+
+def _carried(committed: Offsets, before: Offsets, silent: Collection[int]) -> Offsets:
+    """What was committed where the broker tells no error, else what was known of it: an error is no missing commit."""
+    return tuple(
+        [
+            before[partition] if partition in silent and partition < len(before) else offset
+            for partition, offset in enumerate(committed)
+        ]
+    )
 
 
 class _Looks:
@@ -165,7 +187,7 @@ class _Looks:
 
     def __init__(self, known: Memory, fast: Fast) -> None:
         self._known = known
-        self._now = fast.at.timestamp()
+        self._now = fast.now
         self._used: dict[FirstKey, Looked] = {}
         self._wanted: dict[FirstKey, str] = {}
         self._oldest: dict[int, list[int]] = {}
@@ -210,11 +232,17 @@ class _Looks:
 
 
 def _shown(
-    known: Memory, key: tuple[int, int], pair: Pair, group: Group, at: datetime, looked: Mapping[int, Looked]
+    known: Memory,
+    key: tuple[int, int],
+    pair: Pair,
+    group: Group,
+    fast: Fast,
+    looked: Mapping[int, Looked],
+    silent: Collection[int],
 ) -> GroupNow:
     topic_id, group_id = key
-    ends, now = known.ends[topic_id], at.timestamp()
-    records = {partition: look.found for partition, look in looked.items()}
+    ends, now = known.ends[topic_id], fast.now
+    records = {partition: look.found for partition, look in looked.items()} or _NONE_FOUND
     told = pair.told
     if told is not None and told.behind.age is not None and told.holds(pair.committed, ends, records):
         found = told.behind_at(now)
@@ -230,7 +258,10 @@ def _shown(
             notes.append((partition, MARKERS))
         elif is_blocked(record, high=ends.high[partition]):
             notes.append((partition, OPEN_TRANSACTION))
-    _judge(pair, Standing(now, group.state, group.n_members, pair.committed, unread), at)
+    if silent:
+        found = Behind(None, found.lost, found.n_uncommitted, None)
+        unread = tuple([None if partition in silent else lag for partition, lag in enumerate(unread)])
+    judge(pair, Standing(now, group.state, group.n_members, pair.committed, unread), fast.at)
     pair.sums.take_in(found)
     return GroupNow(
         topic_id,
@@ -246,47 +277,6 @@ def _shown(
         pair.sums.worst_lag,
         pair.sums.worst_seconds,
     )
-
-
-def _judge(pair: Pair, newest: Standing, at: datetime) -> None:
-    """Keep one standing every few seconds, and always the newest; judge what may have changed."""
-    standings = pair.standings
-    if standings and _facts(standings[-1]) == _facts(newest):
-        last = standings[-1]  # one copy of what is equal
-        newest = Standing(newest.at, last.state, last.n_members, last.committed, last.lags)
-    else:
-        pair.same_since = newest.at
-    if len(standings) > 1 and newest.at - standings[-2].at < STANDING_SECONDS:
-        standings.pop()
-    standings.append(newest)
-    del standings[:-MOST_STANDINGS]
-    # of equal standings only their span counts, by being long enough or not
-    alike = newest.at - standings[0].at >= PATIENCE_SECONDS if pair.same_since <= standings[0].at else None
-    if alike is not None and alike is pair.judged_alike:
-        return
-    pair.judged_alike = alike
-    judged = judgement(standings)
-    if judged is None and _holds(pair, newest):
-        return
-    word = judged.verdict if judged else None
-    pair.n_judged = len(judged.partitions) if judged else 0
-    if word != pair.verdict:
-        pair.verdict, pair.verdict_at = word, at
-
-
-def _holds(pair: Pair, newest: Standing) -> bool:
-    """Whether an earlier run's verdict that nothing was committed still stands: nothing was since, and events wait.
-
-    A sampler that starts again remembers no standings; it would say nothing for a while, and then "since now".
-    """
-    if pair.written_at is not None or pair.verdict is not (Verdict.STALLED if newest.n_members else Verdict.STOPPED):
-        return False
-    unread = [lag for offset, lag in zip(newest.committed, newest.lags, strict=False) if offset is not None]
-    return None not in unread and any(unread)
-
-
-def _facts(standing: Standing) -> tuple[object, ...]:
-    return standing.state, standing.n_members, standing.committed, standing.lags
 
 
 def _mark_rewind(

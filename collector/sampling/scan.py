@@ -1,7 +1,7 @@
 """One look at a cluster, in the order that keeps lag from going negative: committed offsets before ends."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from collector.domain.brokers import (
@@ -18,13 +18,20 @@ from collector.ports import BrokerMetadata
 
 @dataclass(frozen=True, slots=True)
 class Fast:
-    """What changes all the time. `at` is when the ends were asked for; internal topics have no ends here."""
+    """What changes all the time. `at` is when the ends were asked for; internal topics have no ends here.
+
+    `now`: the same in seconds, one number for all that remember it.
+    """
 
     at: datetime
     overview: Overview
     groups: Sequence[GroupListed]
     committed: Mapping[str, Offsets]
     ends: Mapping[str, Watermarks]
+    now: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "now", self.at.timestamp())
 
 
 @dataclass(frozen=True, slots=True)

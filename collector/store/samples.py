@@ -264,6 +264,20 @@ def recent_ends(
     return ((topic_id, at, tuple(high)) for topic_id, at, high in cursor.fetchall())
 
 
+def recent_commits(
+    cursor: CursorWrapper, pairs: Sequence[tuple[int, int]], *, since: datetime
+) -> Iterable[tuple[tuple[int, int], datetime, Offsets]]:
+    """((topic id, group id), time, committed) of all samples of these since then, by time."""
+    if not pairs:
+        return ()
+    cursor.execute(
+        "select s.topic_id, s.group_id, s.sampled_at, s.committed from unnest(%s::int[], %s::int[])"
+        " n (topic_id, group_id) join group_sample s using (topic_id, group_id) where s.sampled_at >= %s order by 3",
+        [[topic_id for topic_id, _ in pairs], [group_id for _, group_id in pairs], since],
+    )
+    return (((topic_id, group_id), at, tuple(found)) for topic_id, group_id, at, found in cursor.fetchall())
+
+
 def _texts(texts: Iterable[str]) -> str:
     """Texts as one parameter, which costs the driver a tenth of a list of them; none holds a bar."""
     return "|".join(texts)

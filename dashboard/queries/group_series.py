@@ -16,17 +16,17 @@ def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) 
     if sums.is_long(window):
         return _by_sums(cluster, group_id, window, now)
     steps = histories.steps_of(cluster, window)
-    commits = histories.commits_of(group_id, window=window, step=steps.step)
-    names, behind = names_of_topics(commits), _lags(group_id)
-    known = [key for key in commits if key in names]
-    worst = sorted(known, key=lambda key: -(behind.get(key) or 0))
-    shown, seconds, offsets, paces = worst[:MOST_LINES], [], [], []
+    behind = _lags(group_id)
+    names = names_of_topics(behind)
+    known = sorted((key for key in behind if key in names), key=lambda key: (-(behind[key] or 0), names[key]))
+    shown, seconds, offsets, paces = known[:MOST_LINES], [], [], []
+    read = histories.commits_of(group_id, topic_ids=shown, window=window, step=steps.step)
     for topic_id in shown:
-        name = names[topic_id]
+        name, commits = names[topic_id], read.get(topic_id, histories.History([], []))
         ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
-        seconds.append(Line(name, "s", ages(ends, commits[topic_id], steps)))
-        offsets.append(Line(name, "offsets", lags(ends, commits[topic_id], steps)))
-        paces.append(Line(name, "/s", rates(commits[topic_id], steps, missing=None)))
+        seconds.append(Line(name, "s", ages(ends, commits, steps)))
+        offsets.append(Line(name, "offsets", lags(ends, commits, steps)))
+        paces.append(Line(name, "/s", rates(commits, steps, missing=None)))
     return GroupSeries(
         tuple(steps.ends),
         steps.step.total_seconds(),

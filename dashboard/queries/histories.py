@@ -1,12 +1,13 @@
 """Samples over at most half a day, thinned to steps: ends of topics, commits of groups, and when anybody looked."""
 
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -22,6 +23,7 @@ LEAST_STEP = timedelta(seconds=5)
 LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
 _WATERMARKS, _COMMITTED = 0, 1  # sample_chunk.kind
 
+_Parameters = dict[str, Any]
 _Point = TypeVar("_Point", bound=tuple[datetime, *tuple[object, ...]])
 
 
@@ -101,7 +103,7 @@ def ends_of(topic_id: int, *, since: datetime, window: Window, step: timedelta) 
         cursor.execute(_ENDS, {**_span(since, window, step), "topic": topic_id})
         rows = cursor.fetchall()
     if _reaches_packed(since, window):
-        packed = _packed(_WATERMARKS, "topic_id", topic_id, since, window, step)
+        packed = _packed(_WATERMARKS, _ON, {**_span(since, window, step), "topic": topic_id}, window)
         own = [(at, *values) for of_topic in packed.values() for at, values in of_topic]
         rows = _lasts(_merged([*own, *rows]), since, step)
     at = [row[0] for row in rows]
@@ -110,23 +112,23 @@ def ends_of(topic_id: int, *, since: datetime, window: Window, step: timedelta) 
 
 def commits_on(topic_id: int, *, window: Window, step: timedelta) -> dict[int, History]:
     """Commits of every group on a topic, by group. One statement."""
-    return _commits("topic_id", "group_id", topic_id, window, step)
+    return _commits(_ON, {**_span(window.from_at - step, window, step), "topic": topic_id}, window, step)
 
 
-def commits_of(group_id: int, *, window: Window, step: timedelta) -> dict[int, History]:
-    """Commits of a group, by topic. One statement."""
-    return _commits("group_id", "topic_id", group_id, window, step)
+def commits_of(group_id: int, *, topic_ids: Collection[int], window: Window, step: timedelta) -> dict[int, History]:
+    """Commits of a group on these topics, by topic: samples lie by topic first. One statement."""
+    parameters = {**_span(window.from_at - step, window, step), "topics": list(topic_ids), "group": group_id}
+    return _commits(_OF, parameters, window, step)
 
 
-def _commits(fixed: str, by: str, number: int, window: Window, step: timedelta) -> dict[int, History]:
+def _commits(which: "_Which", parameters: _Parameters, window: Window, step: timedelta) -> dict[int, History]:
     found: dict[int, History] = {}
     with connection.cursor() as cursor:
-        parameters = {**_span(window.from_at - step, window, step), "number": number}
-        cursor.execute(_COMMITS.format(fixed=fixed, by=by), parameters)
+        cursor.execute(_COMMITS.format(**which._asdict()), parameters)
         rows = cursor.fetchall()
     is_packed = _reaches_packed(window.from_at, window)
     if is_packed:
-        packed = _packed(_COMMITTED, fixed, number, window.from_at - step, window, step)
+        packed = _packed(_COMMITTED, which, parameters, window)
         rows = [*((key, at, values[0]) for key, own in packed.items() for at, values in own), *rows]
         rows.sort(key=lambda row: row[:2])
     for key, own in groupby(rows, key=itemgetter(0)):
@@ -165,18 +167,17 @@ def _reaches_packed(since: datetime, window: Window) -> bool:
 
 
 def _packed(
-    kind: int, fixed: str, number: int, since: datetime, window: Window, step: timedelta
+    kind: int, which: "_Which", parameters: _Parameters, window: Window
 ) -> dict[int, list[tuple[datetime, tuple[Offsets, ...]]]]:
-    """Packed samples by topic (watermarks) or by what `fixed` leaves open (commits), with the last one before them."""
-    by = "group_id" if fixed == "topic_id" else "topic_id"
+    """Packed samples by topic or group (0 for watermarks), with the last one before them."""
     found: dict[int, list[tuple[datetime, tuple[Offsets, ...]]]] = {}
     with connection.cursor() as cursor:
-        parameters = {**_span(since, window, step), "number": number, "kind": kind}
-        cursor.execute(_CHUNKS.format(fixed=fixed, by=by), parameters)
+        cursor.execute(_CHUNKS.format(**which._asdict()), {**parameters, "kind": kind})
         for key, body in cursor.fetchall():
             points = (point for point in unpacked(bytes(body)) if point.at <= window.to_at)
             own = found.setdefault(key, [])
             own += [(point.at, tuple(list(each) for each in point.values)) for point in points]
+    since = parameters["from"]
     return {key: own[max(0, bisect_right(own, since, key=_at) - 1) :] for key, own in found.items()}
 
 
@@ -184,13 +185,22 @@ def _at(point: tuple[datetime, *tuple[object, ...]]) -> datetime:
     return point[0]
 
 
+class _Which(NamedTuple):
+    """Whose samples: a condition, and by what they are told apart."""
+
+    own: str
+    by: str
+
+
+_ON = _Which("topic_id = %(topic)s", by="group_id")
+_OF = _Which("topic_id = any(%(topics)s) and group_id = %(group)s", by="topic_id")
 _CHUNKS = """
-    select {by}, body from sample_chunk where kind = %(kind)s and {fixed} = %(number)s
+    select {by}, body from sample_chunk where kind = %(kind)s and {own}
       and from_at > %(from)s - interval '1 hour' and from_at < %(to)s order by {by}, from_at
 """
 
 
-def _span(since: datetime, window: Window, step: timedelta) -> dict[str, int | float | datetime]:
+def _span(since: datetime, window: Window, step: timedelta) -> _Parameters:
     return {"from": since, "to": window.to_at, "step": step.total_seconds()}
 
 
@@ -205,10 +215,10 @@ _ENDS = """
 _COMMITS = """
     (select n.{by}, b.sampled_at, b.committed from group_now n cross join lateral
       (select sampled_at, committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
-        and s.sampled_at <= %(from)s order by s.sampled_at desc limit 1) b where n.{fixed} = %(number)s)
+        and s.sampled_at <= %(from)s order by s.sampled_at desc limit 1) b where {own})
     union all
     (select distinct on ({by}, ceil(extract(epoch from sampled_at) / %(step)s)) {by}, sampled_at, committed
-      from group_sample where {fixed} = %(number)s and sampled_at > %(from)s and sampled_at <= %(to)s
+      from group_sample where {own} and sampled_at > %(from)s and sampled_at <= %(to)s
       order by {by}, ceil(extract(epoch from sampled_at) / %(step)s), sampled_at desc)
     order by 1, 2
 """
@@ -225,7 +235,7 @@ def recent_ends(topic_id: int, *, until: datetime, seconds: float, is_past: bool
         rows = cursor.fetchall()
     if is_past or until - since > KEPT_AS_ROWS:
         window, step = Window(since, until, live=False), timedelta(seconds=seconds / POINTS)
-        packed = _packed(_WATERMARKS, "topic_id", topic_id, since, window, step).get(0, [])
+        packed = _packed(_WATERMARKS, _ON, {**_span(since, window, step), "topic": topic_id}, window).get(0, [])
         rows = _firsts_and_lasts(_merged([*rows, *((at, values[0]) for at, values in packed)]), since, step)
     ring = Ring()
     for at, high in rows:

@@ -164,3 +164,23 @@ def packed(busy: Busy, kind: sample_chunks.Kind) -> list[tuple[object, ...]]:
             group_id=busy.groups[0] if kind is sample_chunks.Kind.COMMITTED else 0, since=AT - 3 * HOUR, until=LATER,
         )  # fmt: skip
     return [(point.at, *(list(each) for each in point.values)) for point in points]
+
+
+def test_the_chart_of_a_group_reads_no_samples_of_topics_that_it_does_not_draw() -> None:
+    world = World(AT)
+    reader, topics = world.group("reader"), [world.topic(f"read-{n}") for n in range(7)]
+    for ago in (7_000, 30):
+        world.scanned(ago=ago)
+        for lag, topic in enumerate(topics):
+            world.watermarks(topic, [100], ago=ago)
+            world.committed(topic, reader, [100 - lag], ago=ago, lag=lag)
+    for topic in topics[:2]:
+        rows(
+            "insert into sample_chunk (kind, topic_id, group_id, from_at, n_points, body)"
+            " values (1, %s, %s, %s, 1, 'unreadable') returning 1",
+            topic, reader, AT - 2 * HOUR,
+        )  # fmt: skip
+    drawn = group_series("demo", reader, Window(AT - 2 * HOUR, AT, live=True), now=AT)
+    assert [line.name for line in drawn.lags] == ["read-6", "read-5", "read-4", "read-3", "read-2"]
+    assert [line.values[-1] for line in drawn.lags] == [6, 5, 4, 3, 2]
+    assert drawn.n_more_topics == 2

@@ -11,6 +11,7 @@ from collector.domain.brokers import GroupProtocol, Member
 from collector.kafka.memory_metadata import MemoryMetadata
 from collector.sampling.sampler import Sampler
 from collector.store import broker_names, sample_chunks
+from collector.store.broker_names import Mark
 from collector.store.partitions import Leaves
 from collector.store.sample_chunks import Kind
 from tests.integration.span_world import rows
@@ -302,6 +303,53 @@ def test_a_rewind_leaves_a_mark_and_is_the_verdict(watched: Watched) -> None:
     watched.scan()
     assert rows("select kind, before, after from change_mark") == [(5, '{"0": 50}', '{"0": 20}')]
     assert rows("select verdict, lag from group_now") == [("REWOUND", 30)]
+
+
+def test_a_sampler_that_starts_again_still_knows_of_a_rewind(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 100)
+    watched.broker.commit("billing", "orders", {0: 90, 1: 0})
+    watched.scan(3)
+    watched.broker.commit("billing", "orders", {0: 20})
+    watched.scan(2)
+    found = rows("select verdict, verdict_at, n_judged from group_now")
+    assert found[0][0] == "REWOUND"
+    watched.sampler = watched.started()
+    watched.scan(3)
+    assert rows("select verdict, verdict_at, n_judged from group_now") == found
+    watched.scan(70)
+    assert rows("select verdict from group_now") == [("STOPPED",)]  # it is long ago, and nothing was read since
+
+
+def test_an_error_of_one_partition_makes_the_lag_unknown_and_is_no_missing_commit(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 100)
+    watched.broker.produce("orders", 1, 10)
+    watched.broker.commit("billing", "orders", {0: 90, 1: 10})
+    watched.scan(20)
+    assert rows("select lag, n_uncommitted, verdict from group_now") == [(10, 0, "STOPPED")]
+    watched.broker.commit("billing", "orders", {0: None})
+    watched.scan(2)
+    assert rows("select committed, lag, lag_seconds, n_uncommitted from group_now") == [([90, 10], None, None, 0)]
+    watched.broker.commit("billing", "orders", {0: 100})
+    watched.scan()
+    assert rows("select committed, lag from group_now") == [([100, 10], 0)]
+    assert rows("select committed from group_sample order by sampled_at") == [([90, 10],), ([90, 10],), ([100, 10],)]
+    assert rows("select count(*) from change_mark where kind = %s", int(Mark.REWIND)) == [(0,)]
+    watched.broker.commit("late", "orders", {0: None, 1: 3})
+    watched.scan()
+    assert rows("select count(*) from group_now") == [(1,)]  # until it is known where it is
+    watched.broker.commit("late", "orders", {0: 7})
+    watched.scan()
+    assert rows("select committed from group_now order by lag") == [([100, 10],), ([7, 3],)]
+
+
+def test_a_record_of_the_future_has_no_age(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 10)
+    watched.broker.topics["orders"].written_at[0, 4] = AT.timestamp() + 60
+    watched.broker.commit("billing", "orders", {0: 4, 1: 0})
+    watched.scan(10)
+    assert rows("select lag, lag_seconds from group_now") == [(6, None)]
+    watched.scan(40)
+    assert rows("select lag, lag_seconds, lag_seconds_from_record from group_now") == [(6, 40, True)]
 
 
 def test_a_group_without_members_that_reads_no_more_is_stopped_after_a_while(watched: Watched) -> None:

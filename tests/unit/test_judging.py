@@ -8,8 +8,9 @@ import pytest
 from collector.domain.ends import Ring
 from collector.domain.lag import Age, age, behind
 from collector.domain.verdicts import Standing, Verdict, judgement
+from collector.sampling.judging import judge
 from collector.sampling.memory import Pair
-from collector.sampling.points import _judge, _moved
+from collector.sampling.points import _moved
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -27,7 +28,7 @@ def test_a_pair_always_has_the_verdict_of_its_standings(seed: int) -> None:
             members, state = chance.choice(((1, "Stable"), (1, "Stable"), (0, "Empty"), (1, "PreparingRebalance")))
         lags = [end - offset for offset, end in zip(committed, high, strict=True)]
         unread = tuple(None if chance.random() < 0.02 else lag for lag in lags)
-        _judge(pair, Standing(at, state, members, tuple(committed), unread), datetime.fromtimestamp(at, UTC))
+        judge(pair, Standing(at, state, members, tuple(committed), unread), datetime.fromtimestamp(at, UTC))
         expected = judgement(pair.standings)
         assert pair.verdict == (expected.verdict if expected else None)
         assert pair.n_judged == (len(expected.partitions) if expected else 0)
@@ -52,10 +53,10 @@ def test_a_standstill_of_an_earlier_run_holds_until_it_can_be_judged_again(
     written_at = SINCE if has_moved else None
     pair = Pair((7, 7), written_at, None, 0.0, Verdict.STALLED, SINCE, 0, 1)
     for at in (0, 10, 20):
-        _judge(pair, Standing(at, "Stable", members, (7, 7), lags), SINCE + timedelta(hours=1, seconds=at))
+        judge(pair, Standing(at, "Stable", members, (7, 7), lags), SINCE + timedelta(hours=1, seconds=at))
         assert pair.verdict is expected
     if expected is Verdict.STALLED:
-        _judge(pair, Standing(40, "Stable", members, (7, 7), lags), SINCE + timedelta(hours=1, seconds=40))
+        judge(pair, Standing(40, "Stable", members, (7, 7), lags), SINCE + timedelta(hours=1, seconds=40))
         assert (pair.verdict, pair.verdict_at, pair.n_judged) == (Verdict.STALLED, SINCE, 1)
 
 

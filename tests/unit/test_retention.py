@@ -17,7 +17,9 @@ DAY = 86_400.0
         ({"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "1000"}, Keeps(None, 1000)),
         ({"cleanup.policy": "compact", "retention.ms": "3600000"}, Keeps(None, None)),
         ({"cleanup.policy": "compact,delete", "retention.ms": "3600000"}, Keeps(3600.0, None)),
-        ({"cleanup.policy": "delete", "retention.ms": "soon"}, Keeps(None, None)),
+        ({"cleanup.policy": "delete", "retention.ms": "soon"}, None),
+        ({"cleanup.policy": "delete", "retention.ms": "3600000", "retention.bytes": "much"}, None),
+        ({"cleanup.policy": "delete", "retention.bytes": "1000"}, None),
         ({}, None),  # the broker does not tell: unknown, not "for ever"
     ],
 )
