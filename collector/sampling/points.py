@@ -39,7 +39,9 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     """Samples of the topics that changed."""
     added: list[TopicPoint] = []
     now: list[TopicNow] = []
-    totals = sample_sums.topic_totals(cursor, _unseen(known, fast))
+    new = {name: row.id for name in unseen(known, fast) if (row := known.topics.get(name))}
+    broker_names.set_older(cursor, [number for name, number in new.items() if name in fast.older])
+    totals = sample_sums.topic_totals(cursor, list(new.values()))
     for name, marks in fast.ends.items():
         row = known.topics.get(name)
         if row is None or known.is_internal(name) or not marks.high:
@@ -65,10 +67,13 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     samples.set_topics_now(cursor, fast.at, now)
 
 
-def _unseen(known: Memory, fast: Fast) -> list[int]:
+def unseen(known: Memory, fast: Fast) -> list[str]:
     """Topics that are seen for the first time, or again: these count on from where they were."""
-    rows = [(known.topics.get(name), marks) for name, marks in fast.ends.items()]
-    return [row.id for row, marks in rows if row is not None and marks.high and row.id not in known.ends]
+    return [
+        name
+        for name, marks in fast.ends.items()
+        if marks.high and ((row := known.topics.get(name)) is None or row.id not in known.ends)
+    ]
 
 
 def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -19,6 +20,7 @@ from collector.store.partitions import Leaves
 SLOW_SECONDS = 60
 MOST_LOOKS = 50  # positions a scan at which a record is read
 STEP_SECONDS = 0.5  # by which wall and monotonic clock must part between two scans to say that the clock was set
+CLOCKS_SECONDS = 60  # by which the clock of who wrote a record may be wrong
 OWN_GROUP = "weir-collector"
 # It runs on while the machine sleeps, when no clock is set.
 _RUNS_ON: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -111,7 +113,28 @@ class Sampler:
             is_complete=due,
         )
         self._read_firsts(known, fast)
-        return fast, slow
+        return replace(fast, older=self._older(known, fast)), slow
+
+    def _older(self, known: Memory, fast: Fast) -> frozenset[str]:
+        """Topics that we see now and that held records before: somebody let us see them. Their records are not new.
+
+        Nobody tells when a topic was made: a record of it may, and that it lost some. Beyond 50 all are taken as old.
+        """
+        if known.scanned_at is None:
+            return frozenset()
+        asked: dict[Partition, int] = {}
+        found = set()
+        for name in points.unseen(known, fast):
+            low, high = fast.ends[name].low, fast.ends[name].high
+            number = next((each for each, end in enumerate(high) if end), None)
+            if any(low) or (number is not None and len(asked) == MOST_LOOKS):
+                found.add(name)
+            elif number is not None:
+                asked[Partition(name, number)] = 0
+        before = known.scanned_at.timestamp() - CLOCKS_SECONDS
+        looked = self._records.first_unread(asked) if asked else {}
+        found |= {place.topic for place, first in looked.items() if (first.written_at or before) < before}
+        return frozenset(found)
 
     def _read_firsts(self, known: Memory, fast: Fast) -> None:
         """Look at what the last scan wanted: at most 50 positions, one a partition, longest unseen first."""

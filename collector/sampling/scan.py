@@ -20,7 +20,8 @@ from collector.ports import BrokerMetadata
 class Fast:
     """What changes all the time. `at` is when the ends were asked for; internal topics have no ends here.
 
-    `now`: the same in seconds, one number for all that remember it.
+    `now`: the same in seconds, one number for all that remember it. `older`: topics that were there before they are
+    seen here for the first time.
     """
 
     at: datetime
@@ -28,6 +29,7 @@ class Fast:
     groups: Sequence[GroupListed]
     committed: Mapping[str, Offsets]
     ends: Mapping[str, Watermarks]
+    older: frozenset[str] = frozenset()
     now: float = field(init=False)
 
     def __post_init__(self) -> None:

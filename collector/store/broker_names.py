@@ -143,6 +143,12 @@ def register_topic(
     return int(number)
 
 
+def set_older(cursor: CursorWrapper, topic_ids: Sequence[int]) -> None:
+    """These held records before they were seen first: what is in them is not new."""
+    if topic_ids:
+        cursor.execute("update topic set is_older = true where id = any(%s)", [list(topic_ids)])
+
+
 def _insert_topic(
     cursor: CursorWrapper, cluster_id: int, name: str, seen: TopicDescribed, *, role: int, now: datetime
 ) -> int:

@@ -126,7 +126,8 @@ _MARKS = """
 """
 _TOPICS = f"""{_MARKS}
     select t.id, e.high, e.low, case when m.is_covered then b.high end, r.high, m.rate_seconds,
-      m.is_covered and t.first_at > %(from)s and m.since_at < t.first_at, extract(epoch from m.end_at)::float8
+      m.is_covered and t.first_at > %(from)s and m.since_at < t.first_at and not t.is_older,
+      extract(epoch from m.end_at)::float8
     from topic t join marks m using (cluster_id)
     left join lateral (select high, low from topic_sample s where s.topic_id = t.id and s.sampled_at <= m.end_at
       order by s.sampled_at desc limit 1) e on true
@@ -141,7 +142,8 @@ _GROUPS = f"""{_MARKS}
     select n.topic_id, n.group_id,
       case when not %(live)s or e.at > %(from)s or e.at > m.from_at is not false then e.committed end,
       e.at is not null, b.committed, e.at <= %(from)s, f.committed, r.committed, e.at <= m.from_at,
-      w.high, w.low, h.high, h.low, m.rate_seconds, m.is_covered, t.first_at > %(from)s and m.since_at < t.first_at,
+      w.high, w.low, h.high, h.low, m.rate_seconds, m.is_covered,
+      t.first_at > %(from)s and m.since_at < t.first_at and not t.is_older,
       extract(epoch from m.end_at)::float8
     from group_now n join topic t on t.id = n.topic_id join marks m using (cluster_id)
     left join lateral (select sampled_at at, committed from group_sample s where s.topic_id = n.topic_id

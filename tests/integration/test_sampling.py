@@ -14,6 +14,8 @@ from collector.store import broker_names, sample_chunks
 from collector.store.broker_names import Mark
 from collector.store.partitions import Leaves
 from collector.store.sample_chunks import Kind
+from dashboard.queries.offsets import group_progress, topic_progress
+from dashboard.queries.window import Window
 from tests.integration.span_world import rows
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -350,6 +352,32 @@ def test_a_record_of_the_future_has_no_age(watched: Watched) -> None:
     assert rows("select lag, lag_seconds from group_now") == [(6, None)]
     watched.scan(40)
     assert rows("select lag, lag_seconds, lag_seconds_from_record from group_now") == [(6, 40, True)]
+
+
+def test_a_topic_that_may_be_seen_from_now_on_is_no_new_one(watched: Watched) -> None:
+    """Its records would be a spike, and be counted as written and read since."""
+    watched.scan(2)
+    for name in ("cut", "old", "new"):
+        watched.broker.create_topic(name, 1)
+        watched.broker.produce(name, 0, 900)
+        watched.broker.commit("billing", name, {0: 800})
+    watched.broker.topics["cut"].low[0] = 100
+    watched.broker.topics["old"].written_at[0, 0] = AT.timestamp() - 3600
+    watched.broker.topics["new"].written_at[0, 0] = AT.timestamp() + watched.second
+    watched.scan(2)
+    at = AT + timedelta(seconds=watched.second)
+    window = Window(AT, at, live=True)
+    names = dict(rows("select id, name from topic where name in ('cut', 'old', 'new')"))
+    written = {names[each.topic_id]: each for each in topic_progress(window, now=at).values() if each.topic_id in names}
+    assert {name: each.messages for name, each in written.items()} == {"cut": None, "old": None, "new": 900}
+    assert (written["cut"].rate, written["old"].rate) == (None, None)
+    read = group_progress(window, now=at)
+    assert {names[topic]: each.messages for (topic, _), each in read.items()} == {"cut": 0, "old": 0, "new": 800}
+    watched.broker.produce("old", 0, 50)
+    watched.scan(2)
+    at += timedelta(seconds=4)
+    (old,) = [number for number, name in names.items() if name == "old"]
+    assert topic_progress(Window(at - timedelta(seconds=5), at, live=True), now=at)[old].messages == 50
 
 
 def test_a_group_without_members_that_reads_no_more_is_stopped_after_a_while(watched: Watched) -> None:
