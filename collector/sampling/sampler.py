@@ -118,7 +118,8 @@ class Sampler:
     def _older(self, known: Memory, fast: Fast) -> frozenset[str]:
         """Topics that we see now and that held records before: somebody let us see them. Their records are not new.
 
-        Nobody tells when a topic was made: a record of it may, and that it lost some. Beyond 50 all are taken as old.
+        Nobody tells when a topic was made: a record of it may, and that it lost some. Taken as old are those beyond 50,
+        and those whose id an earlier scan did not get.
         """
         if known.scanned_at is None:
             return frozenset()
@@ -127,7 +128,7 @@ class Sampler:
         for name in points.unseen(known, fast):
             low, high = fast.ends[name].low, fast.ends[name].high
             number = next((each for each, end in enumerate(high) if end), None)
-            if any(low) or (number is not None and len(asked) == MOST_LOOKS):
+            if any(low) or name in known.undescribed or (number is not None and len(asked) == MOST_LOOKS):
                 found.add(name)
             elif number is not None:
                 asked[Partition(name, number)] = 0
