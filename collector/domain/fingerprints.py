@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from collector.domain import stacks
@@ -17,6 +18,7 @@ from collector.domain.texts import cut
 VERSION = 1  # a change of the rules is a new version: its groups stand beside the old ones until all letters moved
 FRAMES = 3
 MOST_TITLE = 200
+MOST_PARTS = 2_000  # characters of a failure that is worth remembering
 
 # In this order: what is secret first, then what differs from one event to the next.
 _SUBSTITUTES = tuple(
@@ -78,7 +80,8 @@ def fingerprint(letter: DeadLetter, *, dead_letter_topic: str) -> Fingerprint:
         parts.append(said)
     if not letter.exception_class:
         parts.append(dead_letter_topic)
-    return Fingerprint(VERSION, digest_of(parts), letter.message, _title(letter, frames, said, dead_letter_topic))
+    digest = _known_digest(*parts) if sum(map(len, parts)) <= MOST_PARTS else digest_of(parts)
+    return Fingerprint(VERSION, digest, letter.message, _title(letter, frames, said, dead_letter_topic))
 
 
 CURRENT = Fingerprinting(VERSION, lambda letter, topic: fingerprint(letter, dead_letter_topic=topic))
@@ -88,6 +91,11 @@ def digest_of(parts: Iterable[str]) -> UUID:
     """Of texts, each with its length, so that no two lists have one digest."""
     body = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode("utf-8", "replace") for part in parts))
     return UUID(bytes=hashlib.blake2b(body, digest_size=16).digest())
+
+
+@lru_cache(maxsize=1_024)  # letters come in groups
+def _known_digest(*parts: str) -> UUID:
+    return digest_of(parts)
 
 
 def detail_of(said: str) -> UUID:

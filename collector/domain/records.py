@@ -22,8 +22,14 @@ class Record:
 
     def last(self, name: str) -> bytes | None:
         """Value of the last header with this name (who wrote this copy), or None."""
-        return next((value for found, value in reversed(self.headers) if found == name), None)
+        for found, value in reversed(self.headers):
+            if found == name:
+                return value
+        return None
 
     def first(self, name: str) -> bytes | None:
         """Value of the first header with this name, or None."""
-        return next((value for found, value in self.headers if found == name), None)
+        for found, value in self.headers:
+            if found == name:
+                return value
+        return None

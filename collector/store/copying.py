@@ -24,8 +24,10 @@ def copy(cursor: CursorWrapper, target: Target, rows: Iterable[tuple[object, ...
             writer.write_row(row)
 
 
-def copy_packed(cursor: CursorWrapper, columns: LiteralString, rows: Sequence[bytes], stored_at: datetime) -> None:
-    """Append rows that are packed but for their last column, the time of storing. Django's errors."""
+def copy_packed(
+    cursor: CursorWrapper, columns: LiteralString, rows: Sequence[bytes], stored_at: datetime | None = None
+) -> None:
+    """Append rows that are packed, but for their last column where that is the time of storing. Django's errors."""
     if not rows:
         return
     with connection.wrap_database_errors, cursor.copy(f"copy {columns} from stdin (format binary)") as writer:

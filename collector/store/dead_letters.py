@@ -12,11 +12,11 @@ from collector.domain import contexts
 from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.dialects import own_key
 from collector.domain.fingerprints import CURRENT, Fingerprinting
-from collector.domain.frames import framed
+from collector.domain.frames import packed
 from collector.domain.records import Record
 from collector.domain.resending import attempt_number
 from collector.store import failure_groups, later_deaths, letter_counts, letter_names, letter_rows
-from collector.store.copying import copy
+from collector.store.copying import copy, copy_packed
 from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
@@ -35,7 +35,7 @@ def park(
     """
     at = {position(each): each for each in found}
     _lock(cursor, at)
-    known = _known(cursor, list(at))
+    known = _known(cursor, at)
     fresh = [_dated(each, now) for place, each in at.items() if place not in known]
     if not fresh:
         return known
@@ -53,7 +53,6 @@ _LETTER = (
     f" {letter_rows.SAID})",
     " ".join(("int8 timestamptz int4 int4 int8 timestamptz int4 uuid int8", *letter_rows.TYPES)),
 )
-_BODY = ("dead_letter_body (dead_letter_id, key, value, headers)", "int8 bytea bytea bytea")
 _STATE = (
     "letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)",
     "int8 int8 int2 int2 timestamptz",
@@ -90,20 +89,25 @@ def _lock(cursor: CursorWrapper, wanted: Iterable[At]) -> None:
     )
 
 
-def _known(cursor: CursorWrapper, wanted: Sequence[At]) -> set[At]:
-    """Positions that are stored already, as letters or as later deaths."""
-    if not wanted:
+def _known(cursor: CursorWrapper, wanted: Iterable[At]) -> set[At]:
+    """Positions that are stored already, as letters or as later deaths: of each partition from the first to the last
+    that is wanted."""
+    between: dict[tuple[int, int], tuple[int, int]] = {}
+    for topic_id, partition, offset in wanted:
+        first, last = between.get((topic_id, partition), (offset, offset))
+        between[topic_id, partition] = min(first, offset), max(last, offset)
+    if not between:
         return set()
     cursor.execute(
-        "with f as (select * from unnest(%s::int[], %s::int[], %s::bigint[])"
-        "  f(topic_id, kafka_partition, kafka_offset))"
+        "with f as (select * from unnest(%s::int[], %s::int[], %s::bigint[], %s::bigint[])"
+        "  f(topic_id, kafka_partition, first, last))"
         " select topic_id, kafka_partition, kafka_offset from dead_letter"
-        " join f using (topic_id, kafka_partition, kafka_offset)"
+        " join f using (topic_id, kafka_partition) where kafka_offset between first and last"
         " union all select topic_id, kafka_partition, kafka_offset from dead_letter_again"
-        " join f using (topic_id, kafka_partition, kafka_offset)",
-        columns(wanted),
+        " join f using (topic_id, kafka_partition) where kafka_offset between first and last",
+        columns([(*place, *ends) for place, ends in between.items()]),
     )
-    return {(row[0], row[1], row[2]) for row in cursor.fetchall()}
+    return set(cursor.fetchall())
 
 
 def failure_of(found: Found, places: Places, fingerprinting: Fingerprinting, *, failed_at: datetime) -> Failure:
@@ -154,11 +158,9 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
     )
     parked = [(number, each) for (number,), each in zip(cursor.fetchall(), new, strict=True)]
     copy(cursor, _LETTER, ((number, now, *_letter_row(each)) for number, each in parked))
-    copy(
-        cursor,
-        _BODY,
-        ((number, each.record.key, each.record.value, framed(each.record.headers)) for number, each in parked),
-    )
+    headers = packed([each.record.headers for each in new])
+    bodies = [letter_rows.body(number, each.record, held) for (number, each), held in zip(parked, headers, strict=True)]
+    copy_packed(cursor, letter_rows.BODY, bodies)
     status = int(LetterStatus.OPEN)
     copy(
         cursor,

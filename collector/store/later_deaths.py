@@ -102,7 +102,10 @@ def _claims(cursor: CursorWrapper, found: Sequence[Found], places: Places) -> li
     rows: list[tuple[object, ...]] = []
     for each in found:
         record, topic_id, letter = each
-        attempt, places_named = attempt_id(record), {letter.latest, letter.origin}
+        attempt = attempt_id(record)
+        if attempt is None and not targets:
+            continue
+        places_named = {letter.latest, letter.origin}
         if attempt is None and not any(topics.get((topic_id, place.topic)) in targets for place in places_named):
             continue
         said = (*position(each), attempt, places.group(topic_id, letter.group))

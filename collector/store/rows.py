@@ -107,9 +107,9 @@ def error(ids: tuple[bytes, bytes], exception_class: str, message: str, stack: s
     return _ERROR.pack(N_ERROR, 16, ids[0], 8, ids[1]) + b"".join(map(_text, (exception_class, message, stack)))
 
 
-def copied(rows: Iterable[bytes], stored_at: datetime) -> bytes:
-    """What COPY takes: the rows, each ended by the time of storing."""
-    stored = _LONG.pack(8, (stored_at - _EPOCH) // _MICROSECOND)
+def copied(rows: Iterable[bytes], stored_at: datetime | None) -> bytes:
+    """What COPY takes: the rows, each ended by the time of storing where there is one."""
+    stored = b"" if stored_at is None else _LONG.pack(8, (stored_at - _EPOCH) // _MICROSECOND)
     return b"".join((_SIGNATURE, stored.join(rows), stored, _END))
 
 

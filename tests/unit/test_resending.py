@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.domain.frames import framed, unframed
+from collector.domain.frames import MOST_PLAIN, framed, packed, readable, unframed
 from collector.domain.records import Headers, Record
 from collector.domain.resending import (
     NO_TEXT,
@@ -77,3 +77,31 @@ def test_header_names_are_framed_to_the_byte(raw: list[tuple[bytes, bytes | None
 @given(_HEADERS)
 def test_framed_headers_come_back_the_same(headers: Headers) -> None:
     assert unframed(framed(headers)) == headers
+
+
+_LONG = st.binary(min_size=1, max_size=40).map(lambda part: part * (2 * MOST_PLAIN // len(part)))
+
+
+@given(st.lists(st.lists(st.tuples(st.text(max_size=9), st.none() | st.binary(max_size=9) | _LONG), max_size=5)))
+def test_packed_headers_come_back_the_same_and_short_values_lie_there_as_they_are(
+    letters: list[list[tuple[str, bytes | None]]],
+) -> None:
+    all_headers = [tuple(each) for each in letters]
+    bodies = packed(all_headers)
+    assert [unframed(body) for body in bodies] == all_headers
+    for headers, body in zip(all_headers, bodies, strict=True):
+        assert all(framed((header,))[4:] in body for header in headers if len(header[1] or b"") <= MOST_PLAIN)
+
+
+def test_a_long_stack_takes_a_fraction_and_what_is_broken_is_malformed() -> None:
+    headers = (("order-id", b"17"), ("stack", b"\tat shop.Billing.pay(Billing.java:31)\n" * 100), ("none", None))
+    (body,) = packed([headers])
+    assert len(body) < 200
+    assert readable(body) == headers
+    assert readable(body[:-20]) is None
+    assert readable(body.replace(b"\x28\xb5\x2f\xfd", b"\x28\xb5\x2f\xfe")) is None
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_headers_or_malformed(body: bytes) -> None:
+    assert readable(body) is None or unframed(body) is not None
