@@ -1,5 +1,6 @@
 """Dead letters."""
 
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -7,13 +8,14 @@ from django.urls import reverse
 from ninja import Query, Router
 
 from collector.domain import identities
-from dashboard.access import Action, needs
+from dashboard.access import Action, Refused, actor_of, can, needs
 from dashboard.api import letter_schemas as schemas
+from dashboard.audit import recorded
 from dashboard.crowding import heavy
 from dashboard.queries import dead_letters as letter_queries
 from dashboard.queries import wire
 from dashboard.queries.hiding import masked_topics
-from dashboard.queries.letter_filter import condition
+from dashboard.queries.letter_filter import Condition, MayNotRead, condition
 
 router = Router(tags=["dead letters"])
 After = Annotated[int | None, Query(ge=0, lt=2**63)]
@@ -32,18 +34,26 @@ def read_dead_letters(
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """What consumers gave up on, newest first: of one status or failure group, or all; `q`: the filter of the page."""
-    found = letter_queries.parked_letters(
-        status=status,
-        failure_group=failure_group,
-        filtered=condition(q, masked=masked_topics()) if q else None,
-        after=after,
-        limit=limit,
-    )
+    filtered = _condition(request, q)
+    with recorded("search payloads", request, object=q) if filtered.reads_values else nullcontext():
+        found = letter_queries.parked_letters(
+            status=status, failure_group=failure_group, filtered=filtered, after=after, limit=limit
+        )
     return {
         "items": [_letter(row) for row in found.items],
         "next": None if found.next is None else str(found.next),
         "truncated": found.truncated,
     }
+
+
+def _condition(request: HttpRequest, text: str) -> Condition:
+    try:
+        return condition(
+            text, masked=masked_topics() if text else (), may_read=can(actor_of(request), Action.SEE_PAYLOADS)
+        )
+    except MayNotRead as hidden:
+        vars(request)["refused"] = Action.SEE_PAYLOADS
+        raise Refused(Action.SEE_PAYLOADS) from hidden
 
 
 def _letter(row: letter_queries.LetterRow) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collector.retry.records import Asker
 from collector.retry.refusals import NothingToSend, NotNow, Refusal
 from collector.retry.requests import MOST_LETTERS
 from collector.retry.requests import retry as request_retry
-from dashboard.access import Action, Bearer, actor_of, needs
+from dashboard.access import Action, Bearer, actor_of, can, needs
 from dashboard.api import auth
 from dashboard.api import retry_schemas as schemas
 from dashboard.api.problems import Conflict, NotFound
@@ -45,7 +45,7 @@ def ask_for_retry(
     by = _asker(request)
     try:
         made = request_retry(
-            [*wanted.dead_letters, *_selected(wanted, by)],
+            [*wanted.dead_letters, *_selected(wanted, by, may_read=can(actor_of(request), Action.SEE_PAYLOADS))],
             person_id=by.person_id,
             person_name=by.person_name,
             token=idempotency_key,
@@ -109,12 +109,13 @@ def _asked(wanted: schemas.RetryRequest) -> str:
     return repr((sorted(set(wanted.dead_letters)), wanted.failure_group, wanted.matching))
 
 
-def _selected(wanted: schemas.RetryRequest, by: Asker) -> tuple[int, ...]:
+def _selected(wanted: schemas.RetryRequest, by: Asker, *, may_read: bool) -> tuple[int, ...]:
     """The open letters of the group, or of all, that match; () where only ids are named."""
     group = [] if wanted.failure_group is None else [str(wanted.failure_group)]
     if wanted.matching is not None:
         try:
-            return selection({"matching": ["1"], "q": [wanted.matching], "group": group}, most=MOST_LETTERS).letters
+            asked = {"matching": ["1"], "q": [wanted.matching], "group": group}
+            return selection(asked, most=MOST_LETTERS, may_read=may_read).letters
         except BadFilter as problem:
             records.refused(by, clock.now(), subject="dead letters", reason=str(problem))
             raise

@@ -47,6 +47,7 @@ def dead_letter(request: HttpRequest, number: int) -> HttpResponse:
         "tab": tab if tab in dict(TABS) else "reason",
         "event_url": reverse("event", args=[found.cluster, found.topic, found.partition, found.offset]),
         "may_retry": can(request.user, Action.RETRY),
+        "may_triage": can(request.user, Action.TRIAGE),
         **_bytes(request, found, tab),
     }
     crumbs = [shell.Crumb("Dead letters", reverse("dead_letters"))]
@@ -96,6 +97,7 @@ def _bytes(request: HttpRequest, found: Letter, tab: str) -> dict[str, object]:
     if body is None:
         raise Http404(f"There is no dead letter {found.id}.")
     return {
+        "key": readable(body.key) if found.key is None and body.key else None,
         "value": readable(body.value, n_bytes=body.n_bytes),
         "masked_by": body.rules,
         "masks": {"topics": body.maskable, "unmasked": what.granted, "may": can(request.user, Action.UNMASK)},

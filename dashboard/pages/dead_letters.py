@@ -1,7 +1,8 @@
 """Dead letters: what failed, where, why; groups of failures and the list, and what people do with them."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,11 +14,11 @@ from collector.clock import now
 from collector.config import declared
 from collector.retry import decisions, notes
 from collector.retry.records import Asker
-from collector.retry.refusals import Refusal
+from collector.retry.refusals import NotNow, Refusal
 from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
-from dashboard.audit import address_of
+from dashboard.audit import address_of, recorded
 from dashboard.crowding import heavy
 from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
 from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts
@@ -26,7 +27,15 @@ from dashboard.queries.failure_groups import failure_group as one_group
 from dashboard.queries.failure_parts import merged, rereadings, stands_for
 from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_export import MOST_LETTERS as MOST_EXPORTED
-from dashboard.queries.letter_filter import MOST_READ, BadFilter, Condition, condition, of_clusters
+from dashboard.queries.letter_filter import (
+    MOST_READ,
+    MOST_VALUE,
+    MOST_VALUES,
+    BadFilter,
+    Condition,
+    condition,
+    of_clusters,
+)
 from dashboard.queries.letter_mappings import unexplained
 from dashboard.queries.letter_selection import n_matching, selection
 from dashboard.templatetags.states import LETTER
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
 
 SHOWN_STATES = ("open", "retry_requested", "sent", "unknown", "processed", "passed", "archived")
 COUNTED = 10_000
+ALL = "all"
 PRESETS = (("Died more than once", "attempt>=2"), ("Last hour", "age<1h"), ("Leaves Kafka within 3 h", "expires<3h"))
 
 
@@ -60,21 +70,31 @@ def failure_group(request: HttpRequest, number: int) -> HttpResponse:
             return HttpResponseRedirect(reverse("failure_group", args=[other]))
         raise Http404(f"There is no failure group {number}.")
     if request.method == "POST":
-        by = _asker(request)
+        return _written(request, number)
+    return _list(request, group=found)
+
+
+def _written(request: HttpRequest, number: int) -> HttpResponse:
+    by = _asker(request)
+    try:
         if request.POST.get("do") == "assign":
             notes.assign(number, by, to=request.POST.get("assignee", ""), now=now())
         elif request.POST.get("do") == "note":
             notes.note(number, by, text=request.POST.get("note", ""), now=now())
-        return HttpResponseRedirect(reverse("failure_group", args=[number]))
-    return _list(request, group=found)
+    except NotNow as gone:  # between the question and the deed
+        raise Http404(str(gone)) from gone
+    return HttpResponseRedirect(reverse("failure_group", args=[number]))
 
 
 def _shelved(request: HttpRequest) -> HttpResponse:
     names = ("letter", "letters", "group", "status", "q", "matching")
     fields = {name: request.POST.getlist(name) for name in names}
-    deed = decisions.restore if request.POST.get("do") == "restore" else decisions.archive
+    what, _, whole = request.POST.get("do", "").partition(" ")
+    if whole:  # "archive all", "restore all"
+        fields["matching"] = ["1"]
+    deed = decisions.restore if what == "restore" else decisions.archive
     try:
-        chosen = selection(fields, most=MOST_LETTERS)
+        chosen = selection(fields, most=MOST_LETTERS, may_read=can(request.user, Action.SEE_PAYLOADS))
         deed(chosen.letters, _asker(request), reason=request.POST.get("reason", ""), now=now())
     except (Refusal, BadFilter):
         raise Http404("Nothing was chosen.") from None
@@ -94,15 +114,17 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
     within = shell.scope(request)
     if view == "list" and not group and within.chosen and "cluster:" not in query:
         return HttpResponseRedirect(_narrowed(request, query, within.chosen))
-    status = request.GET.get("status", "open")
-    status = status if status in STATUSES else "open"
-    wanted = None if group and "status" not in request.GET else status
+    status = request.GET.get("status", "all" if group else "open")
+    status = status if status in {ALL, *STATUSES} else "open"
+    wanted = None if status == ALL else status
     may_retry = can(request.user, Action.RETRY)
     facts = {
         "view": view,
         "group": group,
         "status": wanted,
-        "word": LETTER[status][1],
+        "shown_status": status,
+        "kept_status": status if "status" in request.GET else "",
+        "word": LETTER[status][1] if wanted else "",
         "q": query,
         "presets": PRESETS,
         "may_retry": may_retry,
@@ -120,8 +142,9 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         **({"merged": merged(group.id), "failed_in": failed_in(group.id)} if group else {}),
     }
     counts = state_counts()
-    facts["n_unfiltered"] = counts.get(wanted or "") if not group else group.n_all if wanted is None else None
-    facts["states"] = [(name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES]
+    n_all = sum(counts.values())
+    facts["n_unfiltered"] = _unfiltered(group, wanted, counts, n_all)
+    facts["states"] = [*((name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES), (ALL, "All", n_all)]
     crumbs = [shell.Crumb("Dead letters", reverse("dead_letters") if group else "")]
     if group:
         crumbs.append(shell.Crumb(group.title))
@@ -134,6 +157,13 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         streams=" ",
         within=within,
     )
+
+
+def _unfiltered(group: FailureGroup | None, status: str | None, counts: Mapping[str, int], n_all: int) -> int | None:
+    """How many there are without a filter; None where nobody counts them."""
+    if group:
+        return group.n_all if status is None else None
+    return n_all if status is None else counts.get(status)
 
 
 def _narrowed(request: HttpRequest, query: str, clusters: Collection[str]) -> str:
@@ -152,15 +182,20 @@ def _groups(group: FailureGroup | None, clusters: Collection[str] | None) -> dic
 def _letters(request: HttpRequest, query: str, status: str | None, group: FailureGroup | None) -> dict[str, object]:
     after = request.GET.get("after", "")
     cursor = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
-    filtered, problem = _condition(query)
+    filtered, problem = _condition(request, query)
     number = group.id if group else None
+    with recorded("search payloads", request, object=query) if filtered.reads_values else nullcontext():
+        letters = parked_letters(status=status, failure_group=number, filtered=filtered, after=cursor)
+        n = n_matching(filtered, status=status or "open", group=number, most=COUNTED)
     return {
         "filtered": filtered,
         "problem": problem,
-        "letters": parked_letters(status=status, failure_group=number, filtered=filtered, after=cursor),
-        "n_matching": n_matching(filtered, status=status or "open", group=number, most=COUNTED),
+        "letters": letters,
+        "n_matching": n,
         "counted": COUNTED,
         "most_read": MOST_READ,
+        "most_values": MOST_VALUES,
+        "most_value": MOST_VALUE,
         **_export(request, query, status, number),
     }
 
@@ -175,10 +210,10 @@ def _export(request: HttpRequest, query: str, status: str | None, group: int | N
     }
 
 
-def _condition(query: str) -> tuple[Condition, str]:
+def _condition(request: HttpRequest, query: str) -> tuple[Condition, str]:
     """What the text asks for, and what is wrong with it: then everything is shown."""
     try:
-        return condition(query, masked=masked_topics()), ""
+        return condition(query, masked=masked_topics(), may_read=can(request.user, Action.SEE_PAYLOADS)), ""
     except BadFilter as problem:
         return condition(""), str(problem)
 

@@ -56,7 +56,7 @@ def retry_list(request: HttpRequest) -> HttpResponse:
 def _freeze(request: HttpRequest) -> HttpResponse:
     by, moment, chosen = _asker(request), now(), Selection((), "nothing")
     try:
-        chosen = selection(_fields(request), most=MOST_LETTERS)
+        chosen = selection(_fields(request), most=MOST_LETTERS, may_read=can(request.user, Action.SEE_PAYLOADS))
         token = request.POST.get("token", "")
         made = drafts.freeze(chosen.letters, by, token=token, selection=chosen.words, now=moment)
     except BadFilter as problem:

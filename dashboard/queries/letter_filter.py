@@ -14,6 +14,7 @@ from collector.domain.texts import storable
 
 MOST_TERMS, MOST_TEXT = 20, 400
 MOST_READ = 100_000  # letters that are looked through for what no index knows
+MOST_VALUES, MOST_VALUE = 10_000, 64_000  # letters whose values are looked through, and bytes of the largest of them
 _TOKEN = re.compile(r'(-?)(?:([a-z]+)(:|>=|<=|>|<))?(?:"([^"]*)"|(\S+))')
 _DURATION = re.compile(r"(\d{1,5})(s|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -23,30 +24,36 @@ class BadFilter(ValueError):
     """The text is no filter; the message says which term, and what would be one."""
 
 
+class MayNotRead(BadFilter):
+    """The text looks into payloads, and who typed it may not see any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """SQL over the letters' rows (d, t, c, cg, o, g, s), its parameters, and the terms as people typed them.
 
     `is_bounded`: one of the terms has no index, so only the newest MOST_READ letters are looked through.
+    `reads_values`: one of them is looked for in the newest MOST_VALUES values; who asks is written down.
     """
 
     sql: str
     parameters: Mapping[str, str | int | list[str]]
     terms: tuple[str, ...]
     is_bounded: bool = False
+    reads_values: bool = False
 
 
-def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
-    """What the text asks for. Raises BadFilter.
+def condition(text: str, *, masked: Sequence[str] = (), may_read: bool = False) -> Condition:
+    """What the text asks for. Raises BadFilter. `may_read`: whether who asks may see payloads.
 
-    Letters of `masked` topics are found by no word and no key: whoever guesses a value must learn nothing.
+    Letters of `masked` topics are found by no word, no key and no value: whoever guesses one must learn nothing.
     """
     text = storable(text)[:MOST_TEXT].strip()
     alternatives: list[str] = []
     parts: list[str] = []
     parameters: dict[str, str | int | list[str]] = {}
     terms: list[str] = []
-    is_bounded = False
+    is_bounded = reads_values = False
     for found in _TOKEN.finditer(text):
         term = found[0]
         if term == "or":
@@ -56,22 +63,36 @@ def condition(text: str, *, masked: Sequence[str] = ()) -> Condition:
         terms.append(term)
         if len(terms) > MOST_TERMS:
             raise BadFilter(f"At most {MOST_TERMS} terms.")
-        negated, field, sign, quoted, word = found.groups()
+        negated, field = bool(found[1]), found[2] or ""
+        if field == "payload" and not may_read:
+            raise MayNotRead(f"`{term}` looks into payloads, which you may not see.")
         name = f"f{len(terms)}"
-        if quoted is not None and sign == ":" and field in _WHOLE:
-            sql, value = f"{_NAMES[field]} = %({name})s", quoted
-        else:
-            sql, value = _term(term, field or "", sign or "", quoted if quoted is not None else word, name)
+        sql, value = _said(found, name)
         parameters[name] = value
         if masked and (not field or field in _HIDEABLE):
             parameters["masked"] = list(masked)
             sql = f"({sql} and {_NOT_MASKED})"
-        if not negated and not _has_index(field or "", str(value)):
-            is_bounded = True
-            sql = f"({sql} and {_NEWEST})"
-        parts.append(f"not coalesce({sql}, false)" if negated else sql)
+        has_index = negated or _has_index(field, str(value))
+        is_bounded |= not has_index
+        reads_values |= field == "payload"
+        parts.append(_bounded(sql, field, negated=negated, has_index=has_index))
     alternatives.append(_all(parts))
-    return Condition(" or ".join(f"({each})" for each in alternatives), parameters, tuple(terms), is_bounded)
+    whole = " or ".join(f"({each})" for each in alternatives)
+    return Condition(whole, parameters, tuple(terms), is_bounded, reads_values)
+
+
+def _said(found: re.Match[str], name: str) -> tuple[str, str | int]:
+    _, field, sign, quoted, word = found.groups()
+    if quoted is not None and sign == ":" and field in _WHOLE:
+        return f"{_NAMES[field]} = %({name})s", quoted
+    return _term(found[0], field or "", sign or "", quoted if quoted is not None else word, name)
+
+
+def _bounded(sql: str, field: str, *, negated: bool, has_index: bool) -> str:
+    """The condition of a term, for the newest letters alone where it would be looked for in all of them."""
+    asked = sql if has_index else f"({sql} and {_NEWEST})"
+    said = f"not coalesce({asked}, false)" if negated else asked
+    return f"({_OF_VALUES} and {said})" if field == "payload" else said
 
 
 _NEWEST = f"s.dead_letter_id > (select max(id) - {MOST_READ} from dead_letter)"  # noqa: S608  of a constant
@@ -83,7 +104,15 @@ def _has_index(field: str, value: str) -> bool:
     return field not in {"", "key"} or bool(_TRIGRAM.search(value)) or "%" not in value
 
 
-_HIDEABLE = frozenset({"key", "title"})
+_OF_VALUES = (  # S608: of constants
+    f"s.dead_letter_id > (select max(id) - {MOST_VALUES} from dead_letter) and d.size_bytes <= {MOST_VALUE}"  # noqa: S608
+)
+# A scalar subquery, not "exists", which could be planned as a join with all bodies.
+_IN_VALUE = (
+    "position(convert_to(%({name})s, 'UTF8') in"
+    " (select x.value from dead_letter_body x where x.dead_letter_id = s.dead_letter_id)) > 0"
+)
+_HIDEABLE = frozenset({"key", "title", "payload"})
 _NOT_MASKED = "t.name <> all(%(masked)s) and coalesce(o.name, '') <> all(%(masked)s)"
 
 
@@ -111,6 +140,8 @@ def _all(parts: list[str]) -> str:
 def _term(term: str, field: str, sign: str, value: str, name: str) -> tuple[str, str | int]:
     if not field:
         return f"d.message ilike %({name})s", f"%{_literal(value)}%"
+    if sign == ":" and field == "payload":
+        return _IN_VALUE.format(name=name), value
     if sign == ":" and field == "class":
         return _OF_CLASS.format(name=name), _pattern(value)
     if sign == ":" and field in _NAMES:
@@ -161,7 +192,7 @@ _MEASURES: Mapping[str, tuple[str, Callable[[str], int | None], str]] = {
         "a unit: try `expires<3h`",
     ),
 }
-FIELDS = (*(f"{name}:" for name in _NAMES), *(f"{name}>" for name in _MEASURES))
+FIELDS = (*(f"{name}:" for name in _NAMES), "payload:", *(f"{name}>" for name in _MEASURES))
 
 
 def _pattern(value: str) -> str:

@@ -22,15 +22,15 @@ class Selection:
     words: str
 
 
-def selection(fields: Mapping[str, Sequence[str]], *, most: int) -> Selection:
+def selection(fields: Mapping[str, Sequence[str]], *, most: int, may_read: bool = False) -> Selection:
     """The letters that a form names: those ticked, else all that match its filter, else the open ones of a failure
-    group. The oldest `most`. Raises BadFilter.
+    group. The oldest `most`. Raises BadFilter. `may_read`: whether the filter may look into payloads.
     """
     picked = _numbers(",".join([*fields.get("letter", ()), *fields.get("letters", ())]))
     group = (*_numbers(",".join(fields.get("group", ()))), None)[0]
     if "".join(fields.get("matching", ())):
         text, status = ("".join(fields.get(name, ()))[:MOST_TEXT] for name in ("q", "status"))
-        filtered = condition(text, masked=masked_topics())
+        filtered = condition(text, masked=masked_topics(), may_read=may_read)
         return _matching(filtered, text, status=status or "open", group=group, most=most)
     if picked:
         words = f"dead letter {picked[0]}" if len(picked) == 1 else f"{len(picked):,} selected dead letters"
