@@ -21,10 +21,11 @@ from dashboard.access import Action, can, needs
 from dashboard.audit import address_of, recorded
 from dashboard.crowding import heavy
 from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
-from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts
+from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts, letter_topics
 from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
 from dashboard.queries.failure_groups import failure_group as one_group
 from dashboard.queries.failure_parts import merged, rereadings, stands_for
+from dashboard.queries.failure_shelves import KIND_WORDS, KINDS, shelves
 from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_export import MOST_LETTERS as MOST_EXPORTED
 from dashboard.queries.letter_filter import (
@@ -136,8 +137,9 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "backfills": backfills(),
         "rereadings": rereadings(),
         "unexplained": unexplained(),
+        "letter_topics": letter_topics,  # asked where the page is empty
         "may_describe": can(request.user, Action.DESCRIBE),
-        **(_groups(group, within.chosen) if view == "groups" or group else {}),
+        **(_groups(request, group, within.chosen) if view == "groups" or group else {}),
         **(_letters(request, query, wanted, group) if view == "list" else {}),
         **({"merged": merged(group.id), "failed_in": failed_in(group.id)} if group else {}),
     }
@@ -173,10 +175,15 @@ def _narrowed(request: HttpRequest, query: str, clusters: Collection[str]) -> st
     return f"{request.path}?{asked.urlencode()}"
 
 
-def _groups(group: FailureGroup | None, clusters: Collection[str] | None) -> dict[str, object]:
+def _groups(request: HttpRequest, group: FailureGroup | None, clusters: Collection[str] | None) -> dict[str, object]:
+    """One, or all of them; below what they have in common, where `by` asks for that."""
     found = (group,) if group else failure_groups(clusters)
     known = failure_facts([one.id for one in found], now=now())
-    return {"groups": [(one, known.get(one.id)) for one in found]}
+    pairs = [(one, known.get(one.id)) for one in found]
+    by = request.GET.get("by", "")
+    if group or by not in KINDS:
+        return {"groups": pairs, "kinds": KIND_WORDS, "by": ""}
+    return {"groups": pairs, "kinds": KIND_WORDS, "by": by, "shelves": shelves(pairs, by)}
 
 
 def _letters(request: HttpRequest, query: str, status: str | None, group: FailureGroup | None) -> dict[str, object]:

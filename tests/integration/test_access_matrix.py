@@ -50,6 +50,7 @@ PAGES = {
     "retries/<int:number>/plan/": ("operator", "operator"),
     "retries/<int:number>/approval/": ("operator", "operator"),
     "audit/": ("viewer", "-"),
+    "audit/list.csv": ("viewer", "-"),
     "health/": ("viewer", "-"),
     "preferences/": ("-", "viewer"),
     "replay/frames/": ("viewer", "-"),

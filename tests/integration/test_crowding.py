@@ -18,6 +18,8 @@ PAGES = (
     "/events/traces/0af7651916cd43dd8448eb211c80319c/",
     "/dead-letters/",
     "/dead-letters/groups/1/",
+    "/audit/",
+    "/audit/list.csv",
     "/replay/frames/?n=1",
     "/?vs=now-1h",
     "/?find=event:orders.created/0/1",

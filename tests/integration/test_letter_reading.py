@@ -201,3 +201,38 @@ def test_a_group_that_went_between_the_question_and_the_deed_is_not_found(what: 
     with pytest.raises(Http404, match="There is no such failure group"):
         _written(request, 4711)
     assert audit_rows("action", "result") == [(what, "refused")]
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("group", ["billing", "shipping"]),
+        ("topic", ["orders.created"]),
+        ("class", ["shop.billing.CardDeclined"]),
+        ("colour", []),
+    ],
+)
+def test_failures_stand_below_what_they_have_in_common(
+    world: RetryWorld, olga: Client, by: str, said: list[str]
+) -> None:
+    world.letters.park(dead_record(1), dead_record(2), dead_record(3, group="shipping"))
+    page = olga.get("/dead-letters/", {"by": by}).content.decode()
+    titles = re.findall(r'<h2 id="shelf-\d+"><bdi[^>]*>([^<]*)', page)
+    assert titles == said
+    assert page.count('<article class="failure"') == 2
+    if by == "group":
+        assert "2 open in 1 failure<" in page
+        assert "1 open in 1 failure<" in page
+
+
+def test_an_empty_page_says_whether_there_is_a_topic_of_dead_letters_and_when_the_last_one_died(
+    world: RetryWorld, olga: Client
+) -> None:
+    page = olga.get("/dead-letters/").content.decode()
+    assert "No dead letters waiting." in page
+    assert "1 of 2 topics matches or is named." in page, page[page.index("Weir recognises") :][:400]
+    (letter,) = world.letters.park(dead_record(1))
+    olga.post("/dead-letters/", {"letter": str(letter), "do": "archive"})
+    assert "Last one <time" in olga.get("/dead-letters/?view=list").content.decode()
+    rows("update topic set role = 0 returning 1")
+    assert "No dead-letter topic known." in olga.get("/dead-letters/?view=list").content.decode()
