@@ -31,6 +31,7 @@ class Action(StrEnum):
     DESCRIBE = "describe dead letters"  # say what the headers of a dead-letter topic mean
     ARRANGE = "arrange the graph"  # the one layout that everybody sees
     UNMASK = "unmask values"  # for a while, in a session; no token's scope opens it
+    SEE_SETTINGS = "see settings"  # everything but their names
     SEE_AUDIT = "see the audit log"  # one's own rows
     SEE_ALL_AUDIT = "see everybody's audit log"
 
@@ -45,7 +46,7 @@ _OPERATOR = _VIEWER | {
     Action.SET_LIMITS,
     Action.EXPORT,
 }
-_ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT, Action.DESCRIBE, Action.UNMASK}
+_ADMIN = _OPERATOR | {Action.SEE_ALL_AUDIT, Action.DESCRIBE, Action.UNMASK, Action.SEE_SETTINGS}
 OF_ROLE = {"viewer": _VIEWER, "operator": _OPERATOR, "admin": _ADMIN}
 """Each role includes the one before (docs/security.md)."""
 
@@ -69,6 +70,7 @@ _SENTENCES = {
     Action.DESCRIBE: "Saying where dead letters came from needs the admin role.",
     Action.ARRANGE: "Arranging the graph needs the operator role.",
     Action.UNMASK: "Unmasking needs the admin role.",
+    Action.SEE_SETTINGS: "Settings are changed by admins.",
     Action.SEE_AUDIT: "The audit log needs the viewer role.",
     Action.SEE_ALL_AUDIT: "Everybody's audit log needs the admin role.",
 }

@@ -30,6 +30,7 @@ SECTIONS = (
     Section("dead_letters", "Dead letters", "d"),
     Section("retries", "Retries", "r"),
     Section("audit", "Audit", "a"),
+    Section("settings", "Settings", "n"),
     Section("health", "Health", "h"),
 )
 

@@ -51,6 +51,7 @@ PAGES = {
     "retries/<int:number>/approval/": ("operator", "operator"),
     "audit/": ("viewer", "-"),
     "audit/list.csv": ("viewer", "-"),
+    "settings/": ("viewer", "-"),
     "health/": ("viewer", "-"),
     "preferences/": ("-", "viewer"),
     "replay/frames/": ("viewer", "-"),
