@@ -1,0 +1,123 @@
+"""Pages of dead letters in every state, without a barrier; sorted and archived by the keyboard alone.
+
+WEIR_PICTURES names a folder for screenshots of everything that is drawn here.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.browser.browsing import browser as chromium
+from tests.browser.browsing import visit_at
+from tests.browser.hands import Keyboard
+from tests.integration.letter_states import every_state
+from tests.integration.people import PASSWORD, person
+from tests.integration.retry_world import RetryWorld
+from tests.integration.web_process import Web, database_url, web
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+expect.set_options(timeout=30_000)
+LOOKS = (("light", 1440), ("dark", 390), ("dark", 1440), ("light", 390))
+PAYLOADS = ("binary", "large", "many headers", "tombstone", "masked")
+LISTS = (
+    "", "?by=group", "?view=list", "?view=list&status=archived", "?view=list&status=all", "?q=nowhere", "?q=age>30",
+    "?q=payload:amount",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def beside_a_loop() -> Iterator[None]:
+    """Playwright's loop runs in this thread, where Django would refuse to read; nothing here awaits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
+
+
+@pytest.fixture(scope="module")
+def running(
+    beside_a_loop: None,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Web]:
+    with django_db_blocker.unblock():
+        where = database_url()
+    with web(tmp_path_factory.mktemp("web"), database=where) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium(playwright) as started:
+        yield started
+
+
+@pytest.fixture
+def states(clean_tables: None) -> dict[str, int]:
+    """A letter in each state, and who looks."""
+    for name, role in (("olga", "operator"), ("vera", "viewer"), ("ada", "admin")):
+        person(name, role)
+    return every_state(RetryWorld())
+
+
+def test_each_state_is_shown_without_a_barrier_in_light_and_dark_wide_and_narrow(
+    states: dict[str, int], running: Web, browser: Browser
+) -> None:
+    pages = {f"letter {name}": f"/dead-letters/{number}/" for name, number in states.items()}
+    pages |= {f"payload {name}": f"/dead-letters/{states[name]}/?tab=payload" for name in PAYLOADS}
+    pages |= {f"list {query}": f"/dead-letters/{query}" for query in LISTS}
+    pages |= {"attempts": f"/dead-letters/{states['failed again']}/?tab=attempts", "audit": "/audit/?q=retry"}
+    wrong = {}
+    for at, (scheme, width) in enumerate(LOOKS):
+        name = "ada" if at == 3 else "vera" if at == 2 else "olga"
+        with visit_at(browser, running.origin, name, password=PASSWORD, scheme=scheme, width=width) as seen:
+            for called, address in [*list(pages.items())[at :: len(LOOKS)], ("settings", "/settings/")]:
+                seen.complaints.clear()
+                seen.open(address)
+                expect(seen.page.locator("h1")).to_be_visible()
+                over = seen.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                if found := [*seen.wrong(), *([f"{over} px too wide"] if over > 0 else [])]:
+                    wrong[called, scheme, width] = found
+                seen.picture(re.sub(r"\W+", "-", f"{called}-{width}-{scheme}"))
+    assert wrong == {}
+
+
+def test_letters_are_selected_archived_and_restored_and_a_failure_is_assigned_by_keyboard(
+    states: dict[str, int], running: Web, browser: Browser
+) -> None:
+    hand = Keyboard()
+    with visit_at(browser, running.origin, "olga", password=PASSWORD) as seen:
+        page = seen.page
+        seen.open(f"/dead-letters/{states['open']}/")
+        hand.press(page, page.locator("#archive-letter summary"))
+        hand.fill(page, page.get_by_label("Reason"), "PAY-311")
+        hand.press(page, page.get_by_role("button", name="Archive it"))
+        expect(page.locator("h1 + .status")).to_contain_text("Archived")
+        hand.press(page, page.get_by_role("button", name="Restore"))
+        expect(page.locator("h1 + .status")).to_contain_text("Open")
+        hand.press(page, page.get_by_role("link", name="2 other dead letters"))
+        expect(rows(page)).to_have_count(3)
+        page.locator(f"#pick-{states['open']}").focus()
+        page.keyboard.press("x")
+        expect(page.locator("[data-picked-count]")).to_have_text("1 selected")
+        hand.press(page, page.locator("#archive summary"))
+        hand.press(page, page.get_by_role("button", name="Archive selected"))
+        expect(rows(page).filter(has_text="Archived")).to_have_count(2)
+        seen.open("/dead-letters/?view=list&status=archived")
+        hand.press(page, page.get_by_role("button", name="Restore all 2 matching"))
+        expect(page.get_by_text("No dead letter stands at “Archived”.")).to_be_visible()
+        seen.open(f"/dead-letters/{states['open']}/")
+        hand.press(page, page.get_by_role("link", name=re.compile("CardDeclined at")).first)
+        hand.fill(page, page.get_by_label("Assigned to"), "team-pay")
+        hand.press(page, page.get_by_role("button", name="Assign"))
+        expect(page.get_by_label("Assigned to")).to_have_value("team-pay")
+        expect(page.get_by_role("button", name=re.compile(r"^Retry \d+…$"))).to_be_visible()
+        assert (seen.violations(), seen.barriers()) == ([], [])
+
+
+def rows(page: Page) -> Locator:
+    """Lines of the list."""
+    return page.locator("table.rows tbody tr")
