@@ -83,7 +83,7 @@ def standing() -> Standing:
     with connection.cursor() as cursor:
         cursor.execute("select version, applied_by, applied_at from declaration")
         version, by, at = cursor.fetchone()
-    return Standing(version, by, at, tuple(Kind(key, *words, _tables(key, body)) for key, *words in KINDS))
+    return Standing(version, by, at, tuple(Kind(key, title, said, _tables(key, body)) for key, title, said in KINDS))
 
 
 def tokens(*, now: datetime) -> tuple[TokenRow, ...]:
@@ -98,7 +98,10 @@ def tokens(*, now: datetime) -> tuple[TokenRow, ...]:
             " t.created_at desc limit %(most)s",
             {"now": now, "most": MOST_LISTED},
         )
-        return tuple(TokenRow(*row[:4], tuple(row[4]), *row[5:]) for row in cursor.fetchall())
+        return tuple(
+            TokenRow(number, kind, name, owner, tuple(scopes), *rest)
+            for number, kind, name, owner, scopes, *rest in cursor.fetchall()
+        )
 
 
 def people() -> tuple[PersonRow, ...]:
