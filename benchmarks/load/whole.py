@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from stack.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS, STOP_SECONDS = 240, 60
+N_AGAIN = 100
 PORTS = ("WEIR_HTTP_PORT", "WEIR_OTLP_HTTP_PORT", "WEIR_OTLP_GRPC_PORT", "WEIR_KAFKA_PORT")
 
 
@@ -65,7 +67,10 @@ def make_topic(stack: dict[str, Any], topic: str) -> None:
 
 
 def probe(stack: dict[str, Any], service: str, topic: str) -> float:
-    """One request with one span that writes to the probe's topic; when it was answered, ms since 1970."""
+    """One request with one span that writes to the probe's topic; when it was taken, ms since 1970.
+
+    Sent again while it is refused for now, as exporters do.
+    """
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -97,6 +102,13 @@ def probe(stack: dict[str, Any], service: str, topic: str) -> float:
         data=message.SerializeToString(),
         headers={"Content-Type": "application/x-protobuf"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        answer.read()
+    for pause in (*[0.2] * N_AGAIN, None):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                answer.read()
+            break
+        except urllib.error.HTTPError as refused:
+            if refused.code not in {429, 503} or pause is None:
+                raise
+            time.sleep(pause)
     return time.time() * 1000
