@@ -1,5 +1,6 @@
 """What stands beside the graph for one node: its chart, its newest events, what changed; and what a group holds."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,18 +84,28 @@ def inside(box: Box, drawn: Graph) -> Inside:
     """What a group of nodes holds, and what crosses its border."""
     own = frozenset(box.members)
     members = sorted((node for node in drawn.nodes if node.id in own), key=lambda n: (-badness(n.health), n.name))
-    bad = [node for node in members if node.health in {"failing", "degraded"}]
     into = [edge.rate for edge in drawn.edges if edge.target in own and edge.source not in own]
     out = [edge.rate for edge in drawn.edges if edge.source in own and edge.target not in own]
     return Inside(
         box,
-        members[0].health if members else "unknown",
-        f"{len(bad):,} of {len(members):,} are not well" if bad else f"all {len(members):,} are within limits",
+        *_state(members),
         _sum(into),
         _sum(out),
         sum(node.n_dead_letters for node in members),
         tuple(members[:N_MEMBERS]),
         max(0, len(members) - N_MEMBERS),
+    )
+
+
+def _state(members: Sequence[Node]) -> tuple[str, str]:
+    """Of a group, worst first; unknown where most of it is. As static/js/overview/fold.js has it."""
+    n, levels = len(members), Counter(node.health for node in members)
+    bad, unknown = levels["failing"] + levels["degraded"], levels["unknown"]
+    if bad:
+        return members[0].health, f"{bad:,} of {n:,} are not well"
+    health = "ok" if levels["ok"] and unknown <= n / 2 else "unknown" if unknown or not n else "idle"
+    return health, f"{n - unknown:,} of {n:,} are within limits, {unknown:,} unknown" if unknown else (
+        f"all {n:,} are within limits"
     )
 
 

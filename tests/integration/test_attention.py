@@ -14,7 +14,9 @@ from collector.store import usual_least
 from dashboard.attention import AttentionList, attention
 from dashboard.live.streams import BUILDERS
 from dashboard.queries.graph import drawn, facts
+from dashboard.queries.grouping import Box
 from dashboard.queries.window import parse
+from dashboard.selection import inside
 from tests.integration.graph_world import World
 from tests.integration.letter_world import LetterWorld, dead_record
 from tests.integration.people import person, signed_in
@@ -278,6 +280,16 @@ def test_who_says_that_nothing_is_wrong_does_not_count_what_is_unknown() -> None
         found = attention(known, replace(graph, nodes=nodes), now=AT)
         return found.fine, found.level
 
+    def boxed(*levels: str) -> tuple[str, str]:
+        nodes = tuple(replace(node, health=level) for node, level in zip(graph.nodes, levels, strict=True))
+        box = Box("domain:shop", "domain", "shop", tuple(node.id for node in nodes))
+        found = inside(box, replace(graph, nodes=nodes))
+        return found.health, found.sentence
+
+    assert boxed("ok", "ok", "idle") == ("ok", "all 3 are within limits")
+    assert boxed("ok", "unknown", "ok") == ("ok", "2 of 3 are within limits, 1 unknown")
+    assert boxed("unknown", "unknown", "ok") == ("unknown", "1 of 3 are within limits, 2 unknown")
+    assert boxed("unknown", "unknown", "degraded") == ("degraded", "1 of 3 are not well")
     assert said("ok", "idle", "unknown") == ("Nothing needs attention. 2 nodes within limits, 1 unknown.", "ok")
     assert said("ok", "idle", "degraded") == (
         "Nothing is known to need attention: 2 nodes within limits, 1 degraded.",

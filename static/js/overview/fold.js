@@ -39,6 +39,7 @@ function gathered(edges, of) {
 
 function boxed(box, members, lines) {
   const bad = members.filter((node) => ["failing", "degraded"].includes(node.health)).length;
+  const unknown = members.filter((node) => node.health === "unknown").length;
   const into = [...lines.values()].filter((line) => line.target === box.id).flatMap((line) => line.edges);
   const out = [...lines.values()].filter((line) => line.source === box.id).flatMap((line) => line.edges);
   return {
@@ -50,8 +51,8 @@ function boxed(box, members, lines) {
     guessed: false,
     n_nodes: members.length,
     n_dead_letters: members.reduce((sum, node) => sum + node.n_dead_letters, 0),
-    health: worst(members),
-    sentence: bad ? `${bad} of ${members.length} are not well` : `all ${members.length} are within limits`,
+    health: !bad && unknown > members.length / 2 ? "unknown" : worst(members),
+    sentence: bad ? `${bad} of ${members.length} are not well` : within(members.length, unknown),
     rate_in: total(into, "rate"),
     rate_out: total(out, "rate"),
     estimated: [...into, ...out].some((edge) => edge.estimated),
@@ -59,6 +60,8 @@ function boxed(box, members, lines) {
     diff: differing(members),
   };
 }
+
+const within = (n, unknown) => (unknown ? `${n - unknown} of ${n} are within limits, ${unknown} unknown` : `all ${n} are within limits`);
 
 function summed({ id, source, target, edges }) {
   if (edges.length === 1 && edges[0].id === id) return edges[0];
