@@ -1,6 +1,6 @@
 """Stored batches -> counts per edge, exactly once: ledger, counts and notice in one transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from collector.changes import announce
 from collector.store import day_counts, folds, rollups
 from collector.store.partitions import TABLES, Leaves
-from collector.store.rollups import Counts, Level
+from collector.store.rollups import Level
 
 BATCHES_AT_ONCE = 200
 DAYS_AT_ONCE = 3  # of many edges a second's work each
@@ -30,6 +30,11 @@ class RollupLeaves:
     def __init__(self) -> None:
         self._leaves = Leaves()
         self._hours: set[datetime] = set()
+
+    @property
+    def hours(self) -> Collection[datetime]:
+        """Those that have leaves, as far as is known."""
+        return self._hours
 
     def check(self, times: Iterable[datetime]) -> None:
         """Raises MissingLeaves unless rows of all these times have a place. Costs nothing."""
@@ -66,30 +71,19 @@ def fold(leaves: RollupLeaves, *, now: datetime, limit: int = BATCHES_AT_ONCE) -
         if not batches:
             folds.note_fold(cursor, now=now, n_clamped=0, moved=False)
             return Folded(0, is_full=False)
-        found = folds.counted(cursor, batches, kept_10s=kept_10s)
-        leaves.check(each.bucket_at for each in found.counts)
-        fresh, gone = split(found.counts, horizon=rollups.horizon(now, kept_10s=kept_10s))
-        if fresh:
-            rollups.add_10s(cursor, fresh)
-            rollups.mark_dirty(cursor, Level.MINUTE, {rollups.minute(each.bucket_at) for each in fresh})
-        if gone:
-            minutes = {rollups.minute(each.bucket_at) for each in gone}
+        horizon = rollups.horizon(now, kept_10s=kept_10s)
+        found = folds.counted(cursor, batches, kept_10s=kept_10s, horizon=horizon, hours=leaves.hours)
+        leaves.check(found.hours)
+        rollups.mark_dirty(cursor, Level.MINUTE, found.minutes)
+        if found.late:
+            minutes = {rollups.minute(each.bucket_at) for each in found.late}
             rollups.sum_up_minutes(cursor, only=minutes)  # before what comes now is added: it would be overwritten
-            rollups.add_minutes(cursor, gone)
+            rollups.add_minutes(cursor, found.late)
             rollups.mark_dirty(cursor, Level.HOUR, {rollups.hour(each) for each in minutes})
         folds.mark_folded(cursor, batches)
         seq = folds.note_fold(cursor, now=now, n_clamped=found.n_clamped, moved=True)
         announce("topology", seq)
     return Folded(len(batches), is_full=len(batches) == limit)
-
-
-def split(counts: Iterable[Counts], *, horizon: datetime) -> tuple[list[Counts], list[Counts]]:
-    """Counts at or after the horizon, and those before it, whose ten-second rows may be dropped any time."""
-    fresh: list[Counts] = []
-    gone: list[Counts] = []
-    for each in counts:
-        (fresh if each.bucket_at >= horizon else gone).append(each)
-    return fresh, gone
 
 
 def sum_up_minutes() -> int:

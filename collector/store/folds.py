@@ -1,7 +1,7 @@
 """The fold: which batches wait for it, what their spans add up to, and how far it has come."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import OperationalError, connection
@@ -10,18 +10,22 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from collector.domain.topology import EARLY, Evidence
-from collector.store import weights
-from collector.store.rollups import Counts
+from collector.store.rollups import ON_CONFLICT, Counts
 
 _LOCK_TIMEOUT = "200ms"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counted:
-    """What some batches add up to: counts per ten seconds and edge, in order, and how many spans were clamped."""
+    """What came of some batches: `minutes` that got more ten-second counts, and counts that are too late for those.
 
-    counts: Sequence[Counts]
-    n_clamped: int
+    `n_clamped`: spans with an impossible start. `hours` that have no leaves: nothing of theirs was counted.
+    """
+
+    minutes: set[datetime] = field(default_factory=set)
+    late: list[Counts] = field(default_factory=list)
+    hours: set[datetime] = field(default_factory=set)
+    n_clamped: int = 0
 
 
 def is_waiting() -> bool:
@@ -37,11 +41,18 @@ def claimed(cursor: CursorWrapper, *, limit: int) -> list[datetime]:
     return [stored_at for (stored_at,) in cursor.fetchall()]
 
 
-def counted(cursor: CursorWrapper, batches: Sequence[datetime], *, kept_10s: timedelta) -> Counted:
-    """Sums over the spans of these batches, by the ten seconds they started in.
+def counted(
+    cursor: CursorWrapper,
+    batches: Sequence[datetime],
+    *,
+    kept_10s: timedelta,
+    horizon: datetime,
+    hours: Collection[datetime],
+) -> Counted:
+    """Add up the spans of these batches by the ten seconds they started in; those since `horizon` are in edge_10s then.
 
-    A start more than `kept_10s` before, or more than EARLY after, the time of storing is impossible (or too late):
-    the span counts when it was stored, with evidence CLOCK.
+    A start more than `kept_10s` before, or more than EARLY after, the time of storing is impossible (or too late): the
+    span counts when it was stored, with evidence CLOCK. `hours`: those that have leaves.
     """
     cursor.execute(
         _COUNTED,
@@ -51,31 +62,65 @@ def counted(cursor: CursorWrapper, batches: Sequence[datetime], *, kept_10s: tim
             "early": f"{EARLY.total_seconds()} s",
             "traced": int(Evidence.TRACED),
             "clock": int(Evidence.CLOCK),
+            "sampled": int(Evidence.SAMPLED),
+            "horizon": horizon,
+            "hours": list(hours),
         },
     )
-    rows = cursor.fetchall()
-    more = weights.taken(cursor, batches, kept_10s=kept_10s)
-    return Counted([_weighted(Counts(*row[:-1]), more) for row in rows], sum(row[-1] for row in rows))
+    found = Counted()
+    for what, n_clamped, *counts in cursor.fetchall():
+        if what == _FRESH:
+            found.minutes.add(counts[0])
+        elif what == _LATE:
+            found.late.append(Counts(*counts))
+        elif what == _WITHOUT_LEAF:
+            found.hours.add(counts[0])
+        else:
+            found.n_clamped = n_clamped
+    return found
 
 
-def _weighted(counts: Counts, more: Mapping[tuple[datetime, int], float]) -> Counts:
-    found = more.get((counts.bucket_at, counts.edge_id), 0.0)
-    return replace(counts, more=found, evidence=counts.evidence | Evidence.SAMPLED) if found else counts
-
-
-_COUNTED = """
-    select date_bin('10 s', case when x.possible then s.started_at else s.stored_at end, '2000-01-01 00:00+00') at,
-      s.edge_id, sum(s.n_messages)::bigint, coalesce(sum(s.n_messages) filter (where s.status = 2), 0)::bigint,
-      sum(s.duration_ms)::float8, count(*)::int,
-      bit_or(%(traced)s::int | case when x.possible then 0 else %(clock)s::int end)::smallint,
-      (count(*) filter (where not x.possible))::int
-    from span s
-    cross join lateral (
-      select s.started_at between s.stored_at - %(kept)s::interval and s.stored_at + %(early)s::interval possible
-    ) x
-    where s.stored_at = any(%(batches)s::timestamptz[]) and s.edge_id is not null and s.n_messages > 0
-    group by 1, 2 order by 1, 2
-"""
+_FRESH, _LATE, _WITHOUT_LEAF, _CLAMPED = 0, 1, 2, 3  # what a row of the answer tells
+_BUCKET = (
+    "date_bin('10 s', case when {0} between stored_at - %(kept)s::interval and stored_at + %(early)s::interval"
+    " then {0} else stored_at end, '2000-01-01 00:00+00')"
+)
+_NOTHING = "0::bigint, 0::bigint, 0::float8, 0, 0::smallint, 0::float8"
+# In order of the key, so that rivals never wait for each other in a circle.
+_COUNTED = f"""
+    with span_counts as (
+      select {_BUCKET.format("started_at")} at, edge_id, sum(n_messages)::bigint n,
+        coalesce(sum(n_messages) filter (where status = 2), 0)::bigint n_error,
+        sum(duration_ms)::float8 duration_ms_sum, count(*)::int n_spans,
+        bit_or(%(traced)s::int | case when x.possible then 0 else %(clock)s::int end)::smallint evidence,
+        (count(*) filter (where not x.possible))::int n_clamped
+      from span cross join lateral (
+        select started_at between stored_at - %(kept)s::interval and stored_at + %(early)s::interval possible
+      ) x
+      where stored_at = any(%(batches)s::timestamptz[]) and edge_id is not null and n_messages > 0 group by 1, 2
+    ), taken as (
+      delete from batch_weight where stored_at = any(%(batches)s::timestamptz[])
+      returning stored_at, edge_id, bucket_at, more
+    ), sampled as (
+      select {_BUCKET.format("bucket_at")} at, edge_id, sum(more) more from taken group by 1, 2
+    ), counts as materialized (
+      select at, edge_id, n, n_error, duration_ms_sum, n_spans,
+        (evidence | case when w.more > 0 then %(sampled)s::int else 0 end)::smallint evidence,
+        coalesce(w.more, 0)::float8 more, n_clamped,
+        at >= %(horizon)s fresh, date_trunc('hour', at) = any(%(hours)s::timestamptz[]) has_leaf
+      from span_counts left join sampled w using (at, edge_id)
+    ), added as (
+      insert into edge_10s as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)
+      select at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, more::real from counts
+      where fresh and has_leaf order by 1, 2
+      {ON_CONFLICT}
+    )
+    select {_FRESH}, 0, date_trunc('minute', at), 0, {_NOTHING} from counts where fresh group by 3
+    union all
+    select {_LATE}, 0, at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, more from counts where not fresh
+    union all select {_WITHOUT_LEAF}, 0, date_trunc('hour', at), 0, {_NOTHING} from counts where not has_leaf group by 3
+    union all select {_CLAMPED}, coalesce(sum(n_clamped), 0)::int, null::timestamptz, 0, {_NOTHING} from counts
+"""  # noqa: S608  # constants of ours only
 
 
 def mark_folded(cursor: CursorWrapper, batches: Sequence[datetime]) -> None:

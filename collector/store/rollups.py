@@ -97,14 +97,18 @@ def _plus(one: Counts | None, other: Counts, at: datetime) -> Counts:
     )
 
 
-_ADD = """
-    insert into {table} as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)
-    select * from unnest(%s::timestamptz[], %s::int[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[],
-      %s::smallint[], %s::real[]) order by 1, 2
+ON_CONFLICT = """
     on conflict (bucket_at, edge_id) do update set n = r.n + excluded.n, n_error = r.n_error + excluded.n_error,
       duration_ms_sum = r.duration_ms_sum + excluded.duration_ms_sum, n_spans = r.n_spans + excluded.n_spans,
       evidence = r.evidence | excluded.evidence, sample_weight = r.sample_weight + excluded.sample_weight
 """
+"""Counts are added to those that are there. The table is called r."""
+_ADD = f"""
+    insert into {{table}} as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)
+    select * from unnest(%s::timestamptz[], %s::int[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[],
+      %s::smallint[], %s::real[]) order by 1, 2
+    {ON_CONFLICT}
+"""  # noqa: S608  # column names only
 
 
 def _columns(counts: Sequence[Counts]) -> list[list[object]]:
