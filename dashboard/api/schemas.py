@@ -79,6 +79,7 @@ class GraphAnswer(Schema):
     Waits and processing times are read by whole minutes or hours, so since `latencies_from`. Of the past, `lag` is that
     of the window's end and no group's state is judged; `n_dead_letters` are always those open now. Of an edge whose
     spans are sampled, counts are of what was kept, `sampled_share` of all; `estimated` rates are told from that.
+    Counts of `produce` edges are of sends that were attempted: an aborted transaction's count, too.
     """
 
     as_of: str | None

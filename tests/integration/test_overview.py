@@ -116,6 +116,16 @@ def test_a_node_stands_beside_the_graph_with_its_chart_its_events_and_what_chang
     assert "Written and read" in panel(client, "?sel=topic:demo/orders.created")
 
 
+def test_sends_are_called_attempted_and_reads_are_events(client: Client) -> None:
+    """An aborted transaction's sends have spans like any other (facts of real libraries)."""
+    sends = panel(client, "?sel=edge:service:orders-svc%3Etopic:demo/orders.created")
+    assert "<dt>Attempted</dt>" in sends
+    assert "aborted transaction" in sends
+    reads = panel(client, "?sel=edge:topic:demo/orders.created%3Eservice:billing-svc")
+    assert "<dt>Events</dt>" in reads
+    assert "aborted" not in reads
+
+
 def test_a_group_of_nodes_says_what_it_holds(client: Client) -> None:
     page = panel(client, "?sel=domain:orders")
     assert "domain of" in page

@@ -359,6 +359,14 @@ def test_a_service_of_any_name_has_an_address(viewer: Client, namespace: str, na
     assert found is None or found[0] == number
 
 
+def test_what_spans_tell_of_sends_is_called_attempted(viewer: Client) -> None:
+    Shop(now())
+    for address in ("/topics/demo/payments.captured/", "/services/billing-svc/"):
+        page = viewer.get(address).content.decode()
+        assert '<th scope="col" class="number">Attempted</th>' in page, address
+        assert "those of a transaction that was aborted count, too." in page, address
+
+
 def test_topics_groups_and_the_graph_lead_to_the_service(viewer: Client) -> None:
     Shop(now())
     for address in (
