@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 
 from collector.clock import now
+from dashboard.api.schemas import GraphAnswer
 from tests.integration.graph_world import World
 from tests.integration.people import bearer, person, signed_in, token_of
 
@@ -50,7 +51,10 @@ def test_every_question_about_topology_is_answered_in_its_own_schema() -> None:
     assert {"n_batches": 3} in [part["numbers"] for part in answers["health"].json()["parts"]]
     group = answers["groups/demo/billing"].json()
     assert group["members"] == [{"client_id": "billing-1", "host": "10.0.0.1", "assignment": [["orders.created", 0]]}]
-    assert datetime.fromisoformat(answers["graph"].json()["from"]).tzinfo is not None
+    drawn = answers["graph"].json()
+    assert datetime.fromisoformat(drawn["from"]).tzinfo is not None
+    assert len(drawn["edges"]) == 3
+    assert GraphAnswer.model_validate(drawn).model_dump(by_alias=True) == drawn  # it is sent without such a check
 
 
 def test_lists_are_read_page_by_page_without_a_gap_also_behind_the_thousandth() -> None:
