@@ -15,7 +15,7 @@ from collector.store import (
     leaf_statistics,
     letter_bell,
     operations,
-    retries,
+    retry_turns,
     sample_chunks,
     service_facts,
     usual_hops,
@@ -111,7 +111,7 @@ def check_targets(topics: list[int]) -> None:
 @shared_task(name="collector.sweep_retries")
 def sweep_retries() -> None:
     """Find what a lost wake-up left: each unfinished operation to a worker of its own."""
-    for each in retries.unfinished():
+    for each in retry_turns.unfinished():
         waking.wake(each.id)
 
 

@@ -31,7 +31,7 @@ from collector.retry.patience import PATIENCE, Patience
 from collector.retry.proofs import refusals
 from collector.retry.restoring import pauses_all
 from collector.retry.targets import ELSEWHERE, Ends, Grants, astray
-from collector.store import operations, retries
+from collector.store import operations, retries, retry_turns
 from collector.store.retries import Item
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ REPORT_SECONDS = 20.0  # more than the publisher takes to deliver or give up
 ABANDONED_AFTER = timedelta(minutes=2)  # a claim this old has no bytes on the way to a broker any more (see _settled)
 LOOKS_BACK_SECONDS = 30.0  # so often a long run looks for claims that were abandoned
 QUIET_SECONDS = 5.0  # a broker that answers has, after so long, taken in what waited in its sockets
+TURN_SECONDS = 10.0  # so long an operation keeps its place from others that could send
 FRESH_SECONDS = 5.0  # whoever stood still for longer after a claim sends no more: another may have it by now
 MOST_CLAIMS = 3
 _REPLACED = "{} is compacted: a copy may have been there, and have given way to a newer event of its key."
@@ -63,6 +64,7 @@ class Sender:
     now: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
     quiet_seconds: float = QUIET_SECONDS
+    turn_seconds: float = TURN_SECONDS
     ends: Ends = field(init=False)
     grants: Grants = field(init=False)
     pace: Pace = field(default_factory=Pace)
@@ -83,13 +85,14 @@ MakeSender = Callable[[str], AbstractContextManager[Sender]]
 def dispatch(operation_id: int, make_sender: MakeSender, *, now: datetime, patience: Patience = PATIENCE) -> None:
     """Send an operation's waiting items until none is left, or Kafka does not answer; the sweep comes again.
 
-    Only one session sends an operation: a second worker leaves at once. Clients are made only where there is work, and
-    not while the cluster has just not answered: its operations must not take the threads of others.
+    Only one session sends an operation, and few operations are sent at once: who finds no place leaves at once.
+    Clients are made only where there is work, and not while the cluster has just not answered.
     """
-    cluster = {each.id: each.cluster for each in retries.unfinished()}.get(operation_id)
-    if cluster is None or pauses_all(now=now):
+    found = retry_turns.unfinished_one(operation_id)
+    if found is None or pauses_all(now=now):
         return
-    with retries.sole_sender(operation_id) as held:
+    cluster = found.cluster
+    with retry_turns.turn(found) as held:
         if not held or not _has_work(operation_id, now) or not patience.may_ask(cluster):
             return
         try:
@@ -114,7 +117,7 @@ def _give_up(operation_id: int, cluster: str, now: datetime) -> None:
 
 
 def _run(operation_id: int, sender: Sender) -> None:
-    looked_back = -math.inf
+    looked_back, began = -math.inf, time.monotonic()
     _keep_pace(operation_id, sender)
     while not sender.stopping.is_set():
         if time.monotonic() - looked_back > LOOKS_BACK_SECONDS:
@@ -123,6 +126,17 @@ def _run(operation_id: int, sender: Sender) -> None:
         if not send_some(operation_id, sender):
             return
         operations.note_trouble(operation_id, "")
+        if time.monotonic() - began > sender.turn_seconds:
+            if _others_wait(operation_id, sender):
+                return
+            retry_turns.begin_turn(operation_id)
+            began = time.monotonic()
+
+
+def _others_wait(operation_id: int, sender: Sender) -> bool:
+    """Whether another operation could send something now, and got no place for as long as this turn lasts."""
+    now = sender.now()
+    return any(_has_work(other, now) for other in retry_turns.kept_waiting(operation_id))
 
 
 def _keep_pace(operation_id: int, sender: Sender) -> None:
@@ -137,7 +151,7 @@ def _keep_pace(operation_id: int, sender: Sender) -> None:
 
 
 def _has_work(operation_id: int, now: datetime) -> bool:
-    if retries.waiting(operation_id, limit=1, now=now):
+    if retries.due(operation_id, limit=1, now=now):
         return True
     return bool(retries.abandoned(operation_id, after=ABANDONED_AFTER, limit=1))
 

@@ -4,8 +4,7 @@ Every step is a conditional update: what does not come back was not moved, so ea
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,15 +14,14 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector.changes import announce
-from collector.domain.dead_letters import LETTER_OF_ITEM, ItemStatus, LetterStatus, OperationStatus
+from collector.domain.dead_letters import LETTER_OF_ITEM, ItemStatus, LetterStatus
 from collector.domain.dialects.registry import key_for
 from collector.domain.frames import readable
 from collector.domain.positions import Position
 from collector.domain.records import Headers
 from collector.store.letter_states import move
+from collector.store.retry_turns import UNFINISHED
 
-CLUSTER_AT_ONCE, OPERATIONS_AT_ONCE = 3, 6  # of a cluster, of all: the rest waits in its order
-_LOCK_CLASS = 0x57454952  # "WEIR": one sender per operation, by an advisory lock of the session
 _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
     " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
@@ -36,7 +34,6 @@ _ITEMS = (
     " join cluster c on c.id = t.cluster_id"
     " left join topic ot on ot.id = d.origin_topic_id"
 )
-UNFINISHED = (OperationStatus.REQUESTED, OperationStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,56 +65,51 @@ class Item:
     is_compacted: bool = False  # the target
 
 
-@contextmanager
-def sole_sender(operation_id: int) -> Iterator[bool]:
-    """True inside for the one session that may send this operation now; a dead worker's session loses it by itself."""
-    key = [_LOCK_CLASS, operation_id % 2**31]
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s, %s)", key)
-        held = bool(cursor.fetchone()[0])
-    try:
-        yield held
-    finally:
-        if held and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, %s)", key)
+# First among the next few, then key by key: where few keys have most events, their next ones lie far apart.
+_DUE = """
+with recursive o as materialized (select * from retry_operation where id = %(id)s and status = any(%(unfinished)s)),
+  ahead as materialized (select i.ordinal, i.key_hash from retry_item i, o where i.operation_id = %(id)s
+    and i.status = 0 and i.ordinal < o.released order by i.ordinal limit %(few)s),
+  by_key as (
+    (select i.key_hash, i.ordinal, i.status from retry_item i where i.operation_id = %(id)s and i.status in (0, 1)
+      and i.key_hash is not null and exists (select from beyond) order by i.key_hash, i.ordinal limit 1)
+    union all select n.* from by_key b cross join lateral (select i.key_hash, i.ordinal, i.status from retry_item i
+      where i.operation_id = %(id)s and i.status in (0, 1) and i.key_hash > b.key_hash
+      order by i.key_hash, i.ordinal limit 1) n),
+  beyond as (select max(ordinal) ordinal from ahead having count(*) = %(few)s),
+  next as (
+    select a.ordinal, a.key_hash from ahead a where a.ordinal = coalesce((select min(b.ordinal) from retry_item b
+      where b.operation_id = %(id)s and b.key_hash = a.key_hash and b.status in (0, 1)), a.ordinal)
+    union all select b.ordinal, b.key_hash from o, beyond, by_key b
+      where b.status = 0 and b.ordinal > beyond.ordinal and b.ordinal < o.released
+    union all (select i.ordinal, null from o, beyond, retry_item i where i.operation_id = %(id)s and i.status = 0
+      and i.key_hash is null and i.ordinal > beyond.ordinal and i.ordinal < o.released order by i.ordinal
+      limit %(limit)s))
+select n.ordinal from next n, o where not (o.one_per_key and exists (select from retry_item b
+    where b.operation_id = %(id)s and b.key_hash = n.key_hash and b.status = 2 and b.ordinal < n.ordinal
+    and b.sent_at > %(now)s - make_interval(secs => o.wait_seconds) offset 0))
+limit %(limit)s
+"""
+_NEXT_FEW = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """An operation with something to send, or to look for after a crash, and the shown name of its cluster."""
-
-    id: int
-    cluster: str
-
-
-def unfinished() -> list[Unfinished]:
-    """The oldest operations of each cluster, few at once; no cluster's come all before another's.
-
-    Who cannot go on (a right is missing, say) comes after those that can.
-    """
+def due(operation_id: int, *, limit: int, now: datetime) -> list[int]:
+    """Ordinals of the next to send, one of each key: the next of a key comes after the one before was reported."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select w.id, c.name from (select id, cluster_id,"
-            "   row_number() over (partition by cluster_id order by trouble <> '', id) turn from retry_operation o"
-            "  where (status = any(%s) and exists (select 1 from retry_item i"
-            "   where i.operation_id = o.id and i.status = 0 and i.ordinal < o.released))"
-            "  or id in (select operation_id from retry_item where status = 1)) w join cluster c on c.id = w.cluster_id"
-            " where turn <= %s order by turn, w.id limit %s",
-            [list(UNFINISHED), CLUSTER_AT_ONCE, OPERATIONS_AT_ONCE],
+            _DUE,
+            {"id": operation_id, "unfinished": list(UNFINISHED), "few": _NEXT_FEW, "limit": limit, "now": now},
         )
-        return [Unfinished(*row) for row in cursor.fetchall()]
+        return [ordinal for (ordinal,) in cursor.fetchall()]
 
 
 def waiting(operation_id: int, *, limit: int, now: datetime) -> list[Item]:
-    """The next items to send, in order, one of each key: the next of a key comes after the one before was reported."""
+    """The next items to send, in order."""
+    ordinals = due(operation_id, limit=limit, now=now)
+    if not ordinals:
+        return []
     return _items(
-        "i.operation_id = %s and i.status = 0 and i.ordinal < o.released and o.status = any(%s)"
-        " and not exists (select 1 from retry_item b where b.operation_id = i.operation_id"
-        "  and b.key_hash = i.key_hash and b.ordinal < i.ordinal and (b.status in (0, 1)"
-        "   or (o.one_per_key and b.status = 2 and b.sent_at > %s - make_interval(secs => o.wait_seconds))))"
-        " order by i.ordinal limit %s",
-        [operation_id, list(UNFINISHED), now, limit],
+        "i.operation_id = %s and i.ordinal = any(%s) and i.status = 0 order by i.ordinal", [operation_id, ordinals]
     )
 
 

@@ -12,7 +12,7 @@ from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
 from collector.kafka.memory_rights import MemoryRights
 from collector.ports import Lookup, Partition, Publisher
-from collector.retry.dispatch import NotObserved, Sender, dispatch
+from collector.retry.dispatch import TURN_SECONDS, NotObserved, Sender, dispatch
 from collector.retry.patience import Patience
 from collector.retry.requests import Requested, retry
 from tests.integration.letter_world import AT, LetterWorld, dead_record, rows
@@ -66,6 +66,7 @@ class RetryWorld:
         after_seconds: float = 0,
         clock_ahead_seconds: float = 0,
         stopping: threading.Event | None = None,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
         """Let a worker dispatch the operation, whose own clock may be ahead."""
         self.now += timedelta(seconds=after_seconds)
@@ -81,7 +82,7 @@ class RetryWorld:
             rights = MemoryRights(self.broker, read_only=read_only)
             its_now = self.now + timedelta(seconds=clock_ahead_seconds)
             made = Sender(looked, used, rights, self.cluster, "1@test", lambda: its_now, quiet_seconds=0)
-            yield replace(made, stopping=stopping or made.stopping)
+            yield replace(made, stopping=stopping or made.stopping, turn_seconds=turn_seconds)
 
         dispatch(operation, sender, now=self.now + timedelta(seconds=clock_ahead_seconds), patience=Patience())
 

@@ -24,8 +24,7 @@ from collector.retry.patience import Patience
 from collector.retry.plans import plan
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NotAllowed, NothingToSend, TokenReused
-from collector.store import retries, retry_hops
-from collector.store.retries import sole_sender
+from collector.store import retry_hops, retry_turns
 from tests.integration.letter_world import AT, LetterWorld, dead_record, one, rows
 from tests.integration.retry_world import RetryWorld, click, counts_fit
 
@@ -323,7 +322,7 @@ def test_operations_of_a_silent_cluster_leave_the_others_their_turn_and_are_not_
     silent = [click(letter, token=f"demo {letter}").id for letter in letters]
     west = LetterWorld("west").park(dead_record(6))
     last = click(*(set(west) - set(letters)), token="west").id
-    assert [(each.id, each.cluster) for each in retries.unfinished()] == [
+    assert [(each.id, each.cluster) for each in retry_turns.unfinished()] == [
         (silent[0], "demo"),
         (last, "west"),
         (silent[1], "demo"),
@@ -472,7 +471,7 @@ def test_who_cannot_go_on_keeps_no_place_from_those_that_can(world: RetryWorld) 
     letters = world.letters.park(*[dead_record(n) for n in range(4)])
     asked = [click(letter, token=f"t{letter}").id for letter in letters]
     rows("update retry_operation set trouble = 'no right' where id = any(%s) returning 1", asked[:3])
-    assert asked[3] in {each.id for each in retries.unfinished()}
+    assert asked[3] in {each.id for each in retry_turns.unfinished()}
 
 
 @pytest.mark.parametrize("kind", [MemoryPublisher, RefusesTogether])
@@ -564,7 +563,8 @@ def test_while_one_session_sends_an_operation_another_leaves_it_alone(world: Ret
         world.send(asked.id)
         connection.close()
 
-    with sole_sender(asked.id) as held:
+    (found,) = retry_turns.unfinished()
+    with retry_turns.turn(found) as held:
         assert held
         thread = threading.Thread(target=other)
         thread.start()
