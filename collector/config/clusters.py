@@ -51,6 +51,11 @@ class Cluster:
         retry = (self.retry_password, self.retry_certificate, self.retry_key, self.retry_key_password)
         return tuple(each for each in (*named, self.client_secret, *retry) if each)
 
+    @property
+    def sends_as_it_reads(self) -> bool:
+        """It signs in as somebody, and names nobody else who sends its retries."""
+        return bool(self.sasl or self.certificate) and not (self.retry_username or self.retry_certificate)
+
 
 def cluster(name: str, table: Table) -> Cluster:
     """The cluster that a table declares; what is wrong is noted in the table."""

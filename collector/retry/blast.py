@@ -11,6 +11,7 @@ from collector.domain.retry_targets import Permission
 from collector.retry.destinations import Sorted
 from collector.retry.rights import looked_up
 from collector.store import blast_radius
+from collector.store.freezing import Topic
 from collector.store.target_rights import Right
 
 SAMPLE = 100  # letters whose headers are looked at
@@ -52,29 +53,32 @@ class Blast:
 
 
 def blast(cursor: CursorWrapper, found: Sorted, *, left_out: Collection[int], now: datetime) -> Blast:
-    """The blast radius of what can be sent, without those a person leaves out. Six statements."""
+    """The blast radius of what can be sent, without those a person leaves out. Eight statements at most."""
     out = set(left_out)
     by_topic: Counter[int] = Counter()
     failed: Counter[tuple[int, int | None]] = Counter()
-    names: dict[int, tuple[str, Permission, tuple[str, ...]]] = {}
+    topics: dict[int, tuple[Topic, Permission]] = {}
     pairs: list[tuple[int, int]] = []
     for kind, goes, why in found.sent:
         letters = [letter for letter in kind.letters if letter not in out]
         by_topic[goes.topic.id] += len(letters)
         failed[goes.topic.id, kind.group_id] += len(letters)
-        names[goes.topic.id] = (goes.topic.name, why, _warnings(goes.topic.is_compacted, goes.topic.n_partitions))
+        topics[goes.topic.id] = (goes.topic, why)
         pairs += [(letter, goes.topic.id) for letter in letters]
     readers = blast_radius.readers(cursor, pairs)
     rights = looked_up(cursor, list(by_topic), now=now)
+    limits = {number: topic.most_bytes for number, (topic, _) in topics.items() if topic.most_bytes is not None}
+    too_large = blast_radius.n_too_large(cursor, pairs, limits)
     return Blast(
         targets=tuple(
-            Target(names[topic][0], n, _why(names[topic][1]), names[topic][2], rights.get(topic))
-            for topic, n in by_topic.most_common()
+            Target(topic.name, n, _why(why), _warnings(topic, too_large.get(number, 0)), rights.get(number))
+            for number, n in by_topic.most_common()
+            for topic, why in [topics[number]]
         ),
         readers=tuple(
             Reader(
                 name=each.name,
-                topic=names[each.topic_id][0],
+                topic=topics[each.topic_id][0].name,
                 n_failed=failed[each.topic_id, each.group_id],
                 n_gets=by_topic[each.topic_id],
                 n_did=each.n_did,
@@ -95,10 +99,21 @@ def _why(why: Permission) -> str:
     return f"{why}."
 
 
-def _warnings(is_compacted: bool, n_partitions: int | None) -> tuple[str, ...]:  # noqa: FBT001  a column's value
+def _warnings(topic: Topic, n_too_large: int) -> tuple[str, ...]:
     found = []
-    if is_compacted:
+    if topic.is_compacted:
         found.append("This topic is compacted: a copy takes the place of the newest event of its key.")
-    if n_partitions is None:
+    if topic.n_partitions is None:
         found.append("The broker has not described this topic yet.")
+    if n_too_large and topic.most_bytes is not None:
+        found.append(too_large(n_too_large, topic.most_bytes))
     return tuple(found)
+
+
+def too_large(n: int, most_bytes: int) -> str:
+    """What is said of so many events that are larger than their target takes."""
+    are, they = ("event is", "It is") if n == 1 else ("events are", "They are")
+    return (
+        f"{n:,} {are} larger than this topic takes: max.message.bytes is {most_bytes:,}."
+        f" {they} not sent, unless compressed small enough."
+    )

@@ -9,11 +9,12 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.frames import readable
 from collector.domain.resending import removed, unsendable
 from collector.domain.retry_targets import Permission
+from collector.retry.blast import too_large
 from collector.retry.destinations import destination, refusal, unfit, world_of
 from collector.retry.refusals import NotAllowed
 from collector.retry.rights import looked_up, refused
-from collector.store import freezing
-from collector.store.freezing import Destination, Kind
+from collector.store import blast_radius, freezing
+from collector.store.freezing import Destination, Kind, Topic
 from collector.store.target_rights import Right
 
 MOST_NEWER = 1_000  # events of the same key are counted up to here
@@ -75,7 +76,7 @@ def plan(letter_id: int, *, target: str | None = None, now: datetime) -> Plan | 
             why=_why(cursor, why, kind, letter_id),
             readers=readers,
             n_newer=n_newer,
-            warnings=tuple(_warnings(readers, n_newer)),
+            warnings=(*_warnings(readers, n_newer), *_size(cursor, letter_id, goes.topic)),
         )
 
 
@@ -110,6 +111,13 @@ def _newer(cursor: CursorWrapper, letter_id: int) -> int | None:
     )
     is_known, n = cursor.fetchone()
     return int(n) if is_known else None
+
+
+def _size(cursor: CursorWrapper, letter_id: int, target: Topic) -> list[str]:
+    if target.most_bytes is None:
+        return []
+    n = blast_radius.n_too_large(cursor, [(letter_id, target.id)], {target.id: target.most_bytes}).get(target.id, 0)
+    return [too_large(n, target.most_bytes)] if n else []
 
 
 def _warnings(readers: tuple[Reader, ...], n_newer: int | None) -> list[str]:

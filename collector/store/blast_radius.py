@@ -1,6 +1,6 @@
 """Who reads what is sent to a topic, what they did with the originals, and what lies within two hops behind them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.backends.utils import CursorWrapper
@@ -82,3 +82,24 @@ def n_keys(cursor: CursorWrapper, letters: Collection[int]) -> int:
     """How many different keys these letters have."""
     cursor.execute("select count(distinct key_hash) from dead_letter where id = any(%s)", [list(letters)])
     return int(cursor.fetchone()[0])
+
+
+def n_too_large(
+    cursor: CursorWrapper, pairs: Sequence[tuple[int, int]], most_bytes: Mapping[int, int]
+) -> dict[int, int]:
+    """Target topic -> how many of these (letter, target topic) are larger by key and value alone than it takes."""
+    limited = [pair for pair in pairs if pair[1] in most_bytes]
+    if not limited:
+        return {}
+    cursor.execute(
+        "select f.topic_id, count(*) from unnest(%s::bigint[], %s::int[], %s::bigint[]) f(letter, topic_id, most)"
+        " join dead_letter d on d.id = f.letter and d.size_bytes > f.most"
+        " join dead_letter_body b on b.dead_letter_id = d.id"
+        " where coalesce(octet_length(b.key), 0) + coalesce(octet_length(b.value), 0) > f.most group by 1",
+        [
+            [letter for letter, _ in limited],
+            [topic for _, topic in limited],
+            [most_bytes[topic] for _, topic in limited],
+        ],
+    )
+    return dict(cursor.fetchall())

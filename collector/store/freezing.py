@@ -13,6 +13,8 @@ from collector.domain.frames import framed, unframed
 from collector.domain.records import Headers
 from collector.domain.retry_targets import Rules
 
+MOST_DIGITS = 18
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -41,7 +43,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A living topic that a broker has confirmed. `readers`: ids of the groups that read it."""
+    """A living topic that a broker has confirmed. `readers`: ids of the groups that read it.
+
+    `most_bytes`: of a batch, compressed; None where that is not known.
+    """
 
     id: int
     name: str
@@ -49,6 +54,7 @@ class Topic:
     readers: frozenset[int]
     n_partitions: int | None
     is_compacted: bool
+    most_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +110,20 @@ def topics(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) 
         "select t.cluster_id, t.id, t.name, t.role, array(select r.group_id from group_now r where r.topic_id = t.id"
         "  union select m.group_id from group_member m join consumer_group g on g.id = m.group_id"
         "  where g.cluster_id = t.cluster_id and m.assignment @> jsonb_build_array(jsonb_build_array(t.name))),"
-        " t.n_partitions, coalesce(t.configs ->> 'cleanup.policy', '') like '%%compact%%'"
+        " t.n_partitions, coalesce(t.configs ->> 'cleanup.policy', '') like '%%compact%%',"
+        " t.configs ->> 'max.message.bytes'"
         " from topic t join unnest(%s::smallint[], %s::text[]) w(cluster_id, name) using (cluster_id, name)"
         " where t.deleted_at is null and t.kafka_id is not null",
         [[cluster for cluster, _ in ordered], [name for _, name in ordered]],
     )
     return {
-        (cluster, name): Topic(number, name, role, frozenset(readers), n_partitions, compacted)
-        for cluster, number, name, role, readers, n_partitions, compacted in cursor.fetchall()
+        (cluster, name): Topic(number, name, role, frozenset(readers), n_partitions, compacted, _bytes(most))
+        for cluster, number, name, role, readers, n_partitions, compacted, most in cursor.fetchall()
     }
+
+
+def _bytes(said: str | None) -> int | None:
+    return int(said) if said and len(said) <= MOST_DIGITS and said.isascii() and said.isdigit() else None
 
 
 def rules(

@@ -4,6 +4,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
 from collector.config import declared
@@ -47,12 +48,14 @@ def test_a_file_is_applied_once_audited_and_shown_as_it_changes(file: Path) -> N
         "+ [mask.people]",
         "+ [taps]",
         "Note: WEIR_SECRET_NOT_SET_HERE is not set here. Collector, sampler and worker need it in their environment.",
+        "weir.W210: Retries to prod are sent as the Kafka user that reads. Name retry_username or retry_certificate;"
+        " who reads then needs no right to write.",
     ]
     assert declared.document().clusters["prod"].username == "weir"
     assert apply(file).startswith("Nothing to change.")
     assert declared.version() == before + 1
     file.write_text(FILE.replace('"orders.*"', '"orders.*", "payments.*"').replace("[mask.people]", "[mask.persons]"))
-    assert apply(file).splitlines()[:-1] == [
+    assert apply(file).splitlines()[:-2] == [
         "- [mask.people]",
         "+ [mask.persons]",
         "~ [taps]",
@@ -101,3 +104,25 @@ def test_what_is_no_toml_is_told_with_its_line(file: Path, text: bytes, said: st
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"none\.toml cannot be read: No such file"):
         apply(tmp_path / "none.toml")
+
+
+def test_s46_clusters_whose_retries_are_sent_as_the_user_that_reads_are_named(
+    tmp_path: Path, settings: LazySettings
+) -> None:
+    path = tmp_path / "weir.toml"
+    signs_in = 'bootstrap = "{}.example:9093"\ntls = true\nsasl = "scram-sha-512"\nusername = "weir"\n{}'
+    password = 'password = "env:WEIR_SECRET_{}"\n'
+    one_user = signs_in.format("west", password.format("WEST"))
+    path.write_text(f"[clusters.west]\n{one_user}")
+    said = "weir.W210: Retries to west are sent as the Kafka user that reads."
+    assert said in apply(path)
+    settings.WEIR_RETRY_USERNAME = "weir-retries"
+    assert "W210" not in apply(path)
+    two_users = signs_in.format("east", password.format("EAST"))
+    two_users += 'retry_username = "weir-retries"\nretry_password = "env:WEIR_SECRET_EAST_RETRY"\n'
+    path.write_text(
+        f'[clusters.west]\n{one_user}[clusters.east]\n{two_users}[clusters.open]\nbootstrap = "open.example:9092"\n'
+    )
+    assert [line for line in apply(path).splitlines() if "W210" in line] == [
+        f"{said} Name retry_username or retry_certificate; who reads then needs no right to write."
+    ]

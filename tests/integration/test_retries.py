@@ -667,6 +667,11 @@ def _hop(world: RetryWorld, offset: int, *, attempts: int = 2, origin: int | Non
         " gen_random_uuid()) on conflict do nothing returning id",
         one("select cluster_id from topic where id = %s", world.letters.orders),
     )
+    rows(
+        "insert into topic_now (topic_id, sampled_at, high, low) values (%s, %s, '{99999}', '{0}')"
+        " on conflict do nothing returning 1",
+        topic, AT,
+    )  # fmt: skip
     (copy,) = (record for record in world.sent() if record.offset == offset)
     headers = (
         *copy.headers,
@@ -700,6 +705,23 @@ def test_what_went_to_its_groups_retry_topic_has_not_passed_until_that_topics_re
     assert world.letters.park(dead_record(9, origin_offset=offset)) == [letter]
     assert _later(43) == 1
     assert _states() == [(6, 0, 2)]
+
+
+def test_an_offset_beyond_the_end_of_a_retry_topic_has_passed_no_copy_there(world: RetryWorld) -> None:
+    _, offset = _sent_letter(world)
+    _behind(world, world.letters.orders, world.letters.billing, offset)
+    retries_topic = _hop(world, offset)
+    rows("update topic_now set high = '{8}' where topic_id = %s returning 1", retries_topic)
+    _behind(world, retries_topic, world.letters.shipping, 50)
+    assert _later(1) == _later(12) == _later(30) == 0
+    _behind(world, retries_topic, world.letters.shipping, 7)
+    assert _later(31) == 0
+    _behind(world, retries_topic, world.letters.shipping, 3)
+    assert _later(35) == _later(42) == 0
+    _behind(world, retries_topic, world.letters.shipping, 7)
+    assert _later(43) == 0
+    assert _later(54) == 1
+    assert rows("select status, evidence from retry_item") == [(5, 2)]
 
 
 def test_a_process_span_without_error_on_the_retry_topic_says_that_it_was_processed(world: RetryWorld) -> None:

@@ -12,8 +12,10 @@ from django.db import connection
 from collector.domain.canary import CAREFUL, Progress, Sending
 from collector.retry import control, drafts, outcomes
 from collector.retry.destinations import NEWER, TO_ORIGIN, sorted_out
+from collector.retry.plans import plan
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, Changed, NoSuchPlan, NotAllowed, NotNow
+from collector.retry.restoring import pauses_all
 from collector.store.steps import progress
 from dashboard.queries.retries import retries, retry
 from tests.integration.letter_world import AT, dead_record, one, rows
@@ -135,6 +137,26 @@ def test_the_blast_radius_names_each_group_what_it_did_and_what_lies_behind(worl
     assert found.downstream == ("payments", "mailer")
     assert "kafka_dlt-original-topic" in found.removed
     assert [(target.topic, target.n) for target in found.targets] == [("orders.created", 2)]
+
+
+def test_what_is_larger_than_its_target_takes_is_told_before_the_send(world: RetryWorld) -> None:
+    rows(
+        'update topic set configs = configs || \'{"max.message.bytes": "1000"}\' where id = %s returning 1',
+        world.letters.orders,
+    )
+    large = replace(dead_record(1), value=b"x" * 2_000)
+    letters = world.letters.park(large, replace(dead_record(2), value=b"x" * 900))
+    said = (
+        "1 event is larger than this topic takes: max.message.bytes is 1,000."
+        " It is not sent, unless compressed small enough."
+    )
+    (target,) = drafts.draft(frozen(letters), OLGA, now=AT).blast.targets
+    assert target.warnings == (said,)
+    of_each = [plan(letter, now=AT) for letter in letters]
+    assert [said in each.warnings for each in of_each if each] == [True, False]
+    rows('update topic set configs = configs || \'{"max.message.bytes": "-1e9"}\' returning 1')
+    (target,) = drafts.draft(one("select max(id) from retry_operation"), OLGA, now=AT).blast.targets
+    assert target.warnings == ()
 
 
 def _seen(world: RetryWorld, key: str, offset: int) -> None:
@@ -342,17 +364,19 @@ def test_pausing_holds_everything_that_is_not_sent_and_resuming_goes_on(world: R
         control.proceed(number, OLGA, now=AT)
 
 
-_OTHER_SERVER = "insert into database_identity (system_identifier, timeline, items) values (1, 1, 1) returning 1"
-_SAME_SERVER = (
-    "insert into database_identity (system_identifier, timeline, items)"
-    " select (pg_control_system()).system_identifier, (pg_control_checkpoint()).timeline_id, 1 returning 1"
+_SAME = (
+    "insert into database_identity (system_identifier, timeline, items, database)"
+    " select (pg_control_system()).system_identifier, (pg_control_checkpoint()).timeline_id,"
+    " 'retry_item'::regclass::oid::bigint, oid::bigint from pg_database where datname = current_database() returning 1"
 )
 
 
-@pytest.mark.parametrize("dumped", [_OTHER_SERVER, _SAME_SERVER], ids=["other server", "same server"])
-def test_s47_in_a_restored_database_nothing_is_sent_before_somebody_resumes(world: RetryWorld, dumped: str) -> None:
+@pytest.mark.parametrize("moved", ["system_identifier", "timeline", "items", "database"])
+def test_s47_in_a_restored_database_nothing_is_sent_before_somebody_resumes(world: RetryWorld, moved: str) -> None:
     number = confirmed(frozen(world.letters.park(dead_record(1), dead_record(2))), sending=Sending(rate_per_second=5))
-    rows(dumped)
+    rows(_SAME)
+    assert not pauses_all(now=AT)
+    rows(f"update database_identity set {moved} = 77 returning 1")
     world.send(number)
     world.send(number)
     assert world.sent() == []

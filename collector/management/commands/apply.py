@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
@@ -57,7 +58,7 @@ class Command(BaseCommand):
                     facts={"changes": [f"{change.sign}{change.table}" for change in changes]},
                 )
         self._show(changes)
-        for line in _unset(document):
+        for line in (*_unset(document), *_unparted(document)):
             self.stdout.write(line)
 
     def _show(self, changes: Sequence[Change]) -> None:
@@ -142,4 +143,16 @@ def _unset(document: Document) -> list[str]:
         f"Note: {name} is not set here. Collector, sampler and worker need it in their environment."
         for name in sorted(names)
         if name.startswith("WEIR_SECRET_") and not (os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+    ]
+
+
+def _unparted(document: Document) -> list[str]:
+    """Clusters whose retries are sent as the user that reads: a check at the start knows only the environment's."""
+    of_environment = settings.WEIR_RETRY_USERNAME or settings.WEIR_RETRY_TLS_CERT
+    is_only = len(document.clusters) < 2  # then what the environment says of that user is for this one
+    return [
+        f"weir.W210: Retries to {name} are sent as the Kafka user that reads. Name retry_username or retry_certificate;"
+        " who reads then needs no right to write."
+        for name, each in sorted(document.clusters.items())
+        if each.sends_as_it_reads and not (is_only and of_environment)
     ]
