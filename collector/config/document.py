@@ -1,5 +1,5 @@
 """Everything that people declare in one settings file: clusters, inputs, taps, drop and mask rules, dead letters,
-owners, limits, what may be done.
+where retries may go, owners, limits, permissions.
 """
 
 import re
@@ -10,7 +10,8 @@ from typing import Any
 from collector.config.clusters import Cluster, cluster
 from collector.config.limits import Limit, limit, refuse_twice
 from collector.config.owners import Owner, owner
-from collector.config.tables import Problem, Table, glob_problem
+from collector.config.retry_pairs import RetryPair, retry_pair
+from collector.config.tables import Problem, Table, glob_problem, topic_problem
 from collector.domain import json_paths
 from collector.domain.dialects import mapped
 from collector.domain.dialects.mapped import LetterMapping
@@ -19,10 +20,9 @@ ENCODINGS = ("otlp_proto", "otlp_json")
 MOST_RULES = 100
 MOST_CLUSTERS = 20  # each takes a process of the sampler, and clients and threads of every collector
 MOST_LETTERS = 100_000  # in one retry
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
-_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "owners", "stuck")
+_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "retries", "owners", "stuck")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class Document:
     drops: Mapping[str, Rule] = field(default_factory=dict)
     masks: Mapping[str, Rule] = field(default_factory=dict)
     letters: Mapping[str, LetterMapping] = field(default_factory=dict)
+    retries: Mapping[str, RetryPair] = field(default_factory=dict)
     permissions: Permissions = Permissions()
     owners: Mapping[str, Owner] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
@@ -106,6 +107,7 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
         drops={name: _rule(name, table, _DROPPED) for name, table in tables.get("drop", {}).items()},
         masks={name: _rule(name, table, _MASKED) for name, table in tables.get("mask", {}).items()},
         letters={name: _letters(table) for name, table in tables.get("dead_letters", {}).items()},
+        retries={name: retry_pair(table, clusters) for name, table in tables.get("retries", {}).items()},
         permissions=_permissions(Table(("permissions",), body.get("permissions", {}), problems)),
         owners={name: owner(name, table) for name, table in tables.get("owners", {}).items()},
         limits={name: limit(name, table) for name, table in tables.get("stuck", {}).items()},
@@ -135,7 +137,7 @@ def _input(name: str, table: Table, clusters: Mapping[str, Cluster]) -> OtlpInpu
     found = OtlpInput(
         name=name,
         cluster=table.text("cluster"),
-        topics=table.texts("topics", check=_is_topic),
+        topics=table.texts("topics", check=topic_problem),
         encoding=table.text("encoding", allowed=ENCODINGS, needed=True),
         spans_of=table.text("spans_of"),
     )
@@ -206,10 +208,6 @@ def _letters(table: Table) -> LetterMapping:
                 table.blame(name, f"is not understood. {error}")
     table.done()
     return LetterMapping(topics, sources)
-
-
-def _is_topic(text: str) -> str | None:
-    return None if _TOPIC.fullmatch(text) else "must be the name of a topic"
 
 
 def _is_path(text: str) -> str | None:

@@ -1,5 +1,6 @@
 """Reads one table of a settings file field by field; what is wrong is noted, and reading goes on."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from collector.config import references
 from collector.domain import globs
 
 MOST_TEXT, MOST_WORDS = 1_000, 200
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ def glob_problem(text: str) -> str | None:
     if globs.is_cheap(text):
         return None
     return f"must be a pattern of at most {globs.MOST_CHARACTERS} characters and {globs.MOST_STARS} stars"
+
+
+def topic_problem(text: str) -> str | None:
+    """What is wrong with the name of a topic, or None."""
+    return None if _TOPIC.fullmatch(text) else "must be the name of a topic"
 
 
 class Table:

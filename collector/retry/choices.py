@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from django.db.backends.utils import CursorWrapper
 
+from collector.config import declared
+from collector.retry.allowed import rules
 from collector.retry.destinations import TO_ORIGIN, Sorted, sorted_out
 from collector.store import freezing
 
@@ -25,11 +27,9 @@ def choices(cursor: CursorWrapper, letters: Collection[int], *, chosen: str | No
     found = [_choice(cursor, "", usual)]
     if _topics(origin) != _topics(usual):
         found.append(_choice(cursor, TO_ORIGIN, origin))
-    named = {
-        target
-        for rule in freezing.rules(cursor, _kinds(usual), embedded_cluster=None).values()
-        for target in rule.pairs
-    }
+    document = declared.document()
+    of = {(kind.cluster, kind.topic) for kind, _, _ in usual.sent}
+    named = {target for where in of for target in rules(document, *where).pairs}
     if chosen not in {None, TO_ORIGIN}:
         named.add(str(chosen))
     found += [Choice(name, (name,), (), len(usual.letters)) for name in sorted(named)]
@@ -43,7 +43,3 @@ def _choice(cursor: CursorWrapper, value: str, found: Sorted) -> Choice:
 
 def _topics(found: Sorted) -> tuple[str, ...]:
     return tuple(sorted({goes.topic.name for _, goes, _ in found.sent}))
-
-
-def _kinds(found: Sorted) -> list[freezing.Kind]:
-    return [kind for kind, _, _ in found.sent]

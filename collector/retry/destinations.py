@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 from collector.config import declared
@@ -12,6 +11,7 @@ from collector.domain.dead_letters import ATTEMPT_LIMIT, LetterStatus
 from collector.domain.dialects import ksqldb
 from collector.domain.dialects.names import retry_topics
 from collector.domain.retry_targets import Permission, Rules, permission
+from collector.retry.allowed import rules
 from collector.retry.refusals import NotAllowed
 from collector.store import freezing
 from collector.store.freezing import Destination, Kind, Topic
@@ -91,18 +91,10 @@ def sorted_out(
 
 def world_of(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) -> World:
     """Topics and rules for these letters. Two statements."""
-    return World(
-        topics=freezing.topics(cursor, found, target=target),
-        rules=freezing.rules(cursor, found, embedded_cluster=_embedded() if settings.WEIR_EMBEDDED_KAFKA else None),
-    )
-
-
-def _embedded() -> str | None:
-    """The shown name of the broker that is Weir's own."""
-    declared_clusters = declared.document().clusters
-    if not declared_clusters:
-        return str(settings.WEIR_CLUSTER_NAME)
-    return next((name for name, each in declared_clusters.items() if each.environment), None)
+    document = declared.document()
+    its = {(kind.cluster_id, kind.topic): rules(document, kind.cluster, kind.topic) for kind in found}
+    named = {(cluster, name) for (cluster, _), rule in its.items() for name in rule.pairs}
+    return World(topics=freezing.topics(cursor, found, target=target, allowed=named), rules=its)
 
 
 def refusal(kind: Kind, stands: Collection[LetterStatus] = _OPEN) -> str | None:
@@ -131,15 +123,18 @@ def destination(kind: Kind, *, target: str | None, world: World) -> tuple[Destin
     """Where letters of this kind go, and why they may. Raises NotAllowed with what is missing."""
     if target not in {None, TO_ORIGIN}:
         return _allowed(kind, str(target), world)
-    if kind.origin is None:
-        raise NotAllowed(NO_ORIGIN)
     own = own_retry(kind, world) if target is None else None
-    return own or _allowed(kind, kind.origin, world)
+    if own is None and kind.origin is None:
+        raise NotAllowed(NO_ORIGIN)
+    return own or _allowed(kind, str(kind.origin), world)
 
 
 def own_retry(kind: Kind, world: World) -> tuple[Destination, Permission] | None:
-    """The failed group's own retry topic, where there is one that nobody else reads."""
-    for name in retry_topics(kind.origin, kind.group) if kind.origin and kind.group else ():
+    """The failed group's own retry topic, where nobody else reads it: one that an admin named, or by its name."""
+    if kind.group_id is None:
+        return None
+    by_name = retry_topics(kind.origin, kind.group) if kind.origin and kind.group else ()
+    for name in (*sorted(world.rules[kind.cluster_id, kind.topic].pairs), *by_name):
         topic = world.topics.get((kind.cluster_id, name))
         why = _permission(kind, topic, world) if topic else None
         if topic and why and topic.readers == {kind.group_id}:

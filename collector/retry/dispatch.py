@@ -26,6 +26,7 @@ from collector.ports import (
     Rights,
     Unreadable,
 )
+from collector.retry.allowed import Allowance
 from collector.retry.pacing import Pace
 from collector.retry.patience import PATIENCE, Patience
 from collector.retry.proofs import refusals
@@ -67,6 +68,7 @@ class Sender:
     turn_seconds: float = TURN_SECONDS
     ends: Ends = field(init=False)
     grants: Grants = field(init=False)
+    allowance: Allowance = field(default_factory=Allowance)
     pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
@@ -166,6 +168,7 @@ def send_some(operation_id: int, sender: Sender) -> bool:
         return False
     ends = {topic: sender.ends.of(topic) for topic in sorted({i.target for i in items if i.cluster == sender.cluster})}
     refused = astray(items, sender.cluster, sender.grants)
+    refused |= sender.allowance.refusals([item for item in items if item.attempt_id not in refused])
     items = [item for item in items if item.attempt_id not in refused]
     sender.grants.need({item.target for item in items})
     refused |= retries.held_back(operation_id, [item.attempt_id for item in items])

@@ -11,7 +11,6 @@ from collector.domain.dead_letters import LetterStatus
 from collector.domain.dialects.names import retry_topics
 from collector.domain.frames import framed, unframed
 from collector.domain.records import Headers
-from collector.domain.retry_targets import Rules
 
 MOST_DIGITS = 18
 
@@ -94,9 +93,11 @@ def kinds(cursor: CursorWrapper, wanted: Collection[int]) -> list[Kind]:
     return [Kind(tuple(sorted(row[0])), LetterStatus(row[1]), *row[2:]) for row in cursor.fetchall()]
 
 
-def topics(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) -> dict[tuple[int, str], Topic]:
-    """(cluster id, name) -> topic, for everything these letters could go to."""
-    wanted = {(kind.cluster_id, name) for kind in found for name in (kind.origin, target) if name}
+def topics(
+    cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None, allowed: Collection[tuple[int, str]] = ()
+) -> dict[tuple[int, str], Topic]:
+    """(cluster id, name) -> topic, for everything these letters could go to. `allowed`: as an admin says."""
+    wanted = {*allowed} | {(kind.cluster_id, name) for kind in found for name in (kind.origin, target) if name}
     wanted |= {
         (kind.cluster_id, name)
         for kind in found
@@ -124,21 +125,6 @@ def topics(cursor: CursorWrapper, found: Sequence[Kind], *, target: str | None) 
 
 def _bytes(said: str | None) -> int | None:
     return int(said) if said and len(said) <= MOST_DIGITS and said.isascii() and said.isdigit() else None
-
-
-def rules(
-    cursor: CursorWrapper, found: Sequence[Kind], *, embedded_cluster: str | None
-) -> dict[tuple[int, str], Rules]:
-    """(cluster id, dead-letter topic) -> what an admin allowed there, and whether the broker is Weir's own."""
-    wanted = sorted({(kind.cluster_id, kind.topic) for kind in found})
-    cursor.execute(
-        "select w.cluster_id, w.topic, coalesce(array_agg(r.target_topic) filter (where r.target_topic is not null),"
-        "  '{}'), coalesce(bool_or(c.name = %s), false)"
-        " from unnest(%s::smallint[], %s::text[]) w(cluster_id, topic) join cluster c on c.id = w.cluster_id"
-        " left join retry_target r on r.cluster_id = w.cluster_id and r.dead_letter_topic = w.topic group by 1, 2",
-        [embedded_cluster, [cluster for cluster, _ in wanted], [topic for _, topic in wanted]],
-    )
-    return {(cluster, topic): Rules(frozenset(pairs), own) for cluster, topic, pairs, own in cursor.fetchall()}
 
 
 # Round robin over the partitions, in order within each: a key's events keep their order, a first step sees many places.

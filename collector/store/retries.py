@@ -26,7 +26,7 @@ _ITEMS = (
     "select i.operation_id, i.ordinal, i.attempt_id, i.dead_letter_id, s.attempt, lt.name, d.kafka_partition,"
     " d.kafka_offset, t.name, i.target_partition, i.verify_origin, ot.name, d.origin_partition, d.origin_offset,"
     " b.key, b.value, b.headers, i.search_from, i.n_claims, d.dialect, i.edited_value, i.edited_headers, c.name,"
-    " t.deleted_at is not null, t.kafka_id, coalesce(t.configs ->> 'cleanup.policy', '') like '%%compact%%'"
+    " t.deleted_at is not null, t.kafka_id, coalesce(t.configs ->> 'cleanup.policy', '') like '%%compact%%', t.role"
     " from retry_item i"
     " join retry_operation o on o.id = i.operation_id join dead_letter d on d.id = i.dead_letter_id"
     " join dead_letter_body b on b.dead_letter_id = d.id join letter_state s on s.dead_letter_id = d.id"
@@ -63,6 +63,7 @@ class Item:
     is_gone: bool = False  # the target: deleted, or created again, which is another topic
     target_id: UUID | None = None  # Kafka's own, where it is known
     is_compacted: bool = False  # the target
+    target_role: int = 0
 
 
 # First among the next few, then key by key: where few keys have most events, their next ones lie far apart.
@@ -278,7 +279,7 @@ def _item(row: tuple[Any, ...]) -> Item:
     (
         operation_id, ordinal, attempt_id, letter, number, lt, lp, lo, target, partition, verify, ot, op, oo,
         key, value, headers, search_from, n_claims, dialect, edited_value, edited_headers, cluster, is_gone, target_id,
-        is_compacted,
+        is_compacted, target_role,
     ) = row  # fmt: skip
     found = json.loads(search_from) if isinstance(search_from, str) else search_from or {}
     return Item(
@@ -301,4 +302,5 @@ def _item(row: tuple[Any, ...]) -> Item:
         is_gone=is_gone,
         target_id=target_id,
         is_compacted=is_compacted,
+        target_role=target_role,
     )

@@ -25,9 +25,9 @@ with sent_now as (select l.objid::bigint id from pg_locks l join pg_database b o
           and i.status = 0 and i.ordinal < o.released)
         or o.id in (select operation_id from retry_item where status = 1)))
 """
-_FEW = {
+_FEW: dict[str, int | list[int]] = {
     "sends": _SENDS,
-    "unfinished": list(UNFINISHED),
+    "unfinished": [int(status) for status in UNFINISHED],
     "few": CLUSTER_AT_ONCE,
     "most": OPERATIONS_AT_ONCE,
 }

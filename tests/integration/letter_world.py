@@ -4,8 +4,9 @@ import struct
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
+from collector.config import declared
 from collector.domain.dead_letters import DeadLetter
 from collector.domain.dialects import read
 from collector.domain.records import Headers, Record
@@ -41,6 +42,12 @@ class LetterWorld:
 
     def group(self, name: str) -> int:
         return one("insert into consumer_group (cluster_id, name) values (%s, %s) returning id", self.cluster, name)
+
+    def allow(self, target: str, *, dead_letters: str = "orders.created.dlq") -> None:
+        """An admin lets the letters of this topic go there; "" takes it back."""
+        pair = {"pair": {"dead_letters": [dead_letters], "target": target}} if target else {}
+        with transaction.atomic():
+            declared.replace({**declared.body(), "retries": pair}, by="admin1", now=AT)
 
     def park(self, *records: Record) -> list[int]:
         """Take in these records of orders.created.dlq; ids of all letters so far."""

@@ -252,10 +252,7 @@ def test_sending_again_anyway_sends_the_edited_copy_to_the_chosen_target_and_nev
 ) -> None:
     world.letters.topic("payments")
     world.broker.create("payments")
-    rows(
-        "insert into retry_target values (%s, 'orders.created.dlq', 'payments', 'admin1', %s) returning 1",
-        world.letters.cluster, AT,
-    )  # fmt: skip
+    world.letters.allow("payments")
     (letter,) = world.letters.park(dead_record(1))
     edit = Edit(b'{"amount": 13}', (("order-id", b"edited"),), "PAY-311")
     first = retry([letter], person_id=7, person_name="olga", token="t1", target="payments", expect=1, now=AT, edit=edit)

@@ -212,14 +212,27 @@ def test_s40_a_forged_origin_sends_nothing(world: RetryWorld, how: str) -> None:
 def test_an_admins_pair_allows_another_target_without_comparing(world: RetryWorld) -> None:
     world.letters.topic("payments")
     world.broker.create("payments")
-    rows(
-        "insert into retry_target values (%s, 'orders.created.dlq', 'payments', 'admin1', %s) returning 1",
-        world.letters.cluster,
-        AT,
-    )
+    world.letters.allow("payments")
     (letter,) = world.letters.park(replace(dead_record(1), value=b"not the original"))
     world.send(click(letter, target="payments").id)
     assert [copy.value for copy in world.sent("payments")] == [b"not the original"]
+
+
+@pytest.mark.parametrize("how", ["taken back", "of another topic", "a dead-letter topic by now"])
+def test_s40_what_an_admin_takes_back_after_the_click_is_not_sent(world: RetryWorld, how: str) -> None:
+    payments = world.letters.topic("payments")
+    world.broker.create("payments")
+    world.letters.allow("payments")
+    (letter,) = world.letters.park(dead_record(1))
+    asked = click(letter, target="payments")
+    if how == "a dead-letter topic by now":
+        rows("update topic set role = 1 where id = %s returning 1", payments)
+    else:
+        world.letters.allow(*([""] if how == "taken back" else ["payments"]), dead_letters="others.dlq")
+    world.send(asked.id)
+    assert world.sent("payments") == []
+    assert _states() == [(7, 0, 1)]
+    assert rows("select outcome from retry_item") == [("payments is not allowed for orders.created.dlq any more.",)]
 
 
 def test_the_groups_own_retry_topic_is_the_default_where_only_it_reads_there(

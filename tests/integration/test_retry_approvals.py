@@ -160,8 +160,7 @@ def test_where_letters_go_to_another_topic_by_now_nobody_approves_what_they_did_
     world: RetryWorld, olga: Client, otto: Client
 ) -> None:
     own = world.letters.topic(RETRY_TOPIC, role=2)
-    pair = "insert into retry_target values (%s, 'orders.created.dlq', %s, 'admin1', %s) returning 1"
-    rows(pair, world.letters.cluster, RETRY_TOPIC, AT)
+    world.letters.allow(RETRY_TOPIC)
     reads = "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0,0}') returning 1"
     rows(reads, own, world.letters.billing, AT)
     number = asked(olga)

@@ -247,10 +247,29 @@ def test_who_chose_another_target_looks_at_who_gets_them_before_confirming(world
     assert drafts.confirm(number, OLGA, now=AT, digest=made.digest, typed="1", name="").id == number
 
 
+def test_the_default_is_what_an_admin_named_where_the_failed_group_alone_reads_it(world: RetryWorld) -> None:
+    own = world.letters.topic("billing-again")
+    world.broker.create("billing-again", n_partitions=2)
+    world.letters.allow("billing-again")
+    reads = "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0}') returning 1"
+    rows(reads, own, world.letters.billing, AT)
+    mine, others = world.letters.park(dead_record(1), dead_record(2, group="shipping"))
+    number = frozen([mine, others])
+    made = drafts.draft(number, OLGA, now=AT)
+    assert {each.topic: each.why for each in made.blast.targets} == {
+        "billing-again": "Allowed by an admin.",
+        "orders.created": "Compared before each send: the origin must hold the same key and value.",
+    }
+    assert [each.topics for each in drafts.targets(number, OLGA, now=AT)] == [
+        ("billing-again", "orders.created"), ("orders.created",), ("billing-again",),
+    ]  # fmt: skip
+    world.send(confirmed(number, sending=Sending()))
+    assert [copy.key for copy in world.sent("billing-again")] == [b"order-1"]
+
+
 def test_nobody_confirms_where_the_default_leads_elsewhere_by_now(world: RetryWorld) -> None:
     own = world.letters.topic("orders.created.retry.billing", role=2)
-    pair = "insert into retry_target values (%s, 'orders.created.dlq', 'orders.created.retry.billing', 'a', %s)"
-    rows(f"{pair} returning 1", world.letters.cluster, AT)
+    world.letters.allow("orders.created.retry.billing")
     reads = "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0}') returning 1"
     rows(reads, own, world.letters.billing, AT)
     number = frozen(world.letters.park(dead_record(1)))

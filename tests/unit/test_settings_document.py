@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from collector.config.clusters import Cluster
 from collector.config.document import Document, OtlpInput, Rule, Taps, read
+from collector.retry.allowed import rules
 
 WHOLE = """
 [clusters.prod]
@@ -129,6 +130,20 @@ TWO = "topics=['a']\nencoding='otlp_json'\n"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("[retries.x]\ntarget='t'", "retries.x.dead_letters is missing: name the dead-letter topics, whole"),
+        ("[retries.x]\ndead_letters=['a.dlq']", "retries.x.target is missing"),
+        ("[retries.x]\ndead_letters=['*.dlq']\ntarget='t'", "retries.x.dead_letters number 1 must be the name of a"),
+        ("[retries.x]\ndead_letters=['a.dlq']\ntarget='t/7'", "retries.x.target must be the name of a topic"),
+        ("[retries.x]\ndead_letters=['a.dlq']\ntarget='__offsets'", "retries.x.target is an internal or a dead-letter"),
+        ("[retries.x]\ndead_letters=['a.dlq']\ntarget='b.dlq'", "retries.x.target is an internal or a dead-letter"),
+        (
+            KAFKA + "[retries.x]\ndead_letters=['a.dlq']\ntarget='t'\ncluster='west'",
+            "retries.x.cluster is none of",
+        ),
+        (
+            f"{KAFKA}[clusters.west]\nbootstrap='b:1'\n[retries.x]\ndead_letters=['a.dlq']\ntarget='t'",
+            "retries.x.cluster is missing: one of prod, west",
+        ),
         ("[cluster.prod]\nbootstrap='a:1'", "cluster is not known here; did you mean clusters?"),
         ("clusters = 3", "clusters must be tables with names: [clusters.NAME]"),
         ("[clusters.prod]", "clusters.prod.bootstrap is missing"),
@@ -225,3 +240,15 @@ def test_a_file_with_anything_in_it_is_read_or_said_to_be_wrong(data: st.DataObj
     document, found = read(body)
     assert isinstance(document, Document)
     assert all(each.key and each.sentence for each in found)
+
+
+def test_s40_a_pair_counts_for_its_cluster_and_its_dead_letter_topics_alone() -> None:
+    pair = "dead_letters=['a.dlq', 'b.dlq']\ntarget='again'"
+    one, problems_of_one = read(tomllib.loads(f"[retries.x]\n{pair}"))
+    two = f"{KAFKA}[clusters.west]\nbootstrap='b:1'\n[retries.x]\n{pair}\ncluster='west'"
+    several, problems_of_several = read(tomllib.loads(two))
+    assert problems_of_one == problems_of_several == ()
+    assert rules(one, "any", "b.dlq").pairs == {"again"}
+    assert rules(one, "any", "c.dlq").pairs == set()
+    assert rules(several, "west", "a.dlq").pairs == {"again"}
+    assert rules(several, "prod", "a.dlq").pairs == set()
