@@ -53,7 +53,7 @@ class Blast:
 
 
 def blast(cursor: CursorWrapper, found: Sorted, *, left_out: Collection[int], now: datetime) -> Blast:
-    """The blast radius of what can be sent, without those a person leaves out. Eight statements at most."""
+    """The blast radius of what can be sent, without those a person leaves out. Nine statements at most."""
     out = set(left_out)
     by_topic: Counter[int] = Counter()
     failed: Counter[tuple[int, int | None]] = Counter()
@@ -68,10 +68,17 @@ def blast(cursor: CursorWrapper, found: Sorted, *, left_out: Collection[int], no
     readers = blast_radius.readers(cursor, pairs)
     rights = looked_up(cursor, list(by_topic), now=now)
     limits = {number: topic.most_bytes for number, (topic, _) in topics.items() if topic.most_bytes is not None}
-    too_large = blast_radius.n_too_large(cursor, pairs, limits)
+    large = blast_radius.n_too_large(cursor, pairs, limits)
+    repeated = blast_radius.n_repeated(cursor, pairs)
     return Blast(
         targets=tuple(
-            Target(topic.name, n, _why(why), _warnings(topic, too_large.get(number, 0)), rights.get(number))
+            Target(
+                topic.name,
+                n,
+                _why(why),
+                _warnings(topic, n_too_large=large.get(number, 0), n_repeated=repeated.get(number, 0)),
+                rights.get(number),
+            )
             for number, n in by_topic.most_common()
             for topic, why in [topics[number]]
         ),
@@ -99,12 +106,14 @@ def _why(why: Permission) -> str:
     return f"{why}."
 
 
-def _warnings(topic: Topic, n_too_large: int) -> tuple[str, ...]:
+def _warnings(topic: Topic, *, n_too_large: int, n_repeated: int) -> tuple[str, ...]:
     found = []
     if topic.is_compacted:
         found.append("This topic is compacted: a copy takes the place of the newest event of its key.")
     if topic.n_partitions is None:
         found.append("The broker has not described this topic yet.")
+    if n_repeated:
+        found.append(f"Another letter of the same event goes there, too, for {n_repeated:,} of these.")
     if n_too_large and topic.most_bytes is not None:
         found.append(too_large(n_too_large, topic.most_bytes))
     return tuple(found)

@@ -58,6 +58,8 @@ def _ended(cursor: CursorWrapper, letter: int, by: Asker, *, what: Move, said: s
     ended = letter_deeds.end_undecided(cursor, letter, status=status, outcome=how, now=now)
     if ended is None:
         raise NotNow("This letter is not one that may have been sent, or its outcome is still waited for.")
+    if what == "open" and ended.edited and ended.was_sent:
+        raise NotNow("Its edited copy was sent, and its original never beside it: mark it processed, or send it again.")
     return ended
 
 

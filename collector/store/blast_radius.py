@@ -84,6 +84,19 @@ def n_keys(cursor: CursorWrapper, letters: Collection[int]) -> int:
     return int(cursor.fetchone()[0])
 
 
+def n_repeated(cursor: CursorWrapper, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Target topic -> how many of these (letter, target topic) are of an event of which another one goes there, too."""
+    cursor.execute(
+        "select topic_id, sum(n - 1)::int from (select f.topic_id, count(*) n"
+        "  from unnest(%s::bigint[], %s::int[]) f(letter, topic_id) join dead_letter d on d.id = f.letter"
+        "  where d.origin_offset is not null"
+        "  group by f.topic_id, d.origin_topic_id, d.origin_partition, d.origin_offset having count(*) > 1) r"
+        " group by 1",
+        [[letter for letter, _ in pairs], [topic for _, topic in pairs]],
+    )
+    return dict(cursor.fetchall())
+
+
 def n_too_large(
     cursor: CursorWrapper, pairs: Sequence[tuple[int, int]], most_bytes: Mapping[int, int]
 ) -> dict[int, int]:

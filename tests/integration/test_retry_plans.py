@@ -159,6 +159,12 @@ def test_what_is_larger_than_its_target_takes_is_told_before_the_send(world: Ret
     assert target.warnings == ()
 
 
+def test_events_that_have_several_dead_letters_are_told(world: RetryWorld) -> None:
+    letters = world.letters.park(dead_record(1), dead_record(2, origin_offset=101, group="shipping"), dead_record(3))
+    (target,) = drafts.draft(frozen(letters), OLGA, now=AT).blast.targets
+    assert target.warnings == ("Another letter of the same event goes there, too, for 1 of these.",)
+
+
 def _seen(world: RetryWorld, key: str, offset: int) -> None:
     """A record of the key that the tap stored."""
     rows(
