@@ -1,7 +1,9 @@
 """The headers of a dead letter that is sent again: what stays, what is taken off, and the marks Weir adds."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from uuid import UUID
 
 from collector.domain.records import Headers, Record
@@ -81,7 +83,8 @@ _STALE_NAMES = frozenset(
     }
 )
 _STALE_SUFFIXES = ("_poisoned",)
-_TRACE = frozenset({"traceparent", "tracestate"})
+TRACE, _STATE = "traceparent", "tracestate"
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,12 @@ class Attempt:
 def outgoing(headers: Headers, attempt: Attempt) -> Headers:
     """The headers to send: the letter's own in their order without what failure left, then Weir's.
 
-    The trace context is kept under another name: a second one would be believed by some readers and not by others,
-    and the old one would draw the copy as if the first producer had sent it.
+    Its trace context is kept under another name, and one of the attempt's own takes its place, sampled as the old one
+    was: a second one would be believed by some readers and not by others, and the old one would draw the copy as if
+    the first producer had sent it.
     """
-    kept = [(name, value) for name, value in headers if not is_stale(name) and name.lower() not in _TRACE]
-    old = next((value for name, value in reversed(headers) if name.lower() == "traceparent"), None)
+    kept = [(name, value) for name, value in headers if not is_stale(name) and name.lower() not in {TRACE, _STATE}]
+    old = next((value for name, value in reversed(headers) if name.lower() == TRACE), None)
     marks: list[tuple[str, bytes | None]] = [
         (ATTEMPT, str(attempt.id).encode()),
         (OPERATION, str(attempt.operation).encode()),
@@ -112,7 +116,15 @@ def outgoing(headers: Headers, attempt: Attempt) -> Headers:
     ]
     if old is not None:
         marks.append((OLD_TRACE, old))
+        if match := _TRACEPARENT.fullmatch(old):
+            marks.append((TRACE, _own_trace(attempt.id, flags=match[1])))
     return (*kept, *marks)
+
+
+def _own_trace(attempt: UUID, *, flags: bytes) -> bytes:
+    """A traceparent for each attempt. Traces are seen by many: it must not tell the attempt, which nobody may guess."""
+    ids = blake2b(attempt.bytes, digest_size=24, person=b"weir trace").hexdigest()
+    return f"00-{ids[:32]}-{ids[32:]}-".encode() + flags
 
 
 def removed(headers: Headers) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def test_a_letter_goes_back_to_its_origin_with_its_own_bytes_and_no_stale_header
     assert (copy.partition, copy.key, copy.value) == (0, original.key, original.value)
     assert [name for name, _ in copy.headers] == [
         "order-id", "x-weir-attempt", "x-weir-operation", "x-weir-attempt-number", "x-weir-original",
-        "x-weir-sent-at", "x-weir-original-traceparent",
+        "x-weir-sent-at", "x-weir-original-traceparent", "traceparent",
     ]  # fmt: skip
     assert copy.first("x-weir-original") == b"orders.created.dlq/0/1"
     assert rows("select status, sent_partition, sent_offset from retry_item") == [(2, 0, copy.offset)]

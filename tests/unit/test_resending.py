@@ -1,5 +1,7 @@
 """What a resent dead letter carries: the letter's own headers, none of the failure's, and Weir's marks once."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -46,9 +48,30 @@ def test_springs_headers_are_taken_off_and_business_ones_stay() -> None:
     names = [name for name, _ in outgoing(samples()["orders.placed-dlt/0/1"].headers, ATTEMPT)]
     assert names == [
         "x-shop-till", "__TypeId__", "__ContentTypeId__", "__KeyTypeId__", "x-weir-attempt", "x-weir-operation",
-        "x-weir-attempt-number", "x-weir-original", "x-weir-sent-at", "x-weir-original-traceparent",
+        "x-weir-attempt-number", "x-weir-original", "x-weir-sent-at", "x-weir-original-traceparent", "traceparent",
     ]  # fmt: skip
     assert "kafka_original-topic" in removed(samples()["orders.placed-dlt/0/1"].headers)
+
+
+_OLD = b"00-" + b"ab" * 16 + b"-" + b"cd" * 8
+
+
+def test_each_attempt_begins_a_trace_of_its_own_which_names_the_old_one() -> None:
+    headers: Headers = (("TraceParent", _OLD + b"-01"), ("tracestate", b"a=b"), ("traceparent", _OLD + b"-00"))
+    first, again = (dict(outgoing(headers, replace(ATTEMPT, id=UUID(int=number, version=4)))) for number in (1, 2))
+    assert first["x-weir-original-traceparent"] == again["x-weir-original-traceparent"] == _OLD + b"-00"
+    assert first.keys() & {"TraceParent", "tracestate"} == set()
+    assert re.fullmatch(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-00", first["traceparent"] or b"")
+    assert ATTEMPT.id.hex.encode() not in dict(outgoing(headers, ATTEMPT))["traceparent"].replace(b"-", b"")  # type: ignore[union-attr]
+    assert first["traceparent"] != again["traceparent"]
+
+
+@given(st.none() | st.binary(max_size=60) | st.just(b"") | st.just(_OLD + b"-1"))
+def test_what_is_no_trace_context_is_kept_and_begins_none(old: bytes | None) -> None:
+    sent = outgoing((("traceparent", old),), ATTEMPT)
+    assert all(name != "traceparent" for name, _ in sent)
+    assert (old is not None) == (("x-weir-original-traceparent", old) in sent)
+    assert all(name != "traceparent" for name, _ in outgoing((), ATTEMPT))
 
 
 def test_s41_a_letter_with_too_many_or_too_long_headers_says_so() -> None:
