@@ -134,14 +134,14 @@ def _fill(n_records: int) -> None:
     )
     for body in copies(groups(), n_records):
         headers: list[tuple[str, str | bytes | None]] = [
+            ("digest", hashlib.blake2b(body, digest_size=16).digest()),
             ("source", b""),
             ("received_at", b"2026-11-28T01:00:00+00:00"),
             ("part", b"0/1"),
         ]
-        key = hashlib.blake2b(body, digest_size=16).digest()
         while True:
             try:
-                producer.produce(SPOOL_TOPIC, value=body, key=key, headers=headers)
+                producer.produce(SPOOL_TOPIC, value=body, headers=headers)
                 break
             except BufferError:
                 producer.poll(0.5)

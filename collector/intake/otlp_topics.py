@@ -96,8 +96,9 @@ def _spooled(record: Record, parts: Parts, source: str) -> Iterator[Record]:
 
 
 def _copy(record: Record, digest: bytes, body: bytes, part: str, source: str) -> Record:
-    """As the receiver would have written it: the body's digest as the key, source and part's number in headers."""
-    return replace(record, key=digest, value=body, headers=(("source", source.encode()), ("part", part.encode())))
+    """As the receiver would have written it: the body's digest, source and part's number in headers."""
+    headers = (("digest", digest), ("source", source.encode()), ("part", part.encode()))
+    return replace(record, key=None, value=body, headers=headers)
 
 
 def _digest(body: bytes) -> bytes:

@@ -85,11 +85,14 @@ class SpoolReading:
 
 
 def digest(record: Record) -> UUID:
-    """What tells requests apart: the body's digest, which is the key, with the part's number; else the value itself."""
-    key = record.key
-    if key is None or len(key) != DIGEST_BYTES:
+    """What tells requests apart: the body's digest with the part's number; else the value itself.
+
+    A spool may still hold records of the time when the digest was the key.
+    """
+    found = record.first("digest") or record.key
+    if found is None or len(found) != DIGEST_BYTES:
         return _hashed(record.value or b"")
-    return _hashed(key + (record.first("part") or b""))
+    return _hashed(found + (record.first("part") or b""))
 
 
 def _hashed(body: bytes) -> UUID:

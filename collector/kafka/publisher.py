@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 8.0  # below the ten seconds after which OpenTelemetry's exporters give up
 MOST_BYTES = 1_000_000  # of a record: what brokers take unless they are told otherwise
+LINGER_MS = 2
 NOT_TAKEN = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})  # so it would be each time
 ANY_PARTITION = -1  # librdkafka: the partitioner decides
 PRODUCER: dict[str, str | int | bool] = {
     "enable.idempotence": True,  # implies acks=all
-    "linger.ms": 2,
     "compression.type": "lz4",
     "partitioner": "murmur2_random",  # as Java's clients place a key
     "queue.buffering.max.kbytes": 131_072,
@@ -45,8 +45,13 @@ class KafkaPublisher:
         *,
         delivery_seconds: float = DELIVERY_SECONDS,
         most_bytes: int = MOST_BYTES,
+        linger_ms: int = LINGER_MS,
     ) -> None:
-        limits = {"message.timeout.ms": int(delivery_seconds * 1000), "message.max.bytes": most_bytes}
+        limits = {
+            "message.timeout.ms": int(delivery_seconds * 1000),
+            "message.max.bytes": most_bytes,
+            "linger.ms": linger_ms,  # records without a key stay on one partition for twice as long
+        }
         self._properties = {**properties, **PRODUCER, **limits}
         self._lock = threading.Lock()
         self._client = _Client(self._properties)

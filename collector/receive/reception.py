@@ -129,11 +129,13 @@ class Reception:
         try:
             for number, part in enumerate(parts.parts):
                 headers = (
+                    ("digest", digest),
                     ("source", source.encode()),
                     ("received_at", received_at),
                     ("part", f"{number}/{len(parts.parts)}".encode()),
                 )
-                futures.append(self.publisher.publish(Outgoing(self.topic, digest, part, headers)))
+                # without a key: what comes together goes to one partition, in one request to Kafka
+                futures.append(self.publisher.publish(Outgoing(self.topic, None, part, headers)))
         except QueueFull as error:
             raise self.refusal(str(error)) from None
         except NotDelivered as error:

@@ -51,8 +51,8 @@ class World:
         self, body: bytes, *, partition: int = 0, part: bytes = b"0/1", key: bytes | None = None, source: str = "open"
     ) -> int:
         digest = hashlib.blake2b(body, digest_size=16).digest() if key is None else key
-        headers = (("source", source.encode()), ("part", part))
-        return self.broker.append(Record(SPOOL, partition, 0, self.clock(), 1, digest, body, headers))
+        headers = (("digest", digest), ("source", source.encode()), ("part", part))
+        return self.broker.append(Record(SPOOL, partition, 0, self.clock(), 1, None, body, headers))
 
     def places(self) -> dict[Partition, Place]:
         kafka_id = self.broker.topics[SPOOL].kafka_id

@@ -1,5 +1,6 @@
 """Kafka -> store, once: whatever happens between the two."""
 
+import hashlib
 import random
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from django.db import connection, connections
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from collector.domain.records import Record
 from collector.intake.saving import AtOnce
 from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
@@ -85,6 +87,19 @@ def test_the_same_request_again_is_skipped_and_counted() -> None:
     world.take(collector)
     assert stored_ids() == [1, 2]
     assert rows("select n_spans, n_repeated from batch order by stored_at") == [(2, 2), (0, 2)]
+
+
+def test_a_request_is_told_by_its_digest_in_whatever_partition_and_from_whichever_receiver() -> None:
+    world = World(n_partitions=2)
+    body = sends(1, 2)
+    world.send(body)
+    world.send(body, partition=1)
+    digest = hashlib.blake2b(body, digest_size=16).digest()
+    before = Record(SPOOL, 1, 0, world.clock(), 1, digest, body, (("source", b"open"), ("part", b"0/1")))
+    world.broker.append(before)  # as a receiver of the version before writes it
+    world.take(world.collector())
+    assert stored_ids() == [1, 2]
+    assert rows("select sum(n_spans)::int, sum(n_repeated)::int from batch") == [(2, 4)]
 
 
 def test_parts_of_one_request_are_told_apart_and_repeats_of_each_are_skipped() -> None:
