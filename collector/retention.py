@@ -8,7 +8,7 @@ from django.conf import settings
 from collector import audit
 from collector.changes import announce
 from collector.domain import clock_jumps
-from collector.store import age_checks, budget, closing, forgotten_names
+from collector.store import age_checks, budget, closing, early_end, forgotten_names
 from collector.store.budget import MOST_KEPT_SHARE, Usage
 from collector.store.closing import Ended, Leaf, StillRead
 
@@ -33,8 +33,13 @@ def drop_old(now: datetime) -> None:
 
 
 def keep_within_budget(now: datetime) -> None:
-    """Drop the oldest, in the order of what is missed least, until the budget is kept. Not inside a transaction."""
+    """Drop the oldest, in the order of what is missed least, until the budget is kept. Not inside a transaction.
+
+    What fills faster than was thought ends early, so that it can go.
+    """
     limit = settings.WEIR_DISK_BUDGET or None
+    if limit is not None:
+        early_end.end_early(now, budget_bytes=limit)
     found = budget.usage()
     stuck: list[Leaf] = []
     for _ in range(MOST_AT_ONCE):

@@ -19,7 +19,7 @@ from collector.store.rollups import Counts, Level
 log = logging.getLogger(__name__)
 
 SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
-_IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
+IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
 _PASSING_MARKS = (Mark.REWIND, Mark.REBALANCE, Mark.LOST)  # one group can make thousands a day
 HELD_REQUESTS, HELD_BATCHES = timedelta(hours=1), timedelta(days=1)
 
@@ -157,7 +157,7 @@ def drop(leaf: Leaf) -> None:
             cursor.execute(_named("drop table if exists {leaf}", leaf))
         except OperationalError as error:
             code = str(getattr(error.__cause__, "sqlstate", None) or "")
-            if not code.startswith(_IN_USE):
+            if not code.startswith(IN_USE):
                 raise
             log.warning("%s is not dropped now: %s", leaf.name, str(error).strip())
             raise StillRead(StillRead.__doc__) from None

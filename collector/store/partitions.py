@@ -141,19 +141,29 @@ def _owner(cursor: CursorWrapper, table: str) -> str:
 
 
 def _held(cursor: CursorWrapper, spec: Partitioned) -> timedelta:
-    """How long rows will really be held: what the disk budget has room for at the rate of the last closed leaves."""
+    """How long rows will really be held: what the disk budget has room for at the rate of the last leaves.
+
+    Under a budget the first leaves are the shortest: nobody knows yet how fast they fill.
+    """
     if spec.length is not None or not settings.WEIR_DISK_BUDGET:
         return spec.kept
-    cursor.execute(
-        "select sum(n_bytes)::float8 / nullif(extract(epoch from max(ends_at) - min(starts_at)), 0)::float8"
-        " from (select * from raw_partition where table_name = any(%s) and n_bytes is not null"
-        "  order by starts_at desc limit %s) r",
-        [list(RAW_TABLES), 4 * len(RAW_TABLES)],
-    )
-    bytes_per_second = cursor.fetchone()[0]
-    if not bytes_per_second:
-        return spec.kept
-    return min(spec.kept, timedelta(seconds=min(settings.WEIR_DISK_BUDGET / bytes_per_second, 10**9)))
+    cursor.execute(_BYTES_PER_SECOND, {"tables": list(RAW_TABLES), "latest": 4 * len(RAW_TABLES), "some": _SOME_BYTES})
+    rates = [rate for rate in cursor.fetchone() if rate]
+    if not rates:
+        return timedelta()
+    return min(spec.kept, timedelta(seconds=min(settings.WEIR_DISK_BUDGET / max(rates), 10**9)))
+
+
+_SOME_BYTES = 64 * 1024**2  # less says nothing of a rate: empty leaves have their pages, too
+_BYTES_PER_SECOND = """
+select (select sum(n_bytes)::float8 / nullif(extract(epoch from max(ends_at) - min(starts_at)), 0)::float8
+    from (select * from raw_partition where table_name = any(%(tables)s) and n_bytes is not null
+      order by starts_at desc limit %(latest)s) closed),
+  (select case when sum(n_bytes) > %(some)s then sum(n_bytes)::float8 / extract(epoch from max(lasted))::float8 end
+    from (select pg_total_relation_size(to_regclass(leaf)) n_bytes, clock_timestamp() - starts_at lasted
+      from raw_partition where table_name = any(%(tables)s) and n_bytes is null
+      and starts_at < clock_timestamp() and ends_at > clock_timestamp()) opened)
+"""
 
 
 _MAKE = (

@@ -1,7 +1,6 @@
 """Leaves are made ahead, closed with their repeats taken out, and dropped when they are too old."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,30 +12,13 @@ from collector.folding import fold
 from collector.store import closing
 from collector.store.partitions import MOST_LEAVES, N_AHEAD, RAW_TABLES, TABLES, Leaves, bounds, make
 from tests.integration.intake_world import World, rows, sends, stored_ids
+from tests.integration.own_leaves import own_leaves
 
 NOW = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
+__all__ = ["own_leaves"]
 pytestmark = pytest.mark.usefixtures("own_leaves")
-
-
-@pytest.fixture
-def own_leaves(clean_tables: None) -> Iterator[None]:
-    """No leaves: those of all other tests are put aside."""
-    with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"alter table {table} detach partition {table}_all")
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select inhparent::regclass::text, inhrelid::regclass::text from pg_inherits"
-            " where inhparent = any(select oid from pg_class where relkind = 'p')"
-        )
-        for table, leaf in cursor.fetchall():
-            cursor.execute(f"alter table {table} detach partition {leaf}")
-            cursor.execute(f"drop table {leaf}")
-        for table in TABLES:
-            cursor.execute(f"alter table {table} attach partition {table}_all for values from (minvalue) to (maxvalue)")
 
 
 def leaves(table: str) -> list[tuple[object, ...]]:

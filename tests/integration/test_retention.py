@@ -13,30 +13,16 @@ from django.db import connection
 from collector import retention
 from collector.store import budget, closing
 from collector.store.budget import Usage
-from collector.store.partitions import TABLES, make
+from collector.store.partitions import make
 from dashboard.queries.health import health
 from tests.integration.intake_world import NOW, World, rows, sends
+from tests.integration.own_leaves import own_leaves
 from tests.integration.people import audit_rows
 
+__all__ = ["own_leaves"]
 pytestmark = pytest.mark.usefixtures("own_leaves")
 DAY = timedelta(days=1)
 COUNTS = "bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence) select %(at)s, n, 1, 0, 1, 1, 1"
-
-
-@pytest.fixture
-def own_leaves(clean_tables: None, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Leaves of this test's own in place of the one that takes everything."""
-    with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"alter table {table} detach partition {table}_all")
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("select leaf from raw_partition")
-        for (leaf,) in cursor.fetchall():
-            cursor.execute(f"drop table if exists {leaf}")
-        cursor.execute("delete from raw_partition")
-        for table in TABLES:
-            cursor.execute(f"alter table {table} attach partition {table}_all for values from (minvalue) to (maxvalue)")
 
 
 def filled(table: str, at: datetime) -> None:
