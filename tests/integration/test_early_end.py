@@ -41,8 +41,8 @@ def span_leaves() -> list[tuple[datetime, datetime]]:
     return found
 
 
-def checks() -> list[str]:
-    return [name for (name,) in rows("select conname from pg_constraint where conname like 'ends_%%'")]
+def checks() -> list[tuple[object, ...]]:
+    return rows("select conname from pg_constraint where conname like 'ends_%%'")
 
 
 def test_one_that_takes_too_much_of_the_budget_ends_at_the_next_quarter_and_rows_go_on_coming() -> None:
