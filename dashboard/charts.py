@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from dashboard.queries.histories import MOST_PARTITIONS
 from dashboard.queries.lines import GroupSeries, Line, Series
 from dashboard.queries.marks import Marks
 from dashboard.queries.service_series import ServiceSeries
-from dashboard.queries.wire import iso
+from dashboard.queries.sums import LONGEST_DRAWN
 from dashboard.templatetags import formats
+from dashboard.templatetags.setting_words import told
 
-MOST_ROWS = 24
 FRESH_STEPS = 3  # the newest may not have been sampled yet
 
 
@@ -38,11 +39,19 @@ def by_name(drawn: Sequence[Line]) -> list[Line]:
 
 
 def chart(
-    lines: Steps, drawn: Sequence[Line], unit: str, *, limit: Limit | None = None, first: int = 0
+    lines: Steps,
+    drawn: Sequence[Line],
+    unit: str,
+    *,
+    limit: Limit | None = None,
+    first: int = 0,
+    highest: bool = False,
+    none: str = "no data in this window",
 ) -> dict[str, object]:
     """What one chart draws: times in seconds since 1970, a value or null per line and step.
 
-    `first`: the place of its first line among the colours, where another chart of the page has more lines.
+    `first`: the place of its first line among the colours, where another chart of the page has more lines. `highest`:
+    each value is the highest of its step. `none`: what stands there where there is no value.
     """
     return {
         "at": [moment.timestamp() for moment in lines.at],
@@ -51,7 +60,8 @@ def chart(
         "first": first,
         "lines": [{"name": line.name, "values": [_rounded(value) for value in line.values]} for line in drawn],
         "limit": {"value": limit.value, "words": limit.words} if limit else None,
-        "table": _table(lines, drawn),
+        "highest": highest,
+        "none": none,
     }
 
 
@@ -65,10 +75,20 @@ def retention_limit(kept: Mapping[str, float | None]) -> Limit | None:
     return Limit(limits[name], f"retention limit{of} {formats.duration(limits[name])}")
 
 
+def without_ages(lines: Series | GroupSeries) -> str:
+    """What stands in place of lags in seconds."""
+    return f"not drawn: more than {MOST_PARTITIONS} partitions" if lines.too_wide else "no data in this window"
+
+
 def marks_on(marks: Marks) -> list[dict[str, object]]:
     """The marks of a page's charts, oldest first."""
     return [
-        {"at": mark.at.timestamp(), "kind": mark.kind, "text": f"{mark.at.day} {mark.at:%b %H:%M:%S} {mark.sentence}"}
+        {
+            "at": mark.at.timestamp(),
+            "key": mark.key,
+            "kind": mark.kind,
+            "text": f"{mark.at.day} {mark.at:%b %H:%M:%S} {told(mark)}",
+        }
         for mark in reversed(marks.items)
     ]
 
@@ -82,14 +102,19 @@ def lag_caption(lines: Series) -> str:
     """The sentence under the lag chart: the group furthest behind."""
     if not lines.lags:
         return "No group reads this topic."
-    return _caption(f"Lag of {lines.lags[0].name}", lines.lags[0], lines, _offsets) + _each_step(lines)
+    return _lag(f"Lag of {lines.lags[0].name}", lines.lags[0], lines, _offsets)
 
 
 def age_caption(lines: Series | GroupSeries) -> str:
     """The sentence under the chart of lag in seconds: the line furthest behind."""
     if not lines.ages:
         return "Nobody has committed here."
-    return _caption(f"Lag of {lines.ages[0].name}", lines.ages[0], lines, formats.duration) + _each_step(lines)
+    if lines.too_wide:
+        return (
+            f"Not drawn for topics of more than {MOST_PARTITIONS} partitions in windows of up to"
+            f" {formats.duration(LONGEST_DRAWN.total_seconds())}: choose a longer one. The tables tell it as of now."
+        )
+    return _lag(f"Lag of {lines.ages[0].name}", lines.ages[0], lines, formats.duration)
 
 
 def pace_caption(lines: GroupSeries) -> str:
@@ -103,7 +128,7 @@ def offsets_caption(lines: GroupSeries) -> str:
     """The sentence under a group's chart of lag in offsets."""
     if not lines.lags:
         return "It has not committed in this window."
-    return _caption(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets) + _each_step(lines)
+    return _lag(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets)
 
 
 def spans_caption(lines: ServiceSeries) -> str:
@@ -129,31 +154,31 @@ def failed_caption(lines: ServiceSeries) -> str:
     )
 
 
-def _each_step(lines: Series | GroupSeries) -> str:
-    return f" Each point is the highest of its {formats.duration(lines.step_seconds)}." if lines.by_sums else ""
+def _lag(subject: str, line: Line, lines: Series | GroupSeries, said: formats.Said) -> str:
+    """Of sums a point is the highest of its step: what it is now is not told by the last one."""
+    if not lines.by_sums:
+        return _caption(subject, line, lines, said)
+    since = lines.at[-1] - timedelta(seconds=lines.step_seconds) if len(lines.at) < 2 else lines.at[-2]
+    length = formats.duration(lines.step_seconds)
+    told = _caption(subject, line, lines, said, end=f"at most since {_moment(since)}")
+    return f"{told} Each point is the highest of its {length}."
 
 
 def _offsets(value: float) -> str:
     return f"{formats.count(value)} offsets"
 
 
-def _caption(subject: str, line: Line, lines: Steps, said: formats.Said) -> str:
+def _caption(subject: str, line: Line, lines: Steps, said: formats.Said, *, end: str = "at the end") -> str:
     known = [(value, at) for value, at in zip(line.values, lines.at, strict=True) if value is not None]
     if not known:
         return f"{subject}: too few samples in this window."
     (last, last_at), (most, most_at), (least, _) = known[-1], max(known), min(known)
-    end = "at the end" if last_at in lines.at[-FRESH_STEPS:] else f"on {_moment(last_at)}, no sample since"
+    end = end if last_at in lines.at[-FRESH_STEPS:] else f"on {_moment(last_at)}, no sample since"
     return f"{subject}: {said(last)} {end}; highest {said(most)} on {_moment(most_at)}, lowest {said(least)}."
 
 
 def _moment(at: datetime) -> str:
     return f"{at.day} {at:%b %H:%M} UTC"
-
-
-def _table(lines: Steps, drawn: Sequence[Line]) -> list[dict[str, object]]:
-    every = max(1, len(lines.at) // MOST_ROWS)
-    rows = range(len(lines.at) - 1, -1, -every)
-    return [{"at": iso(lines.at[index]), "values": [_rounded(line.values[index]) for line in drawn]} for index in rows]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -43,7 +43,7 @@ def listed(
     q = request.GET.get("q", "")[:MOST_CHARACTERS].strip()
     wanted, problem = parsed(q)
     kept = [row for row in rows if wanted.matches(subject(row))]
-    n_shown = _n_rows(request.GET.get("rows", ""))
+    n_shown = rows_wanted(request)
     n_more = len(kept[:MOST_ROWS]) - n_shown
     return {
         "rows": ordered(kept, request.GET.get("sort") or default_sort, columns)[:n_shown],
@@ -78,9 +78,14 @@ def as_csv(
         return HttpResponse(problem, status=400, content_type="text/plain; charset=utf-8")
     kept = [row for row in rows if wanted.matches(subject(row))]
     found = ordered(kept, request.GET.get("sort") or default_sort, columns)[:MOST_ROWS]
-    lines = [line(cells), *(line(_cell(read(row)) for read in cells.values()) for row in found)]
-    if truncated:
-        lines.append(line([f"Cut: only the first {MOST_ROWS:,} by name were looked at. Narrow the filter."]))
+    cut = f"Cut: only the first {MOST_ROWS:,} by name were looked at. Narrow the filter." if truncated else ""
+    return csv_of(name, found, cells, last=cut)
+
+
+def csv_of(name: str, rows: Iterable[Row], cells: Mapping[str, Key[Row]], *, last: str = "") -> HttpResponse:
+    """Rows as a file; `last` is a line below them."""
+    lines = [line(cells), *(line(_cell(read(row)) for read in cells.values()) for row in rows)]
+    lines += [line([last])] if last else []
     return HttpResponse(
         "".join(lines),
         content_type="text/csv; charset=utf-8",
@@ -96,7 +101,8 @@ def _cell(value: object) -> object:
     return " ".join(value) if isinstance(value, tuple) else value
 
 
-def _n_rows(text: str) -> int:
-    """100, or what is asked for: whole hundreds up to 1,000."""
+def rows_wanted(request: HttpRequest) -> int:
+    """How many rows `rows` asks for: 100, or whole hundreds up to 1,000."""
+    text = request.GET.get("rows", "")
     asked = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else ROWS
     return min(MOST_ROWS, max(ROWS, -(-asked // ROWS) * ROWS))

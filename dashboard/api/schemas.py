@@ -190,7 +190,8 @@ class TopicAnswer(Schema):
     """One topic. `traced` of `messages` written in the window have spans.
 
     `unlike_events`: why its offsets and its events differ in number ("transactional", "compacted"), or empty. `lost`:
-    offsets that were deleted before some group read them. `own_configs`: settings of the topic's own.
+    offsets that were deleted before some group read them. `own_configs`: settings of the topic's own. `partitions`: at
+    most 1,000 of `n_partitions`, the busiest. `written_at`: when each producer last wrote, to its rollup's length.
     """
 
     as_of: str | None
@@ -209,6 +210,7 @@ class TopicAnswer(Schema):
     lost: int
     partitions: list[TopicPartition]
     producers: list[GraphEdge]
+    written_at: dict[str, str]
     groups: list[TopicGroup]
     configs: dict[str, Any]
     own_configs: list[str]
@@ -226,7 +228,7 @@ class SeriesLine(Schema):
 class SeriesAnswer(Schema):
     """Rates in and out (per second), lag in offsets and in seconds: a value per step; `at` are their ends.
 
-    `by_sums`, in windows of more than a day: lags are the highest of each step, else those at its end.
+    `by_sums`, in windows of more than 12 hours: lags are the highest of each step, else those at its end.
     """
 
     at: list[str]
@@ -324,7 +326,7 @@ class GroupPartition(Schema):
 class GroupSeries(Schema):
     """Lag in seconds and in offsets, and commits per second, one line a topic; `at` are the ends of the steps.
 
-    `by_sums`, in windows of more than a day: lags are the highest of each step, else those at its end.
+    `by_sums`, in windows of more than 12 hours: lags are the highest of each step, else those at its end.
     """
 
     at: list[str]

@@ -10,7 +10,7 @@ class ServiceItem(Schema):
 
     Rates are per second over the last minute, from spans. `failed`: share of all that it read and wrote in the window.
     `version`: the newest of the `n_versions` that run; empty where its spans name none. `n_dead_letters`: open ones of
-    the groups that it reads as.
+    the groups that it reads as. `coverage`: the share of what its groups committed in the window that has spans.
     """
 
     id: str
@@ -29,6 +29,7 @@ class ServiceItem(Schema):
     lag: int | None
     lag_seconds: float | None
     n_dead_letters: int
+    coverage: float | None
     last_at: str | None
     evidence: list[str]
 
@@ -109,6 +110,7 @@ class ServiceAnswer(Schema):
     """One service. `last_at`: when it last sent a span, to about a minute; `last_event_at`: when it last read or wrote.
 
     `usual_seconds`: mean time between two events over the day before the last one. `versions`: the newest ten.
+    `coverage`: the share of what its groups committed in the window that has spans.
     """
 
     as_of: str | None
@@ -121,6 +123,7 @@ class ServiceAnswer(Schema):
     rate_out: float | None
     failed: float | None
     processing: TimedReadings
+    coverage: float | None
     first_at: str
     last_at: str | None
     last_event_at: str | None

@@ -57,6 +57,7 @@ def read_service(request: HttpRequest, service: str, from_: From = None, to: To 
         "health": found.health.level,
         "sentence": found.health.sentence,
         "processing": asdict(found.took),
+        "coverage": found.coverage.ratio if found.coverage else None,
         "first_at": wire.iso(found.first_at),
         "last_at": wire.iso(found.last_at),
         "last_event_at": wire.iso(found.silence.last_at),

@@ -24,6 +24,7 @@ from dashboard.queries.graph import graph
 from dashboard.queries.marks import marks_of_group, marks_of_topic
 from dashboard.queries.readers import GroupOnTopic
 from dashboard.queries.series import series
+from dashboard.queries.topic_partitions import MOST_ROWS, Asked, PartitionRow
 from dashboard.queries.window import Window, parse
 
 router = Router(tags=["topology"])
@@ -78,7 +79,8 @@ def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = No
 def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """One topic: who writes, who reads, how far behind, and its configuration."""
     window, number = _window(from_, to), topic_queries.number_of(cluster, topic)
-    found = one_topic.topic(cluster, topic, window, now=clock.now())
+    asked = Asked(MOST_ROWS, "-rate")  # the busiest, where there are more
+    found = one_topic.topic(cluster, topic, window, now=clock.now(), asked=asked)
     if found is None or number is None:
         raise NotFound("No such topic.")
     marks = marks_of_topic(number, window)
@@ -93,8 +95,12 @@ def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = Non
         "traced": found.share.traced,
         "unlike_events": found.unlike_events,
         "lost": found.lost,
-        "partitions": [_topic_partition(row, found.partitions.groups) for row in found.partitions.rows],
+        "partitions": [
+            _topic_partition(row, found.partitions.groups)
+            for row in sorted(found.partitions.rows, key=lambda row: row.partition)
+        ],
         "producers": [wire.edge(edge) for edge in found.producers],
+        "written_at": {identity: wire.iso(at) for identity, at in found.written_at.items()},
         "groups": [_group_on_topic(group) for group in found.groups],
         "configs": found.configs,
         "own_configs": [setting.name for setting in found.settings if setting.is_own],
@@ -162,7 +168,7 @@ def _group_on_topic(group: GroupOnTopic) -> dict[str, Any]:
     }
 
 
-def _topic_partition(row: one_topic.PartitionRow, groups: Sequence[str]) -> dict[str, Any]:
+def _topic_partition(row: PartitionRow, groups: Sequence[str]) -> dict[str, Any]:
     names = ("partition", "leader", "low", "high", "rate", "is_hot")
     return {**{name: getattr(row, name) for name in names}, "lags": dict(zip(groups, row.lags, strict=True))}
 

@@ -12,11 +12,20 @@ from django.urls import path, reverse
 from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import age_caption, by_name, chart, marks_on, offsets_caption, pace_caption, retention_limit
+from dashboard.charts import (
+    age_caption,
+    by_name,
+    chart,
+    marks_on,
+    offsets_caption,
+    pace_caption,
+    retention_limit,
+    without_ages,
+)
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.filters import Subject
 from dashboard.queries.freshness import freshness
-from dashboard.queries.group import group, kept_by, number_of
+from dashboard.queries.group import MOST_PARTITIONS, group, kept_by, number_of
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
 from dashboard.queries.marks import marks_of_group
@@ -110,26 +119,30 @@ def group_csv(request: HttpRequest) -> HttpResponse:
 
 @needs(Action.VIEW)
 def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
-    """One group, by tab; parts: `charts` (JSON), `standing`. `why` opens the samples behind one verdict."""
+    """One group, by tab; parts: `charts` (JSON), `fresh` with everything on the tab that moves.
+
+    `why` opens the samples behind one verdict.
+    """
     span, within = shell.window(request), shell.scope(request)
     if shell.wants_part(request, "charts") and (number := number_of(cluster, name)) is not None:
         drawn = _charts(cluster, number, span)
         fresh = freshness(now=now()).only([cluster])
         return JsonResponse({**drawn["charts"], "marks": drawn["shown_marks"], **ages(fresh)})
-    page = group(cluster, name, span, now=now(), why=_asked(request.GET.get("why", "")))
+    chosen = request.GET.get("tab", "")
+    tab = chosen if chosen in dict(TABS) else TABS[0][0]
+    most = MOST_PARTITIONS if tab == "partitions" else 0
+    page = group(cluster, name, span, now=now(), why=_asked(request.GET.get("why", "")), most=most)
     if page is None:
         raise Http404(f"There is no group {name} on {cluster}.")
-    if shell.wants_part(request, "standing"):
-        about = {"owners": owners_of(page.row.id), **shell.standing(within, span, [cluster])}
-        return render(request, "groups/standing.html", {"group": page, "span": span, **about})
-    chosen = request.GET.get("tab", "")
-    facts = {
-        "group": page,
-        "owners": owners_of(page.row.id),
-        "tabs": TABS,
-        "tab": chosen if chosen in dict(TABS) else TABS[0][0],
-        **_charts(cluster, page.number, span),
-    }
+    facts: dict[str, Any] = {"group": page, "owners": owners_of(page.row.id), "tab": tab}
+    if shell.wants_part(request, "fresh"):
+        facts |= {"span": span, "marks": marks_of_group(page.number, span), **shell.standing(within, span, [cluster])}
+        return render(request, "groups/fresh.html", facts)
+    facts |= {"tabs": TABS}
+    if tab == "lag":
+        facts |= _charts(cluster, page.number, span)
+    elif tab == "history":
+        facts["marks"] = marks_of_group(page.number, span)
     return shell.page(
         request,
         "groups/group.html",
@@ -151,8 +164,10 @@ def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
     limit = retention_limit({line.name: kept.get(line.name) for line in lines.ages})
     return {
         "charts": {
-            "ages": chart(lines, by_name(lines.ages), "s", limit=limit),
-            "lags": chart(lines, by_name(lines.lags), "offsets"),
+            "ages": chart(
+                lines, by_name(lines.ages), "s", limit=limit, highest=lines.by_sums, none=without_ages(lines)
+            ),
+            "lags": chart(lines, by_name(lines.lags), "offsets", highest=lines.by_sums),
             "rates": chart(lines, by_name(lines.rates), "commits/s"),
         },
         "captions": {"ages": age_caption(lines), "lags": offsets_caption(lines), "rates": pace_caption(lines)},

@@ -1,6 +1,7 @@
 """Services, and one service: what does it take in, send out, get wrong?"""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +35,7 @@ _PRESETS = (
     ("Not traced", "is:guessed"),
     ("Changed since yesterday", "changed:yes"),
 )
+_COMPARED, _LEAST_COMPARED = timedelta(minutes=15), timedelta(minutes=1)  # before and after a new version
 TABS = (("flow", "Flow"), ("versions", "Versions and instances"), ("events", "Events"))
 _COLUMNS = {
     "health": lambda row: (badness(row.health), row.rate_in or 0),
@@ -45,6 +47,7 @@ _COLUMNS = {
     "lag": lambda row: row.lag_seconds if row.lag_seconds is not None else row.lag,
     "failed": lambda row: row.failed,
     "letters": lambda row: row.n_dead_letters,
+    "coverage": lambda row: row.coverage.ratio if row.coverage else None,
     "seen": lambda row: row.last_at,
 }
 _CELLS = {
@@ -62,6 +65,8 @@ _CELLS = {
     "worst_lag_seconds": lambda row: row.lag_seconds,
     "failed_share": lambda row: row.failed,
     "open_dead_letters": lambda row: None if row.guessed else row.n_dead_letters,
+    "read_in_window": lambda row: row.coverage.offsets if row.coverage else None,
+    "of_these_traced": lambda row: row.coverage.traced if row.coverage else None,
     "last_seen": lambda row: row.last_at,
     "known_by": lambda row: row.evidence,
 }
@@ -112,7 +117,7 @@ def service_csv(request: HttpRequest) -> HttpResponse:
 
 @needs(Action.VIEW)
 def service_page(request: HttpRequest, name: str) -> HttpResponse:
-    """One service, by tab; parts: `charts` (JSON), `live` with the standing and what it reads and writes."""
+    """One service, by tab; parts: `charts` (JSON), `fresh` with all that moves."""
     span, within, moment = shell.window(request), shell.scope(request), now()
     page = service(name, span, now=moment)
     if page is None:
@@ -120,14 +125,15 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
     chosen = request.GET.get("tab", "")
     tab = chosen if chosen in dict(TABS) else TABS[0][0]
     facts: dict[str, Any] = {"service": page, "owners": owners_of(page.id), "tabs": TABS, "tab": tab}
+    facts["compared_at"] = _around(page.comparison.now.version.first_at, moment) if page.comparison else None
     if page.silence.last_at:
         facts["silent_seconds"] = (moment - page.silence.last_at).total_seconds()
     if shell.wants_part(request, "charts"):
         found = _charts(page, span)
         return JsonResponse({**found["charts"], "marks": found["shown_marks"], **ages(page.freshness)})
-    if shell.wants_part(request, "live"):
-        facts |= {"span": span, "range": shell.time_range(request, span)}
-        return render(request, "services/live.html", facts | shell.standing(within, span, page.freshness.scanned))
+    if shell.wants_part(request, "fresh"):
+        facts |= {"span": span, "range": shell.time_range(request, span), "marks": marks_of_service(page.number, span)}
+        return render(request, "services/fresh.html", facts | shell.standing(within, span, page.freshness.scanned))
     return shell.page(
         request,
         "services/service.html",
@@ -150,7 +156,21 @@ def _of_tab(tab: str, page: ServicePage, span: Window) -> dict[str, Any]:
     found = sightings(page.number, span)
     if tab == "events":
         return {"recent": newest(found)}
-    return {"instances": instances(page.number, found, versions=[row.version.id for row in page.running])}
+    newer, older = page.versions[:-1], page.versions[-1:]
+    told = [*((row, _around(row.version.first_at, now())) for row in newer), *((row, None) for row in older)]
+    return {
+        "versions": told,
+        "instances": instances(page.number, found, versions=[row.version.id for row in page.running]),
+    }
+
+
+def _around(came_at: datetime, moment: datetime) -> dict[str, str] | None:
+    """The window after a version came and the moment to compare it with, as an address has them; None for too short."""
+    to_at = min(came_at + _COMPARED, moment)
+    if to_at - came_at < _LEAST_COMPARED:
+        return None
+    came, to = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (came_at, to_at))
+    return {"from": came, "to": to, "vs": came}
 
 
 def _charts(page: ServicePage, span: Window) -> dict[str, Any]:

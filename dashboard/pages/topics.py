@@ -1,7 +1,9 @@
 """Topics, and one topic: which are busy, late or at risk; who writes, who reads, how far behind?"""
 
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -14,8 +16,17 @@ from collector.clock import now
 from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import age_caption, by_name, chart, lag_caption, marks_on, rate_caption, retention_limit
-from dashboard.lists import as_csv, listed, told_of_changes
+from dashboard.charts import (
+    age_caption,
+    by_name,
+    chart,
+    lag_caption,
+    marks_on,
+    rate_caption,
+    retention_limit,
+    without_ages,
+)
+from dashboard.lists import MOST_ROWS, ROWS, as_csv, csv_of, listed, rows_wanted, told_of_changes
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
 from dashboard.queries.freshness import freshness
@@ -25,6 +36,7 @@ from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.neighbourhood import Neighbourhood
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
+from dashboard.queries.topic_partitions import EVERY_TAB, Asked, PartitionRow, PartitionTable
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
 from dashboard.queries.wire import ages, edge, node
@@ -116,26 +128,31 @@ def topic_csv(request: HttpRequest) -> HttpResponse:
 
 @needs(Action.VIEW)
 def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
-    """One topic, by tab; parts: `charts` (JSON), `flow` with the standing above it."""
+    """One topic, by tab; parts: `charts` (JSON), `fresh` with everything on the tab that moves."""
     span, within = shell.window(request), shell.scope(request)
     number = number_of(cluster, name)
     if number is not None and shell.wants_part(request, "charts"):
         drawn = _charts(cluster, name, number, span)
         fresh = freshness(now=now()).only([cluster])
         return JsonResponse({**drawn["charts"], "marks": drawn["shown_marks"], **ages(fresh)})
-    page = topic(cluster, name, span, now=now()) if number is not None else None
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in dict(TABS) else TABS[0][0]
+    asked = Asked(rows_wanted(request), request.GET.get("sort", "")) if tab == "partitions" else EVERY_TAB
+    page = topic(cluster, name, span, now=now(), asked=asked) if number is not None else None
     if number is None or page is None:
         return _absent(request, cluster, name)
     facts: dict[str, Any] = {
         "topic": page,
         "unit": "offsets" if page.unlike_events else "events",
         "around": _around(page.around),
+        "tab": tab,
     }
-    if shell.wants_part(request, "flow"):
+    if tab == "partitions":
+        facts |= _more_partitions(page.partitions)
+    if shell.wants_part(request, "fresh"):
         facts |= {"span": span, "range": shell.time_range(request, span), **shell.standing(within, span, [cluster])}
+        facts["marks"] = marks_of_topic(number, span)
         return render(request, "topics/fresh.html", facts)
-    tab = request.GET.get("tab", "")
-    tab = tab if tab in dict(TABS) else TABS[0][0]
     match tab:
         case "flow":
             facts |= _charts(cluster, name, number, span)
@@ -146,7 +163,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     return shell.page(
         request,
         "topics/topic.html",
-        {**facts, "tabs": TABS, "tab": tab},
+        {**facts, "tabs": TABS},
         section="topics",
         crumbs=[shell.Crumb("Topics", reverse("topics")), shell.Crumb(name)],
         span=span,
@@ -159,6 +176,40 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     )
 
 
+@needs(Action.VIEW)
+def partition_csv(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
+    """All partitions of a topic as a file, in the order of the page."""
+    asked = Asked(sys.maxsize, request.GET.get("sort", ""))
+    page = topic(cluster, name, shell.window(request), now=now(), asked=asked)
+    if page is None:
+        raise Http404(f"There is no topic {name} on {cluster}.")
+    cells: dict[str, Callable[[PartitionRow], Any]] = {
+        "partition": lambda row: row.partition,
+        "leader": lambda row: row.leader,
+        "per_second": lambda row: row.rate,
+        "share_of_rate": lambda row: row.share,
+        "is_hot": lambda row: row.is_hot,
+        "oldest_kept_offset": lambda row: row.low,
+        "end_offset": lambda row: row.high,
+    }
+    for number, group in enumerate(page.partitions.groups):
+        cells[f"lag_of_{group}"] = partial(_lag_of, number)
+    return csv_of("partitions", page.partitions.rows, cells)
+
+
+def _lag_of(number: int, row: PartitionRow) -> int | None:
+    return row.lags[number]
+
+
+def _more_partitions(found: PartitionTable) -> dict[str, int | str]:
+    n_shown = len(found.rows)
+    return {
+        "n_more": min(ROWS, max(0, min(found.n_all, MOST_ROWS) - n_shown)),
+        "n_next": n_shown + ROWS,
+        "default_sort": "partition",
+    }
+
+
 def _charts(cluster: str, name: str, number: int, span: Window, *, until: datetime | None = None) -> dict[str, Any]:
     kept = keeping([number]).get(number)
     keeps = kept.keeps.seconds if kept else None
@@ -168,8 +219,16 @@ def _charts(cluster: str, name: str, number: int, span: Window, *, until: dateti
     return {
         "charts": {
             "rates": chart(lines, [lines.rate_in, *by_name(lines.rates_out)], "/s"),
-            "ages": chart(lines, by_name(lines.ages), "s", limit=retention_limit({name: keeps}), first=1),
-            "lags": chart(lines, by_name(lines.lags), "offsets", first=1),
+            "ages": chart(
+                lines,
+                by_name(lines.ages),
+                "s",
+                limit=retention_limit({name: keeps}),
+                first=1,
+                highest=lines.by_sums,
+                none=without_ages(lines),
+            ),
+            "lags": chart(lines, by_name(lines.lags), "offsets", first=1, highest=lines.by_sums),
         },
         "captions": {"rates": rate_caption(lines), "ages": age_caption(lines), "lags": lag_caption(lines)},
         "n_more_groups": lines.n_more_groups,
@@ -248,4 +307,5 @@ urlpatterns = [
     path("topics/", topic_list, name="topics"),
     path("topics/list.csv", topic_csv, name="topics_csv"),
     path("topics/<segment:cluster>/<rest:name>/", topic_page, name="topic"),
+    path("topics/<segment:cluster>/<rest:name>/partitions.csv", partition_csv, name="partitions_csv"),
 ]

@@ -130,6 +130,13 @@ def names_of_topics(topic_ids: Collection[int]) -> dict[int, str]:
         return dict(cursor.fetchall())
 
 
+def n_partitions_of(topic_ids: Collection[int]) -> dict[int, int | None]:
+    """How many partitions these topics have. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("select id, n_partitions from topic where id = any(%s)", [list(topic_ids)])
+        return dict(cursor.fetchall())
+
+
 def catalogue(*, since: datetime | None = None) -> Catalogue:
     """One read of every dictionary. Five statements. `since`: with topics that were deleted after it, of those that
     were created again the newest.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 FAILING_SHARE, DEGRADED_SHARE = 0.05, 0.01
 REBALANCE_PATIENCE = timedelta(seconds=60)
 MARKERS, OPEN_TRANSACTION = "markers", "open transaction"  # words of group_now.notes
-_ORDER = ("failing", "degraded", "ok", "unknown", "idle")
+ORDER = ("failing", "degraded", "ok", "unknown", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def worst(healths: Sequence[Health]) -> Health:
     """The worst of them; ok when there are none."""
     if len(healths) == 1:
         return healths[0]
-    return min(healths, key=lambda health: _ORDER.index(health.level), default=Health("ok", "nothing is wrong"))
+    return min(healths, key=lambda health: ORDER.index(health.level), default=Health("ok", "nothing is wrong"))
 
 
 def of_failures(messages: int | None, errors: int | None) -> Health | None:

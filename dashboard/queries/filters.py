@@ -20,7 +20,7 @@ _UNITS = {
 _TRY = {"lag": ("s", "msg"), "rate": ("/s", "/min"), "failed": ("%",)}
 _VALUES = {
     "health": ("bad", "failing", "degraded", "ok", "idle", "unknown"),
-    "known": ("traced", "offsets", "membership", "declared"),
+    "known": ("traced", "offsets", "membership", "declared", "sampled"),
     "is": ("idle", "guessed", "at-risk"),
     "has": ("dead-letters",),
     "changed": ("yes",),

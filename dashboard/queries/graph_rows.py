@@ -1,9 +1,10 @@
 """Nodes and edges of the service graph, and the graph: frozen rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dashboard.queries.edges import EVIDENCE
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.letter_filter import of_topic
 from dashboard.queries.window import Window
@@ -104,3 +105,9 @@ class Graph:
     def sampled_share(self) -> float | None:
         """The smallest share of spans that is kept of any edge; None where nothing says that any are dropped."""
         return min((edge.sampled_share for edge in self.edges if edge.sampled_share is not None), default=None)
+
+
+def known_by(edges: Iterable[Edge], *more: str) -> tuple[str, ...]:
+    """How edges are known, and by `more`: each word once, the strongest first."""
+    seen = {word for edge in edges for word in edge.evidence} | set(more)
+    return tuple(word for word in EVIDENCE.values() if word in seen)

@@ -19,6 +19,7 @@ from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
 MOST_PARTITIONS = 1000
+MOST_AGES = 200  # partitions of a topic whose lag is told in seconds: the furthest behind
 MOST_TOPICS = 100
 MOST_MEMBERS = 1000
 LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 600, 21_600, 90_000
@@ -73,11 +74,51 @@ class PartitionStanding:
     member: str
 
 
+Offsets = list[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A partition, and how far the group is behind there."""
+
+    topic: str
+    partition: int
+    lag: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """One topic that the group reads."""
+
+    topic_id: int
+    topic: str
+    committed: Offsets
+    high: Offsets
+    low: Offsets
+    behind: Behind
+
+    def committed_at(self, partition: int) -> int | None:
+        """Where the group stands."""
+        return self.committed[partition] if partition < len(self.committed) else None
+
+    def low_at(self, partition: int) -> int | None:
+        """The oldest that is kept."""
+        return self.low[partition] if partition < len(self.low) else None
+
+    def places(self) -> list[Place]:
+        """Every partition."""
+        return [
+            Place(self.topic, number, lags.lag(self.committed_at(number), low=self.low_at(number), high=high))
+            for number, high in enumerate(self.high)
+        ]
+
+
 @dataclass(frozen=True, slots=True)
 class GroupPage:
     """All facts of one group. `partitions` and `members`: at most 1,000 of each, `n_partitions`, `n_members` in all.
 
-    Partitions of at most 100 topics: those on which it is furthest behind.
+    Partitions of at most 100 topics: those on which it is furthest behind. `worst_partition`: the one furthest behind,
+    where it has more than half of all that is unread there.
     """
 
     number: int
@@ -86,23 +127,24 @@ class GroupPage:
     n_members: int
     partitions: tuple[PartitionStanding, ...]
     n_partitions: int
+    worst_partition: Place | None
     why: Reasons | None
     freshness: Freshness
 
-    @property
-    def worst_partition(self) -> PartitionStanding | None:
-        """The partition furthest behind, where one stands out: it has more than half of all that is unread."""
-        lagging = sorted((each for each in self.partitions if each.lag), key=lambda each: -(each.lag or 0))
-        total = sum(each.lag or 0 for each in lagging)
-        return lagging[0] if len(self.partitions) > 1 and lagging and 2 * (lagging[0].lag or 0) > total else None
-
 
 def group(
-    cluster: str, name: str, window: Window, *, now: datetime, why: tuple[str, int | None] | None = None
+    cluster: str,
+    name: str,
+    window: Window,
+    *,
+    now: datetime,
+    why: tuple[str, int | None] | None = None,
+    most: int = MOST_PARTITIONS,
 ) -> GroupPage | None:
     """One group, or None when there is none of that name. Fourteen statements, and four for each topic it shows.
 
-    `why`: the topic, and the partition of it, whose verdict is to be explained.
+    `why`: the topic, and the partition of it, whose verdict is to be explained. `most`: how many partitions are wanted;
+    of a topic without one, only what is to be explained is read.
     """
     known = facts(window, now=now, clusters=[cluster])
     number = next((key for key, g in known.names.groups.items() if (g.cluster, g.name) == (cluster, name)), None)
@@ -113,26 +155,49 @@ def group(
     if row is None:
         row = row_of(known.names.groups[number], [], n_members)
     holders = {place: member.client_id for member in members for place in member.assignment}
-    partitions: list[PartitionStanding] = []
-    reason, n_topics, n_left_out = None, 0, 0
     told = by_minutes(window, now=now)
     until = known.fresh.scanned_at if window.live else told.to_at
+    ends, n_left_out = _read(number, told, known, why[0] if why else "")
+    places = [place for each in ends for place in each.places()]
+    places.sort(key=lambda place: (-(place.lag or 0), place.topic, place.partition))
+    shown, partitions, reason = places[:most], list[PartitionStanding](), None
+    for each in ends:
+        own = [place for place in shown if place.topic == each.topic]
+        is_asked = why is not None and why[0] == each.topic
+        if not own and not is_asked:
+            continue
+        seen = recent(each.topic_id, number, each.behind, until=until, state=row.state, n_members=n_members)
+        if why is not None and is_asked:
+            word = each.behind.verdict if why[1] is None or not window.live else seen.verdict(why[1])
+            reason = reasons(each.topic, why[1], word, seen)
+        partitions += _standings(own, each, seen, until, holders)
+    partitions.sort(key=lambda each: (-(each.lag or 0), each.topic, each.partition))
+    n_all = len(places) + n_left_out
+    return GroupPage(
+        number, row, members, n_members, tuple(partitions), n_all, _outstanding(places), reason, known.fresh
+    )
+
+
+def _outstanding(places: Sequence[Place]) -> Place | None:
+    """The first of these, furthest behind first, where it stands out."""
+    total = sum(place.lag or 0 for place in places)
+    return places[0] if len(places) > 1 and total and 2 * (places[0].lag or 0) > total else None
+
+
+def _read(number: int, told: Window, known: Facts, asked: str) -> tuple[list[_Ends], int]:
+    """Ends and commits by topic, the furthest behind first; of topics that are too many only how many partitions."""
+    found: list[_Ends] = []
+    n_left_out = 0
     for topic_id, committed, high, low in sorted(_ends(number, told), key=lambda row: -_unread(row[0], number, known)):
         behind = known.names.behind(topic_id, number)
         if topic_id not in known.names.topics or behind is None:
             continue
         topic = known.names.topics[topic_id].name
-        if n_topics >= MOST_TOPICS and not (why is not None and why[0] == topic):
+        if len(found) >= MOST_TOPICS and topic != asked:
             n_left_out += len(high)
             continue
-        n_topics += 1
-        seen = recent(topic_id, number, behind, until=until, state=row.state, n_members=n_members)
-        if why is not None and why[0] == topic:
-            word = behind.verdict if why[1] is None or not window.live else seen.verdict(why[1])
-            reason = reasons(topic, why[1], word, seen)
-        partitions += _standings(topic_id, topic, (committed, high, low), behind, seen, until, holders)
-    shown = sorted(partitions, key=lambda each: (-(each.lag or 0), each.topic, each.partition))[:MOST_PARTITIONS]
-    return GroupPage(number, row, members, n_members, tuple(shown), len(partitions) + n_left_out, reason, known.fresh)
+        found.append(_Ends(topic_id, topic, committed, high, low, behind))
+    return found, n_left_out
 
 
 def _unread(topic_id: int, group_id: int, known: Facts) -> int:
@@ -165,47 +230,44 @@ def kept_by(number: int) -> dict[str, float | None]:
     return {name: kept[topic].keeps.seconds if topic in kept else None for topic, name in names.items()}
 
 
-Offsets = list[int | None]
-
-
 def _standings(
-    topic_id: int,
-    topic: str,
-    ends: tuple[Offsets, Offsets, Offsets],
-    behind: Behind,
+    own: Sequence[Place],
+    ends: _Ends,
     seen: Recent,
     until: datetime | None,
     holders: dict[tuple[str, int], str],
 ) -> list[PartitionStanding]:
-    committed, highs, lows = ends
+    """Of these places of one topic, furthest behind first."""
+    behind = ends.behind
     oldest = USUAL_HISTORY_SECONDS if behind.lag_seconds is None else 1.2 * behind.lag_seconds
     wanted = min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, oldest))
     is_past = behind.verdict == PAST
-    ring = recent_ends(topic_id, until=until, seconds=wanted, is_past=is_past) if until and behind.lag else None
+    aged = [place.partition for place in own[:MOST_AGES] if place.lag]
+    ring = None
+    if until and behind.lag and aged:
+        ring = recent_ends(ends.topic_id, until=until, seconds=wanted, is_past=is_past, partitions=aged)
+    position_of = {partition: index for index, partition in enumerate(aged)}
     found = []
-    for partition, high in enumerate(highs):
-        offset = committed[partition] if partition < len(committed) else None
-        low = lows[partition] if partition < len(lows) else None
-        unread = lags.lag(offset, low=low, high=high)
-        age = None
-        if unread == 0:
-            age = lags.Age(0.0, 0.0)
-        elif unread and ring is not None and until is not None:
-            position = max(offset or 0, low or 0)
-            age = lags.age(position, partition=partition, history=ring.points, now=until.timestamp())
+    for place in own:
+        partition = place.partition
+        offset, low = ends.committed_at(partition), ends.low_at(partition)
+        age = lags.Age(0.0, 0.0) if place.lag == 0 else None
+        if partition in position_of and ring is not None and until is not None:
+            position, index = max(offset or 0, low or 0), position_of[partition]
+            age = lags.age(position, partition=index, history=ring.points, now=until.timestamp())
         found.append(
             PartitionStanding(
-                topic,
+                ends.topic,
                 partition,
                 low,
-                high,
+                ends.high[partition],
                 offset,
-                unread,
+                place.lag,
                 lags.lost(offset, low=low),
                 age,
                 "" if is_past else seen.verdict(partition),
                 behind.notes.get(str(partition), ""),
-                holders.get((topic, partition), ""),
+                holders.get((ends.topic, partition), ""),
             )
         )
     return found

@@ -5,25 +5,28 @@ from datetime import datetime
 from django.db import connection
 
 from dashboard.queries import histories, sums
-from dashboard.queries.catalogue import names_of_topics
+from dashboard.queries.catalogue import n_partitions_of, names_of_topics
 from dashboard.queries.lines import MOST_LINES, GroupSeries, Line
-from dashboard.queries.series import ages, lags, rates
+from dashboard.queries.series import ages, is_wide, lags, rates
 from dashboard.queries.window import Window
 
 
 def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) -> GroupSeries:
-    """Lag and pace of a group over the window in at most 180 steps. Four statements, and one for each topic drawn."""
+    """Lag and pace of a group over the window in at most 180 steps. Five statements, and one for each topic drawn."""
     if sums.is_long(window):
         return _by_sums(cluster, group_id, window, now)
     steps = histories.steps_of(cluster, window)
     behind = _lags(group_id)
     names = names_of_topics(behind)
     known = sorted((key for key in behind if key in names), key=lambda key: (-(behind[key] or 0), names[key]))
-    shown, seconds, offsets, paces = known[:MOST_LINES], [], [], []
+    shown, seconds, offsets, paces, wide = known[:MOST_LINES], [], [], [], []
     read = histories.commits_of(group_id, topic_ids=shown, window=window, step=steps.step)
+    n_partitions = n_partitions_of(shown)
     for topic_id in shown:
         name, commits = names[topic_id], read.get(topic_id, histories.History([], []))
-        ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
+        since = histories.back(window, n_partitions.get(topic_id))
+        ends = histories.ends_of(topic_id, since=since, window=window, step=steps.step)
+        wide.append(is_wide(ends))
         seconds.append(Line(name, "s", ages(ends, commits, steps)))
         offsets.append(Line(name, "offsets", lags(ends, commits, steps)))
         paces.append(Line(name, "/s", rates(commits, steps, missing=None)))
@@ -35,6 +38,7 @@ def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) 
         tuple(paces),
         len(known) - len(shown),
         by_sums=False,
+        too_wide=bool(wide) and all(wide),
     )
 
 

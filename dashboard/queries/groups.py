@@ -10,7 +10,7 @@ from django.db import connection
 from collector.domain.lag import Pace
 from dashboard.queries import graph
 from dashboard.queries.catalogue import GroupName
-from dashboard.queries.conditions import Behind, Health, of_behind, worst
+from dashboard.queries.conditions import ORDER, PAST, Behind, Health, of_behind, of_verdict, worst
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Facts, facts
 from dashboard.queries.keeping import Keeping, Risk, keeping, risk
@@ -69,6 +69,12 @@ class GroupRow:
     def worst(self) -> Reading | None:
         """Where it is furthest behind."""
         return self.readings[0] if self.readings else None
+
+    @property
+    def judged(self) -> Reading | None:
+        """Where its verdict is worst; None where it has none, or in the past."""
+        told = [each for each in self.readings if each.behind.verdict not in {"", PAST}]
+        return min(told, key=lambda each: ORDER.index(of_verdict(each.behind.verdict).level), default=None)
 
     @property
     def lag(self) -> int | None:

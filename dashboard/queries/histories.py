@@ -1,7 +1,7 @@
 """Samples over at most half a day, thinned to steps: ends of topics, commits of groups, and when anybody looked."""
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -19,6 +19,7 @@ from dashboard.queries.offsets import Offsets
 from dashboard.queries.window import Window
 
 POINTS = 180
+MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them is looked up at each step
 LEAST_STEP = timedelta(seconds=5)
 LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
 _WATERMARKS, _COMMITTED = 0, 1  # sample_chunk.kind
@@ -92,9 +93,10 @@ def _looked(scans: list[datetime], moment: datetime, patience: timedelta) -> dat
     return scans[index - 1] if index and scans[index - 1] > moment - patience else None
 
 
-def back(window: Window) -> datetime:
-    """From where ends are read, so that a lag older than the window has an age."""
-    return window.from_at - max(LEAST_BACK, window.to_at - window.from_at)
+def back(window: Window, n_partitions: int | None) -> datetime:
+    """From where ends are read, so that a lag older than the window has an age; of many partitions none is told."""
+    length = window.to_at - window.from_at
+    return window.from_at - (max(LEAST_BACK, length) if (n_partitions or 0) <= MOST_PARTITIONS else length / POINTS)
 
 
 def ends_of(topic_id: int, *, since: datetime, window: Window, step: timedelta) -> Ends:
@@ -224,19 +226,27 @@ _COMMITS = """
 """
 
 
-def recent_ends(topic_id: int, *, until: datetime, seconds: float, is_past: bool) -> Ring:
+def recent_ends(
+    topic_id: int, *, until: datetime, seconds: float, is_past: bool, partitions: Sequence[int] | None = None
+) -> Ring:
     """The ends of a topic over the last `seconds`, as the sampler would remember them. One statement, two of long ago.
 
-    Of each of 180 steps the first and the last sample: the end of a silence is never lost.
+    Of each of 180 steps the first and the last sample: the end of a silence is never lost. `partitions`: those that are
+    wanted, which are then the ring's 0, 1, 2 …; one that was not there yet ended at 0.
     """
     since = until - timedelta(seconds=seconds)
     with connection.cursor() as cursor:
-        cursor.execute(_RECENT, {"topic": topic_id, "from": since, "to": until, "step": seconds / POINTS})
+        parameters: dict[str, int | float | datetime | list[int]] = {"topic": topic_id, "from": since, "to": until,
+                                                                     "step": seconds / POINTS}  # fmt: skip
+        if partitions is not None:
+            parameters["partitions"] = list(partitions)
+        cursor.execute(_RECENT.format(high="high" if partitions is None else _OF_PARTITIONS), parameters)
         rows = cursor.fetchall()
     if is_past or until - since > KEPT_AS_ROWS:
         window, step = Window(since, until, live=False), timedelta(seconds=seconds / POINTS)
         packed = _packed(_WATERMARKS, _ON, {**_span(since, window, step), "topic": topic_id}, window).get(0, [])
-        rows = _firsts_and_lasts(_merged([*rows, *((at, values[0]) for at, values in packed)]), since, step)
+        own = [(at, _picked(values[0], partitions)) for at, values in packed]
+        rows = _firsts_and_lasts(_merged([*rows, *own]), since, step)
     ring = Ring()
     for at, high in rows:
         ring.add(at.timestamp(), high)
@@ -245,12 +255,22 @@ def recent_ends(topic_id: int, *, until: datetime, seconds: float, is_past: bool
     return ring
 
 
+def _picked(offsets: Offsets, partitions: Sequence[int] | None) -> Offsets:
+    if partitions is None:
+        return offsets
+    return [offsets[each] if each < len(offsets) else 0 for each in partitions]
+
+
+_OF_PARTITIONS = (
+    "array(select case when p < cardinality(s.high) then s.high[p + 1] else 0 end"
+    " from unnest(%(partitions)s::int[]) with ordinality w (p, number) order by w.number)"
+)
 _RECENT = """
     with own as (
       select sampled_at, high, ceil(extract(epoch from sampled_at) / %(step)s) step from topic_sample
         where topic_id = %(topic)s and sampled_at > %(from)s and sampled_at <= %(to)s
     )
-    select sampled_at, high from (
+    select sampled_at, {high} from (
       (select sampled_at, high from topic_sample where topic_id = %(topic)s and sampled_at <= %(from)s
         order by sampled_at desc limit 1)
       union all

@@ -30,6 +30,7 @@ class Series:
     ages: tuple[Line, ...]
     n_more_groups: int
     by_sums: bool
+    too_wide: bool = False  # it has too many partitions for lags in seconds
 
     def until(self, end: datetime) -> "Series":
         """The same with no value after `end`: scans that no longer saw the topic carry nothing forward."""
@@ -53,3 +54,4 @@ class GroupSeries:
     rates: tuple[Line, ...]
     n_more_topics: int
     by_sums: bool
+    too_wide: bool = False  # every topic that is drawn has too many partitions for lags in seconds

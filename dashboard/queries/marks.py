@@ -31,6 +31,11 @@ class Mark:
     sentence: str
     changes: tuple[Change, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """Names its row in the list of changes: when, in milliseconds since 1970. Others may have the same."""
+        return str(round(self.at.timestamp() * 1000))
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:

@@ -7,24 +7,22 @@ from itertools import pairwise
 from collector.domain.ends import Ring, moved
 from collector.domain.lag import age, lag
 from dashboard.queries import histories, sums
-from dashboard.queries.catalogue import names_of_groups
-from dashboard.queries.histories import Ends, History, Steps
+from dashboard.queries.catalogue import n_partitions_of, names_of_groups
+from dashboard.queries.histories import MOST_PARTITIONS, Ends, History, Steps
 from dashboard.queries.lines import MOST_LINES, Line, Series
 from dashboard.queries.offsets import Offsets
 from dashboard.queries.window import Window
 
-MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them is looked up at each step
-
 
 def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Series:
-    """Rates and lag of a topic over the window in at most 180 steps. Six statements at most.
+    """Rates and lag of a topic over the window in at most 180 steps. Seven statements at most.
 
     A value is carried forward only over scans that were made: a step without one is None.
     """
     if sums.is_long(window):
         return _by_sums(cluster, topic_id, window, now)
-    steps = histories.steps_of(cluster, window)
-    ends = histories.ends_of(topic_id, since=histories.back(window), window=window, step=steps.step)
+    steps, n_partitions = histories.steps_of(cluster, window), n_partitions_of([topic_id]).get(topic_id)
+    ends = histories.ends_of(topic_id, since=histories.back(window, n_partitions), window=window, step=steps.step)
     groups = histories.commits_on(topic_id, window=window, step=steps.step)
     names = names_of_groups(groups)
     last = steps.ends[-1] if steps.ends else window.to_at
@@ -39,6 +37,7 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
         tuple(Line(names[key], "s", ages(ends, groups[key], steps)) for key in shown),
         len(busiest) - len(shown),
         by_sums=False,
+        too_wide=is_wide(ends),
     )
 
 
@@ -85,7 +84,15 @@ def rates(history: History, steps: Steps, *, missing: int | None) -> tuple[float
 
 def lags(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
     """Offsets that a group could still read at the end of each step."""
-    return tuple(_lag(topic, group, end) if known else None for end, known in zip(steps.ends, steps.known, strict=True))
+    values: list[float | None] = []
+    held: tuple[Offsets | None, ...] = ()
+    last: float | None = None
+    for end, known in zip(steps.ends, steps.known, strict=True):
+        holds = topic.low.upto(end), topic.high.upto(end), group.upto(end)
+        if not held or any(before is not now for before, now in zip(held, holds, strict=True)):
+            held, last = holds, _lag(topic, group, end)
+        values.append(last if known else None)
+    return tuple(values)
 
 
 def ages(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
@@ -95,7 +102,7 @@ def ages(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
     None, too, where the ends that were read do not reach back to it, and for topics of very many partitions.
     """
     high = topic.high
-    if any(len(offsets) > MOST_PARTITIONS for offsets in high.offsets[-1:]):
+    if is_wide(topic):
         return (None,) * len(steps.ends)
     ring, values, taken = Ring(), list[float | None](), 0
     for before, looked in pairwise(steps.looked):
@@ -116,6 +123,11 @@ def ages(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:
         else:
             values.append(None)
     return tuple(values)
+
+
+def is_wide(topic: Ends) -> bool:
+    """Whether a topic has too many partitions for lags in seconds."""
+    return any(len(offsets) > MOST_PARTITIONS for offsets in topic.high.offsets[-1:])
 
 
 def _carry(ring: Ring, high: History, index: int, pace: timedelta) -> None:

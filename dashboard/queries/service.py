@@ -11,12 +11,14 @@ from collector.domain.texts import storable
 from dashboard.queries import graph
 from dashboard.queries.catalogue import TopicName
 from dashboard.queries.conditions import Behind, Health
+from dashboard.queries.coverage import coverage
 from dashboard.queries.edges import BUCKET, CONSUME, PRODUCE, floor
 from dashboard.queries.failure_groups import FailureGroup, failure_groups_of
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Facts, facts
 from dashboard.queries.keeping import record_bytes
 from dashboard.queries.latencies import Latency
+from dashboard.queries.readers import Share
 from dashboard.queries.service_versions import Comparison, Took, VersionRow, comparison, version_rows
 from dashboard.queries.services import IDLE, failed_share
 from dashboard.queries.window import Window
@@ -77,7 +79,10 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class ServicePage:
-    """All facts of one service. Rates are of what spans say; `took` over all that it read in the window."""
+    """All facts of one service. Rates are of what spans say; `took` over all that it read in the window.
+
+    `coverage`: how much of what its groups committed has spans; None where no group of it is known.
+    """
 
     number: int
     id: str
@@ -95,6 +100,7 @@ class ServicePage:
     failures: tuple[FailureGroup, ...]
     first_at: datetime
     silence: Silence
+    coverage: Share | None
     is_silent: bool
     freshness: Freshness
 
@@ -178,6 +184,7 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
         failure_groups_of({group for _, _, group in pairs if group}, limit=MOST_FAILURES),
         first_at,
         silence,
+        coverage(known).get(number),
         window.live and not fresh.fold_delayed and silence.is_odd(now=now),
         fresh,
     )

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection
@@ -10,8 +10,11 @@ from django.db import connection
 from collector.domain import identities
 from dashboard.queries import graph
 from dashboard.queries.conditions import Health
+from dashboard.queries.coverage import coverage, untraced
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Edge, Graph, Node, facts
+from dashboard.queries.graph_rows import known_by
+from dashboard.queries.readers import Share
 from dashboard.queries.service_versions import Version, running
 from dashboard.queries.window import Window
 
@@ -26,6 +29,7 @@ class ServiceRow:
 
     `guessed`: known only as a consumer group, named by `name` on `cluster`. `failed`: share of what it read and wrote.
     `n_dead_letters`: open ones of the groups that it reads as. `n_versions`: that run at the same time.
+    `coverage`: how much of what its groups committed has spans; None where no group of it is known.
     """
 
     id: str
@@ -44,6 +48,7 @@ class ServiceRow:
     lag: int | None
     lag_seconds: float | None
     n_dead_letters: int
+    coverage: Share | None
     last_at: datetime | None
     evidence: tuple[str, ...]
     estimated: bool  # a rate of it is told from sampled spans
@@ -81,16 +86,25 @@ def services(window: Window, *, now: datetime, after: str = "", clusters: Collec
     drawn = graph.drawn(known, idle=True)
     nodes = {node.id: node for node in drawn.nodes if node.kind != "topic"}
     touching = _touching(drawn)
-    named, letters = _named(), _letters(clusters)
+    named, letters, covered = _named(), _letters(clusters), coverage(known)
     if clusters is not None:
         there = _touching_topics(known.names.topics)
         named = {number: each for number, each in named.items() if number in there}
     rows = [
-        _traced(identities.service_id(each.namespace, each.name), each, nodes, touching, letters.get(number, 0), window)
+        replace(
+            _traced(identities.service_id(each.namespace, each.name), each, nodes, touching, window),
+            n_dead_letters=letters.get(number, 0),
+            coverage=covered.get(number),
+        )
         for number, each in named.items()
     ]
     n_traced = len(rows)
-    rows += [_guessed(node, touching[node.id]) for node in nodes.values() if node.kind == "group"]
+    uncovered = untraced(known)
+    rows += [
+        replace(_guessed(node, touching[node.id]), coverage=uncovered.get(node.id))
+        for node in nodes.values()
+        if node.kind == "group"
+    ]
     rows.sort(key=lambda row: row.id)
     behind = [row for row in rows if row.id > after]
     return Services(tuple(behind[:LIMIT]), len(rows), n_traced, len(behind) > LIMIT, drawn.freshness)
@@ -115,7 +129,6 @@ def _traced(
     named: _Named,
     nodes: Mapping[str, Node],
     touching: Mapping[str, list[Edge]],
-    n_letters: int,
     window: Window,
 ) -> ServiceRow:
     node, edges = nodes.get(identity), touching[identity]
@@ -137,9 +150,10 @@ def _traced(
         failed=failed_share(edges),
         lag=node.lag if node else None,
         lag_seconds=node.lag_seconds if node else None,
-        n_dead_letters=n_letters,
+        n_dead_letters=0,
+        coverage=None,
         last_at=max((each.last_at for each in named.versions), default=None),
-        evidence=_evidence(edges),
+        evidence=known_by(edges),
         estimated=any(edge.estimated for edge in edges),
     )
 
@@ -162,15 +176,11 @@ def _guessed(node: Node, edges: Sequence[Edge]) -> ServiceRow:
         lag=node.lag,
         lag_seconds=node.lag_seconds,
         n_dead_letters=0,
+        coverage=None,
         last_at=None,
-        evidence=_evidence(edges),
+        evidence=known_by(edges),
         estimated=any(edge.estimated for edge in edges),
     )
-
-
-def _evidence(edges: Sequence[Edge]) -> tuple[str, ...]:
-    seen = {word for edge in edges for word in edge.evidence}
-    return tuple(word for word in ("traced", "offsets", "membership", "declared") if word in seen)
 
 
 def _named() -> dict[int, _Named]:

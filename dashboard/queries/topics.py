@@ -10,6 +10,7 @@ from collector.domain.retention import sooner
 from dashboard.queries import graph
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Facts, Node, facts
+from dashboard.queries.graph_rows import known_by
 from dashboard.queries.keeping import Keeping, keeping
 from dashboard.queries.letter_filter import of_topic
 from dashboard.queries.readers import Around, Share, around, paces
@@ -109,8 +110,6 @@ def _row(
     progress = known.topics.get(number)
     groups = list(paces(number, known, near, kept))
     losses = [risk.seconds if risk else None for identity, _, risk in groups if identity]
-    seen = {word for edge in (*near.into[node.id], *near.out[node.id]) for word in edge.evidence}
-    seen |= {"offsets"} if progress else set()
     spans = [edge.messages for edge in near.into[node.id] if edge.messages is not None]
     return TopicRow(
         node.id,
@@ -130,7 +129,7 @@ def _row(
         node.n_dead_letters,
         known.names.topics[number].n_partitions,
         Share(sum(spans), progress.messages if progress else None),
-        tuple(word for word in ("traced", "offsets", "membership", "declared") if word in seen),
+        known_by((*near.into[node.id], *near.out[node.id]), *(["offsets"] if progress else [])),
     )
 
 

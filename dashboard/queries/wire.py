@@ -65,7 +65,8 @@ def group_row(row: GroupRow) -> dict[str, Any]:
 
 def service_row(row: ServiceRow) -> dict[str, Any]:
     """A line of the list of services as an object of its own fields."""
-    return {**_plain(row), "version_since": iso(row.version_since), "last_at": iso(row.last_at)}
+    covered = _rounded(row.coverage.ratio) if row.coverage else None
+    return {**_plain(row), "coverage": covered, "version_since": iso(row.version_since), "last_at": iso(row.last_at)}
 
 
 def topic_row(row: TopicRow) -> dict[str, Any]:

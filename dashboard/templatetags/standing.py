@@ -7,7 +7,10 @@ from django import template
 from django.conf import settings
 
 from dashboard.queries.conditions import PAST, Behind, of_verdict
+from dashboard.queries.marks import Mark
 from dashboard.templatetags import formats
+from dashboard.templatetags.setting_words import told, value_of
+from dashboard.templatetags.weir import shown
 
 register = template.Library()
 
@@ -18,6 +21,12 @@ def until(seconds: float | None) -> str:
     if seconds is None:
         return "?"
     return "never" if seconds == inf else f"≈{formats.duration(seconds)}"
+
+
+@register.filter
+def lag_sort(group: str) -> str:
+    """The order of partitions by the lag of a group."""
+    return f"lag:{group}"
 
 
 @register.filter
@@ -59,6 +68,18 @@ _MARKS = {
 def mark_kind(kind: str) -> str:
     """The kind of a change in words."""
     return _MARKS.get(kind, kind)
+
+
+@register.simple_tag
+def change_words(mark: Mark) -> str:
+    """The sentence of a change."""
+    return shown(told(mark))
+
+
+@register.inclusion_tag("parts/setting.html")
+def setting(name: str, value: str | None) -> Mapping[str, str]:
+    """The value of a setting, with what it is in words."""
+    return value_of(name, value)
 
 
 @register.inclusion_tag("parts/status.html")

@@ -228,14 +228,19 @@ def here(context: Context, **changes: object) -> str:
 
 
 @register.inclusion_tag("parts/column.html", takes_context=True)
-def column(context: Context, title: str, name: str, kind: str = "", first: str = "-") -> Mapping[str, object]:
-    """A header cell that sorts. `first` is the direction of the first click: "-" for numbers, "" for names."""
+def column(
+    context: Context, title: str, name: str, kind: str = "", first: str = "-", *, lead: str = ""
+) -> Mapping[str, object]:
+    """A header cell that sorts. `first` is the direction of the first click: "-" for numbers, "" for names.
+
+    `lead` stands before the title.
+    """
     request: HttpRequest = context["request"]
     now_sorted = request.GET.get("sort") or context.get("default_sort", "")
     up, down = now_sorted == name, now_sorted == f"-{name}"
     wanted = f"-{name}" if up else name if down else f"{first}{name}"
     aria = "ascending" if up else "descending" if down else ""
-    return {"title": title, "kind": kind, "aria": aria, "url": here(context, sort=wanted)}
+    return {"title": title, "lead": lead, "kind": kind, "aria": aria, "url": here(context, sort=wanted)}
 
 
 def _state(words: Mapping[str, tuple[str, str]], name: str) -> Mapping[str, object]:

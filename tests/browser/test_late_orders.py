@@ -53,6 +53,8 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
         mark.hover()
         expect(mark.locator(".told")).to_be_visible()
         expect(mark).to_have_attribute("aria-label", re.compile("2.8.0 seen first"))
+        mark.click()
+        expect(page.locator("#changes tr.selected", has_text="billing-svc 2.8.0 seen first")).to_be_visible()
         lag = page.locator("#ages .plot .u-over").bounding_box()
         assert lag is not None
         page.mouse.move(lag["x"] + 40, lag["y"] + lag["height"] - 20)
@@ -62,6 +64,7 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
         assert len({times.nth(number).inner_text() for number in range(times.count())}) == 1  # one crosshair for all
         page.locator("#ages").get_by_text("Table", exact=True).click()
         expect(page.locator("#ages table")).to_contain_text("UTC")
+        assert page.locator("#ages tbody tr").count() > 100  # every step of the chart
         page.locator("#topics").get_by_role("link", name=re.compile("|".join(BEHIND))).click()
         expect(page.locator("#why")).to_contain_text(re.compile("Rule [67]"))
         assert page.locator("#why tbody tr").count() >= 4

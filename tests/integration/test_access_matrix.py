@@ -20,6 +20,7 @@ PAGES = {
     "topics/": ("viewer", "-"),
     "topics/list.csv": ("viewer", "-"),
     "topics/<segment:cluster>/<rest:name>/": ("viewer", "-"),
+    "topics/<segment:cluster>/<rest:name>/partitions.csv": ("viewer", "-"),
     "groups/": ("viewer", "-"),
     "groups/list.csv": ("viewer", "-"),
     "groups/<segment:cluster>/<rest:name>/": ("viewer", "-"),

@@ -1,5 +1,6 @@
 """Consumer groups as list and page: what the tables say is what people read."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
-from dashboard.queries.group import group, spans
+from dashboard.queries.group import MOST_AGES, Place, group, spans
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import groups
 from dashboard.queries.marks import marks_of_group, marks_of_topic
@@ -116,7 +117,7 @@ def test_each_partition_has_its_own_lag_verdict_and_holder() -> None:
     assert stuck.age is not None
     assert stuck.age.seconds == pytest.approx(180, abs=0.2)
     assert (fine.partition, fine.lag, fine.verdict) == (0, 0, "OK")
-    assert page.worst_partition == stuck
+    assert page.worst_partition == Place(stuck.topic, stuck.partition, stuck.lag)
 
 
 def test_members_that_are_left_out_are_counted(viewer: Client) -> None:
@@ -147,7 +148,7 @@ def test_a_verdict_opens_the_samples_that_led_to_it() -> None:
 
 def test_lag_in_seconds_over_time_rises_a_second_a_second(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     shop = Shop()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         lines = group_series("demo", shop.group, window(), now=AT)
     known = [value for value in lines.ages[0].values if value is not None]
     assert known[-1] == pytest.approx(180, abs=6)
@@ -214,6 +215,9 @@ def test_the_pages_say_it_in_words(viewer: Client) -> None:
     listed = viewer.get("/groups/").content.decode()
     assert "billing" in listed
     assert "not readable" in listed
+    assert re.search(r'why=orders.created#why"[^>]*>STALLED</a>', listed)
+    heads = re.findall(r"<th scope=\"col\"[^>]*>(?:<a [^>]*>)?([^<]+)", listed)
+    assert heads[1:4] == ["Group", "Worst lag, offsets", "Verdict"]  # in sight on a narrow page
     assert viewer.get("/groups/?q=verdict:stalled").content.decode().count("<tr data-key=") == 1
     assert "No groups match" in viewer.get("/groups/?q=nobody").content.decode()
     page = viewer.get("/groups/demo/billing/?why=orders.created/1").content.decode()
@@ -249,7 +253,38 @@ def test_charts_and_standing_follow_by_themselves(viewer: Client) -> None:
     Shop(now())
     charts = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "charts"}).json()
     assert {"ages", "lags", "rates", "marks", "folded_at", "scanned_at"} == set(charts)
-    part = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "standing"}).content.decode()
+    part = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "fresh"}).content.decode()
     assert part.startswith('<div id="standing"')
     assert "<b>STALLED</b> on 1 of 2 partitions" in part
     assert "<html" not in part
+    for tab, ids in (("lag", {"standing", "topics", "changes"}), ("partitions", {"standing", "partitions"}),
+                     ("members", {"standing", "members"}), ("history", {"standing", "changes"})):  # fmt: skip
+        part = viewer.get(f"/groups/demo/billing/?tab={tab}", headers={"X-Weir-Part": "fresh"}).content.decode()
+        moving = {"standing", "topics", "partitions", "members", "changes"}
+        assert set(re.findall(r'id="(\w+)"', part)) & moving == ids, tab
+
+
+def test_of_very_many_partitions_only_those_shown_are_read_and_the_furthest_behind_have_seconds(
+    viewer: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    shop = Shop(now())
+    wide = shop.world.topic("wide")
+    for ago in (300, 200, 100, 0):
+        shop.world.watermarks(wide, [10_000 - 10 * ago] * 3_000, ago=ago)
+        committed: list[int | None] = [9_000 - 10 * ago - number % 7 for number in range(3_000)]
+        committed[2_345] = 8_000 - 10 * ago
+        shop.world.committed(wide, shop.group, committed, ago=ago, lag=3_000_000)
+    page = group("demo", "billing", window(shop.at), now=shop.at)
+    assert page is not None
+    assert page.n_partitions == 3_002
+    assert len(page.partitions) == 1_000
+    first, last = page.partitions[0], page.partitions[-1]
+    assert (first.topic, first.partition, first.lag) == ("wide", 2_345, 2_000)
+    assert first.age is not None
+    assert first.age.seconds == pytest.approx(200, abs=1)
+    assert last.age is None
+    assert sum(1 for each in page.partitions if each.topic == "wide" and each.age) == MOST_AGES
+    text = viewer.get("/groups/demo/billing/?tab=partitions").content.decode()
+    assert "The 1,000 furthest behind of 3,002" in text
+    with django_assert_max_num_queries(30):
+        viewer.get("/groups/demo/billing/?tab=members")

@@ -1,6 +1,9 @@
 """Services as a list and as pages: what goes in and out, how long it takes, under which version, and what failed."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -106,6 +109,11 @@ def test_the_list_has_every_service_and_the_groups_that_none_explains(
     assert billing.failed == pytest.approx(350 / (4450 + 4005), rel=0.05)
     assert (billing.lag, billing.health, billing.evidence) == (1000, "failing", ("traced", "offsets"))
     assert (audit.name, audit.guessed, audit.failed, audit.version) == ("audit", True, None, "")
+    assert billing.coverage is not None
+    assert billing.coverage.ratio == pytest.approx(4450 / 6000, rel=0.05)
+    assert audit.coverage is not None
+    assert (audit.coverage.traced, audit.coverage.ratio) == (0, 0.0)
+    assert sleeper.coverage is None
     assert (sleeper.health, sleeper.rate_in, sleeper.failed, sleeper.last_at) == ("idle", None, None, None)
     assert [row.name for row in services(window(), now=AT, after=billing.id).items] == ["sleeper-svc"]
 
@@ -338,7 +346,7 @@ def test_charts_and_standing_follow_by_themselves(viewer: Client) -> None:
     Shop(now())
     charts = viewer.get("/services/billing-svc/", headers={"X-Weir-Part": "charts"}).json()
     assert set(charts) == {"rates", "processing", "failed", "marks", "folded_at", "scanned_at"}
-    part = viewer.get("/services/billing-svc/", headers={"X-Weir-Part": "live"}).content.decode()
+    part = viewer.get("/services/billing-svc/", headers={"X-Weir-Part": "fresh"}).content.decode()
     assert part.startswith('<div id="live"')
     assert "<html" not in part
 
@@ -392,3 +400,39 @@ def test_the_api_answers_the_same() -> None:
     assert found["reads"][0]["edge"]["group"] == "group:demo/billing"
     assert len(found["series"]["at"]) == len(found["series"]["rates"][0]["values"])
     assert Client().get("/api/v1/services/nobody", headers=headers).status_code == 404
+
+
+def test_coverage_is_the_share_of_what_its_groups_committed_that_has_spans(viewer: Client) -> None:
+    shop = Shop(now())
+    run("update edge_10s set n = 10 where edge_id = %s", shop.reads)
+    row = next(row for row in services(window(shop.at), now=shop.at).items if row.name == "billing-svc")
+    assert row.coverage is not None
+    assert row.coverage.offsets == 6000
+    assert row.coverage.ratio == pytest.approx(890 / 6000, rel=0.05)
+    said = "15 %"
+    assert f">{said}</span>" in viewer.get("/services/").content.decode()
+    assert f"<dt>Coverage</dt><dd>{said}" in viewer.get("/services/billing-svc/").content.decode()
+    headers = bearer(token_of(person("olga", "operator"), "read"))
+    listed = Client().get("/api/v1/services", headers=headers).json()["items"]
+    assert {each["name"]: each["coverage"] for each in listed}["audit"] == 0
+    answer = Client().get("/api/v1/services/billing-svc", headers=headers).json()
+    assert answer["coverage"] == pytest.approx(row.coverage.ratio, rel=0.1)
+    run("update edge set group_id = null where id = %s", shop.reads)
+    alone = next(row for row in services(window(shop.at), now=shop.at).items if row.name == "billing-svc")
+    assert alone.coverage is None
+
+
+def test_a_new_version_leads_to_what_flowed_before_and_after_it(viewer: Client) -> None:
+    shop = Shop(now())
+    came = f"{shop.came:%Y-%m-%dT%H:%M:%SZ}"
+    wanted = f"from={quote(came)}&amp;to={quote(f'{shop.at:%Y-%m-%dT%H:%M}')}"
+    for tab in ("flow", "versions"):
+        page = viewer.get("/services/billing-svc/", {"tab": tab}).content.decode()
+        (address,) = set(re.findall(r'href="(/\?from=[^"]*vs=[^"]*)"', page))
+        assert address.startswith(f"/?{wanted}"), tab
+        assert f"vs={quote(came)}" in address
+    answer = viewer.get(unescape(address))
+    assert answer.status_code == 200
+    assert "differences between" in answer.content.decode() or "No difference" in answer.content.decode()
+    run("update service_version set first_at = %s where id = %s", shop.at - timedelta(seconds=20), shop.new)
+    assert "vs=" not in viewer.get("/services/billing-svc/", {"tab": "versions"}).content.decode()  # too early to tell

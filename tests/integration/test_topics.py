@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,10 +16,12 @@ from collector.domain.sample_chunks import Point, packed
 from dashboard.queries.keeping import keeping
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
+from dashboard.queries.topic_partitions import Asked
 from dashboard.queries.topics import topics
 from dashboard.queries.window import parse
+from dashboard.queries.wire import iso
 from tests.integration.graph_world import World
-from tests.integration.people import person, signed_in
+from tests.integration.people import bearer, person, signed_in, token_of
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
@@ -61,8 +64,8 @@ def test_the_hot_partition_is_named_and_every_one_has_its_share_and_leader(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     Shop()
-    with django_assert_num_queries(16):
-        page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
+    with django_assert_num_queries(17):
+        page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT, asked=Asked(100))
     assert page is not None
     assert [(row.partition, row.leader, row.is_hot) for row in page.partitions.rows] == [
         (0, 1, False), (1, 2, False), (2, 1, False), (3, 3, True),
@@ -126,7 +129,7 @@ def test_gaps_between_tapped_offsets_are_markers_and_compaction_is_a_setting() -
 def test_after_a_time_in_which_nobody_looked_no_partition_has_a_burst() -> None:
     Shop()
     run("delete from scan where sampled_at between %s and %s", AT - timedelta(seconds=400), AT - timedelta(seconds=1))
-    page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT)
+    page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT, asked=Asked(100))
     assert page is not None
     assert [(row.rate, row.is_hot) for row in page.partitions.rows] == [(None, False)] * 4
 
@@ -145,7 +148,7 @@ def test_a_gap_without_scans_breaks_every_line_and_a_silence_does_not(
 ) -> None:
     shop = Shop()
     run("delete from scan where sampled_at between %s and %s", AT - timedelta(seconds=300), AT - timedelta(seconds=200))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         lines = series("demo", shop.topic, parse("now-10m", "now", now=AT), now=AT)
     for line in (lines.rate_in, lines.rates_out[0], lines.lags[0], lines.ages[0]):
         known = [value is not None for value in line.values]
@@ -175,18 +178,19 @@ def test_every_tab_says_it_in_words(viewer: Client) -> None:
     shop.mark(4, '{"retention.ms": "604800000"}', '{"retention.ms": "3600000"}')
     address = "/topics/demo/orders.created/"
     flow = viewer.get(address).content.decode()
-    assert "orders.created: retention.ms 604800000 → 3600000" in flow
+    assert "orders.created: retention.ms 7 d → 1 h" in flow
+    assert flow.count('<tr><td class="nowrap">') >= 3 * 170  # a table under each chart holds every step
     assert "hot: 3" in flow
     assert "of what was written" in flow
     partitions = viewer.get(address, {"tab": "partitions"}).content.decode()
     assert '<span class="tag">hot</span>' in partitions
     config = viewer.get(address, {"tab": "config"}).content.decode()
-    assert "− <bdi>604800000</bdi>" in config
+    assert re.search(r"− <bdi>604800000</bdi>\s*<span class=\"muted\">\(7 d\)", config)
     assert viewer.get(address, {"tab": "events"}).status_code == 200
     assert viewer.get("/topics/?q=is:at-risk").content.decode().count("<tr data-key=") == 1
     charts = viewer.get(address, headers={"X-Weir-Part": "charts"}).json()
     assert [mark["kind"] for mark in charts["marks"]] == ["config"]
-    fresh = viewer.get(address, headers={"X-Weir-Part": "flow"}).content.decode()
+    fresh = viewer.get(address, headers={"X-Weir-Part": "fresh"}).content.decode()
     assert 'id="standing"' in fresh
     assert 'id="flow"' in fresh
     assert "<html" not in fresh
@@ -240,7 +244,7 @@ def test_a_chart_of_a_day_long_ago_reads_what_is_packed(django_assert_num_querie
                     "insert into sample_chunk values (%s, %s, %s, %s, 1, %s)",
                     [kind, shop.topic, group, hour, packed([Point(at, values)])],
                 )
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         lines = series("demo", shop.topic, parse("2026-11-18T02:00:00Z", "2026-11-18T13:00:00Z", now=AT), now=AT)
     known = [value for value in lines.rate_in.values if value is not None]
     assert len(known) > 160
@@ -269,3 +273,85 @@ def test_a_file_is_filtered_like_the_page_and_refused_where_the_filter_says_noth
     assert (refused.status_code, refused["Content-Type"]) == (400, "text/plain; charset=utf-8")
     for address, name in (("/groups/list.csv", "billing"), ("/services/list.csv", "billing-svc")):
         assert name in viewer.get(address).text
+
+
+def test_of_very_many_partitions_a_hundred_are_shown_in_any_order_and_all_are_in_the_file(viewer: Client) -> None:
+    shop = Shop(now())
+    run("delete from topic_sample")
+    high: list[int | None] = [1_000 + number for number in range(2_500)]
+    shop.world.watermarks(shop.topic, list(high), ago=70)
+    high[1_234], high[7] = 11_234, 1_107
+    shop.world.watermarks(shop.topic, list(high), ago=0)
+    shop.world.committed(shop.topic, shop.group, [(end or 0) - (700 if end == 3_000 else 3) for end in high], ago=0)
+    run("update topic set n_partitions = 2500 where id = %s", shop.topic)
+    address = "/topics/demo/orders.created/"
+
+    def numbers(**query: str) -> list[int]:
+        text = viewer.get(address, {"tab": "partitions", **query}).content.decode()
+        return [int(each) for each in re.findall(r'<tr><th scope="row">(\d+)', text)]
+
+    assert numbers() == list(range(100))
+    assert numbers(rows="300") == list(range(300))
+    assert len(numbers(rows="9999")) == 1_000
+    assert numbers(sort="-rate")[:2] == [1_234, 7]
+    assert numbers(sort="-lag:billing")[0] == 2_000
+    assert numbers(sort="-partition")[0] == 2_499
+    assert numbers(sort="-lag:nobody") == numbers()
+    page = viewer.get(address, {"tab": "partitions"}).content.decode()
+    assert "100 of 2,500 partitions" in page
+    assert "Show 100 more" in page
+    assert "hot: 1234 (99 %), 7 (1.1 %)" in page
+    longest = viewer.get(address, {"tab": "partitions", "rows": "1000"}).content.decode()
+    assert "1,000 of 2,500 partitions" in longest
+    assert 'id="more-rows"' not in longest
+    file = viewer.get(f"{address}partitions.csv", {"sort": "-rate"})
+    lines = list(csv.reader(io.StringIO(file.content.decode())))
+    assert len(lines) == 2_501
+    assert (lines[0][0], lines[0][-1], lines[1][0]) == ("partition", "lag_of_billing", "1234")
+    assert viewer.get("/topics/demo/nobody/partitions.csv").status_code == 404
+    answer = (
+        Client()
+        .get("/api/v1/topics/demo/orders.created", headers=bearer(token_of(person("olga", "operator"), "read")))
+        .json()
+    )
+    assert len(answer["partitions"]) == 1_000
+    assert {7, 1_234} < {row["partition"] for row in answer["partitions"]}
+
+
+def test_each_producer_is_said_to_have_written_last_when_its_spans_say(viewer: Client) -> None:
+    shop = Shop(now())
+    (edge, at) = topic("demo", "orders.created", parse("now-15m", "now", now=shop.at), now=shop.at).producers_told[0]  # type: ignore[union-attr]
+    assert edge.source == "service:orders-svc"
+    assert at is not None
+    assert timedelta(0) <= shop.at - at <= timedelta(seconds=30)
+    run("delete from edge_10s")
+    run(
+        "insert into edge_1h (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence)"
+        " select date_trunc('hour', %s::timestamptz) - interval '5 h', id, 9, 0, 1, 9, 1 from edge where id > 0",
+        shop.at,
+    )
+    answer = (
+        Client()
+        .get(
+            "/api/v1/topics/demo/orders.created?from=now-24h",
+            headers=bearer(token_of(person("olga", "operator"), "read")),
+        )
+        .json()
+    )
+    hour = shop.at.replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
+    assert answer["written_at"] == {"service:orders-svc": iso(hour)}
+    text = viewer.get("/topics/demo/orders.created/?from=now-24h").content.decode()
+    assert re.search(r"9</td><td class=\"number\">0</td><td class=\"nowrap\"><time [^>]*data-ago>[56] h ago", text)
+
+
+def test_a_list_says_that_spans_are_sampled(viewer: Client) -> None:
+    Shop(now())
+    run("update edge_10s set evidence = 1 | 64, sample_weight = 9 * n")
+    for page in ("/topics/", "/services/"):
+        assert "traced, offsets, sampled" in viewer.get(page).content.decode(), page
+    assert viewer.get("/topics/?q=known:sampled").content.decode().count("<tr data-key=") == 1
+
+
+def test_the_list_says_how_new_it_is(viewer: Client) -> None:
+    Shop(now())
+    assert re.search(r"1 topics?, newest data <time", viewer.get("/topics/").content.decode())

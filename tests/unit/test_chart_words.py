@@ -2,8 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dashboard.charts import by_name, chart, rate_caption
+import pytest
+
+from dashboard.charts import age_caption, by_name, chart, rate_caption, without_ages
+from dashboard.queries.graph_rows import known_by
 from dashboard.queries.lines import Line, Series
+from dashboard.queries.marks import Change, Mark
+from dashboard.templatetags.charts import chart_rows
+from dashboard.templatetags.setting_words import told
 
 AT = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 STEPS = tuple(AT + timedelta(minutes=minute) for minute in range(10))
@@ -35,3 +41,62 @@ def test_lines_keep_their_places_while_they_overtake_each_other() -> None:
     )
     assert chart(series(), [late], "/s")["first"] == 0
     assert chart(series(), by_name(early), "s", first=1)["first"] == 1
+
+
+def behind(*values: float | None, by_sums: bool, too_wide: bool = False) -> Series:
+    own = Line("billing", "s", values)
+    none = Line("in", "/s", (1.0,) * 10)
+    return Series(STEPS, 60.0, none, (), (own,), (own,), 0, by_sums=by_sums, too_wide=too_wide)
+
+
+def test_the_last_of_highest_values_is_no_lag_of_now() -> None:
+    told = age_caption(behind(*[5.0] * 9, 130.0, by_sums=True))
+    assert told.startswith("Lag of billing: 2 min 10 s at most since 28 Nov 12:08 UTC;")
+    assert told.endswith("Each point is the highest of its 1 min.")
+    assert "at the end" in age_caption(behind(*[5.0] * 10, by_sums=False))
+
+
+def test_lags_that_are_not_drawn_say_why_and_claim_no_gap() -> None:
+    wide = behind(*[None] * 10, by_sums=False, too_wide=True)
+    assert "more than 200 partitions" in age_caption(wide)
+    assert "choose a longer one" in age_caption(wide)
+    assert without_ages(wide) == "not drawn: more than 200 partitions"
+    assert without_ages(behind(*[None] * 10, by_sums=False)) == "no data in this window"
+
+
+def test_the_table_under_a_chart_holds_every_step_newest_first() -> None:
+    lines = series(*[5.0] * 9, None)
+    rows = chart_rows(chart(lines, [lines.rate_in], "/s"), "rate")
+    assert rows.count("<tr>") == len(STEPS)
+    assert rows.startswith('<tr><td class="nowrap">28 Nov 12:09:00 UTC</td><td class="number">–</td></tr>')
+    highest = chart(lines, [lines.rate_in], "s", highest=True)
+    assert '<td class="number">≤ 5.0 s</td>' in chart_rows(highest, "duration")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "told_as"),
+    [
+        ("retention.ms", "604800000", "86400000", "retention.ms 7 d → 1 d"),
+        ("retention.ms", "-1", None, "retention.ms no limit → not set"),
+        ("retention.bytes", "1073741824", "1073741825", "retention.bytes 1073741824 → 1073741825"),
+        ("segment.bytes", "1000", "2000", "segment.bytes 1.0 kB → 2.0 kB"),
+        ("retention.ms", "9" * 40, "x", f"retention.ms {'9' * 40} → x"),
+        ("retention.ms", "9" * 19, "-", "retention.ms no limit → -"),
+        ("cleanup.policy", "delete", "compact", "cleanup.policy delete → compact"),
+        ("max.compaction.lag.ms", "²", "0", "max.compaction.lag.ms ² → 0 s"),
+    ],
+)
+def test_a_changed_setting_is_told_in_words_where_words_differ(
+    name: str, before: str, after: str | None, told_as: str
+) -> None:
+    mark = Mark(AT, "config", "orders", "orders: raw", (Change(name, before, after),))
+    assert told(mark) == f"orders: {told_as}"
+    assert told(Mark(AT, "version", "billing", "billing 2 seen first")) == "billing 2 seen first"
+
+
+def test_evidence_of_several_edges_is_each_word_once_the_strongest_first() -> None:
+    class Known:
+        def __init__(self, *evidence: str) -> None:
+            self.evidence = evidence
+
+    assert known_by([Known("sampled", "traced"), Known("traced")], "offsets") == ("traced", "offsets", "sampled")  # type: ignore[list-item]

@@ -5,11 +5,12 @@ import uPlot from "uplot";
 import { count, duration, percent, rate } from "../lib/format.js";
 import { svg } from "../lib/svg.js";
 import { shown } from "../lib/text.js";
-import { roomFor } from "./chart/axis.js";
+import { CLOCK_STEPS, roomFor } from "./chart/axis.js";
 import { colour, drawMarks, hatchGaps, lonely } from "./chart/gaps.js";
 import { drawLimit, LIMIT_PX } from "./chart/limit.js";
 import { clusters, drawRail } from "./chart/rail.js";
 import { Steps } from "./chart/steps.js";
+import { Twin } from "./chart/twin.js";
 
 const HEIGHT = 220;
 const FONT = "12px system-ui";
@@ -26,6 +27,7 @@ class TimeChart extends HTMLElement {
   #chart = null;
   #data = null;
   #marks = [];
+  #twin = null;
   #onScheme = () => this.#build();
 
   connectedCallback() {
@@ -40,6 +42,7 @@ class TimeChart extends HTMLElement {
     this.legend = document.createElement("ul");
     this.legend.className = "chart-legend";
     this.prepend(this.rail, this.plot, this.legend);
+    this.#twin = new Twin(this, () => ({ say: (value) => this.#said(value), moment: full }));
     new Steps(this.plot, { chart: () => this.#chart, all: () => GROUP.plots, choose: choose });
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.plot);
@@ -58,6 +61,7 @@ class TimeChart extends HTMLElement {
     const sameLines = this.#data && names(this.#data) === names(data);
     this.#data = data;
     this.#marks = marks;
+    this.#twin.show(data);
     if (sameLines && this.#chart) {
       this.#chart.setData(columns(data));
       this.#writeLegend(this.#chart.cursor.idx);
@@ -73,7 +77,7 @@ class TimeChart extends HTMLElement {
     if (!lines.length || !at.length || lines.every((line) => line.values.every((value) => value === null))) {
       const none = document.createElement("p");
       none.className = "no-data";
-      none.textContent = "no data in this window";
+      none.textContent = this.#data.none;
       this.plot.append(none);
       this.legend.replaceChildren();
       return;
@@ -85,6 +89,7 @@ class TimeChart extends HTMLElement {
   #options(lines) {
     const axis = { stroke: colour("--muted"), grid: { stroke: colour("--hairline"), width: 1 }, ticks: { stroke: colour("--hairline"), width: 1 }, font: FONT };
     const say = FORMATS[this.dataset.format];
+    const clock = this.dataset.format === "duration" ? { incrs: CLOCK_STEPS } : {};
     return {
       width: Math.max(200, this.plot.clientWidth),
       height: HEIGHT,
@@ -95,7 +100,7 @@ class TimeChart extends HTMLElement {
       scales: { y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
         { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
-        { ...axis, values: (_chart, ticks) => ticks.map(say), size: roomFor(FONT) },
+        { ...axis, ...clock, values: (_chart, ticks) => ticks.map(say), size: roomFor(FONT, () => GROUP.plots) },
       ],
       series: [{}, ...lines.map((_line, index) => this.#style(index + this.#data.first))],
       hooks: {
@@ -137,15 +142,20 @@ class TimeChart extends HTMLElement {
 
   /** Values under the crosshair, or the newest: with its time, where the line has stopped since. */
   #writeLegend(index) {
-    const say = FORMATS[this.dataset.format];
     const points = index !== null && index !== undefined;
     const { at, lines } = this.#data;
     lines.forEach((line, number) => {
       const from = points ? index : line.values.findLastIndex((one) => one !== null);
       const stopped = !points && from >= 0 && from < at.length - FRESH_STEPS;
-      if (this.outputs?.[number]) this.outputs[number][1].textContent = say(line.values[from]) + (stopped ? ` at ${this.#moment(at[from])}` : "");
+      if (this.outputs?.[number]) this.outputs[number][1].textContent = this.#said(line.values[from]) + (stopped ? ` at ${this.#moment(at[from])}` : "");
     });
     if (this.when) this.when.textContent = points ? this.#moment(at[index]) : "";
+  }
+
+  /** A value; of a chart whose points are the highest of their steps, as what it was at most. */
+  #said(value) {
+    const text = FORMATS[this.dataset.format](value);
+    return this.#data.highest && value ? `≤ ${text}` : text;
   }
 
   /** A time of day, with the day where the chart shows several. */
@@ -178,6 +188,12 @@ function stamps(ticks) {
 
 /** 5 Nov, of an ISO text. */
 const day = (text) => `${Number(text.slice(8, 10))} ${MONTHS[Number(text.slice(5, 7)) - 1]}`;
+
+/** 5 Nov 14:02:10 UTC, as the table under a chart has it. */
+function full(second) {
+  const text = new Date(second * 1000).toISOString();
+  return `${day(text)} ${text.slice(11, 19)} UTC`;
+}
 
 const names = (data) => data.lines.map((line) => line.name).join("\n");
 const columns = (data) => [data.at, ...data.lines.map((line) => line.values)];

@@ -41,7 +41,7 @@ export function startTimes() {
     watchClock();
     if (document.hidden) return;
     for (const time of document.querySelectorAll("time[data-ago]")) {
-      const text = ago(Date.parse(time.dateTime)) ?? time.title;
+      const text = ago(Date.parse(time.dateTime)) ?? time.title.replace(/:\d\d\.\d{3} /, " "); // as the server writes it
       if (text && time.textContent !== text) time.textContent = text;
     }
   }, 1000);

@@ -3,4 +3,4 @@
 import "../elements/time-chart.js";
 import { follow } from "../lib/following.js";
 
-follow("groups", "standing");
+follow("groups", "fresh", ["standing", "topics", "partitions", "members", "changes"]);

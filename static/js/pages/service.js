@@ -3,4 +3,4 @@
 import "../elements/time-chart.js";
 import { follow } from "../lib/following.js";
 
-follow("graph", "live");
+follow("graph", "fresh", ["live", "changes"]);

@@ -25,4 +25,4 @@ if (graph) {
   graph.addEventListener("choose", ({ detail }) => urls.has(detail.id) && location.assign(urls.get(detail.id) + location.search));
 }
 
-follow("topics", "flow", ["standing", "flow"]);
+follow("topics", "fresh", ["standing", "flow", "changes", "partitions"]);

@@ -1,18 +1,36 @@
-// How wide the labels beside a chart are: none is cut, none takes room from the lines.
+// The axis beside a chart: no label is cut, and all charts of a page have the same room, so that their times stand below each other.
 
 const BESIDE_PX = 18; // tick, gap, and a little air
 const LEAST_PX = 40;
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86400;
 
-/** The `size` of a uPlot axis: as wide as its widest label in this font. */
-export function roomFor(font) {
+/** Steps of an axis of durations, in seconds: such as a clock has. */
+export const CLOCK_STEPS = [
+  ...[1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1].flatMap((unit) => [unit, 2 * unit, 5 * unit]),
+  ...[1, 2, 5, 10, 15, 30],
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
+  ...[1, 2, 3, 6, 12].map((n) => n * HOUR),
+  ...[1, 2, 5, 10, 20, 50, 100].map((n) => n * DAY),
+];
+
+let widest = LEAST_PX;
+
+/** The `size` of a uPlot axis: as wide as the widest label on the page in this font. `all`: every chart of the page. */
+export function roomFor(font, all) {
   return (chart, labels, index, cycle) => {
     if (cycle > 1) return chart.axes[index]._size; // it would be asked for ever where a label comes and goes
-    if (!labels?.length) return LEAST_PX;
+    if (!labels?.length) return widest;
     const { ctx } = chart;
     ctx.save();
     ctx.font = font;
-    const widest = Math.max(...labels.map((label) => ctx.measureText(label).width));
+    const own = Math.ceil(Math.max(...labels.map((label) => ctx.measureText(label).width))) + BESIDE_PX;
     ctx.restore();
-    return Math.max(LEAST_PX, Math.ceil(widest) + BESIDE_PX);
+    if (own > widest) {
+      widest = own;
+      queueMicrotask(() => all().forEach((each) => each !== chart && each.redraw(false, true)));
+    }
+    return widest;
   };
 }

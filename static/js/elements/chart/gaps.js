@@ -29,12 +29,14 @@ export function hatchGaps(chart) {
     ctx.beginPath();
     ctx.rect(left, bbox.top, width, bbox.height);
     ctx.clip();
+    ctx.fillStyle = colour("--sunken"); // a short one of a long time is some pixels wide
+    ctx.fillRect(left, bbox.top, width, bbox.height);
     ctx.beginPath();
     for (let x = left - bbox.height; x < left + width; x += 10) {
       ctx.moveTo(x, bbox.top + bbox.height);
       ctx.lineTo(x + bbox.height, bbox.top);
     }
-    ctx.strokeStyle = colour("--hairline");
+    ctx.strokeStyle = colour("--border");
     ctx.lineWidth = 1;
     ctx.stroke();
     if (width > 60 * devicePixelRatio) {

@@ -49,10 +49,21 @@ export function drawRail(rail, found, { left, width, point }) {
       button.append(told);
       button.addEventListener("focus", () => point(marks[0].at));
       button.addEventListener("blur", () => point(null));
+      button.addEventListener("click", () => openRows(marks));
       return button;
     }),
   );
   if (focused) rail.querySelector(`[data-at="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+/** In the list of changes the rows of these marks are marked, opened, and the first has the focus. */
+function openRows(marks) {
+  const keys = new Set(marks.map((mark) => mark.key));
+  const rows = [...document.querySelectorAll("#changes [data-change]")];
+  const own = rows.filter((row) => keys.has(row.dataset.change));
+  for (const row of rows) row.classList.toggle("selected", own.includes(row));
+  for (const fold of own.flatMap((row) => [...row.querySelectorAll("details")])) fold.open = true;
+  own.at(-1)?.focus(); // the list has the newest first, the rail the oldest
 }
 
 function sign(kind) {
