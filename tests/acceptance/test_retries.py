@@ -20,6 +20,7 @@ from django.db import connection
 from collector.domain.canary import Sending
 from collector.domain.dialects import read
 from collector.domain.records import Record
+from collector.domain.resending import OLD_TRACE
 from collector.kafka.log import KafkaLog
 from collector.kafka.lookup import KafkaLookup
 from collector.ports import Partition
@@ -125,7 +126,10 @@ def test_two_workers_at_once_send_each_letter_once_to_its_own_partition_with_its
     assert sorted((copy.key, copy.value, copy.partition) for copy in copies) == sorted(
         (dead_record(n).key, dead_record(n).value, 1) for n in range(N_LETTERS)
     )
-    assert {name for copy in copies for name, _ in copy.headers if not name.startswith("x-weir-")} == {"order-id"}
+    for copy in copies:
+        assert [name for name, _ in copy.headers if not name.startswith("x-weir-")] == ["order-id", "traceparent"]
+    assert len({copy.first("traceparent") for copy in copies}) == N_LETTERS
+    assert not {copy.first("traceparent") for copy in copies} & {copy.first(OLD_TRACE) for copy in copies}
     reported = rows("select sent_partition, sent_offset from retry_item where status = 2 order by 2")
     assert reported == [(copy.partition, copy.offset) for copy in sorted(copies, key=lambda copy: copy.offset)]
 
