@@ -22,7 +22,7 @@ MOST_CLUSTERS = 20  # each takes a process of the sampler, and clients and threa
 MOST_LETTERS = 100_000  # in one retry
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
-_KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "retries", "owners", "stuck")
+KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "retries", "owners", "stuck")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Document:
 def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
     """The document in a parsed file, and everything that is wrong with it."""
     problems: list[Problem] = []
-    tables = {kind: _named(kind, body[kind], problems) for kind in _KINDS if kind in body}
+    tables = {kind: _named(kind, body[kind], problems) for kind in KINDS if kind in body}
     clusters = {name: cluster(name, table) for name, table in tables.get("clusters", {}).items()}
     found = Document(
         clusters=clusters,
@@ -224,7 +224,7 @@ def _is_key(text: str) -> str | None:
 
 def _refuse_unknown(body: Mapping[str, Any], problems: list[Problem]) -> None:
     table = Table((), body, problems)
-    table.expect(*_KINDS, "taps", "permissions")
+    table.expect(*KINDS, "taps", "permissions")
     table.done()
 
 

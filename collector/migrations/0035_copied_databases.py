@@ -10,7 +10,9 @@ class Migration(migrations.Migration):
     operations = (
         migrations.RunSQL(
             "alter table database_identity add column database bigint;"
-            "update database_identity set database = (select oid from pg_database where datname = current_database())",
+            # Where something is still to be sent nobody knows whether this is a copy already: it pauses once.
+            "update database_identity set database = (select oid from pg_database where datname = current_database())"
+            " where not exists (select from retry_item where status in (0, 1))",
             "alter table database_identity drop column database",
         ),
     )

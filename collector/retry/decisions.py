@@ -16,7 +16,7 @@ from collector.retry.refusals import NeedsApproval, NotNow
 from collector.retry.requests import Order, Requested, requested
 from collector.store import letter_deeds
 from collector.store.letter_deeds import Ended
-from collector.store.letter_states import move
+from collector.store.letter_states import move, standing
 
 Move = Literal["processed", "open", "again"]
 MOST_REASON = 500
@@ -58,8 +58,11 @@ def _ended(cursor: CursorWrapper, letter: int, by: Asker, *, what: Move, said: s
     ended = letter_deeds.end_undecided(cursor, letter, status=status, outcome=how, now=now)
     if ended is None:
         raise NotNow("This letter is not one that may have been sent, or its outcome is still waited for.")
-    if what == "open" and ended.edited and ended.was_sent:
-        raise NotNow("Its edited copy was sent, and its original never beside it: mark it processed, or send it again.")
+    if what == "open" and ended.edited:
+        raise NotNow(
+            "Its edited copy was sent or may have been, and its original never beside it:"
+            " mark it processed, or send the copy again."
+        )
     return ended
 
 
@@ -101,8 +104,11 @@ def _shelve(
     now: datetime,
 ) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        subject = records.subject_of(letters)
-        records.done_to(by, now, action, subject, reason=reason.strip()[:MOST_REASON], letters=len(letters))
-        moved = move(cursor, letters, to, out_of=[out_of], now=now)
+        found = standing(cursor, letters, out_of)
+        if not found:
+            return 0
+        subject = records.subject_of(found)
+        records.done_to(by, now, action, subject, reason=reason.strip()[:MOST_REASON], letters=len(found))
+        moved = move(cursor, found, to, out_of=[out_of], now=now)
         announce("letters")
         return len(moved)

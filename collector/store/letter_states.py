@@ -10,6 +10,16 @@ from collector.domain.dead_letters import LetterStatus
 from collector.store import letter_counts
 
 
+def standing(cursor: CursorWrapper, letters: Collection[int], status: LetterStatus) -> list[int]:
+    """Those of `letters` that stand so, kept there until the transaction ends; sorted, as `move` locks them."""
+    cursor.execute(
+        "select dead_letter_id from letter_state where dead_letter_id = any(%s) and status = %s"
+        " order by dead_letter_id for update",
+        [sorted(letters), int(status)],
+    )
+    return [letter for (letter,) in cursor.fetchall()]
+
+
 def move(
     cursor: CursorWrapper,
     letters: Collection[int],

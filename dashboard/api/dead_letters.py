@@ -1,6 +1,5 @@
 """Dead letters."""
 
-from contextlib import nullcontext
 from typing import Annotated, Any
 
 from django.http import HttpRequest
@@ -10,8 +9,8 @@ from ninja import Query, Router
 from collector.domain import identities
 from dashboard.access import Action, Refused, actor_of, can, needs
 from dashboard.api import letter_schemas as schemas
-from dashboard.audit import recorded
 from dashboard.crowding import heavy
+from dashboard.payload_searches import noted
 from dashboard.queries import dead_letters as letter_queries
 from dashboard.queries import wire
 from dashboard.queries.hiding import masked_topics
@@ -35,7 +34,7 @@ def read_dead_letters(
 ) -> dict[str, Any]:
     """What consumers gave up on, newest first: of one status or failure group, or all; `q`: the filter of the page."""
     filtered = _condition(request, q)
-    with recorded("search payloads", request, object=q) if filtered.reads_values else nullcontext():
+    with noted(request, filtered, q):
         found = letter_queries.parked_letters(
             status=status, failure_group=failure_group, filtered=filtered, after=after, limit=limit
         )

@@ -19,6 +19,7 @@ from dashboard.api import auth
 from dashboard.api import retry_schemas as schemas
 from dashboard.api.problems import Conflict, NotFound
 from dashboard.audit import address_of
+from dashboard.payload_searches import chosen
 from dashboard.queries import retries as queries
 from dashboard.queries import wire
 from dashboard.queries.letter_filter import BadFilter
@@ -45,7 +46,7 @@ def ask_for_retry(
     by = _asker(request)
     try:
         made = request_retry(
-            [*wanted.dead_letters, *_selected(wanted, by, may_read=can(actor_of(request), Action.SEE_PAYLOADS))],
+            [*wanted.dead_letters, *_selected(request, wanted, by)],
             person_id=by.person_id,
             person_name=by.person_name,
             token=idempotency_key,
@@ -109,13 +110,14 @@ def _asked(wanted: schemas.RetryRequest) -> str:
     return repr((sorted(set(wanted.dead_letters)), wanted.failure_group, wanted.matching))
 
 
-def _selected(wanted: schemas.RetryRequest, by: Asker, *, may_read: bool) -> tuple[int, ...]:
+def _selected(request: HttpRequest, wanted: schemas.RetryRequest, by: Asker) -> tuple[int, ...]:
     """The open letters of the group, or of all, that match; () where only ids are named."""
     group = [] if wanted.failure_group is None else [str(wanted.failure_group)]
     if wanted.matching is not None:
         try:
             asked = {"matching": ["1"], "q": [wanted.matching], "group": group}
-            return selection(asked, most=MOST_LETTERS, may_read=may_read).letters
+            may_read = can(actor_of(request), Action.SEE_PAYLOADS)
+            return chosen(request, asked, most=MOST_LETTERS, may_read=may_read).letters
         except BadFilter as problem:
             records.refused(by, clock.now(), subject="dead letters", reason=str(problem))
             raise

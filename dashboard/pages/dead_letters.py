@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,8 +17,9 @@ from collector.retry.refusals import NotNow, Refusal
 from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
-from dashboard.audit import address_of, recorded
+from dashboard.audit import address_of
 from dashboard.crowding import heavy
+from dashboard.payload_searches import chosen, noted
 from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
 from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts, letter_topics
 from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
@@ -38,7 +38,7 @@ from dashboard.queries.letter_filter import (
     of_clusters,
 )
 from dashboard.queries.letter_mappings import unexplained
-from dashboard.queries.letter_selection import n_matching, selection
+from dashboard.queries.letter_selection import n_matching
 from dashboard.templatetags.states import LETTER
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def _shelved(request: HttpRequest) -> HttpResponse:
         fields["matching"] = ["1"]
     deed = decisions.restore if what == "restore" else decisions.archive
     try:
-        chosen = selection(fields, most=MOST_LETTERS, may_read=can(request.user, Action.SEE_PAYLOADS))
-        deed(chosen.letters, _asker(request), reason=request.POST.get("reason", ""), now=now())
+        found = chosen(request, fields, most=MOST_LETTERS, may_read=can(request.user, Action.SEE_PAYLOADS))
+        deed(found.letters, _asker(request), reason=request.POST.get("reason", ""), now=now())
     except (Refusal, BadFilter):
         raise Http404("Nothing was chosen.") from None
     back = request.POST.get("next", "")
@@ -191,7 +191,7 @@ def _letters(request: HttpRequest, query: str, status: str | None, group: Failur
     cursor = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
     filtered, problem = _condition(request, query)
     number = group.id if group else None
-    with recorded("search payloads", request, object=query) if filtered.reads_values else nullcontext():
+    with noted(request, filtered, query):
         letters = parked_letters(status=status, failure_group=number, filtered=filtered, after=cursor)
         n = n_matching(filtered, status=status or "open", group=number, most=COUNTED)
     return {

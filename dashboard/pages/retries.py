@@ -16,8 +16,9 @@ from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.audit import address_of
+from dashboard.payload_searches import chosen
 from dashboard.queries.letter_filter import BadFilter
-from dashboard.queries.letter_selection import Selection, selection
+from dashboard.queries.letter_selection import Selection
 from dashboard.queries.retries import Item, Operation, retries, retry
 from dashboard.queries.retries import drafts as drafts_of
 
@@ -54,16 +55,16 @@ def retry_list(request: HttpRequest) -> HttpResponse:
 
 
 def _freeze(request: HttpRequest) -> HttpResponse:
-    by, moment, chosen = _asker(request), now(), Selection((), "nothing")
+    by, moment, found = _asker(request), now(), Selection((), "nothing")
     try:
-        chosen = selection(_fields(request), most=MOST_LETTERS, may_read=can(request.user, Action.SEE_PAYLOADS))
+        found = chosen(request, _fields(request), most=MOST_LETTERS, may_read=can(request.user, Action.SEE_PAYLOADS))
         token = request.POST.get("token", "")
-        made = drafts.freeze(chosen.letters, by, token=token, selection=chosen.words, now=moment)
+        made = drafts.freeze(found.letters, by, token=token, selection=found.words, now=moment)
     except BadFilter as problem:
         records.refused(by, moment, subject="dead letters", reason=str(problem))
-        return _refused(request, chosen, str(problem))
+        return _refused(request, found, str(problem))
     except Refusal as refusal:
-        return _refused(request, chosen, str(refusal))
+        return _refused(request, found, str(refusal))
     return HttpResponseRedirect(reverse("retry_draft", args=[made.id]))
 
 
@@ -71,9 +72,9 @@ def _fields(request: HttpRequest) -> dict[str, Sequence[str]]:
     return {name: request.POST.getlist(name) for name in ("letter", "letters", "group", "status", "q", "matching")}
 
 
-def _refused(request: HttpRequest, chosen: Selection, error: str) -> HttpResponse:
+def _refused(request: HttpRequest, found: Selection, error: str) -> HttpResponse:
     crumbs = [shell.Crumb("Dead letters", reverse("dead_letters")), shell.Crumb("Retry")]
-    facts = {"error": error, "n": len(chosen.letters)}
+    facts = {"error": error, "n": len(found.letters)}
     return shell.page(request, "retries/refused.html", facts, section="dead_letters", crumbs=crumbs, status=409)
 
 

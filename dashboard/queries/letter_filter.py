@@ -66,6 +66,8 @@ def condition(text: str, *, masked: Sequence[str] = (), may_read: bool = False) 
         negated, field = bool(found[1]), found[2] or ""
         if field == "payload" and not may_read:
             raise MayNotRead(f"`{term}` looks into payloads, which you may not see.")
+        if field == "payload" and reads_values:
+            raise BadFilter("Only one term can look into payloads: each reads many megabytes.")
         name = f"f{len(terms)}"
         sql, value = _said(found, name)
         parameters[name] = value
@@ -76,6 +78,8 @@ def condition(text: str, *, masked: Sequence[str] = (), may_read: bool = False) 
         is_bounded |= not has_index
         reads_values |= field == "payload"
         parts.append(_bounded(sql, field, negated=negated, has_index=has_index))
+    if reads_values and alternatives:
+        raise BadFilter("`payload:` cannot stand beside `or`: search twice.")
     alternatives.append(_all(parts))
     whole = " or ".join(f"({each})" for each in alternatives)
     return Condition(whole, parameters, tuple(terms), is_bounded, reads_values)

@@ -29,13 +29,19 @@ def selection(fields: Mapping[str, Sequence[str]], *, most: int, may_read: bool 
     picked = _numbers(",".join([*fields.get("letter", ()), *fields.get("letters", ())]))
     group = (*_numbers(",".join(fields.get("group", ()))), None)[0]
     if "".join(fields.get("matching", ())):
-        text, status = ("".join(fields.get(name, ()))[:MOST_TEXT] for name in ("q", "status"))
-        filtered = condition(text, masked=masked_topics(), may_read=may_read)
+        text, filtered = filter_of(fields, may_read=may_read)
+        status = "".join(fields.get("status", ()))[:MOST_TEXT]
         return _matching(filtered, text, status=status or "open", group=group, most=most)
     if picked:
         words = f"dead letter {picked[0]}" if len(picked) == 1 else f"{len(picked):,} selected dead letters"
         return Selection(picked, words)
     return _of_group(group, most) if group else Selection((), "nothing")
+
+
+def filter_of(fields: Mapping[str, Sequence[str]], *, may_read: bool) -> tuple[str, Condition]:
+    """The filter by which a form chooses, as text and as a condition; empty where it does not. Raises BadFilter."""
+    text = "".join(fields.get("q", ()))[:MOST_TEXT] if "".join(fields.get("matching", ())) else ""
+    return text, condition(text, masked=masked_topics() if text else (), may_read=may_read)
 
 
 def n_matching(filtered: Condition, *, status: str | None, group: int | None, most: int) -> int:

@@ -18,6 +18,7 @@ KINDS = (
     ("drop", "Drop rules", "Gone before anything is stored. Never of dead letters."),
     ("mask", "Mask rules", "Hidden wherever it is shown, searched or exported."),
     ("dead_letters", "Dead letters", "Topics whose headers an admin described."),
+    ("retries", "Retries", "Where dead letters may go besides their origin, without a look at what lies there."),
     ("owners", "Owners", "Who looks after services, topics and groups."),
     ("stuck", "Limits", "After how long an event counts as stuck."),
     ("permissions", "Permissions", "What may be done with dead letters beyond the roles."),

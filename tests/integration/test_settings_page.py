@@ -7,8 +7,8 @@ from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
-from collector.config import declared
-from dashboard.queries.settings import people, standing, tokens
+from collector.config import declared, document
+from dashboard.queries.settings import KINDS, people, standing, tokens
 from tests.integration.people import person, signed_in, token_of
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -39,6 +39,10 @@ def test_an_admin_sees_what_is_declared_by_whom_and_what_the_environment_says(de
         "<bdi>true</bdi>",
     ):
         assert said in page, said
+
+
+def test_no_kind_of_declaration_is_left_out() -> None:
+    assert {key for key, _, _ in KINDS} == {*document.KINDS, "taps", "permissions"}
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])

@@ -220,7 +220,19 @@ TREES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
     max_leaves=8,
 )
-KINDS = ("clusters", "inputs", "taps", "drop", "mask", "dead_letters", "permissions", "owners", "stuck", "else")
+KINDS = (
+    "clusters",
+    "inputs",
+    "taps",
+    "drop",
+    "mask",
+    "dead_letters",
+    "retries",
+    "permissions",
+    "owners",
+    "stuck",
+    "else",
+)
 
 
 def spoiled(tree: dict[str, Any], draw: Any) -> None:
