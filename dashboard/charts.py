@@ -120,14 +120,14 @@ def age_caption(lines: Series | GroupSeries) -> str:
 def pace_caption(lines: GroupSeries) -> str:
     """The sentence under the chart of commits."""
     if not lines.rates:
-        return "It has not committed in this window."
+        return "It reads no topic now."
     return _caption(f"Commits on {lines.rates[0].name}", lines.rates[0], lines, formats.rate)
 
 
 def offsets_caption(lines: GroupSeries) -> str:
     """The sentence under a group's chart of lag in offsets."""
     if not lines.lags:
-        return "It has not committed in this window."
+        return "It reads no topic now."
     return _lag(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets)
 
 

@@ -74,19 +74,21 @@ def unpin(node: str) -> bool:
         return bool(cursor.rowcount)
 
 
-def keep(*, now: datetime) -> int:
+def keep(*, now: datetime) -> int | None:
     """Do what was asked for, and place the nodes of the last hour that have no place yet.
 
-    Returns how many were placed or moved. Safe to run twice.
+    Returns how many were placed or moved; None while somebody else does. Safe to run twice.
     """
     with _keeping() as is_keeper:
         if not is_keeper:
-            return 0
+            return None
         drawn = _newest_graph(now)
         drawings = _drawings(drawn)
         n_changed = _obey(drawings, now=now) or _house(drawn, drawings, now=now)
+        if n_changed:
+            announce("layout", _current()[0])  # at once: undo is offered for seconds, and measuring takes its time
         _forget(drawings, now=now)
-        if _measure(drawn) or n_changed:
+        if _measure(drawn):
             announce("layout", _current()[0])
         return n_changed
 
@@ -186,10 +188,12 @@ def _obey(drawings: list[Drawing], *, now: datetime) -> int:
         row = cursor.fetchone()
     if row is None:
         return 0
+    began = time.monotonic()
     found = _wholes(drawings) if row[0] == "tidy" else []
+    done_at = now + timedelta(seconds=time.monotonic() - began)
     with _writing() as cursor:
         cursor.execute("update layout set wanted = null where wanted = %s", [row[0]])
-        return _tidy(found, now=now) if row[0] == "tidy" else _undo(now=now)
+        return _tidy(found, now=done_at) if row[0] == "tidy" else _undo(now=now)
 
 
 def _tidy(layouts: list[Places], *, now: datetime) -> int:

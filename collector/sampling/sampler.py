@@ -119,7 +119,7 @@ class Sampler:
         """Topics that we see now and that held records before: somebody let us see them. Their records are not new.
 
         Nobody tells when a topic was made: a record of it may, and that it lost some. Taken as old are those beyond 50,
-        and those whose id an earlier scan did not get.
+        those whose id an earlier scan did not get, and those whose record nobody lets us see or says the time of.
         """
         if known.scanned_at is None:
             return frozenset()
@@ -134,7 +134,10 @@ class Sampler:
                 asked[Partition(name, number)] = 0
         before = known.scanned_at.timestamp() - CLOCKS_SECONDS
         looked = self._records.first_unread(asked) if asked else {}
-        found |= {place.topic for place, first in looked.items() if (first.written_at or before) < before}
+        for place in asked:
+            first = looked.get(place)
+            if first is None or first.written_at is None or first.written_at < before:
+                found.add(place.topic)
         return frozenset(found)
 
     def _read_firsts(self, known: Memory, fast: Fast) -> None:

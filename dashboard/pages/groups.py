@@ -127,7 +127,8 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if shell.wants_part(request, "charts") and (number := number_of(cluster, name)) is not None:
         drawn = _charts(cluster, number, span)
         fresh = freshness(now=now()).only([cluster])
-        return JsonResponse({**drawn["charts"], "marks": drawn["shown_marks"], **ages(fresh)})
+        said = {"marks": drawn["shown_marks"], "captions": drawn["captions"]}
+        return JsonResponse({**drawn["charts"], **said, **ages(fresh)})
     chosen = request.GET.get("tab", "")
     tab = chosen if chosen in dict(TABS) else TABS[0][0]
     most = MOST_PARTITIONS if tab == "partitions" else 0

@@ -130,7 +130,8 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         facts["silent_seconds"] = (moment - page.silence.last_at).total_seconds()
     if shell.wants_part(request, "charts"):
         found = _charts(page, span)
-        return JsonResponse({**found["charts"], "marks": found["shown_marks"], **ages(page.freshness)})
+        said = {"marks": found["shown_marks"], "captions": found["captions"]}
+        return JsonResponse({**found["charts"], **said, **ages(page.freshness)})
     if shell.wants_part(request, "fresh"):
         facts |= {"span": span, "range": shell.time_range(request, span), "marks": marks_of_service(page.number, span)}
         return render(request, "services/fresh.html", facts | shell.standing(within, span, page.freshness.scanned))

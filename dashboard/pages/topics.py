@@ -134,7 +134,8 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if number is not None and shell.wants_part(request, "charts"):
         drawn = _charts(cluster, name, number, span)
         fresh = freshness(now=now()).only([cluster])
-        return JsonResponse({**drawn["charts"], "marks": drawn["shown_marks"], **ages(fresh)})
+        said = {"marks": drawn["shown_marks"], "captions": drawn["captions"]}
+        return JsonResponse({**drawn["charts"], **said, **ages(fresh)})
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else TABS[0][0]
     asked = Asked(rows_wanted(request), request.GET.get("sort", "")) if tab == "partitions" else EVERY_TAB

@@ -38,7 +38,7 @@ def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) 
         tuple(paces),
         len(known) - len(shown),
         by_sums=False,
-        too_wide=bool(wide) and all(wide),
+        too_wide=bool(wide) and wide[0],
     )
 
 

@@ -14,10 +14,10 @@ def in_words(name: str, value: str | None) -> str:
     if not number.removeprefix("-").isascii() or not number.removeprefix("-").isdigit() or len(number) > 19:
         return ""
     is_time, is_size = name.endswith(".ms"), name.endswith(".bytes")
-    if number == "-1":
-        return _FOR_EVER if name.startswith("retention.") else ""
+    if number.startswith("-"):  # a number with a meaning of its own, such as -2: as another setting says
+        return _FOR_EVER if number == "-1" and name.startswith("retention.") else ""
     if is_time:
-        return "no limit" if len(number) > 15 else formats.duration(int(number) / 1000)
+        return _FOR_EVER if len(number) > 15 else formats.duration(int(number) / 1000)
     return formats.size(int(number)) if is_size else ""
 
 

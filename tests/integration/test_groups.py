@@ -252,7 +252,8 @@ def test_what_retention_took_is_said_and_not_counted_as_lag(viewer: Client) -> N
 def test_charts_and_standing_follow_by_themselves(viewer: Client) -> None:
     Shop(now())
     charts = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "charts"}).json()
-    assert {"ages", "lags", "rates", "marks", "folded_at", "scanned_at"} == set(charts)
+    assert {"ages", "lags", "rates", "marks", "captions", "folded_at", "scanned_at"} == set(charts)
+    assert set(charts["captions"]) == {"ages", "lags", "rates"}
     part = viewer.get("/groups/demo/billing/", headers={"X-Weir-Part": "fresh"}).content.decode()
     assert part.startswith('<div id="standing"')
     assert "<b>STALLED</b> on 1 of 2 partitions" in part

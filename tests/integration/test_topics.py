@@ -190,6 +190,7 @@ def test_every_tab_says_it_in_words(viewer: Client) -> None:
     assert viewer.get("/topics/?q=is:at-risk").content.decode().count("<tr data-key=") == 1
     charts = viewer.get(address, headers={"X-Weir-Part": "charts"}).json()
     assert [mark["kind"] for mark in charts["marks"]] == ["config"]
+    assert charts["captions"]["rates"].startswith("Written: ")
     fresh = viewer.get(address, headers={"X-Weir-Part": "fresh"}).content.decode()
     assert 'id="standing"' in fresh
     assert 'id="flow"' in fresh

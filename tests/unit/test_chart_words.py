@@ -82,6 +82,7 @@ def test_the_table_under_a_chart_holds_every_step_newest_first() -> None:
         ("segment.bytes", "1000", "2000", "segment.bytes 1.0 kB → 2.0 kB"),
         ("retention.ms", "9" * 40, "x", f"retention.ms {'9' * 40} → x"),
         ("retention.ms", "9" * 19, "-", "retention.ms no limit → -"),
+        ("local.retention.ms", "-2", "86400000", "local.retention.ms -2 → 1 d"),
         ("cleanup.policy", "delete", "compact", "cleanup.policy delete → compact"),
         ("max.compaction.lag.ms", "²", "0", "max.compaction.lag.ms ² → 0 s"),
     ],

@@ -3,6 +3,7 @@
 import { live } from "./live.js";
 import { pause } from "./pause.js";
 import { fetchData, fetchPage, renew } from "./swap.js";
+import { shown } from "./text.js";
 
 const EVERY_MS = 5000;
 
@@ -29,7 +30,7 @@ export function follow(stream, part, ids = [part]) {
       ]);
       if (pause.paused) return; // it was asked for before
       chip?.late(part, !fresh || (charts.length > 0 && !data));
-      if (data) for (const chart of charts) chart.show(data[chart.id], data.marks);
+      if (data) for (const chart of charts) redraw(chart, data);
       if (data) chip?.renew({ fold: data.folded_at, scan: data.scanned_at });
       if (fresh) for (const id of ids) renew(fresh, id);
     } catch (error) {
@@ -44,4 +45,10 @@ export function follow(stream, part, ids = [part]) {
   live.addEventListener("poll", refresh);
   document.addEventListener("visibilitychange", refresh);
   pause.addEventListener("change", () => !pause.paused && refresh());
+}
+
+/** A chart, and the sentence below it: both say the same moment. */
+function redraw(chart, data) {
+  chart.show(data[chart.id], data.marks);
+  chart.querySelector(".caption").textContent = shown(data.captions[chart.id]);
 }
