@@ -30,7 +30,7 @@ ENOUGH_SECONDS = 20.0  # of looking for a layout with fewer crossings: the best 
 MOST_NEWCOMERS = 300  # of one look: the others get their places by the next, two seconds later
 FORGOTTEN_AFTER = timedelta(days=30)  # out of sight; who comes back later is a newcomer
 _SEEN_EVERY = timedelta(days=1)
-_KEEPER, _PLACES = 0x57454952_0001, 0x57454952_0002  # one keeper at a time; one writer at a time, for a moment
+_KEEPER, _PLACES = 0x57454952_0101, 0x57454952_0102  # one keeper at a time; one writer at a time, for a moment
 Places = dict[str, place.Place]
 
 

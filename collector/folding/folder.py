@@ -16,7 +16,7 @@ MINUTES_EVERY = timedelta(seconds=5)
 HOURS_EVERY = timedelta(seconds=60)
 DAYS_EVERY = timedelta(minutes=5)  # late spans of long ago cost no more than one sum of their days so often
 MEASURE_EVERY = timedelta(seconds=5)  # the histograms of all busy edges are written anew each time
-RETRY_EVERY = timedelta(seconds=60)
+RETRY_EVERY = timedelta(seconds=6)  # some each time, each of them once a minute
 MOST_FULL_FOLDS = 20  # before the other work gets its turn
 
 

@@ -46,7 +46,7 @@ def usage() -> Usage:
 def first_to_go(now: datetime, *, but: Collection[str] = ()) -> Ended | None:
     """What goes next: the oldest leaves of the first kind that has some which are full. At most one statement a kind.
 
-    Spans that are not counted yet wait until they are. `but`: leaves that just could not be dropped.
+    Spans that are not counted and measured yet wait until they are. `but`: leaves that just could not be dropped.
     """
     for kind in ORDER:
         with connection.cursor() as cursor:
@@ -62,7 +62,8 @@ with ended as (
   select table_name, leaf, starts_at, ends_at, coalesce(pg_total_relation_size(to_regclass(leaf)), 0)::bigint n_bytes
   from raw_partition p where table_name = any(%(tables)s) and ends_at <= %(before)s and leaf <> all(%(but)s::text[])
   and (table_name <> 'span' or not exists
-    (select from batch b where not b.folded and b.stored_at >= p.starts_at and b.stored_at < p.ends_at))
+    (select from batch b where not (b.folded and b.measured)
+      and b.stored_at >= p.starts_at and b.stored_at < p.ends_at))
 ) select * from ended where ends_at <= (select min(ends_at) from ended where n_bytes > 0) order by table_name
 """
 

@@ -19,7 +19,7 @@ from collector.store.rollups import Counts, Level
 log = logging.getLogger(__name__)
 
 SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
-IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
+_IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
 _PASSING_MARKS = (Mark.REWIND, Mark.REBALANCE, Mark.LOST)  # one group can make thousands a day
 HELD_REQUESTS, HELD_BATCHES = timedelta(hours=1), timedelta(days=1)
 
@@ -157,7 +157,7 @@ def drop(leaf: Leaf) -> None:
             cursor.execute(_named("drop table if exists {leaf}", leaf))
         except OperationalError as error:
             code = str(getattr(error.__cause__, "sqlstate", None) or "")
-            if not code.startswith(IN_USE):
+            if not code.startswith(_IN_USE):
                 raise
             log.warning("%s is not dropped now: %s", leaf.name, str(error).strip())
             raise StillRead(StillRead.__doc__) from None
@@ -169,7 +169,7 @@ def drop(leaf: Leaf) -> None:
 def forget_old(now: datetime) -> None:
     """Ledger rows, request digests, reports of processes that are long gone, and what groups did, with its samples."""
     with connection.cursor() as cursor:
-        cursor.execute("delete from seen_request where seen_at < %s", [now - HELD_REQUESTS])
+        cursor.execute(_OLD_REQUESTS, {"now": now, "held": HELD_REQUESTS, "most": HELD_BATCHES})
         cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - HELD_BATCHES])
         day_counts.forget_days(cursor, before=rollups.day(now - TABLES["edge_1h"].kept))
         cursor.execute(
@@ -181,6 +181,14 @@ def forget_old(now: datetime) -> None:
             "delete from change_mark where at < %s and kind = any(%s)",
             [now - TABLES["sample_chunk"].kept, [int(kind) for kind in _PASSING_MARKS]],
         )
+
+
+# A copy of a request may lie in a partition that is read late: what was read since its last record is kept for it.
+_OLD_REQUESTS = """
+delete from seen_request where seen_at < greatest(%(now)s - %(most)s, least(%(now)s - %(held)s, (
+  select min(p.stored_at) - %(held)s from intake_position p join input i on i.id = p.input_id
+  where i.kind = 1 and p.stored_at > %(now)s - %(most)s)))
+"""
 
 
 def _ended(before: datetime) -> list[Leaf]:

@@ -17,6 +17,7 @@ from collector.domain.topology import EARLY, KEPT_10S
 from collector.store.rollups import Measured
 
 MOST_UNPAIRED = 100_000  # deliveries that wait for their producer to come; more are given up at once
+RETRIED_AT_ONCE = 10_000  # each is looked for in every leaf
 MOST_CAUSES = 1_000  # of one batch span that wait
 
 _WAIT, _PROCESSING, _GIVEN_UP = 0, 1, 2  # what a row of an answer tells
@@ -76,7 +77,7 @@ def paired_later(cursor: CursorWrapper, *, now: datetime, tried_before: datetime
     What came before `came_since` and still finds nothing is given up.
     """
     statement = sql.SQL(_PAIRED_LATER).format(**{name: _rows_of(name, ()) for name in PARENTS})
-    values = {"now": now, "tried_before": tried_before, "came_since": came_since, "most": MOST_UNPAIRED}
+    values = {"now": now, "tried_before": tried_before, "came_since": came_since, "most": RETRIED_AT_ONCE}
     return _found(cursor, statement, {**values, **_NUMBERS})
 
 

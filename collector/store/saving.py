@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector.store import dead_letters, details, retry_hops, weights
-from collector.store.connection import reaching
+from collector.store.connection import StoreAway, reaching
+from collector.store.early_end import is_ending
 from collector.store.listening import Listener
 from collector.store.names import Names
 from collector.store.partitions import RAW_TABLES, Leaves
@@ -91,7 +92,9 @@ class Store:
             _count_folded(self.names, now)
             try:
                 return self._saved(batch, ids, now)
-            except IntegrityError:  # perhaps a leaf was dropped under us
+            except IntegrityError as error:  # perhaps a leaf was dropped under us
+                if is_ending(error):
+                    raise StoreAway("A leaf that was to end early is not ended yet: the worker does it.") from error
                 self.leaves.forget()
                 self._make_leaves(now)
                 return self._saved(batch, ids, now)

@@ -9,9 +9,11 @@ from pytest_django import Settings
 
 from collector import clock
 from collector.store import early_end, partitions
+from collector.store.connection import StoreAway
 from collector.store.early_end import end_early
 from collector.store.partitions import RAW_TABLES, attached, make
-from tests.integration.intake_world import rows
+from tests.integration.intake_world import NOW as AT
+from tests.integration.intake_world import World, rows, sends, stored_ids
 from tests.integration.own_leaves import own_leaves
 
 __all__ = ["own_leaves"]
@@ -109,3 +111,39 @@ def test_under_a_budget_the_first_leaves_are_short_and_later_ones_as_long_as_it_
             "update raw_partition set starts_at = now() - interval '1 ms' where n_bytes is null and starts_at < now()"
         )
     assert make("span", MIDNIGHT) == (MIDNIGHT, MIDNIGHT + 15 * MINUTE)
+
+
+def test_what_a_leaf_refuses_that_nobody_ended_waits_and_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.send(sends(1))
+    make("span", AT)
+    with connection.cursor() as cursor:
+        cursor.execute("select leaf from raw_partition where table_name = 'span'")
+        cursor.execute(
+            f"alter table {cursor.fetchone()[0]} add constraint ends_20261124_0000"
+            " check (stored_at < '2026-11-24') not valid"
+        )
+    assert checks() == [("ends_20261124_0000",)]
+    with pytest.raises(StoreAway):
+        world.take(world.collector())
+    assert stored_ids() == []
+    end_early(AT, budget_bytes=None)
+    world.take(world.collector())
+    assert stored_ids() == [1]
+
+
+def test_a_row_beyond_the_new_end_leaves_no_check_behind() -> None:
+    make("span", NOW)
+    stored(END + MINUTE)  # of a collector whose clock is ahead
+    assert end_early(NOW, budget_bytes=FULL) == []
+    assert (span_leaves(), checks()) == ([(NOON, MIDNIGHT)], [])
+
+
+def test_two_runs_are_one_after_the_other() -> None:
+    make("span", NOW)
+    stored(NOW)
+    with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as other:
+        other.execute("select pg_advisory_lock(%s)", [early_end._ONE_RUN])
+        assert end_early(NOW, budget_bytes=FULL) == []
+        other.execute("select pg_advisory_unlock(%s)", [early_end._ONE_RUN])
+    assert [leaf.table for leaf in end_early(NOW, budget_bytes=FULL)] == ["span"]

@@ -167,6 +167,22 @@ def test_old_requests_and_ledger_rows_go_and_unfolded_ones_stay() -> None:
     assert rows("select stored_at from batch order by 1") == [(NOW - 26 * HOUR,), (NOW,)]
 
 
+def test_requests_stay_while_a_partition_of_the_spool_that_may_hold_their_copies_is_read_late() -> None:
+    world = World()
+    with connection.cursor() as cursor:
+        for n, hours in enumerate((1.5, 2.5, 5, 25)):
+            cursor.execute("insert into seen_request values (%s, %s)", [UUID(int=n), NOW - hours * HOUR])
+        cursor.execute("update input set kind = 1 where id = %s", [world.input_id])
+        for number, hours in enumerate((0, 2, 30)):  # the last is of a spool that is no more
+            cursor.execute(
+                "insert into intake_position (input_id, topic_uuid, partition, next_offset, stored_at)"
+                " values (%s, %s, %s, 1, %s)",
+                [world.input_id, UUID(int=0), number, NOW - hours * HOUR],
+            )
+    closing.forget_old(NOW)
+    assert rows("select digest from seen_request order by 1") == [(UUID(int=0),), (UUID(int=1),)]
+
+
 def test_what_groups_did_goes_with_its_samples_and_what_people_changed_stays() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
