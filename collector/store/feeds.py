@@ -21,11 +21,17 @@ class Feed:
 
 
 def feeds(cluster_id: int) -> list[Feed]:
-    """All topics of the cluster but internal ones."""
+    """All topics of the cluster but internal ones. Asked for each second or two.
+
+    The order makes Postgres look the first letter of a topic up: where many letters come from one topic it would
+    otherwise read all of them for each topic that none came from.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select id, name, kafka_id, n_partitions, role = %s,"
-            " exists (select from dead_letter x where x.origin_topic_id = topic.id) from topic where cluster_id = %s"
+            " (select x.origin_topic_id from dead_letter x where x.origin_topic_id = topic.id"
+            "  order by x.origin_topic_id, x.origin_partition, x.origin_offset limit 1) is not null"
+            " from topic where cluster_id = %s"
             " and deleted_at is null and kafka_id is not null and n_partitions is not null and role <> %s"
             " order by name",
             [DEAD_LETTER, cluster_id, INTERNAL],
