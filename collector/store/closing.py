@@ -169,7 +169,7 @@ def drop(leaf: Leaf) -> None:
 def forget_old(now: datetime) -> None:
     """Ledger rows, request digests, reports of processes that are long gone, and what groups did, with its samples."""
     with connection.cursor() as cursor:
-        cursor.execute(_OLD_REQUESTS, {"now": now, "held": HELD_REQUESTS, "most": HELD_BATCHES})
+        cursor.execute(_OLD_REQUESTS, {"recent": now - HELD_REQUESTS, "oldest": now - HELD_BATCHES})
         cursor.execute("delete from batch where stored_at < %s and folded and measured", [now - HELD_BATCHES])
         day_counts.forget_days(cursor, before=rollups.day(now - TABLES["edge_1h"].kept))
         cursor.execute(
@@ -185,9 +185,9 @@ def forget_old(now: datetime) -> None:
 
 # A copy of a request may lie in a partition that is read late: what was read since its last record is kept for it.
 _OLD_REQUESTS = """
-delete from seen_request where seen_at < greatest(%(now)s - %(most)s, least(%(now)s - %(held)s, (
-  select min(p.stored_at) - %(held)s from intake_position p join input i on i.id = p.input_id
-  where i.kind = 1 and p.stored_at > %(now)s - %(most)s)))
+delete from seen_request where seen_at < greatest(%(oldest)s, least(%(recent)s, (
+  select min(p.stored_at) - interval '1 hour' from intake_position p join input i on i.id = p.input_id
+  where i.kind = 1 and p.stored_at > %(oldest)s)))
 """
 
 
