@@ -100,6 +100,7 @@ def test_letters_are_selected_archived_and_restored_and_a_failure_is_assigned_by
         expect(page.locator("h1 + .status")).to_contain_text("Open")
         hand.press(page, page.get_by_role("link", name="2 other dead letters"))
         expect(rows(page)).to_have_count(3)
+        page.wait_for_load_state()  # keys are heard once the page's scripts ran
         page.locator(f"#pick-{states['open']}").focus()
         page.keyboard.press("x")
         expect(page.locator("[data-picked-count]")).to_have_text("1 selected")
