@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntFlag
 
-KEPT_10S = timedelta(hours=24)  # how long 10-second counts are kept, and so how late a span may come
 EARLY = timedelta(minutes=10)  # how far a sender's clock may run ahead
 
 
@@ -19,16 +18,6 @@ class Evidence(IntFlag):
     SKEW = 16  # a consumer seems to start before its producer: two clocks disagree
     CLOCK = 32  # a span whose time is impossible was counted when it was stored
     SAMPLED = 64
-
-
-def counted_at(started_at: datetime, stored_at: datetime) -> datetime:
-    """The time a span counts at: its start, or the time it was stored where its start is impossible."""
-    return started_at if is_plausible(started_at, stored_at) else stored_at
-
-
-def is_plausible(started_at: datetime, stored_at: datetime) -> bool:
-    """True unless the start lies more than KEPT_10S before, or more than EARLY after, the time it was stored."""
-    return stored_at - KEPT_10S <= started_at <= stored_at + EARLY
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from collector.folding.fold import RollupLeaves
 from collector.store import folds, measures, rollups
 from collector.store.measures import Found
+from collector.store.partitions import TABLES
 
 BEHIND = timedelta(seconds=15)
 RETRY_AFTER = timedelta(minutes=1)
@@ -25,7 +26,7 @@ def measure(leaves: RollupLeaves, *, now: datetime) -> bool:
             table: folds.leaves_around(cursor, table, oldest=batches[0], newest=batches[-1])
             for table in measures.PARENTS
         }
-        _add(leaves, measures.paired(cursor, batches, leaves=near, now=now))
+        _add(leaves, measures.paired(cursor, batches, leaves=near, now=now, kept_10s=TABLES["edge_10s"].kept))
         measures.mark_measured(cursor, batches)
         return bool(measures.claimed(cursor, before=now - BEHIND, limit=1, most_spans=1))
 
@@ -36,7 +37,13 @@ def retry_unpaired(leaves: RollupLeaves, *, now: datetime) -> None:
     After ten minutes a delivery is given up, and counted.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        found = measures.paired_later(cursor, now=now, tried_before=now - RETRY_AFTER, came_since=now - GIVE_UP_AFTER)
+        found = measures.paired_later(
+            cursor,
+            now=now,
+            tried_before=now - RETRY_AFTER,
+            came_since=now - GIVE_UP_AFTER,
+            kept_10s=TABLES["edge_10s"].kept,
+        )
         _add(leaves, found)
 
 

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from collector.domain.topology import EARLY, Evidence
+from collector.domain.topology import Evidence
 from collector.store import day_counts, details, rollups
 from collector.store.broker_names import Mark
 from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
@@ -220,11 +220,7 @@ def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:
     kept_10s = TABLES["edge_10s"].kept
     cursor.execute(
         _named(_REPEATS, leaf),
-        {
-            "kept": f"{kept_10s.total_seconds()} s",
-            "early": f"{EARLY.total_seconds()} s",
-            "traced": int(Evidence.TRACED),
-        },
+        {**rollups.possible(kept_10s), "traced": int(Evidence.TRACED)},
     )
     rows = cursor.fetchall()
     counts = [Counts(*row[:-1]) for row in rows if row[1] is not None and row[5]]
@@ -242,25 +238,23 @@ def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:
     return sum(row[-1] for row in rows)
 
 
-# The same buckets and the same choice of rows as the fold that counted them (collector.store.folds).
-_REPEATS = """
+# The same choice of rows as the fold that counted them (collector.store.folds).
+_REPEATS = f"""
     with repeated as (
-      select trace_id, span_id from {leaf} group by 1, 2 having count(*) > 1
+      select trace_id, span_id from {{leaf}} group by 1, 2 having count(*) > 1
     ), ranked as (
       select s.ctid, row_number() over (partition by s.trace_id, s.span_id order by s.stored_at, s.ctid) nth
-      from {leaf} s join repeated using (trace_id, span_id)
+      from {{leaf}} s join repeated using (trace_id, span_id)
     ), gone as (
-      delete from {leaf} s using ranked r where s.ctid = r.ctid and r.nth > 1
+      delete from {{leaf}} s using ranked r where s.ctid = r.ctid and r.nth > 1
       returning s.started_at, s.stored_at, s.edge_id, s.n_messages, s.status, s.duration_ms
     )
-    select date_bin('10 s', case when started_at between stored_at - %(kept)s::interval
-        and stored_at + %(early)s::interval then started_at else stored_at end, '2000-01-01 00:00+00') at,
-      edge_id, -coalesce(sum(n_messages), 0)::bigint,
+    select {rollups.bucket_at("started_at")} at, edge_id, -coalesce(sum(n_messages), 0)::bigint,
       -coalesce(sum(n_messages) filter (where status = 2), 0)::bigint,
       -coalesce(sum(duration_ms) filter (where n_messages > 0), 0)::float8,
       -(count(*) filter (where n_messages > 0))::int, %(traced)s::smallint, count(*)::int
     from gone group by 1, 2 order by 1, 2
-"""
+"""  # noqa: S608  # constants of ours only
 
 
 def _note_bounds(cursor: CursorWrapper, leaf: Leaf) -> None:

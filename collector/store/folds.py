@@ -9,8 +9,8 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
-from collector.domain.topology import EARLY, Evidence
-from collector.store.rollups import ON_CONFLICT, Counts
+from collector.domain.topology import Evidence
+from collector.store.rollups import ON_CONFLICT, Counts, bucket_at, is_possible, possible
 
 _LOCK_TIMEOUT = "200ms"
 
@@ -58,8 +58,7 @@ def counted(
         _COUNTED,
         {
             "batches": list(batches),
-            "kept": f"{kept_10s.total_seconds()} s",
-            "early": f"{EARLY.total_seconds()} s",
+            **possible(kept_10s),
             "traced": int(Evidence.TRACED),
             "clock": int(Evidence.CLOCK),
             "sampled": int(Evidence.SAMPLED),
@@ -81,28 +80,24 @@ def counted(
 
 
 _FRESH, _LATE, _WITHOUT_LEAF, _CLAMPED = 0, 1, 2, 3  # what a row of the answer tells
-_BUCKET = (
-    "date_bin('10 s', case when {0} between stored_at - %(kept)s::interval and stored_at + %(early)s::interval"
-    " then {0} else stored_at end, '2000-01-01 00:00+00')"
-)
 _NOTHING = "0::bigint, 0::bigint, 0::float8, 0, 0::smallint, 0::float8"
 # In order of the key, so that rivals never wait for each other in a circle.
 _COUNTED = f"""
     with span_counts as (
-      select {_BUCKET.format("started_at")} at, edge_id, sum(n_messages)::bigint n,
+      select {bucket_at("started_at")} at, edge_id, sum(n_messages)::bigint n,
         coalesce(sum(n_messages) filter (where status = 2), 0)::bigint n_error,
         sum(duration_ms)::float8 duration_ms_sum, count(*)::int n_spans,
         bit_or(%(traced)s::int | case when x.possible then 0 else %(clock)s::int end)::smallint evidence,
         (count(*) filter (where not x.possible))::int n_clamped
       from span cross join lateral (
-        select started_at between stored_at - %(kept)s::interval and stored_at + %(early)s::interval possible
+        select {is_possible("started_at")} possible
       ) x
       where stored_at = any(%(batches)s::timestamptz[]) and edge_id is not null and n_messages > 0 group by 1, 2
     ), taken as (
       delete from batch_weight where stored_at = any(%(batches)s::timestamptz[])
       returning stored_at, edge_id, bucket_at, more
     ), sampled as (
-      select {_BUCKET.format("bucket_at")} at, edge_id, sum(more) more from taken group by 1, 2
+      select {bucket_at("bucket_at")} at, edge_id, sum(more) more from taken group by 1, 2
     ), counts as materialized (
       select at, edge_id, n, n_error, duration_ms_sum, n_spans,
         (evidence | case when w.more > 0 then %(sampled)s::int else 0 end)::smallint evidence,

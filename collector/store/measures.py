@@ -5,7 +5,7 @@ Durations come out of Postgres as bins of histograms: the spans themselves would
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
@@ -13,8 +13,7 @@ from psycopg import sql
 
 from collector.domain.histograms import BIN_TOLERANCE, LAST_BIN, LOG_RATIO, SMALLEST_MS
 from collector.domain.hops import EdgeKind, Op
-from collector.domain.topology import EARLY, KEPT_10S
-from collector.store.rollups import Measured
+from collector.store.rollups import Measured, counted_at, possible
 
 MOST_UNPAIRED = 100_000  # deliveries that wait for their producer to come; more are given up at once
 RETRIED_AT_ONCE = 10_000  # each is looked for in every leaf
@@ -59,6 +58,7 @@ def paired(
     *,
     leaves: Mapping[str, Sequence[sql.Identifier]],
     now: datetime,
+    kept_10s: timedelta,
 ) -> Found:
     """Pair the deliveries of these batches with what sent them; those that find nothing wait in `unpaired`.
 
@@ -68,17 +68,21 @@ def paired(
     cost the trace index.
     """
     statement = sql.SQL(_PAIRED).format(**{name: _rows_of(name, found) for name, found in leaves.items()})
-    return _found(cursor, statement, {"batches": list(batches), "now": now, "most": _room(cursor), **_NUMBERS})
+    return _found(
+        cursor, statement, {"batches": list(batches), "now": now, "most": _room(cursor), **possible(kept_10s)}
+    )
 
 
-def paired_later(cursor: CursorWrapper, *, now: datetime, tried_before: datetime, came_since: datetime) -> Found:
+def paired_later(
+    cursor: CursorWrapper, *, now: datetime, tried_before: datetime, came_since: datetime, kept_10s: timedelta
+) -> Found:
     """Look again, everywhere, for what was not there, but not for what was tried after `tried_before`.
 
     What came before `came_since` and still finds nothing is given up.
     """
     statement = sql.SQL(_PAIRED_LATER).format(**{name: _rows_of(name, ()) for name in PARENTS})
     values = {"now": now, "tried_before": tried_before, "came_since": came_since, "most": RETRIED_AT_ONCE}
-    return _found(cursor, statement, {**values, **_NUMBERS})
+    return _found(cursor, statement, {**values, **possible(kept_10s)})
 
 
 def count_given_up(cursor: CursorWrapper, n: int) -> None:
@@ -91,7 +95,7 @@ def _found(cursor: CursorWrapper, statement: sql.Composed, values: Mapping[str, 
     # Joins by name are hashed: a nested loop reads a trace that never ends once for each of its deliveries, and the
     # newest leaf's statistics are too old to tell. Look-ups by place are laterals with a limit, which always loop.
     cursor.execute("select set_config('enable_nestloop', 'off', true)")
-    cursor.execute(statement, values)
+    cursor.execute(statement, {**values, **_NUMBERS})
     rows = cursor.fetchall()
     cursor.execute("select set_config('enable_nestloop', 'on', true)")
     found = Found()
@@ -116,6 +120,10 @@ def _rows_of(name: str, leaves: Iterable[sql.Identifier]) -> sql.Composable:
     return sql.SQL(" union all ").join(some)
 
 
+def _minute(row: str) -> str:
+    return f"date_trunc('minute', {counted_at('started_at', row)})"
+
+
 def _millis(later: str, earlier: str) -> str:
     return f"date_part('epoch', {later} - {earlier}) * 1000"
 
@@ -133,18 +141,12 @@ _NUMBERS: Mapping[str, Any] = {
     "send": int(Op.SEND),
     "process": int(Op.PROCESS),
     "consume": int(EdgeKind.CONSUME),
-    "kept": KEPT_10S,
-    "early": EARLY,
     "smallest": SMALLEST_MS,
     "log_ratio": LOG_RATIO,
     "tolerance": BIN_TOLERANCE,
     "last_bin": LAST_BIN,
     "most_causes": MOST_CAUSES,
 }
-_MINUTE = (
-    "date_trunc('minute', case when {0}.started_at between {0}.stored_at - %(kept)s::interval"
-    " and {0}.stored_at + %(early)s::interval then {0}.started_at else {0}.stored_at end)"
-)
 # The same bins as collector.domain.histograms.bin_of.
 _BINNED = """
 select bucket_at, edge_id, what, case when ms <= %(smallest)s::float8 then 0
@@ -155,7 +157,7 @@ from durations group by 1, 2, 3, 4
 _PAIRED = f"""
 with d as materialized (
   select row_number() over () id, s.trace_id, s.span_id, s.parent_id, s.started_at, s.stored_at, s.duration_ms,
-    s.edge_id, s.op, s.topic_id, s.kafka_partition, s.kafka_offset, {_MINUTE.format("s")} bucket_at
+    s.edge_id, s.op, s.topic_id, s.kafka_partition, s.kafka_offset, {_minute("s.")} bucket_at
   from span s join edge e on e.id = s.edge_id and e.kind = %(consume)s
   where s.stored_at = any(%(batches)s::timestamptz[]) and s.n_messages > 0
 ), named as materialized (
@@ -215,7 +217,7 @@ with d as materialized (
   select d.id, r.produced_at from d cross join lateral ({{record}} limit 1) r
   where d.kafka_offset is not null and not exists (select from sent where sent.id = d.id)
 ), durations as (
-  select {_MINUTE.format("d")} bucket_at, d.edge_id, {_WAIT} what, {_millis("d.started_at", "w.at")} ms,
+  select {_minute("d.")} bucket_at, d.edge_id, {_WAIT} what, {_millis("d.started_at", "w.at")} ms,
     d.started_at < w.at skewed from waited w join d using (id)
 ), missed as materialized (
   select d.* from d where not exists (select from waited where waited.id = d.id)

@@ -8,7 +8,7 @@ from enum import IntEnum
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.histograms import Histogram, decoded, encoded, merged
-from collector.domain.topology import Evidence
+from collector.domain.topology import EARLY, Evidence
 
 DAY = timedelta(days=1)
 
@@ -95,6 +95,29 @@ def _plus(one: Counts | None, other: Counts, at: datetime) -> Counts:
         one.evidence | other.evidence,
         one.more + other.more,
     )
+
+
+def is_possible(said: str, row: str = "") -> str:
+    """SQL: whether a time that a span says of itself is less than `kept` before, and `early` after, it was stored.
+
+    `row`: alias and dot. The parameters are those of `possible`.
+    """
+    return f"{row}{said} between {row}stored_at - %(kept)s::interval and {row}stored_at + %(early)s::interval"
+
+
+def counted_at(said: str, row: str = "") -> str:
+    """SQL: the time at which a span counts: what it says, or when it was stored where that is impossible."""
+    return f"case when {is_possible(said, row)} then {row}{said} else {row}stored_at end"
+
+
+def bucket_at(said: str, row: str = "") -> str:
+    """SQL: the ten seconds in which a span counts."""
+    return f"date_bin('10 s', {counted_at(said, row)}, '2000-01-01 00:00+00')"
+
+
+def possible(kept_10s: timedelta) -> dict[str, str]:
+    """Parameters of `is_possible`: no ten seconds are kept for later spans, and clocks run ahead by so much at most."""
+    return {"kept": f"{kept_10s.total_seconds()} s", "early": f"{EARLY.total_seconds()} s"}
 
 
 ON_CONFLICT = """

@@ -135,11 +135,13 @@ def test_what_counts_for_no_message_and_what_is_no_hop_are_left_out(world: SpanW
 
 
 def test_an_impossible_time_counts_when_it_was_stored_and_is_marked(world: SpanWorld) -> None:
-    world.batch([Stored(world.produce, 3600), Stored(world.produce, -90_000), Stored(world.produce, -1)], at=0)
+    starts = (600, 601, -90_000, -1)  # ten minutes ahead is the last that is believed
+    world.batch([Stored(world.produce, second) for second in starts], at=0)
     folder(1).step()
     assert rows("select bucket_at, n, evidence from edge_10s order by 1") == [
         (AT - timedelta(seconds=10), 1, 1),
         (AT, 2, 1 | CLOCK),
+        (AT + timedelta(minutes=10), 1, 1),
     ]
     assert rows("select n_clamped from fold_state")[0][0] == 2
 

@@ -1,10 +1,10 @@
 """When a delivery without a group is explained by membership, and which times are believed."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from collector.domain.topology import Reader, counted_at, explaining_group
+from collector.domain.topology import Reader, explaining_group
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BILLING, SHIPPING = Reader(1, "billing-1", "10.0.0.1"), Reader(2, "shipping-1", "10.0.0.2")
@@ -26,17 +26,3 @@ def test_only_the_one_group_that_fits_explains(names: set[str], expected: int | 
 
 def test_several_members_of_one_group_are_one_group() -> None:
     assert explaining_group([BILLING, Reader(1, "billing-2", "10.0.0.1")], names={"10.0.0.1"}) == 1
-
-
-@pytest.mark.parametrize(
-    ("away", "is_believed"),
-    [
-        (timedelta(0), True),
-        (timedelta(hours=-24), True),
-        (timedelta(hours=-24, seconds=-1), False),
-        (timedelta(minutes=10), True),
-        (timedelta(minutes=10, seconds=1), False),
-    ],
-)
-def test_an_impossible_start_counts_when_it_was_stored(away: timedelta, is_believed: bool) -> None:
-    assert counted_at(AT + away, AT) == (AT + away if is_believed else AT)
