@@ -4,20 +4,19 @@ WEIR_PICTURES names a folder for screenshots of everything that is drawn here.
 """
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from pytest_django.plugin import DjangoDbBlocker
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.browsing import browser as chromium
 from tests.browser.browsing import visit_at
 from tests.browser.hands import Keyboard
+from tests.browser.own_server import beside_a_loop, browser, running
 from tests.integration.letter_states import every_state
 from tests.integration.people import PASSWORD, person
 from tests.integration.retry_world import RetryWorld
-from tests.integration.web_process import Web, database_url, web
+from tests.integration.web_process import Web
 
+__all__ = ["beside_a_loop", "browser", "running"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect.set_options(timeout=30_000)
 LOOKS = (("light", 1440), ("dark", 390), ("dark", 1440), ("light", 390))
@@ -26,33 +25,6 @@ LISTS = (
     "", "?by=group", "?view=list", "?view=list&status=archived", "?view=list&status=all", "?q=nowhere", "?q=age>30",
     "?q=payload:amount",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def beside_a_loop() -> Iterator[None]:
-    """Playwright's loop runs in this thread, where Django would refuse to read; nothing here awaits."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
-
-
-@pytest.fixture(scope="module")
-def running(
-    beside_a_loop: None,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Web]:
-    with django_db_blocker.unblock():
-        where = database_url()
-    with web(tmp_path_factory.mktemp("web"), database=where) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, chromium(playwright) as started:
-        yield started
 
 
 @pytest.fixture

@@ -10,47 +10,20 @@ from time import perf_counter
 
 import pytest
 from django.db import transaction
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from pytest_django.plugin import DjangoDbBlocker
+from playwright.sync_api import Browser, Page, expect
 
 from collector.clock import now
 from collector.config import declared
 from tests.browser.browsing import Visit, visit_at
-from tests.browser.browsing import browser as chromium
+from tests.browser.own_server import beside_a_loop, browser, running
 from tests.integration.path_world import PROCESS, SEND, PathWorld
 from tests.integration.people import PASSWORD, person
-from tests.integration.web_process import Web, database_url, web
+from tests.integration.web_process import Web
 
+__all__ = ["beside_a_loop", "browser", "running"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect.set_options(timeout=30_000)
 HOUR = 3_600
-
-
-@pytest.fixture(scope="module", autouse=True)
-def beside_a_loop() -> Iterator[None]:
-    """Playwright's loop runs in this thread, where Django would refuse to read; nothing here awaits."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
-
-
-@pytest.fixture(scope="module")
-def running(
-    beside_a_loop: None,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Web]:
-    with django_db_blocker.unblock():
-        where = database_url()
-    with web(tmp_path_factory.mktemp("web"), database=where) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, chromium(playwright) as started:
-        yield started
 
 
 @pytest.fixture

@@ -10,19 +10,18 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from pytest_django.plugin import DjangoDbBlocker
+from playwright.sync_api import Browser, Page, expect
 
 from collector.clock import now
 from dashboard.past import text
 from dashboard.queries.edges import BUCKET, floor
-from stack.testing import Servers
 from tests.browser.browsing import Visit, visit_at
-from tests.browser.browsing import browser as chromium
+from tests.browser.own_server import beside_a_loop, browser, running
 from tests.integration.people import PASSWORD, person
 from tests.integration.time_world import TwoMoments
-from tests.integration.web_process import Web, database_url, web
+from tests.integration.web_process import Web
 
+__all__ = ["beside_a_loop", "browser", "running"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect.set_options(timeout=30_000)
 HOUR, MINUTES_15 = timedelta(hours=1), timedelta(minutes=15)
@@ -30,34 +29,6 @@ PLACES = {
     "service:orders-svc": (0, 0), "topic:demo/orders.created": (250, 0), "service:billing-svc": (500, 0),
     "topic:demo/payments.captured": (750, 0), "service:mailer": (1000, 0),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def beside_a_loop() -> Iterator[None]:
-    """Playwright's loop runs in this thread, where Django would refuse to read; nothing here awaits."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
-
-
-@pytest.fixture(scope="module")
-def running(
-    beside_a_loop: None,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
-    postgres: Servers,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Web]:
-    with django_db_blocker.unblock():
-        where = database_url()
-    with web(tmp_path_factory.mktemp("web"), database=where, WEIR_VENDOR_DIR=str(postgres.page_libraries)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, chromium(playwright) as started:
-        yield started
 
 
 @pytest.fixture
