@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from dashboard.queries.freshness import Freshness
 from dashboard.queries.histories import MOST_PARTITIONS
 from dashboard.queries.lines import GroupSeries, Line, Series
 from dashboard.queries.marks import Marks
 from dashboard.queries.service_series import ServiceSeries
 from dashboard.queries.sums import LONGEST_DRAWN
+from dashboard.queries.wire import ages
 from dashboard.templatetags import formats
 from dashboard.templatetags.setting_words import told
 
@@ -91,6 +93,11 @@ def marks_on(marks: Marks) -> list[dict[str, object]]:
         }
         for mark in reversed(marks.items)
     ]
+
+
+def renewed(drawn: Mapping[str, Any], fresh: Freshness) -> dict[str, Any]:
+    """What a page that follows the samples fetches: its charts, marks and sentences, and how old all that is."""
+    return {**drawn["charts"], "marks": drawn["shown_marks"], "captions": drawn["captions"], **ages(fresh)}
 
 
 def rate_caption(lines: Series) -> str:

@@ -20,7 +20,7 @@ def last_watch() -> Watch | None:
 
 
 def newest_of_itself(now: datetime) -> datetime | None:
-    """The newest time that what was stored lately says of itself; None where nothing was. At most five statements.
+    """The newest time that what was stored lately says of itself; None where nothing was. Three statements.
 
     Told by other machines' clocks: spans say when they started, records when they were written. Read are the last
     pages of the leaves that are written now: a search by the time of storing would read all that no vacuum has seen.

@@ -19,6 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from collector.store.closing import Leaf, State
+from collector.store.leadership import Lead, locked
 from collector.store.partitions import EPOCH, RAW_LENGTHS, RAW_TABLES, TABLES
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,6 @@ SHORTEST = RAW_LENGTHS[0]
 TIME_TO_PROVE = timedelta(minutes=5)  # reading a leaf once takes at most half of it
 LAST_TRY = timedelta(minutes=2)
 LOCK_TIMEOUT = "300ms"  # whoever saves or reads queues behind us meanwhile
-_ONE_RUN = 0x57454952_0009  # in this database
 _NAME = re.compile(r"ends_(\d{8}_\d{4})")
 
 
@@ -46,7 +46,7 @@ def end_early(now: datetime, *, budget_bytes: int | None) -> list[Leaf]:
     Not inside a transaction, one run at a time. Where somebody holds a leaf, it and the rest wait for the next run: who
     saves needs them all, and queues behind whoever asks for one.
     """
-    with _alone() as is_alone:
+    with locked(Lead.ENDING_LEAVES) as is_alone:
         if not is_alone:
             return []
         there = _open(now)
@@ -71,18 +71,6 @@ def is_ending(error: DatabaseError) -> bool:
     """Whether a row was refused because its leaf was to end before it, and no run has moved the bound yet."""
     diagnosis = getattr(error.__cause__, "diag", None)
     return bool(diagnosis and _NAME.fullmatch(diagnosis.constraint_name or ""))
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s)", [_ONE_RUN])
-        is_alone = bool(cursor.fetchone()[0])
-        try:
-            yield is_alone
-        finally:
-            if is_alone:
-                cursor.execute("select pg_advisory_unlock(%s)", [_ONE_RUN])
 
 
 def _open(now: datetime) -> Sequence[_Open]:
@@ -152,12 +140,12 @@ def _limited(cursor: CursorWrapper) -> Iterator[None]:
 
 
 _CHECK = "alter table {leaf} add constraint {check} check ({column} >= {starts} and {column} < {ends}) not valid"
+_TAKE_BACK = "alter table {leaf} drop constraint {check}"
 _MOVE = (
     "alter table {table} detach partition {leaf}",
     "alter table {table} attach partition {leaf} for values from ({starts}) to ({ends})",  # proved: reads no row
-    "alter table {leaf} drop constraint {check}",
+    _TAKE_BACK,
 )
-_TAKE_BACK = "alter table {leaf} drop constraint {check}"
 
 
 def _run(cursor: CursorWrapper, words: dict[str, sql.Composable], statement: str) -> None:

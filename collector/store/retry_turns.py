@@ -1,18 +1,16 @@
 """Whose turn it is to send: one session an operation, few operations at once, and the places go round."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import OperationStatus
+from collector.store.leadership import Lead, locked
 
 CLUSTER_AT_ONCE, OPERATIONS_AT_ONCE = 3, 6  # of a cluster, of all: the rest waits for its turn
 UNFINISHED = (OperationStatus.REQUESTED, OperationStatus.RUNNING)
-# Advisory locks of a session: operations that are being sent, and places. A worker that dies loses them by itself.
-_SENDS, _PLACES = 0x57454952, 0x57454953  # "WEIR" and the next
 # Those with something to send, or to look for after a crash, that nobody sends now. Who waits for something that a
 # person must mend, waits a little longer for a turn.
 _WAITING = """
@@ -26,7 +24,7 @@ with sent_now as (select l.objid::bigint id from pg_locks l join pg_database b o
         or o.id in (select operation_id from retry_item where status = 1)))
 """
 _FEW: dict[str, int | list[int]] = {
-    "sends": _SENDS,
+    "sends": int(Lead.RETRY),
     "unfinished": [int(status) for status in UNFINISHED],
     "few": CLUSTER_AT_ONCE,
     "most": OPERATIONS_AT_ONCE,
@@ -83,12 +81,12 @@ def kept_waiting(operation_id: int) -> list[int]:
 def turn(operation: Unfinished) -> Iterator[bool]:
     """True inside for the one session that may send this operation now, while there is a place for it."""
     with ExitStack() as held:
-        its_own = held.enter_context(_locked(_SENDS, [operation.id % 2**31]))
+        its_own = held.enter_context(locked(Lead.RETRY, [operation.id % 2**31]))
         first = operation.cluster_id * CLUSTER_AT_ONCE
         has_place = (
             its_own
-            and held.enter_context(_locked(_PLACES, range(first, first + CLUSTER_AT_ONCE)))
-            and held.enter_context(_locked(_PLACES, range(-OPERATIONS_AT_ONCE, 0)))
+            and held.enter_context(locked(Lead.RETRY_PLACE, range(first, first + CLUSTER_AT_ONCE)))
+            and held.enter_context(locked(Lead.RETRY_PLACE, range(-OPERATIONS_AT_ONCE, 0)))
         )
         if has_place:
             begin_turn(operation.id)
@@ -99,21 +97,3 @@ def begin_turn(operation_id: int) -> None:
     """From now on it is behind all who wait."""
     with connection.cursor() as cursor:
         cursor.execute("update retry_operation set turn_at = now() where id = %s", [operation_id])
-
-
-@contextmanager
-def _locked(kind: int, numbers: Iterable[int]) -> Iterator[bool]:
-    """Hold the first of these that is free, if one is."""
-    with connection.cursor() as cursor:
-        mine = next((number for number in numbers if _try(cursor, kind, number)), None)
-    try:
-        yield mine is not None
-    finally:
-        if mine is not None and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, %s)", [kind, mine])
-
-
-def _try(cursor: CursorWrapper, kind: int, number: int) -> bool:
-    cursor.execute("select pg_try_advisory_lock(%s, %s)", [kind, number])
-    return bool(cursor.fetchone()[0])

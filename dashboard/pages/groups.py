@@ -19,6 +19,7 @@ from dashboard.charts import (
     marks_on,
     offsets_caption,
     pace_caption,
+    renewed,
     retention_limit,
     without_ages,
 )
@@ -31,7 +32,6 @@ from dashboard.queries.groups import GroupRow, groups
 from dashboard.queries.marks import marks_of_group
 from dashboard.queries.owners import group_owners, owners_of
 from dashboard.queries.window import Window
-from dashboard.queries.wire import ages
 from dashboard.templatetags.sorting import badness
 
 DEFAULT_SORT = "-health"
@@ -127,8 +127,7 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if shell.wants_part(request, "charts") and (number := number_of(cluster, name)) is not None:
         drawn = _charts(cluster, number, span)
         fresh = freshness(now=now()).only([cluster])
-        said = {"marks": drawn["shown_marks"], "captions": drawn["captions"]}
-        return JsonResponse({**drawn["charts"], **said, **ages(fresh)})
+        return JsonResponse(renewed(drawn, fresh))
     chosen = request.GET.get("tab", "")
     tab = chosen if chosen in dict(TABS) else TABS[0][0]
     most = MOST_PARTITIONS if tab == "partitions" else 0

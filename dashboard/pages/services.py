@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.charts import chart, failed_caption, marks_on, processing_caption, spans_caption
+from dashboard.charts import chart, failed_caption, marks_on, processing_caption, renewed, spans_caption
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.failure_facts import failure_facts
 from dashboard.queries.filters import Subject
@@ -24,7 +24,6 @@ from dashboard.queries.service_events import instances, newest, sightings
 from dashboard.queries.service_series import service_series
 from dashboard.queries.services import ServiceRow, services
 from dashboard.queries.window import Window
-from dashboard.queries.wire import ages
 from dashboard.templatetags.sorting import badness
 
 DEFAULT_SORT = "-health"
@@ -130,8 +129,7 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
         facts["silent_seconds"] = (moment - page.silence.last_at).total_seconds()
     if shell.wants_part(request, "charts"):
         found = _charts(page, span)
-        said = {"marks": found["shown_marks"], "captions": found["captions"]}
-        return JsonResponse({**found["charts"], **said, **ages(page.freshness)})
+        return JsonResponse(renewed(found, page.freshness))
     if shell.wants_part(request, "fresh"):
         facts |= {"span": span, "range": shell.time_range(request, span), "marks": marks_of_service(page.number, span)}
         return render(request, "services/fresh.html", facts | shell.standing(within, span, page.freshness.scanned))

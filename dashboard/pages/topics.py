@@ -23,6 +23,7 @@ from dashboard.charts import (
     lag_caption,
     marks_on,
     rate_caption,
+    renewed,
     retention_limit,
     without_ages,
 )
@@ -39,7 +40,7 @@ from dashboard.queries.topic import topic
 from dashboard.queries.topic_partitions import EVERY_TAB, Asked, PartitionRow, PartitionTable
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
-from dashboard.queries.wire import ages, edge, node
+from dashboard.queries.wire import edge, node
 from dashboard.templatetags.sorting import badness
 
 N_RECENT = 100
@@ -134,8 +135,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if number is not None and shell.wants_part(request, "charts"):
         drawn = _charts(cluster, name, number, span)
         fresh = freshness(now=now()).only([cluster])
-        said = {"marks": drawn["shown_marks"], "captions": drawn["captions"]}
-        return JsonResponse({**drawn["charts"], **said, **ages(fresh)})
+        return JsonResponse(renewed(drawn, fresh))
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else TABS[0][0]
     asked = Asked(rows_wanted(request), request.GET.get("sort", "")) if tab == "partitions" else EVERY_TAB

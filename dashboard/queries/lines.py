@@ -54,4 +54,4 @@ class GroupSeries:
     rates: tuple[Line, ...]
     n_more_topics: int
     by_sums: bool
-    too_wide: bool = False  # every topic that is drawn has too many partitions for lags in seconds
+    too_wide: bool = False  # the topic furthest behind has too many partitions for lags in seconds

@@ -11,6 +11,7 @@ from collector import clock
 from collector.store import early_end, partitions
 from collector.store.connection import StoreAway
 from collector.store.early_end import end_early
+from collector.store.leadership import Lead
 from collector.store.partitions import RAW_TABLES, attached, make
 from tests.integration.intake_world import NOW as AT
 from tests.integration.intake_world import World, rows, sends, stored_ids
@@ -143,7 +144,7 @@ def test_two_runs_are_one_after_the_other() -> None:
     make("span", NOW)
     stored(NOW)
     with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as other:
-        other.execute("select pg_advisory_lock(%s)", [early_end._ONE_RUN])
+        other.execute("select pg_advisory_lock(%s, 0)", [int(Lead.ENDING_LEAVES)])
         assert end_early(NOW, budget_bytes=FULL) == []
-        other.execute("select pg_advisory_unlock(%s)", [early_end._ONE_RUN])
+        other.execute("select pg_advisory_unlock(%s, 0)", [int(Lead.ENDING_LEAVES)])
     assert [leaf.table for leaf in end_early(NOW, budget_bytes=FULL)] == ["span"]
