@@ -81,9 +81,16 @@ def lived_through(shop: Shop, sink: Sink, *, bootstrap: str) -> Day:
     sink.away = False
     shop.control("start", "mailer")
 
-    # A service that is replaced while its exporter still waits for the receiver takes its unsent spans with it.
-    n_sent = n_spans_of("billing-svc", sink)
-    wait_for(lambda: n_spans_of("billing-svc", sink) > n_sent + RATE, "billing's spans since the receiver is back")
+    # An exporter waits up to half a minute before it tries again. A service that ends, or is replaced, while it does
+    # takes its unsent spans with it.
+    n_sent = {name: n_spans_of(name, sink) for name in TRACED}
+    wait_for(
+        lambda: all(n_spans_of(name, sink) > n for name, n in n_sent.items()),
+        "spans of every service since the receiver is back",
+        seconds=90,
+    )
+    n_of_billing = n_sent["billing-svc"] + RATE
+    wait_for(lambda: n_spans_of("billing-svc", sink) > n_of_billing, "billing's backlog")
     shop.control("deploy")
     wait_for(lambda: "2.8.0" in versions_of_billing(sink), "billing 2.8.0")
     shop.control("fix")
