@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from demo.journal import Journal
 from demo.parts import Part, instance
 from demo.records import Outcome, Position, Record
-from demo.sending import Sender
+from demo.sending import ENOUGH_BYTES, GATHER_MS, Sender
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ async def read(
         auto_offset_reset="earliest",
         enable_auto_commit=True,
         auto_commit_interval_ms=1000,
+        fetch_max_wait_ms=GATHER_MS,
+        fetch_min_bytes=ENOUGH_BYTES,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=2_000,
     )
@@ -74,16 +76,25 @@ async def _read(
     handle: Callable[[Record], None],
     serve: Callable[[], None],
 ) -> None:
-    """One getone() at a time. What it has returned is always handled, since it has a span and will be committed."""
-    reading = asyncio.ensure_future(consumer.getone())
-    while wanted() or reading.done():
-        await asyncio.wait({reading}, timeout=LOOK_SECONDS)
-        serve()
-        if reading.done():
-            handle(record_of(reading.result()))
-            reading = asyncio.ensure_future(consumer.getone())
-    reading.cancel()
-    await asyncio.wait({reading})
+    """Read in a task of its own. What getone() has returned is always handled, since it has a span and is committed:
+    the task can be cancelled where it waits for a record, and nowhere between that record and its result."""
+
+    async def work() -> None:
+        while wanted():
+            handle(record_of(await consumer.getone()))
+            serve()
+            await asyncio.sleep(0)  # the turn of the client's own tasks: getone() waits only without records
+
+    working = asyncio.create_task(work())
+    try:
+        while not working.done() and wanted():
+            await asyncio.wait({working}, timeout=LOOK_SECONDS)
+            serve()
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
+    if not working.cancelled():
+        working.result()
 
 
 def record_of(message: ConsumerRecord) -> Record:

@@ -13,7 +13,7 @@ from demo.journal import Journal
 from demo.lifeline import Lifeline, heard
 from demo.parts import Part, instance
 from demo.records import Outcome, Position, Record
-from demo.sending import QUIET, Sender
+from demo.sending import ENOUGH_BYTES, GATHER_MS, QUIET, Sender
 from demo.settling import Settling
 from demo.steps import digest
 
@@ -71,6 +71,8 @@ class Reader:
                 "auto.offset.reset": "earliest",
                 "enable.auto.offset.store": False,  # stored when settled, committed once a second and on leaving
                 "auto.commit.interval.ms": 1000,
+                "fetch.wait.max.ms": GATHER_MS,
+                "fetch.min.bytes": ENOUGH_BYTES,
                 "session.timeout.ms": 10_000,
                 "heartbeat.interval.ms": 2_000,
                 # Also how long librdkafka waits for the answer to a JoinGroup, which a broker may lose as it restarts.
