@@ -3,8 +3,8 @@
 import os
 import threading
 
-import requests
 from opentelemetry import trace
+from opentelemetry.exporter.http.transport._urllib3 import Urllib3HTTPTransport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -39,9 +39,8 @@ class Tracing:
         if part.group is not None and part.names_its_group:
             about["messaging.consumer.group.name"] = part.group
         self._provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
-        session = requests.Session()
-        session.trust_env = False  # else every export, five a second, searches the environment for proxies
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=session)))
+        # The exporter's other transport, on requests, takes three times the CPU for each export, five a second.
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(_transport=Urllib3HTTPTransport())))
         trace.set_tracer_provider(self._provider)
 
     def failed(self, failure: Refused) -> None:
