@@ -28,7 +28,7 @@ class MemoryTopic:
     high: list[int | None]
     low: list[int | None]
     configs: dict[str, str | None] = field(default_factory=lambda: {"cleanup.policy": "delete"})
-    leaders: dict[int, int] = field(default_factory=dict)  # partition -> broker; 1 where none is named
+    leaders: dict[int, int | None] = field(default_factory=dict)  # partition -> broker; 1 where nothing is said
     markers: set[tuple[int, int]] = field(default_factory=set)  # (partition, offset) that no reader ever gets
     written_at: dict[tuple[int, int], float] = field(default_factory=dict)  # (partition, offset) -> seconds
     open_from: dict[int, int] = field(default_factory=dict)  # partition -> where an open transaction begins

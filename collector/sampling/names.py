@@ -161,15 +161,21 @@ def _mark_rebalance(cursor: CursorWrapper, known: Memory, group: Group, n_member
 
 
 def _gone_groups(known: Memory, fast: Fast, slow: Slow) -> Iterator[GroupListed]:
-    """Groups that were seen before and are listed no more. Groups named by spans only were never seen."""
+    """Groups that were seen before, and that two lists in a row were without: one may have met a coordinator moving.
+
+    Groups named by spans only were never seen.
+    """
     listed = {group.name for group in fast.groups}
     hidden = None if slow.hidden is None else {group.name for group in slow.hidden}
     for name, group in known.groups.items():
         if name in listed or group.state in ("", DEAD):
+            group.is_missed = False
+        elif group.state == HIDDEN and (hidden is None or name in hidden):
             continue
-        if group.state == HIDDEN and (hidden is None or name in hidden):
-            continue
-        yield GroupListed(name, DEAD, GroupProtocol(group.protocol))
+        elif fast.lists_all:
+            if group.is_missed:
+                yield GroupListed(name, DEAD, GroupProtocol(group.protocol))
+            group.is_missed = True
 
 
 def store_hints(cursor: CursorWrapper, known: Memory, at: datetime) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
+from collector.domain.brokers import HIDDEN
 from collector.domain.brokers import Offsets as Committed
 from collector.domain.ends import Ring, answered, moved
 from collector.domain.lag import Behind, FirstUnread, behind, is_blocked, lags, nothing_left
@@ -16,7 +17,7 @@ from collector.sampling.judging import judge
 from collector.sampling.memory import MOST_POINTS, Ends, FirstKey, Group, Looked, Memory, Pair, Told
 from collector.sampling.scan import Fast
 from collector.store import broker_names, sample_sums, samples
-from collector.store.broker_names import Mark
+from collector.store.broker_names import DEAD, Mark
 from collector.store.samples import MARKERS, OPEN_TRANSACTION, GroupNow, GroupPoint, Offsets, TopicNow, TopicPoint
 
 STILL_SECONDS = PATIENCE_SECONDS / 2  # a group that did not move for so long may stand before markers: look
@@ -307,8 +308,9 @@ def _mark(
 
 def _gone_pairs(known: Memory, fast: Fast, seen: set[tuple[int, int]]) -> list[tuple[int, int]]:
     """Pairs of groups that answered without them, and of groups that are gone. Who was silent keeps its pairs."""
-    listed = {group.name for group in fast.groups}
-    settled = {group.id for name, group in known.groups.items() if name in fast.committed or name not in listed}
+    settled = {
+        group.id for name, group in known.groups.items() if name in fast.committed or group.state in (DEAD, HIDDEN)
+    }
     asked = {known.topics[topic].id for topic in fast.ends if topic in known.topics}
     return [key for key in known.pairs if key not in seen and key[1] in settled and key[0] in asked]
 

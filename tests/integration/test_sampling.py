@@ -429,8 +429,36 @@ def test_a_group_that_is_gone_leaves_no_numbers(watched: Watched) -> None:
     watched.broker.commit("billing", "orders", {0: 0})
     watched.scan()
     del watched.broker.known_groups["billing"]
-    watched.scan()
+    watched.scan(2)
     assert rows("select state from consumer_group where id > 0") == [("Dead",)]
+    assert rows("select count(*) from group_now") == [(0,)]
+
+
+def test_a_group_that_one_list_is_without_keeps_its_numbers(watched: Watched) -> None:
+    watched.broker.produce("orders", 0, 10)
+    watched.broker.commit("billing", "orders", {0: 4})
+    watched.scan(2)
+    its = watched.broker.known_groups.pop("billing")
+    watched.scan()
+    watched.broker.known_groups["billing"] = its
+    watched.scan()
+    del watched.broker.known_groups["billing"]
+    watched.scan()
+    assert rows("select state from consumer_group where id > 0") == [("Empty",)]
+    assert rows("select lag from group_now") == [(6,)]
+
+
+def test_no_group_is_gone_while_a_coordinator_is_missing(watched: Watched) -> None:
+    watched.broker.create_topic("__consumer_offsets", 3)
+    watched.broker.produce("orders", 0, 10)
+    watched.broker.commit("billing", "orders", {0: 4})
+    watched.scan(2)
+    watched.broker.topics["__consumer_offsets"].leaders[2] = None
+    del watched.broker.known_groups["billing"]
+    watched.scan(5)
+    assert rows("select lag from group_now") == [(6,)]
+    watched.broker.topics["__consumer_offsets"].leaders[2] = 1
+    watched.scan(2)
     assert rows("select count(*) from group_now") == [(0,)]
 
 
