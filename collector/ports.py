@@ -137,7 +137,7 @@ class BrokerMetadata(Protocol):
         """Settings of topics; the value of a secret one is None."""
 
     def describe_groups(self, names: Sequence[str]) -> Sequence[GroupDescribed]:
-        """Groups with their members."""
+        """Groups with their members. One that does not exist is Dead; one whose coordinator is silent is left out."""
 
     def close(self) -> None:
         """Drop the connection; the next call makes a new one."""

@@ -27,11 +27,6 @@ class Overview:
     cluster_id: str
     leaders: Mapping[str, tuple[int | None, ...]]
 
-    @property
-    def has_all_coordinators(self) -> bool:
-        """False: a coordinator moves now, and its groups are listed nowhere, without an error (lag_scan.md hazards)."""
-        return None not in self.leaders.get("__consumer_offsets", ())
-
 
 @dataclass(frozen=True, slots=True)
 class GroupListed:

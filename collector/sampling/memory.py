@@ -110,17 +110,13 @@ class Told:
 
 @dataclass(slots=True)
 class Group:
-    """A consumer group's row, and what its members were given. `members` None: nobody has told yet.
-
-    `is_missed`: the last full list was without it.
-    """
+    """A consumer group's row, and what its members were given. `members` None: nobody has told yet."""
 
     id: int
     state: str
     protocol: int
     members: frozenset[MemberRow] | None = None
     topics: frozenset[str] = frozenset()
-    is_missed: bool = False
 
     @property
     def n_members(self) -> int:

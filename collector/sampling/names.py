@@ -44,6 +44,17 @@ def changed_groups(known: Memory, fast: Fast) -> set[str]:
     return {group.name for group in fast.groups if _differs(known.groups.get(group.name), group)}
 
 
+def missed_groups(known: Memory, fast: Fast) -> set[str]:
+    """Groups that were seen before and are not in the list. Those named by spans only were never seen.
+
+    That alone says nothing: while a coordinator loads, Kafka lists none of its groups and tells no error.
+    """
+    listed = {group.name for group in fast.groups}
+    return {
+        name for name, group in known.groups.items() if name not in listed and group.state not in ("", DEAD, HIDDEN)
+    }
+
+
 def _differs(row: Group | None, group: GroupListed) -> bool:
     return row is None or (row.state, row.protocol) != (group.state, group.protocol)
 
@@ -161,21 +172,13 @@ def _mark_rebalance(cursor: CursorWrapper, known: Memory, group: Group, n_member
 
 
 def _gone_groups(known: Memory, fast: Fast, slow: Slow) -> Iterator[GroupListed]:
-    """Groups that were seen before, and that two lists in a row were without: one may have met a coordinator moving.
-
-    Groups named by spans only were never seen.
-    """
-    listed = {group.name for group in fast.groups}
-    hidden = None if slow.hidden is None else {group.name for group in slow.hidden}
-    for name, group in known.groups.items():
-        if name in listed or group.state in ("", DEAD):
-            group.is_missed = False
-        elif group.state == HIDDEN and (hidden is None or name in hidden):
-            continue
-        elif fast.lists_all:
-            if group.is_missed:
-                yield GroupListed(name, DEAD, GroupProtocol(group.protocol))
-            group.is_missed = True
+    """Groups that are listed no more and whose coordinator says so, and hidden ones that are not there any more."""
+    dead = missed_groups(known, fast) & {group.name for group in slow.groups if group.state == DEAD}
+    if slow.hidden is not None:
+        there = {group.name for group in (*fast.groups, *slow.hidden)}
+        dead |= {name for name, group in known.groups.items() if group.state == HIDDEN and name not in there}
+    for name in sorted(dead):
+        yield GroupListed(name, DEAD, GroupProtocol(known.groups[name].protocol))
 
 
 def store_hints(cursor: CursorWrapper, known: Memory, at: datetime) -> bool:

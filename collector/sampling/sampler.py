@@ -108,7 +108,8 @@ class Sampler:
             self._broker,
             topics=topics,
             configs_of={topic for topic in topics if due or topic in new},
-            groups={group.name for group in fast.groups if due or group.name in changed},
+            groups={group.name for group in fast.groups if due or group.name in changed}
+            | names.missed_groups(known, fast),
             hidden=due or bool(new) or bool(changed),
             is_complete=due,
         )

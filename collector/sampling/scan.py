@@ -20,8 +20,8 @@ from collector.ports import BrokerMetadata
 class Fast:
     """What changes all the time. `at` is when the ends were asked for; internal topics have no ends here.
 
-    `now`: the same in seconds, one number for all that remember it. `lists_all`: False where groups may be missing in
-    the list that are there. `older`: topics that were there before they are seen here for the first time.
+    `now`: the same in seconds, one number for all that remember it. `older`: topics that were there before they are
+    seen here for the first time.
     """
 
     at: datetime
@@ -29,7 +29,6 @@ class Fast:
     groups: Sequence[GroupListed]
     committed: Mapping[str, Offsets]
     ends: Mapping[str, Watermarks]
-    lists_all: bool
     older: frozenset[str] = frozenset()
     now: float = field(init=False)
 
@@ -62,13 +61,13 @@ def fast_scan(
 
     The overview comes first: a group call to a broker that is away may end the process (collector.kafka.metadata).
     """
-    before = broker.overview()
+    broker.overview()
     groups = [group for group in broker.groups() if is_shown_group(group.name)]
     committed = broker.committed([group.name for group in groups])
     overview = broker.overview()
     at = now()
     ends = broker.watermarks({name: leaders for name, leaders in overview.leaders.items() if has_ends(name)})
-    return Fast(at, overview, groups, committed, ends, before.has_all_coordinators and overview.has_all_coordinators)
+    return Fast(at, overview, groups, committed, ends)
 
 
 def slow_scan(

@@ -196,6 +196,11 @@ def test_members_tell_their_client_and_what_they_were_given(cluster: Cluster, to
     assert member.assignment == ((topic, 0), (topic, 1), (topic, 2))
 
 
+def test_a_group_that_does_not_exist_is_dead(cluster: Cluster, topic: str) -> None:
+    (described,) = cluster.metadata.describe_groups([f"nobody-{topic}"])
+    assert (described.state, described.members) == ("Dead", ())
+
+
 def test_a_cluster_that_is_away_raises_and_never_answers_with_nothing(cluster: Cluster) -> None:
     with pytest.raises((KafkaUnreachable, KafkaRefused)):
         cluster.away().overview()
