@@ -15,7 +15,7 @@ WINDOW_SECONDS, WINDOW_SCANS = 60, MOST_STANDINGS - 1  # whichever is longer
 def judge(pair: Pair, newest: Standing, at: datetime) -> None:
     """Take in how a pair stands; find its verdict."""
     standings = pair.standings
-    _take_in(standings, newest)
+    take_in(standings, newest)
     # of equal standings only their span counts, by being long enough or not
     is_alike = len(standings) == 1 or (len(standings) == 2 and _is_same(*standings))
     alike = newest.at - standings[0].at >= PATIENCE_SECONDS if is_alike else None
@@ -31,7 +31,7 @@ def judge(pair: Pair, newest: Standing, at: datetime) -> None:
         pair.verdict, pair.verdict_at = word, at
 
 
-def _take_in(standings: list[Standing], newest: Standing) -> None:
+def take_in(standings: list[Standing], newest: Standing) -> None:
     """Keep the first of standings that are equal, one every few seconds of those that differ, and the newest."""
     if standings:
         last, before = standings[-1], standings[-2] if len(standings) > 1 else None

@@ -16,7 +16,6 @@ from collector.store.sample_sums import GroupSum, bucket
 from collector.store.samples import Kept, Offsets
 
 REMEMBERED = timedelta(hours=6)  # by then rows are the last ones of minutes, and the ends of silences
-REWOUND_FOR = timedelta(minutes=2)  # about as long as standings are kept
 MOST_POINTS = 360  # of each topic: an hour of changes at 10 s, then ever fewer of what is older
 TOPICS_AT_ONCE = 20  # whose rows are read together at the start: some hundred each
 INTERNAL = 3  # topic.role
@@ -208,14 +207,12 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
             some = topic_ids[start : start + TOPICS_AT_ONCE]
             for topic_id, at, high in samples.recent_ends(cursor, some, since=now - REMEMBERED):
                 rings.setdefault(topic_id, Ring(MOST_POINTS)).add(at.timestamp(), high)
-        rewound = [pair for pair, kept in pairs.items() if kept.verdict is Verdict.REWOUND]
-        before = list(samples.recent_commits(cursor, rewound, since=now - REWOUND_FOR))
         groups = broker_names.known_groups(cursor, cluster_id)
         members = broker_names.known_members(cursor, cluster_id)
     if scanned_at is not None:
         for topic_id, (_, high, _, _) in ends.items():  # unchanged until the last scan, or it would have been written
             rings[topic_id].add(scanned_at.timestamp(), high)
-    known = Memory(
+    return Memory(
         cluster_id=cluster_id,
         topics=topics,
         groups={name: Group(*row, members=members.get(row[0], frozenset())) for name, row in groups.items()},
@@ -224,9 +221,6 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
         rings=rings,
         scanned_at=scanned_at,
     )
-    for key, at, committed in before:  # where it was before it fell: else nobody would know that it did
-        known.pairs[key].standings.append(Standing(at.timestamp(), "", 0, committed, (None,) * len(committed)))
-    return known
 
 
 def _ends(low: Offsets, high: Offsets, leaders: Offsets, n_total: int, lasts: Sequence[int]) -> Ends:

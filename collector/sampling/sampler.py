@@ -12,6 +12,7 @@ from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, KafkaUnr
 from collector.sampling import memory as memories
 from collector.sampling import names, points, sums
 from collector.sampling.memory import FirstKey, Looked, Memory
+from collector.sampling.recalling import recall
 from collector.sampling.scan import Fast, Slow, fast_scan, slow_scan
 from collector.store import sample_sums, samples
 from collector.store.broker_names import SameCluster
@@ -61,7 +62,7 @@ class Sampler:
         again with what is in the tables, at the next tick.
         """
         started, clock = self._now(), self._monotonic()
-        known = self._memory or memories.loaded(self._cluster_id, now=started)
+        known = self._memory or self._loaded(started)
         self._memory = None  # until this scan is stored
         self._keep_time(known, started.timestamp(), clock)
         try:
@@ -80,6 +81,11 @@ class Sampler:
             return str(same)
         self._memory = known
         return None
+
+    def _loaded(self, at: datetime) -> Memory:
+        known = memories.loaded(self._cluster_id, now=at)
+        recall(known, now=at)
+        return known
 
     def forget(self) -> None:
         """Somebody else sampled meanwhile: read the tables again before the next scan."""

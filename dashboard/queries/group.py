@@ -27,8 +27,9 @@ LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 600, 21_600
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody in the group, and which partitions it holds."""
+    """Somebody in the group, and which partitions it holds. `member_id`: the broker's name for it."""
 
+    member_id: str
     client_id: str
     host: str
     assignment: tuple[tuple[str, int], ...]
@@ -277,16 +278,16 @@ def _members(group_id: int) -> tuple[tuple[Member, ...], int]:
     """The first by client id, and how many there are."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select client_id, host, assignment::text, seen_at, count(*) over () from group_member where group_id = %s"
-            " order by 1, member_id limit %s",
+            "select member_id, client_id, host, assignment::text, seen_at, count(*) over () from group_member"
+            " where group_id = %s order by client_id, member_id limit %s",
             [group_id, MOST_MEMBERS],
         )
         rows = cursor.fetchall()
     members = tuple(
-        Member(client, host, tuple((topic, partition) for topic, partition in json.loads(assignment)), seen_at)
-        for client, host, assignment, seen_at, _ in rows
+        Member(member, client, host, tuple((topic, partition) for topic, partition in json.loads(assignment)), seen_at)
+        for member, client, host, assignment, seen_at, _ in rows
     )
-    return members, rows[0][4] if rows else 0
+    return members, rows[0][5] if rows else 0
 
 
 def _ends(group_id: int, window: Window) -> list[tuple[int, Offsets, Offsets, Offsets]]:

@@ -71,7 +71,7 @@ def service_row(row: ServiceRow) -> dict[str, Any]:
 
 def topic_row(row: TopicRow) -> dict[str, Any]:
     """A line of the list of topics as an object of its own fields."""
-    return {**_plain(row), "loses_in_seconds": seconds(row.loses_in_seconds)}
+    return {**_plain(row), "loses_in_seconds": seconds(row.loses_in_seconds), "share": _rounded(row.share.ratio)}
 
 
 def graph(drawn: Graph, diffs: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:

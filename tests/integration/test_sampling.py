@@ -418,6 +418,50 @@ def test_a_sampler_that_starts_again_still_knows_who_stands_still_and_since_when
     assert rows("select verdict from group_now") == [("OK",)]
 
 
+def test_a_sampler_that_starts_again_still_knows_who_is_slow_or_partly_stands_and_since_when(watched: Watched) -> None:
+    watched.broker.create_topic("mails", 2)
+    done = iter(range(10, 1000))
+
+    def work() -> None:
+        watched.broker.produce("orders", 0, 5)
+        watched.broker.produce("mails", 1, 1)
+        number = next(done)
+        watched.broker.commit("billing", "orders", {0: number, 1: 0})
+        watched.broker.commit("mailer", "mails", {0: 1, 1: number - 9})
+
+    watched.broker.produce("orders", 0, 20)
+    watched.broker.produce("mails", 0, 8)
+    watched.scan(40, meanwhile=work)
+    said = "select verdict, verdict_at, n_judged from group_now order by verdict"
+    before = rows(said)
+    assert [(word, n) for word, _, n in before] == [("SLOW", 1), ("STOPPED", 1)]
+    for _ in range(2):
+        watched.sampler = watched.started()
+        for _ in range(20):
+            watched.scan(meanwhile=work)
+            assert rows(said) == before
+    watched.sampler = watched.started()
+    watched.broker.commit("mailer", "mails", {0: 8})
+    watched.scan()
+    assert [word for word, _, _ in rows(said)] == ["OK", "SLOW"]
+
+
+def test_what_was_long_before_a_sampler_starts_again_says_nothing_of_now(watched: Watched) -> None:
+    done = iter(range(10, 1000))
+
+    def work() -> None:
+        watched.broker.produce("orders", 0, 5)
+        watched.broker.commit("billing", "orders", {0: next(done), 1: 0})
+
+    watched.broker.produce("orders", 0, 20)
+    watched.scan(40, meanwhile=work)
+    assert rows("select verdict from group_now") == [("SLOW",)]
+    watched.second += 600
+    watched.sampler = watched.started()
+    watched.scan(meanwhile=work)
+    assert rows("select verdict from group_now") == [("",)]
+
+
 def test_a_member_that_never_committed_is_shown_without_a_lag(watched: Watched) -> None:
     watched.broker.produce("orders", 0, 50)
     watched.broker.join("mailer", Member("m1", "mailer-1", "10.0.0.1", (("orders", 0), ("orders", 1))))

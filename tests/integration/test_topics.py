@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
 from collector.domain.sample_chunks import Point, packed
+from dashboard.live.streams import BUILDERS
 from dashboard.queries.keeping import keeping
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
@@ -173,6 +174,15 @@ def viewer() -> Client:
     return signed_in(person("vera", "viewer"))
 
 
+def test_each_live_stream_can_be_sent_as_it_is_built() -> None:
+    Shop()
+    for kind, build in BUILDERS.items():
+        sent = json.loads(json.dumps(build(900, now=AT).body, allow_nan=False))
+        assert sent["about"][kind]["scanned_at"] == iso(AT)
+        if kind == "topics":
+            assert [(row["name"], row["share"]) for row in sent[kind].values()] == [("orders.created", 0.9833)]
+
+
 def test_every_tab_says_it_in_words(viewer: Client) -> None:
     shop = Shop(now())
     shop.mark(4, '{"retention.ms": "604800000"}', '{"retention.ms": "3600000"}')
@@ -289,7 +299,7 @@ def test_of_very_many_partitions_a_hundred_are_shown_in_any_order_and_all_are_in
 
     def numbers(**query: str) -> list[int]:
         text = viewer.get(address, {"tab": "partitions", **query}).content.decode()
-        return [int(each) for each in re.findall(r'<tr><th scope="row">(\d+)', text)]
+        return [int(each) for each in re.findall(r'<tr data-key="(\d+)"', text)]
 
     assert numbers() == list(range(100))
     assert numbers(rows="300") == list(range(300))

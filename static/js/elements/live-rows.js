@@ -1,6 +1,7 @@
 // <live-rows>: a list that follows the server. Known rows change in place; new ones wait behind a pill.
 
 import { live } from "../lib/live.js";
+import { isMarked, refill } from "../lib/morph.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
 import { sign } from "../lib/svg.js";
@@ -78,8 +79,7 @@ class LiveRows extends HTMLElement {
   /** Whether somebody marks text in here to copy it, or has begun to write. */
   #beingRead() {
     const begun = [...this.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio]), textarea")].some((field) => field.value !== field.defaultValue);
-    const marked = getSelection();
-    return begun || (marked !== null && !marked.isCollapsed && this.contains(marked.anchorNode));
+    return begun || isMarked(this);
   }
 
   /** Takes the rows of this page fetched anew. */
@@ -89,15 +89,8 @@ class LiveRows extends HTMLElement {
       replace(fresh, this.id);
       return;
     }
-    const rows = new Map([...next.querySelectorAll("[data-key]")].map((row) => [row.dataset.key, row]));
-    for (const row of this.querySelectorAll("[data-key]")) {
-      const update = rows.get(row.dataset.key);
-      rows.delete(row.dataset.key);
-      row.classList.toggle("gone", !update);
-      if (update) refill(row, update);
-    }
     this.#fresh = fresh;
-    this.#announce(rows.size);
+    this.#announce(refill(this, next));
   }
 
   /** A list that cannot be read anew says of when it is, and tries again. */
@@ -133,16 +126,6 @@ class LiveRows extends HTMLElement {
     if (pill.textContent !== text) say(`${n} new`);
     pill.textContent = text;
   }
-}
-
-/** Takes over the cells that differ; a cell with the focus in it stays. */
-function refill(row, update) {
-  const cells = [...row.children];
-  [...update.children].forEach((next, index) => {
-    const cell = cells[index];
-    if (!cell || cell.isEqualNode(next) || cell.contains(document.activeElement)) return;
-    cell.replaceWith(document.importNode(next, true)); // a copy: Show takes the whole row from there
-  });
 }
 
 customElements.define("live-rows", LiveRows);

@@ -1,6 +1,7 @@
 // The only place where markup becomes elements: fragments of our own pages, fetched from our own origin.
 
 import { live } from "./live.js";
+import { isMarked, morph, refill } from "./morph.js";
 import { say } from "./say.js";
 import { setClock } from "./times.js";
 
@@ -67,6 +68,7 @@ export function replace(fresh, id) {
   for (const detailsId of open) document.getElementById(detailsId)?.setAttribute("open", "");
   regions(adopted).forEach((region, index) => ([region.scrollLeft, region.scrollTop] = scrolled[index] ?? [0, 0]));
   focused?.focus({ preventScroll: true });
+  adopted.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
   return adopted;
 }
 
@@ -74,15 +76,19 @@ const held = new Map();
 
 /**
  * The same of its own accord: where what is under the pointer or has the focus would change its place, a button waits
- * instead. Numbers change in place at any time.
+ * instead, and so it does while text in it is marked. Numbers of rows change in place at any time.
  */
 export function renew(fresh, id) {
   const [old, next] = [document, fresh].map((each) => each.getElementById(id));
   if (!old || !next) return;
-  if (staysPut(old, next)) {
-    replace(fresh, id);
+  const isRead = isMarked(old);
+  if (!isRead && staysPut(old, next)) {
+    held.delete(id);
+    morph(old, next);
+    old.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
     return;
   }
+  if (!isRead) refill(old, next);
   if (!held.has(id)) offer(old, id);
   held.set(id, fresh);
 }
@@ -97,12 +103,13 @@ function offer(old, id) {
 }
 
 const PLACED = "a[href], button:not(.pill), summary, tr, li, .notice";
-const name = (element) => element.id || element.dataset.key || element.getAttribute("href") || element.tagName;
+const name = (element) => element.id || element.dataset.key || element.dataset.change || element.getAttribute("href") || element.tagName;
 
-/** Whether all that stands up to what is pointed at, or focused, is the same in both. */
+/** Whether all that stands up to what is pointed at, or focused, is the same in both; of a table, up to its end. */
 function staysPut(old, next) {
   const [before, after] = [old, next].map((root) => [...root.querySelectorAll(PLACED)]);
-  const last = before.findLastIndex((each) => each.matches(":hover") || each.contains(document.activeElement));
+  const isUsed = (each) => each.matches(":hover") || each.contains(document.activeElement) || each.closest("table")?.matches(":hover, :focus-within");
+  const last = before.findLastIndex(isUsed);
   return before.slice(0, last + 1).every((each, index) => after[index] && name(each) === name(after[index]));
 }
 

@@ -20,8 +20,7 @@ function draw() {
 
 if (graph) {
   draw();
-  const flow = document.getElementById("flow");
-  new MutationObserver(draw).observe(flow.parentElement, { childList: true }); // it takes another's place
+  document.addEventListener("renewed", ({ target }) => target.id === "flow" && draw());
   graph.addEventListener("choose", ({ detail }) => urls.has(detail.id) && location.assign(urls.get(detail.id) + location.search));
 }
 
