@@ -18,6 +18,7 @@ from collector.store.samples import Kept, Offsets
 REMEMBERED = timedelta(hours=6)  # by then rows are the last ones of minutes, and the ends of silences
 MOST_POINTS = 360  # of each topic: an hour of changes at 10 s, then ever fewer of what is older
 TOPICS_AT_ONCE = 20  # whose rows are read together at the start: some hundred each
+MOST_ASKED = 3  # times for the id of a topic, scan by scan; from then on with the slow scan
 INTERNAL = 3  # topic.role
 
 
@@ -156,9 +157,14 @@ class Memory:
     rings: dict[int, Ring]
     scanned_at: datetime | None  # the last scan that saw the cluster
     slow_at: datetime | None = None
-    undescribed: set[str] = field(default_factory=set)  # topics whose id the broker does not tell us
+    undescribed: dict[str, int] = field(default_factory=dict)  # topics without an id, and for how many scans
     firsts: dict[FirstKey, Looked] = field(default_factory=dict)
     wanted: dict[FirstKey, str] = field(default_factory=dict)  # positions to look at, with the topic's name
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Topics whose id the broker does not tell us: it was asked more than once."""
+        return frozenset(name for name, n in self.undescribed.items() if n >= MOST_ASKED)
 
     def is_internal(self, topic: str) -> bool:
         """Kafka's own topics and Weir's."""

@@ -72,7 +72,9 @@ def store(
         role = _ROLES["dead_letter"] if holds_letters(name) else _ROLES[role_by_name(name)]
         role = INTERNAL if seen.is_internal or is_internal(name) else role
         renamed.append(_store_topic(cursor, known, name, seen, role, fast.at))
-    known.undescribed = {name for name in unknown_topics(known, fast) if name not in slow.topics}
+    known.undescribed = {
+        name: known.undescribed.get(name, 0) + 1 for name in unknown_topics(known, fast) if name not in slow.topics
+    }
     _store_configs(cursor, known, slow, fast.at)
     ended = _end_topics(cursor, known, fast)
     _store_groups(cursor, known, fast, slow)

@@ -107,7 +107,7 @@ class Sampler:
             now=self._now,
         )
         due = known.slow_at is None or abs(fast.at - known.slow_at) >= timedelta(seconds=SLOW_SECONDS)
-        new = names.unknown_topics(known, fast) - (set() if due else known.undescribed)
+        new = names.unknown_topics(known, fast) - (set() if due else known.untold)
         changed = names.changed_groups(known, fast)
         topics = set(fast.overview.leaders) if due else new | points.cut_topics(known, fast)
         slow = slow_scan(
@@ -126,7 +126,7 @@ class Sampler:
         """Topics that we see now and that held records before: somebody let us see them. Their records are not new.
 
         Nobody tells when a topic was made: a record of it may, and that it lost some. Taken as old are those beyond 50,
-        those whose id an earlier scan did not get, and those whose record nobody lets us see or says the time of.
+        those whose id was not told for several scans, and those whose record nobody lets us see or says the time of.
         """
         if known.scanned_at is None:
             return frozenset()
@@ -135,7 +135,7 @@ class Sampler:
         for name in points.unseen(known, fast):
             low, high = fast.ends[name].low, fast.ends[name].high
             number = next((each for each, end in enumerate(high) if end), None)
-            if any(low) or name in known.undescribed or (number is not None and len(asked) == MOST_LOOKS):
+            if any(low) or name in known.untold or (number is not None and len(asked) == MOST_LOOKS):
                 found.add(name)
             elif number is not None:
                 asked[Partition(name, number)] = 0

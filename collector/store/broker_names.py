@@ -144,9 +144,13 @@ def register_topic(
 
 
 def set_older(cursor: CursorWrapper, topic_ids: Sequence[int]) -> None:
-    """These held records before they were seen first: what is in them is not new."""
+    """These held records before they were seen first: what is in them is not new. Of whom samples are, it was."""
     if topic_ids:
-        cursor.execute("update topic set is_older = true where id = any(%s)", [list(topic_ids)])
+        cursor.execute(
+            "update topic t set is_older = true where t.id = any(%s)"
+            " and not exists (select from topic_sample s where s.topic_id = t.id)",
+            [list(topic_ids)],
+        )
 
 
 def _insert_topic(

@@ -388,6 +388,56 @@ def test_a_topic_that_may_be_seen_from_now_on_is_no_new_one(watched: Watched) ->
     assert topic_progress(Window(at - timedelta(seconds=5), at, live=True), now=at)[old].messages == 50
 
 
+def test_a_new_topic_whose_description_fails_at_first_is_new_all_the_same(watched: Watched) -> None:
+    watched.scan(2)
+    describes, fails = watched.broker.describe_topics, iter([True, True])
+    watched.broker.describe_topics = lambda names: {} if next(fails, False) else describes(names)  # type: ignore[method-assign]
+    watched.broker.create_topic("new", 1)
+    watched.broker.produce("new", 0, 900)
+    watched.broker.topics["new"].written_at[0, 0] = AT.timestamp() + watched.second
+    watched.scan(2)
+    assert rows("select count(*) from topic where name = 'new'") == [(0,)]
+    watched.scan(2)
+    assert rows("select is_older from topic where name = 'new'") == [(False,)]
+    assert written_to("new", watched) == 900
+
+
+def test_a_topic_whose_description_is_refused_for_long_was_there_before(watched: Watched) -> None:
+    watched.scan(2)
+    describes, asked = watched.broker.describe_topics, list[str]()
+    watched.broker.describe_topics = lambda names: asked.extend(names) or {}  # type: ignore[method-assign, func-returns-value]
+    watched.broker.create_topic("hidden", 1)
+    watched.broker.produce("hidden", 0, 900)
+    watched.broker.topics["hidden"].written_at[0, 0] = AT.timestamp() + watched.second
+    watched.scan(10)
+    assert asked == ["hidden"] * 3
+    watched.broker.describe_topics = describes  # type: ignore[method-assign]
+    watched.scan(31)
+    assert written_to("hidden", watched) is None
+
+
+def test_a_topic_that_is_seen_again_is_counted_from_when_it_was_seen_first(watched: Watched) -> None:
+    watched.scan(2)
+    watched.broker.create_topic("new", 1)
+    watched.broker.produce("new", 0, 900)
+    watched.broker.topics["new"].written_at[0, 0] = AT.timestamp() + watched.second
+    watched.scan(60)
+    hidden = watched.broker.topics.pop("new")
+    watched.scan(2)
+    watched.broker.topics["new"] = hidden
+    watched.broker.produce("new", 0, 50)
+    watched.scan(2)
+    assert rows("select is_older from topic where name = 'new'") == [(False,)]
+    assert written_to("new", watched) == 950
+
+
+def written_to(topic: str, watched: Watched) -> int | None:
+    """How many records of it count as written since the first scan."""
+    at = AT + timedelta(seconds=watched.second)
+    numbers = dict(rows("select name, id from topic where deleted_at is null"))
+    return topic_progress(Window(AT, at, live=True), now=at)[numbers[topic]].messages
+
+
 def test_a_group_without_members_that_reads_no_more_is_stopped_after_a_while(watched: Watched) -> None:
     watched.broker.produce("orders", 0, 50)
     watched.broker.commit("billing", "orders", {0: 20, 1: 0})
