@@ -111,6 +111,7 @@ class ServiceAnswer(Schema):
 
     `usual_seconds`: mean time between two events over the day before the last one. `versions`: the newest ten.
     `coverage`: the share of what its groups committed in the window that has spans.
+    `reads` and `writes`: the 200 busiest topics of each, of `n_reads` and `n_writes`.
     """
 
     as_of: str | None
@@ -129,7 +130,9 @@ class ServiceAnswer(Schema):
     last_event_at: str | None
     usual_seconds: float | None
     is_silent: bool
+    n_reads: int
     reads: list[ServiceTopic]
+    n_writes: int
     writes: list[ServiceTopic]
     versions: list[ServiceVersion]
     failures: list[ServiceFailure]

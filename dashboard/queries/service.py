@@ -24,6 +24,7 @@ from dashboard.queries.services import IDLE, failed_share
 from dashboard.queries.window import Window
 
 MOST_FAILURES = 10
+MOST_SIDES = 200  # topics that it reads, and that it writes
 LEAST_SILENCE = timedelta(minutes=2)
 SILENT_TIMES = 20  # the usual time between two events
 _UNTIMED = Latency(None, None, None, None)
@@ -81,6 +82,8 @@ class Silence:
 class ServicePage:
     """All facts of one service. Rates are of what spans say; `took` over all that it read in the window.
 
+    `reads` and `writes`: the 200 busiest topics of each, of `n_reads` and `n_writes` in all.
+
     `coverage`: how much of what its groups committed has spans; None where no group of it is known.
     """
 
@@ -93,7 +96,9 @@ class ServicePage:
     rate_out: float | None
     failed: float | None
     reads: tuple[Side, ...]
+    n_reads: int
     writes: tuple[Side, ...]
+    n_writes: int
     took: Took
     versions: tuple[VersionRow, ...]
     comparison: Comparison | None
@@ -164,6 +169,8 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
     edges = [edge for edge in drawn.edges if identity in {edge.source, edge.target}]
     pairs = _pairs(number)
     sides = _sides(pairs, edges, number, known)
+    reads = tuple(side for kind, side in sides if kind == CONSUME)
+    writes = tuple(side for kind, side in sides if kind != CONSUME)
     versions, took = version_rows(number, window, now=now)
     silence = _silence(number, until=window.to_at)
     fresh = known.fresh.only({side.topic.cluster for _, side in sides} or None)
@@ -176,8 +183,10 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
         node.rate_in if node else None,
         node.rate_out if node else None,
         failed_share(edges),
-        tuple(side for kind, side in sides if kind == CONSUME),
-        tuple(side for kind, side in sides if kind != CONSUME),
+        reads[:MOST_SIDES],
+        len(reads),
+        writes[:MOST_SIDES],
+        len(writes),
         took,
         versions,
         comparison(versions),

@@ -169,6 +169,25 @@ def test_what_it_reads_and_writes_stands_with_group_lag_and_evidence_also_when_i
     assert service("nobody", window(), now=AT) is None
 
 
+def test_of_very_many_topics_the_busiest_are_shown_and_all_are_counted(viewer: Client) -> None:
+    shop = Shop(now())
+    for number in range(210):
+        topic = shop.world.topic(f"refunds.{number:03}")
+        shop.world.edge(2, shop.service, topic)
+        if number < 201:
+            shop.world.edge(1, shop.service, topic)
+    page = service("billing-svc", window(shop.at), now=shop.at)
+    assert page is not None
+    assert (len(page.reads), page.n_reads, len(page.writes), page.n_writes) == (200, 211, 200, 202)
+    assert (page.reads[0].topic.name, page.writes[0].topic.name) == ("orders.created", "payments.captured")
+    text = viewer.get("/services/billing-svc/").content.decode()
+    assert "The 200 busiest of 211." in text
+    assert "The 200 busiest of 202." in text
+    assert "205 more →" in text
+    answer = Client().get("/api/v1/services/billing-svc", headers=bearer(token_of(person("olga", "operator"), "read")))
+    assert (answer.json()["n_reads"], len(answer.json()["reads"])) == (211, 200)
+
+
 def test_dead_letters_of_its_groups_are_its_failures() -> None:
     shop = Shop()
     mine, other = (
