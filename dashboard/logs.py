@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Sequence
 
 _TOKEN = re.compile(r"weir_(api|ingest)_[A-Za-z0-9_-]{8,}")
@@ -10,10 +11,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 class Line(logging.Formatter):
-    """`LEVEL logger: message`; the supervisor adds part and time. Tracebacks follow, indented."""
+    """`time LEVEL logger: message`, the time in UTC; the supervisor adds the part. Tracebacks follow, indented."""
+
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
-        super().__init__("%(levelname)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self.converter = time.gmtime
         self._secrets = sorted(secrets, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:

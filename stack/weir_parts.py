@@ -15,7 +15,7 @@ PYTHON = (sys.executable, "-u")
 MANAGE = (*PYTHON, "manage.py")
 _NO_WARNING = ("-W", "ignore:You're running the worker:RuntimeWarning")  # of root: tasks are JSON and hold ids only
 NOTHING = r"(?!)"  # a pattern no line matches
-NOT_EVERY_TASK = r"^(?!INFO celery\.)"
+NOT_EVERY_TASK = r"^(?!\S+ INFO celery\.)"
 CELERY = (*PYTHON, *_NO_WARNING, "-m", "celery", "--quiet", "-A", "dashboard")
 
 # security S65 and boundary B4: the web process holds no Kafka credential, the folder nothing but the database

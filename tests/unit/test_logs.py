@@ -10,7 +10,11 @@ FORMATTER = Line(["hunter2hunter2"])
 
 def formatted(message: str, *args: object, exc_info: bool = False) -> str:
     info = sys.exc_info() if exc_info else None
-    return FORMATTER.format(logging.LogRecord("weir", logging.INFO, "f", 1, message, args, info))
+    record = logging.LogRecord("weir", logging.INFO, "f", 1, message, args, info)
+    record.created, record.msecs = 1_772_366_400.25, 250.0
+    time, text = FORMATTER.format(record).split(" ", 1)
+    assert time == "2026-03-01T12:00:00.250Z"
+    return text
 
 
 def test_s53_known_secrets_and_anything_shaped_like_a_token_are_blackened() -> None:
