@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from stack import kafka, places, postgres, secret_files, valkey
 from stack.cache import Cache
 from stack.environment import server_environment
@@ -43,7 +45,7 @@ def planned(settings: Settings, *, data: Path, cache: Cache, environ: Mapping[st
         places.made_private(data / name)
     secret_files.kept_secret(data / "secrets" / "secret_key")
     common = server_environment(environ)
-    store = None if settings.database_url else postgres.embedded(data / "pg", port=free_port())
+    store = None if settings.database_url else _store(data / "pg")
     queue = None if settings.broker_url else valkey.embedded(data / "valkey", port=free_port())
     broker = _broker(settings, data=data, cache=cache) if settings.needs_broker else None
     addresses = _addresses(settings, store=store, queue=queue, broker=broker)
@@ -63,6 +65,11 @@ def planned(settings: Settings, *, data: Path, cache: Cache, environ: Mapping[st
         parts += (training(cache, data=data, env=common, after=tuple(part.name for part in parts)),)
     client = broker.client if broker and not settings.observed else _client(addresses.observed)
     return Plan(settings=settings, data=data, weir=weir, parts=parts, kafka_client=client)
+
+
+def _store(state: Path) -> postgres.Postgres:
+    shared = {"shared_buffers": postgres.buffers(psutil.virtual_memory().total)}
+    return postgres.embedded(state, port=free_port(), settings=shared)
 
 
 def _broker(settings: Settings, *, data: Path, cache: Cache) -> kafka.Kafka:

@@ -20,6 +20,7 @@ from stack.processes import wait_while_zombie
 from stack.secret_files import kept_secret
 
 DATABASE = "weir"
+MB = 1 << 20
 OWNER = "weir"  # owns the database, is no superuser
 SUPERUSER = "postgres"
 NOTABLE = r"\b(WARNING|ERROR|FATAL|PANIC|error):"
@@ -27,7 +28,7 @@ SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",  # a socket's path may have 107 bytes, ours may be longer
     "max_connections": "100",
-    "shared_buffers": "128MB",
+    "shared_buffers": "128MB",  # the least; see buffers()
     "max_wal_size": "2GB",
     "wal_compression": "pglz",  # the embedded build has neither lz4 nor zstd
     "checkpoint_timeout": "15min",
@@ -208,6 +209,14 @@ def embedded(
         settings=settings or {},
         owner_may=owner_may,
     )
+
+
+def buffers(memory: int) -> str:
+    """`shared_buffers` where Postgres shares `memory` bytes with Weir and its Kafka: a sixteenth, 128 MB to 1 GB.
+
+    The indexes of the newest leaves are written at random: what does not fit is read and written over and over.
+    """
+    return f"{min(max(memory // 16, 128 * MB), 1024 * MB) // MB}MB"
 
 
 def remove_outside(state: Path) -> None:
