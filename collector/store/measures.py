@@ -15,7 +15,7 @@ from collector.domain.histograms import BIN_TOLERANCE, LAST_BIN, LOG_RATIO, SMAL
 from collector.domain.hops import EdgeKind, Op
 from collector.store.rollups import Measured, counted_at, possible
 
-MOST_UNPAIRED = 100_000  # deliveries that wait for their producer to come; more are given up at once
+MOST_UNPAIRED = 100_000  # deliveries that wait for their producer to come; more are given up at once, edge by edge
 RETRIED_AT_ONCE = 10_000  # each is looked for in every leaf
 MOST_CAUSES = 1_000  # of one batch span that wait
 
@@ -65,11 +65,11 @@ def paired(
     A delivery waited since each sending span that it links to, or is a child of, started; where there is none, since
     the record at its place was written. Where there are links, a parent that sent nothing (the poll around a delivery)
     is no cause to wait for. `leaves`: where to look, for each of PARENTS; by leaf, because a bound on stored_at would
-    cost the trace index.
+    cost the trace index. Where more wait than may, the edges that wait with most give up what is above one same share.
     """
     statement = sql.SQL(_PAIRED).format(**{name: _rows_of(name, found) for name, found in leaves.items()})
     return _found(
-        cursor, statement, {"batches": list(batches), "now": now, "most": _room(cursor), **possible(kept_10s)}
+        cursor, statement, {"batches": list(batches), "now": now, "most": MOST_UNPAIRED, **possible(kept_10s)}
     )
 
 
@@ -108,11 +108,6 @@ def _found(cursor: CursorWrapper, statement: sql.Composed, values: Mapping[str, 
         bins[number] = n
         measured.is_skewed |= skewed
     return found
-
-
-def _room(cursor: CursorWrapper) -> int:
-    cursor.execute("select count(*) from (select from unpaired limit %s) u", [MOST_UNPAIRED])
-    return MOST_UNPAIRED - int(cursor.fetchone()[0])
 
 
 def _rows_of(name: str, leaves: Iterable[sql.Identifier]) -> sql.Composable:
@@ -154,6 +149,27 @@ select bucket_at, edge_id, what, case when ms <= %(smallest)s::float8 then 0
   end::int bin, count(*)::int n, bool_or(skewed) skewed
 from durations group by 1, 2, 3, 4
 """
+# Of the edges in the order of how many wait, each may have an even share of what those before it left. The first that
+# wants more than that sets the bound for itself and for all behind it.
+_SHARED = """
+there as materialized (
+  select edge_id, count(*) n from unpaired where exists (select from missed) group by 1
+), wanted as (
+  select edge_id, coalesce(t.n, 0) n_there, coalesce(t.n, 0) + coalesce(m.n, 0) n
+  from there t full join (select edge_id, count(*) n from missed group by 1) m using (edge_id)
+), offered as (
+  select *, greatest(0, %(most)s::bigint - (sum(n) over by_n)::bigint + n)
+    / (count(*) over () - row_number() over by_n + 1) even
+  from wanted window by_n as (order by n, edge_id)
+), share as materialized (
+  select edge_id, n_there, n, least(n, coalesce((select max(even) from offered where n > even), n))::bigint most
+  from offered
+), taken_back as (
+  delete from unpaired where ctid = any(array(
+    select u.ctid from (select ctid, edge_id, row_number() over (partition by edge_id order by stored_at desc) nth
+      from unpaired where edge_id = any(array(select edge_id from share where n_there > most))) u
+    join share s on s.edge_id = u.edge_id where u.nth > s.most))
+)"""
 _PAIRED = f"""
 with d as materialized (
   select row_number() over () id, s.trace_id, s.span_id, s.parent_id, s.started_at, s.stored_at, s.duration_ms,
@@ -190,16 +206,16 @@ with d as materialized (
     from causes where id in (select id from alone) window of_one as (partition by id)
   ) c on c.id = a.id and c.is_link = c.has_links and c.nth <= %(most_causes)s
   where c.id is not null or a.placed
-), put as (
+), {_SHARED}, put as (
   insert into unpaired (stored_at, started_at, tried_at, edge_id, trace_id, span_id, topic_id, kafka_partition,
     kafka_offset)
-  select stored_at, started_at, %(now)s, edge_id, cause_trace_id, cause_span_id, case when placed then topic_id end,
+  select stored_at, started_at, %(now)s, m.edge_id, cause_trace_id, cause_span_id, case when placed then topic_id end,
     case when placed then kafka_partition end, case when placed then kafka_offset end
-  from missed limit %(most)s
+  from (select *, row_number() over (partition by edge_id) nth_new from missed) m join share s on s.edge_id = m.edge_id
+  where m.nth_new <= s.most - s.n_there
 ), binned as ({_BINNED})
 select bucket_at, edge_id, what, bin, n, skewed from binned
-union all select null, null, {_GIVEN_UP}, null, count(*)::int - %(most)s::int, false from missed
-having count(*) > %(most)s::int
+union all select null, null, {_GIVEN_UP}, null, sum(n - most)::int, false from share where n > most having count(*) > 0
 """  # noqa: S608  # constants of ours only
 _PAIRED_LATER = f"""
 with d as materialized (

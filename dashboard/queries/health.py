@@ -113,7 +113,10 @@ class EndingToken:
 
 @dataclass(frozen=True, slots=True)
 class HealthPage:
-    """Everything on the Health page; `sentence` is the answer to "does Weir keep up?"."""
+    """Everything on the Health page; `sentence` is the answer to "does Weir keep up?".
+
+    `n_unpaired`: deliveries whose producer was not found, since the install.
+    """
 
     ok: bool
     sentence: str
@@ -124,6 +127,7 @@ class HealthPage:
     n_undecodable_hour: int
     n_gaps_day: int
     n_repeated: int
+    n_unpaired: int
     freshness: Freshness
     disk: Disk | None
     folded: tuple[Folded, ...]
@@ -136,13 +140,13 @@ def health(*, now: datetime) -> HealthPage:
     found = parts(now)
     with connection.cursor() as cursor:
         cursor.execute(
-            "select pg_database_size(current_database()), n_waiting, n_repeated,"
+            "select pg_database_size(current_database()), n_waiting, n_repeated, n_unpaired_dropped,"
             " (select count(*) from undecodable where stored_at > %s),"
             " (select count(*) from intake_gap where noticed_at > %s)"
             " from fold_state",
             [now - timedelta(hours=1), now - timedelta(days=1)],
         )
-        size, waiting, repeated, undecodable, gaps = cursor.fetchone()
+        size, waiting, repeated, unpaired, undecodable, gaps = cursor.fetchone()
         cursor.execute(
             "select max(stored_at), coalesce(sum(n_spans), 0) from batch where stored_at > %s",
             [now - timedelta(minutes=1)],
@@ -166,6 +170,7 @@ def health(*, now: datetime) -> HealthPage:
         undecodable,
         gaps,
         repeated,
+        unpaired,
         fresh,
         disk,
         _folded(now),

@@ -18,6 +18,7 @@ from collector.folding import measure as measuring
 from collector.folding.fold import MissingLeaves, RollupLeaves, fold, sum_up_hours, sum_up_minutes
 from collector.folding.folder import Folder
 from collector.store import measures
+from dashboard.queries.health import health
 from tests.integration.span_world import AT, SpanWorld, Stored, rows
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -373,6 +374,40 @@ def test_deliveries_whose_producers_never_come_are_bounded(world: SpanWorld, mon
     assert rows(found) == [(10, before + 4)]
     folder(700).step()
     assert rows(found) == [(0, before + 14)]
+
+
+def test_readers_of_one_edge_do_not_take_the_places_of_all_who_wait(
+    world: SpanWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measures, "MOST_UNPAIRED", 10)
+    busy, calm = world.consume, _another_reader(world)
+    waiting = "select edge_id, count(*)::int from unpaired group by 1"
+    ((before,),) = rows("select n_unpaired_dropped from fold_state")
+    world.batch([Stored(busy, number / 10, span=number, parent=99, op=3) for number in range(1, 31)], at=4)
+    folder(20).step()
+    assert dict(rows(waiting)) == {busy: 10}
+    world.batch([Stored(calm, 20, trace=7, span=number, parent=number + 50, op=3) for number in range(3)], at=21)
+    folder(40).step()
+    assert dict(rows(waiting)) == {busy: 7, calm: 3}
+    assert rows("select n_unpaired_dropped from fold_state") == [(before + 23,)]
+    world.batch([Stored(calm, 41, trace=8, span=number, parent=99, op=3) for number in range(10, 19)], at=42)
+    folder(60).step()
+    assert dict(rows(waiting)) == {busy: 5, calm: 5}
+    assert rows("select n_unpaired_dropped from fold_state") == [(before + 32,)]
+    world.batch([Stored(world.produce, 19, trace=7, span=50)], at=61)
+    folder(130).step()
+    assert waits(calm) == pytest.approx([1000], rel=0.05)
+    assert health(now=AT).n_unpaired == before + 32
+
+
+def _another_reader(world: SpanWorld) -> int:
+    """An edge of a second service that reads."""
+    ((edge,),) = rows(
+        "with its as (insert into service (name) values ('mail-svc') returning id)"
+        " insert into edge (kind, service_id, topic_id) select 2, id, %s from its returning id",
+        world.topic,
+    )
+    return int(edge)
 
 
 def test_what_is_more_than_one_look_takes_is_measured_at_the_next(
