@@ -23,6 +23,7 @@ def drop_old(now: datetime) -> None:
     watch = clock_jumps.watched(age_checks.last_watch(), now=now)
     problem = clock_jumps.doubt(watch, newest=age_checks.newest_of_itself(now))
     if not problem:
+        closing.close_full(now)  # where nobody was there to do it
         found = closing.drop_expired(now)
         for gone in found.gone:
             _say(gone, reason="age", now=now)
@@ -40,6 +41,8 @@ def keep_within_budget(now: datetime) -> None:
     limit = settings.WEIR_DISK_BUDGET or None
     early_end.end_early(now, budget_bytes=limit)  # what an earlier run began it brings to an end without a budget, too
     found = budget.usage()
+    if limit is not None and found.used_bytes > limit:
+        closing.close_full(now)  # what is not closed does not go
     stuck: list[Leaf] = []
     for _ in range(MOST_AT_ONCE):
         if limit is None or found.used_bytes <= limit:

@@ -131,7 +131,10 @@ def clean_tables(transactional_db: None) -> Iterator[None]:
         cursor.execute("delete from span_name where id > 0; delete from attribute_set where id > 0")
         cursor.execute("delete from key_name where id > 1")
         cursor.execute("update fingerprint_state set version = 1; update service_fact_state set last_set_id = 0")
-        cursor.execute("update fold_state set seq = 0, as_of = null, ran_at = null, n_waiting = 0")
+        cursor.execute(
+            "update fold_state set seq = 0, as_of = null, ran_at = null, tens_since = null, n_waiting = 0,"
+            " n_clamped = 0, n_repeated = 0, n_unpaired_dropped = 0"
+        )
 
 
 def _folder(factory: pytest.TempPathFactory, name: str) -> Path:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from collector.changes import announce
-from collector.store import day_counts, folds, rollups
+from collector.store import day_counts, folds, rollups, ten_seconds
 from collector.store.partitions import TABLES, Leaves
 from collector.store.rollups import Level
 
@@ -43,10 +43,12 @@ class RollupLeaves:
             raise MissingLeaves(missing)
 
     def make(self, missing: MissingLeaves) -> None:
-        """Make what is missing. Not inside a transaction."""
+        """Make what is missing, but not what was given up. Not inside a transaction."""
+        given_up = ten_seconds.given_up_before()
         for hour in missing.hours:
             for table in ROLLUPS:
-                self._leaves.ensure(table, hour)
+                if table != "edge_10s" or given_up is None or hour >= given_up:
+                    self._leaves.ensure(table, hour)
             self._hours.add(hour)
 
     def forget(self) -> None:
@@ -71,7 +73,7 @@ def fold(leaves: RollupLeaves, *, now: datetime, limit: int = BATCHES_AT_ONCE) -
         if not batches:
             folds.note_fold(cursor, now=now, n_clamped=0, moved=False)
             return Folded(0, is_full=False)
-        horizon = rollups.horizon(now, kept_10s=kept_10s)
+        horizon = ten_seconds.complete_since(cursor, now=now, kept=kept_10s)
         found = folds.counted(cursor, batches, kept_10s=kept_10s, horizon=horizon, hours=leaves.hours)
         leaves.check(found.hours)
         rollups.mark_dirty(cursor, Level.MINUTE, found.minutes)

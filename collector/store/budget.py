@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from collector.store.closing import KINDS, SETTLE, Ended, Leaf, Sized, ended
+from collector.store.closing import KINDS, SETTLE, Ended, Leaf, Sized, State, ended
+from collector.store.partitions import RAW_TABLES
 
 KEPT = (
     "dead_letter", "dead_letter_body", "dead_letter_again", "letter_state", "retry_operation", "retry_item",
@@ -46,21 +47,24 @@ def usage() -> Usage:
 def first_to_go(now: datetime, *, but: Collection[str] = ()) -> Ended | None:
     """What goes next: the oldest leaves of the first kind that has some which are full. At most one statement a kind.
 
-    Spans that are not counted and measured yet wait until they are. `but`: leaves that just could not be dropped.
+    Spans that are not counted and measured yet wait until they are, and what must be closed first until it is: else
+    repeats stayed counted, and what is kept for dead letters went. `but`: leaves that just could not be dropped.
     """
     for kind in ORDER:
         with connection.cursor() as cursor:
-            cursor.execute(_OLDEST, {"tables": list(KINDS[kind]), "before": now - SETTLE, "but": list(but)})
+            cursor.execute(_OLDEST, {"tables": list(KINDS[kind]), "before": now - SETTLE, "but": list(but), **_CLOSED})
             found = [Sized(Leaf(*row[:2]), *row[2:]) for row in cursor.fetchall()]
         if found:
             return ended(kind, found)
     return None
 
 
+_CLOSED: dict[str, list[str] | int] = {"raw": list(RAW_TABLES), "closed": int(State.CLOSED)}
 _OLDEST = """
 with ended as (
   select table_name, leaf, starts_at, ends_at, coalesce(pg_total_relation_size(to_regclass(leaf)), 0)::bigint n_bytes
   from raw_partition p where table_name = any(%(tables)s) and ends_at <= %(before)s and leaf <> all(%(but)s::text[])
+  and (state >= %(closed)s or table_name <> all(%(raw)s))
   and (table_name <> 'span' or not exists
     (select from batch b where not (b.folded and b.measured)
       and b.stored_at >= p.starts_at and b.stored_at < p.ends_at))

@@ -10,8 +10,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from collector.domain.topology import Evidence
-from collector.store import day_counts, details, rollups
+from collector.store import day_counts, details, rollups, ten_seconds
 from collector.store.broker_names import Mark
 from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
 from collector.store.rollups import Counts, Level
@@ -147,12 +146,16 @@ def drop_expired(now: datetime) -> Expired:
 def drop(leaf: Leaf) -> None:
     """Drop one leaf. Detached concurrently first: a plain drop would block all readers of the table behind one.
 
+    Of ten seconds what was counted is in the minutes before, and nobody counts there after.
+
     Raises StillRead.
     """
     with connection.cursor() as cursor:
         cursor.execute("update raw_partition set state = %s where leaf = %s", [int(State.DETACHING), leaf.name])
         cursor.execute("select set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
         try:
+            if leaf.table == "edge_10s":
+                _give_up(cursor, leaf)
             _detach(cursor, leaf)
             cursor.execute(_named("drop table if exists {leaf}", leaf))
         except OperationalError as error:
@@ -218,22 +221,19 @@ def _bounds(cursor: CursorWrapper, leaf: Leaf) -> tuple[datetime, datetime]:
 def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:
     """Delete all but the first row of each span, and take what they counted off the rollups; how many rows."""
     kept_10s = TABLES["edge_10s"].kept
-    cursor.execute(
-        _named(_REPEATS, leaf),
-        {**rollups.possible(kept_10s), "traced": int(Evidence.TRACED)},
-    )
+    cursor.execute(_named(_REPEATS, leaf), rollups.possible(kept_10s))
     rows = cursor.fetchall()
     counts = [Counts(*row[:-1]) for row in rows if row[1] is not None and row[5]]
-    horizon = rollups.horizon(now, kept_10s=kept_10s)
+    horizon = ten_seconds.complete_since(cursor, now=now, kept=kept_10s)
     fresh = [each for each in counts if each.bucket_at >= horizon]
     gone = [each for each in counts if each.bucket_at < horizon]
     if fresh:
-        rollups.add_10s(cursor, fresh)
+        rollups.take_off(cursor, None, fresh)
         rollups.mark_dirty(cursor, Level.MINUTE, {rollups.minute(each.bucket_at) for each in fresh})
     if gone:
         minutes = {rollups.minute(each.bucket_at) for each in gone}
         rollups.sum_up_minutes(cursor, only=minutes)
-        rollups.add_minutes(cursor, gone)
+        rollups.take_off(cursor, Level.MINUTE, gone)
         rollups.mark_dirty(cursor, Level.HOUR, {rollups.hour(each) for each in minutes})
     return sum(row[-1] for row in rows)
 
@@ -249,10 +249,10 @@ _REPEATS = f"""
       delete from {{leaf}} s using ranked r where s.ctid = r.ctid and r.nth > 1
       returning s.started_at, s.stored_at, s.edge_id, s.n_messages, s.status, s.duration_ms
     )
-    select {rollups.bucket_at("started_at")} at, edge_id, -coalesce(sum(n_messages), 0)::bigint,
-      -coalesce(sum(n_messages) filter (where status = 2), 0)::bigint,
-      -coalesce(sum(duration_ms) filter (where n_messages > 0), 0)::float8,
-      -(count(*) filter (where n_messages > 0))::int, %(traced)s::smallint, count(*)::int
+    select {rollups.bucket_at("started_at")} at, edge_id, coalesce(sum(n_messages), 0)::bigint,
+      coalesce(sum(n_messages) filter (where status = 2), 0)::bigint,
+      coalesce(sum(duration_ms) filter (where n_messages > 0), 0)::float8,
+      (count(*) filter (where n_messages > 0))::int, 0, count(*)::int
     from gone group by 1, 2 order by 1, 2
 """  # noqa: S608  # constants of ours only
 
@@ -287,6 +287,14 @@ def _detach(cursor: CursorWrapper, leaf: Leaf) -> None:
     if row is not None:
         how = "finalize" if row[0] else "concurrently"
         cursor.execute(_named(f"alter table {{table}} detach partition {{leaf}} {how}", leaf))
+
+
+def _give_up(cursor: CursorWrapper, leaf: Leaf) -> None:
+    cursor.execute("select ends_at from raw_partition where leaf = %s", [leaf.name])
+    row = cursor.fetchone()
+    if row is not None:  # else somebody else dropped it meanwhile
+        with transaction.atomic():
+            ten_seconds.give_up(cursor, before=row[0])
 
 
 def _named(statement: str, leaf: Leaf) -> sql.Composed:

@@ -61,25 +61,25 @@ def day(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def horizon(now: datetime, *, kept_10s: timedelta) -> datetime:
-    """Minutes before it are counted directly: some of their ten seconds may be gone. A whole minute, so that none is
-    counted in part directly and then summed up again from what is left of it.
-    """
-    return minute(now - kept_10s) + timedelta(minutes=1)
-
-
-def add_10s(cursor: CursorWrapper, counts: Sequence[Counts]) -> None:
-    """Add to edge_10s; in order of the key, so that rivals never wait for each other in a circle."""
-    cursor.execute(_ADD.format(table="edge_10s"), _columns(counts))
-
-
 def add_minutes(cursor: CursorWrapper, counts: Iterable[Counts]) -> None:
     """Add to edge_1m directly: for buckets whose ten-second rows are gone."""
     total: dict[tuple[datetime, int], Counts] = {}
     for each in counts:
         key = (minute(each.bucket_at), each.edge_id)
         total[key] = _plus(total.get(key), each, key[0])
-    cursor.execute(_ADD.format(table="edge_1m"), _columns([total[key] for key in sorted(total)]))
+    cursor.execute(_ADD, _columns([total[key] for key in sorted(total)]))
+
+
+def take_off(cursor: CursorWrapper, level: Level | None, counts: Iterable[Counts]) -> None:
+    """Take off edge_1m, or edge_10s where `level` is None, what was counted twice: of what sampled spans stand for,
+    the same share as of the messages. Nothing is taken off what is not there.
+    """
+    total: dict[tuple[datetime, int], Counts] = {}
+    for each in counts:
+        key = (each.bucket_at if level is None else minute(each.bucket_at), each.edge_id)
+        total[key] = _plus(total.get(key), each, key[0])
+    table = "edge_10s" if level is None else "edge_1m"
+    cursor.execute(_TAKE_OFF.format(table=table), _columns([total[key] for key in sorted(total)])[:6])
 
 
 def _plus(one: Counts | None, other: Counts, at: datetime) -> Counts:
@@ -127,11 +127,26 @@ ON_CONFLICT = """
 """
 """Counts are added to those that are there. The table is called r."""
 _ADD = f"""
-    insert into {{table}} as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)
+    insert into edge_1m as r (bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans, evidence, sample_weight)
     select * from unnest(%s::timestamptz[], %s::int[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[],
       %s::smallint[], %s::real[]) order by 1, 2
     {ON_CONFLICT}
 """  # noqa: S608  # column names only
+
+
+# Locked in order of the key, as those who add do.
+_TAKE_OFF = """
+    with o as (
+      select * from unnest(%s::timestamptz[], %s::int[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[])
+        o(bucket_at, edge_id, n, n_error, duration_ms_sum, n_spans)
+    ), held as materialized (
+      select r.bucket_at, r.edge_id from {table} r join o using (bucket_at, edge_id) order by 1, 2 for update of r
+    )
+    update {table} r set n = r.n - o.n, n_error = r.n_error - o.n_error, n_spans = r.n_spans - o.n_spans,
+      duration_ms_sum = r.duration_ms_sum - o.duration_ms_sum,
+      sample_weight = case when r.n > o.n then (r.sample_weight * (r.n - o.n) / r.n)::real else 0 end
+    from o join held using (bucket_at, edge_id) where r.bucket_at = o.bucket_at and r.edge_id = o.edge_id
+"""
 
 
 def _columns(counts: Sequence[Counts]) -> list[list[object]]:

@@ -66,26 +66,37 @@ class Steps:
 
 def steps(window: Window, *, now: datetime) -> Steps:
     """Windows up to 2 h in steps of 10 s, up to 13 d in minutes, longer ones in hours, with the newest ten minutes in
-    steps of 10 s; each as far as it is still kept at `now`.
+    steps of 10 s; each as far as it is still kept at `now`. One statement.
     """
-    length, tens_since = window.to_at - window.from_at, now - settings.WEIR_KEEP_10S
-    if length <= LONGEST_FINE and window.from_at >= tens_since:
+    length, tens = window.to_at - window.from_at, tens_since(now)
+    if length <= LONGEST_FINE and window.from_at >= tens:
         return Steps(None, BUCKET, floor(window.from_at, BUCKET))
     minutes = length <= LONGEST_MINUTES and window.from_at >= now - settings.WEIR_KEEP_1M
     coarse = MINUTE if minutes else HOUR
     fine_from = floor(window.to_at - _OPEN, coarse)
-    return Steps("edge_1m" if minutes else "edge_1h", coarse, fine_from if fine_from >= tens_since else None)
+    return Steps("edge_1m" if minutes else "edge_1h", coarse, fine_from if fine_from >= tens else None)
+
+
+def tens_since(now: datetime) -> datetime:
+    """Since when counts by ten seconds are all there: their age says so, or the disk budget that some went for.
+
+    One statement.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select greatest(tens_since, %s::timestamptz) from fold_state", [now - settings.WEIR_KEEP_10S])
+        found: datetime = cursor.fetchone()[0]
+        return found
 
 
 def extent(window: Window, *, now: datetime) -> Window:
-    """The stretch that `traced_edges` counts: the window widened to whole steps, none beyond `now`."""
+    """The stretch that `traced_edges` counts: the window widened to whole steps, none beyond `now`. One statement."""
     read = steps(window, now=now)
     first, last = BUCKET if read.table is None else read.coarse, read.last
     return Window(floor(window.from_at, first), min(now, ceiling(window.to_at, last)), live=False)
 
 
 def traced_edges(window: Window, *, as_of: datetime | None, now: datetime) -> list[TracedEdge]:
-    """Every edge with spans in the window, groups filled in from what the broker knows of members. One statement.
+    """Every edge with spans in the window, groups filled in from what the broker knows of members. Two statements.
 
     The window's ends are widened to whole steps.
     """

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from collector.domain import histograms
-from dashboard.queries.edges import BUCKET, CONSUME, HOUR, LONGEST_MINUTES, MINUTE, PRODUCE, SETTLING, floor
+from dashboard.queries.edges import BUCKET, CONSUME, HOUR, LONGEST_MINUTES, MINUTE, PRODUCE, SETTLING, floor, tens_since
 from dashboard.queries.freshness import LATE
 from dashboard.queries.lines import Line
 from dashboard.queries.window import Window
@@ -47,23 +47,23 @@ class Plan:
 
 
 def plan(window: Window, *, now: datetime) -> Plan:
-    """Steps of 10 s for windows up to 30 min, above at most 180 steps of whole minutes or hours."""
-    length, tens_since = window.to_at - window.from_at, now - settings.WEIR_KEEP_10S
+    """Steps of 10 s for windows up to 30 min, above at most 180 steps of whole minutes or hours. One statement."""
+    length, tens = window.to_at - window.from_at, tens_since(now)
     minutes_kept = window.from_at >= now - settings.WEIR_KEEP_1M
     shape = "edge_1m" if length <= _LONGEST_FINE_HISTOGRAMS and minutes_kept else "edge_1h"
-    if length <= LONGEST_TENS and window.from_at >= tens_since:
+    if length <= LONGEST_TENS and window.from_at >= tens:
         return Plan(BUCKET, None, floor(window.from_at, BUCKET), shape)
     by_minutes = length <= LONGEST_MINUTES and minutes_kept
     least = MINUTE if by_minutes else HOUR
     step = next((each for each in _STEPS if each >= least and length / each <= MOST_STEPS), _STEPS[-1])
     fine_from = floor(window.to_at - _OPEN, least)
-    return Plan(step, "edge_1m" if by_minutes else "edge_1h", fine_from if fine_from >= tens_since else None, shape)
+    return Plan(step, "edge_1m" if by_minutes else "edge_1h", fine_from if fine_from >= tens else None, shape)
 
 
 def service_series(
     service_id: int, window: Window, *, first_at: datetime, as_of: datetime | None, now: datetime
 ) -> ServiceSeries:
-    """Of a service that was first seen at `first_at`, as far as spans are folded. Three statements."""
+    """Of a service that was first seen at `first_at`, as far as spans are folded. Four statements."""
     read = plan(window, now=now)
     begun, step = floor(window.from_at, read.step), read.step
     ends = [begun + step * number for number in range(1, int((window.to_at - begun) / step) + 1)]

@@ -71,26 +71,33 @@ class World:
 
 
 def sends(
-    *numbers: int, service: str = "orders-svc", version: str = "1", topic: str = "orders.created", name: str = "send"
+    *numbers: int,
+    service: str = "orders-svc",
+    version: str = "1",
+    topic: str = "orders.created",
+    name: str = "send",
+    tracestate: str = "",
 ) -> bytes:
     """A request with one send span per number, which is its span id."""
+    spans = [send(number, topic=topic, name=name, tracestate=tracestate) for number in numbers]
     request = TracesData(
         resource_spans=[
             ResourceSpans(
                 resource={"attributes": [pair("service.name", service), pair("service.version", version)]},  # type: ignore[arg-type]
-                scope_spans=[ScopeSpans(spans=[send(number, topic=topic, name=name) for number in numbers])],
+                scope_spans=[ScopeSpans(spans=spans)],
             )
         ]
     )
     return bytes(request.SerializeToString())
 
 
-def send(number: int, *, topic: str, name: str) -> Span:
+def send(number: int, *, topic: str, name: str, tracestate: str = "") -> Span:
     started = int(NOW.timestamp()) * 10**9
     return Span(
         trace_id=number.to_bytes(16, "big"),
         span_id=number.to_bytes(8, "big"),
         name=name,
+        trace_state=tracestate,
         kind=Span.SPAN_KIND_PRODUCER,
         start_time_unix_nano=started,
         end_time_unix_nano=started + 2_000_000,

@@ -9,7 +9,9 @@ from django.db import IntegrityError, connection, connections
 from pytest_django import Settings
 
 from collector.folding import fold
+from collector.folding.folder import Folder
 from collector.store import closing
+from collector.store.closing import Leaf
 from collector.store.partitions import MOST_LEAVES, N_AHEAD, RAW_TABLES, TABLES, Leaves, bounds, make
 from tests.integration.intake_world import World, rows, sends, stored_ids
 from tests.integration.own_leaves import own_leaves
@@ -113,6 +115,43 @@ def test_closing_takes_repeats_out_of_the_spans_and_off_the_rollups() -> None:
         "select state, n_rows::int, min_started_at = max_started_at from raw_partition where table_name = 'span'"
     ) == [(1, 4, True)]
     assert closing.close_full(end) == []
+
+
+def test_a_repeat_of_a_sampled_span_stands_for_nothing_more() -> None:
+    world = World()
+    world.clock.at = NOW
+    collector = world.collector()
+    for body in (sends(1, 2, 3, tracestate="ot=th:c"), sends(2, tracestate="ot=th:c"), sends(4)):
+        world.send(body)
+        world.take(collector)
+    fold_all(NOW)
+    told = "select sum(n)::int, sum(sample_weight)::float8 from {}"
+    assert rows(told.format("edge_10s")) == [(5, 12.0)]  # one in four was kept: 3 more for each of four
+    closing.close_full(NOW + timedelta(hours=13))
+    Folder(now=lambda: NOW + timedelta(hours=13)).step()
+    for table in ("edge_10s", "edge_1m", "edge_1h"):
+        ((n, more),) = rows(told.format(table))
+        assert (n, more) == (4, pytest.approx(9.6)), table  # the cell's share: which of them was one more is not kept
+
+
+def test_repeats_are_taken_off_minutes_whose_ten_seconds_went_for_the_budget() -> None:
+    world = World()
+    world.clock.at = NOW
+    collector = world.collector()
+    for body in (sends(1, 2), sends(2, 3)):
+        world.send(body)
+        world.take(collector)
+    fold_all(NOW)
+    ((table, leaf),) = rows(
+        "select table_name, leaf from raw_partition where table_name = 'edge_10s' and starts_at <= %s and ends_at > %s",
+        NOW,
+        NOW,
+    )
+    closing.drop(Leaf(str(table), str(leaf)))
+    closing.close_full(NOW + timedelta(hours=13))
+    Folder(now=lambda: NOW + timedelta(hours=13)).step()
+    assert rows("select sum(n)::int, sum(n_spans)::int from edge_1m") == [(3, 3)]
+    assert rows("select sum(n)::int, sum(n_spans)::int from edge_1h") == [(3, 3)]
 
 
 def test_a_leaf_waits_for_its_batches_to_be_folded() -> None:

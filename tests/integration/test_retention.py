@@ -11,13 +11,18 @@ import pytest
 from django.db import connection
 
 from collector import retention
+from collector.folding.fold import MissingLeaves, RollupLeaves, fold
+from collector.folding.folder import Folder
 from collector.store import budget, closing
 from collector.store.budget import Usage
 from collector.store.partitions import make
+from dashboard.queries.edges import traced_edges
 from dashboard.queries.health import health
+from dashboard.queries.window import Window
 from tests.integration.intake_world import NOW, World, rows, sends
 from tests.integration.own_leaves import own_leaves
 from tests.integration.people import audit_rows
+from tests.integration.span_world import AT, SpanWorld, Stored
 
 __all__ = ["own_leaves"]
 pytestmark = pytest.mark.usefixtures("own_leaves")
@@ -117,6 +122,58 @@ def test_spans_that_are_not_counted_yet_wait(settings: Any) -> None:
     assert not page.ok
     assert page.disk
     assert "nothing more may be dropped" in page.disk.problem
+
+
+def test_what_is_not_closed_is_closed_before_it_goes_for_the_budget(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    world.clock.at = NOW - DAY
+    collector = world.collector()
+    for body in (sends(1, 2), sends(2, 3)):  # the same span, batched anew
+        world.send(body)
+        world.take(collector)
+    Folder(now=world.clock).step()
+    rows("update batch set measured = true returning 1")
+    with_budget(settings, 1)
+    monkeypatch.setattr(budget, "usage", lambda: Usage(10**9, 0))
+    monkeypatch.setattr(closing, "close_full", lambda _: [])
+    retention.keep_within_budget(NOW)
+    assert "span" in left()
+    monkeypatch.undo()
+    with_budget(settings, 1)
+    retention.keep_within_budget(NOW)
+    assert "span" not in left()
+    assert rows("select sum(n)::int from edge_1m") == [(3,)]
+
+
+def test_a_minute_that_was_summed_up_is_not_replaced_by_what_comes_after_its_ten_seconds_went(settings: Any) -> None:
+    world, leaves, at = SpanWorld(), RollupLeaves(), [AT]
+    its = Folder(now=lambda: at[0])
+
+    def sent(*seconds: float, at: datetime) -> None:
+        make("span", at)
+        world.batch([Stored(world.produce, second) for second in seconds], at=(at - AT).total_seconds())
+
+    sent(0, 1, 2, at=AT)
+    its.step()
+    sent(3, at=AT + timedelta(seconds=1))
+    leaves.make(MissingLeaves([AT]))
+    fold(leaves, now=AT + timedelta(seconds=2))  # not summed up yet
+    at[0] = AT + timedelta(hours=6)
+    with_budget(settings, 1)
+    retention.keep_within_budget(at[0])
+    assert rows("select count(*)::int from edge_10s") == [(0,)]
+    assert rows("select tens_since from fold_state") == [(AT + timedelta(hours=2),)]
+    sent(30, 31, at=at[0])
+    its.step()
+    for table in ("edge_1m", "edge_1h"):
+        assert rows(f"select sum(n)::int from {table}") == [(6,)], table
+    assert rows("select count(*)::int from raw_partition where table_name = 'edge_10s' and starts_at = %s", AT) == [
+        (0,)
+    ]
+    hour = Window(AT - timedelta(minutes=30), AT + timedelta(minutes=30), live=False)
+    assert [edge.messages for edge in traced_edges(hour, as_of=at[0], now=at[0])] == [6]
 
 
 def test_dead_letters_alone_above_80_percent_make_health_fail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
