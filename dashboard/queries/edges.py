@@ -66,7 +66,7 @@ class Steps:
 
 def steps(window: Window, *, now: datetime) -> Steps:
     """Windows up to 2 h in steps of 10 s, up to 13 d in minutes, longer ones in hours, with the newest ten minutes in
-    steps of 10 s; each as far as it is still kept at `now`. One statement.
+    steps of 10 s; each as far as it is still kept at `now`.
     """
     length, tens = window.to_at - window.from_at, tens_since(now)
     if length <= LONGEST_FINE and window.from_at >= tens:
@@ -78,25 +78,27 @@ def steps(window: Window, *, now: datetime) -> Steps:
 
 
 def tens_since(now: datetime) -> datetime:
-    """Since when counts by ten seconds are all there: their age says so, or the disk budget that some went for.
-
-    One statement.
+    """Since when counts by ten seconds are all there. One statement where a disk budget is set, else none: for the
+    budget some may have gone before their age.
     """
+    by_age = now - settings.WEIR_KEEP_10S
+    if not settings.WEIR_DISK_BUDGET:
+        return by_age
     with connection.cursor() as cursor:
-        cursor.execute("select greatest(tens_since, %s::timestamptz) from fold_state", [now - settings.WEIR_KEEP_10S])
+        cursor.execute("select greatest(tens_since, %s::timestamptz) from fold_state", [by_age])
         found: datetime = cursor.fetchone()[0]
         return found
 
 
 def extent(window: Window, *, now: datetime) -> Window:
-    """The stretch that `traced_edges` counts: the window widened to whole steps, none beyond `now`. One statement."""
+    """The stretch that `traced_edges` counts: the window widened to whole steps, none beyond `now`."""
     read = steps(window, now=now)
     first, last = BUCKET if read.table is None else read.coarse, read.last
     return Window(floor(window.from_at, first), min(now, ceiling(window.to_at, last)), live=False)
 
 
 def traced_edges(window: Window, *, as_of: datetime | None, now: datetime) -> list[TracedEdge]:
-    """Every edge with spans in the window, groups filled in from what the broker knows of members. Two statements.
+    """Every edge with spans in the window, groups filled in from what the broker knows of members. One statement.
 
     The window's ends are widened to whole steps.
     """

@@ -47,7 +47,7 @@ class Plan:
 
 
 def plan(window: Window, *, now: datetime) -> Plan:
-    """Steps of 10 s for windows up to 30 min, above at most 180 steps of whole minutes or hours. One statement."""
+    """Steps of 10 s for windows up to 30 min, above at most 180 steps of whole minutes or hours."""
     length, tens = window.to_at - window.from_at, tens_since(now)
     minutes_kept = window.from_at >= now - settings.WEIR_KEEP_1M
     shape = "edge_1m" if length <= _LONGEST_FINE_HISTOGRAMS and minutes_kept else "edge_1h"
@@ -63,7 +63,7 @@ def plan(window: Window, *, now: datetime) -> Plan:
 def service_series(
     service_id: int, window: Window, *, first_at: datetime, as_of: datetime | None, now: datetime
 ) -> ServiceSeries:
-    """Of a service that was first seen at `first_at`, as far as spans are folded. Four statements."""
+    """Of a service that was first seen at `first_at`, as far as spans are folded. Three statements."""
     read = plan(window, now=now)
     begun, step = floor(window.from_at, read.step), read.step
     ends = [begun + step * number for number in range(1, int((window.to_at - begun) / step) + 1)]

@@ -58,7 +58,7 @@ class Timeline:
 
 
 def timeline(window: Window, *, now: datetime) -> Timeline:
-    """At most 240 steps of a window; its end is cut at `now`. Four statements."""
+    """At most 240 steps of a window; its end is cut at `now`. Two statements."""
     to_at = min(window.to_at, now)
     step = step_of(window, now=now)
     counted, looked = _counted(window, step, now=now), _looked(window.from_at, to_at, step)
