@@ -17,6 +17,7 @@ MAX_JSON_DEPTH = 64
 MAX_JSON_TOKENS = 1_000_000
 MAX_NUMBER_CHARACTERS = 400
 MAX_PART_BYTES = 900_000
+MAX_FRAME_BYTES = MAX_PART_BYTES // 2  # of a resource with a scope: both are repeated in each part
 
 
 class Malformed(ValueError):

@@ -7,7 +7,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 
 from collector.otlp import json_form, protobuf, slim
-from collector.otlp.limits import MAX_ATTRIBUTES, MAX_PART_BYTES, MAX_VALUE_BYTES, Tally
+from collector.otlp.limits import MAX_ATTRIBUTES, MAX_FRAME_BYTES, MAX_PART_BYTES, MAX_VALUE_BYTES, Tally
 from collector.otlp.messages import check_number, fault, link_limit
 
 _FRAME_BYTES = 16  # tags and lengths around a span, its scope and its resource
@@ -90,32 +90,77 @@ def _trim(span: trace_pb2.Span, tally: Tally) -> None:
             tally.n_cut += 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One scope with the resource around it, and what they take."""
+
+    resource_spans: ResourceSpans
+    scoped: ScopeSpans
+    resource_bytes: int
+    scope_bytes: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Of both."""
+        return self.resource_bytes + self.scope_bytes
+
+
+class _Part:
+    """A message of the spool while it fills; resource and scope stand in it once for all spans that come together."""
+
+    def __init__(self) -> None:
+        self.message = TracesData()
+        self.n_bytes = 0
+        self._frame: _Frame | None = None
+
+    def added(self, frame: _Frame) -> int:
+        """What a span of this frame takes besides its own bytes."""
+        if self._frame is None or self._frame.resource_spans is not frame.resource_spans:
+            return frame.n_bytes
+        return 0 if self._frame is frame else frame.scope_bytes
+
+    def add(self, frame: _Frame, span: trace_pb2.Span, n_bytes: int) -> None:
+        """One more span, of so many bytes."""
+        self.n_bytes += self.added(frame) + n_bytes
+        if self._frame is not frame:
+            of = frame.resource_spans
+            if self._frame is None or self._frame.resource_spans is not of:
+                self.message.resource_spans.add(resource=of.resource, schema_url=of.schema_url)
+            opened = self.message.resource_spans[-1]
+            opened.scope_spans.add(scope=frame.scoped.scope, schema_url=frame.scoped.schema_url)
+            self._frame = frame
+        self.message.resource_spans[-1].scope_spans[-1].spans.append(span)
+
+
 def _split(message: TracesData, tally: Tally) -> Iterator[TracesData]:
-    """Messages of at most MAX_PART_BYTES. Resource and scope are repeated in each."""
-    part, size = TracesData(), 0
+    """Messages of at most MAX_PART_BYTES. What is repeated takes at most half of each, so all of them together are not
+    much more than twice the request.
+    """
+    part = _Part()
+    for frame in _frames(message):
+        if frame.n_bytes > MAX_FRAME_BYTES:
+            tally.reject(
+                f"a resource with its scope may be {MAX_FRAME_BYTES} bytes in a large request", len(frame.scoped.spans)
+            )
+            continue
+        for span in frame.scoped.spans:
+            n_bytes = span.ByteSize() + _FRAME_BYTES
+            if frame.n_bytes + n_bytes > MAX_PART_BYTES:
+                tally.reject(f"a span with its resource may be {MAX_PART_BYTES} bytes")
+                continue
+            if part.n_bytes + part.added(frame) + n_bytes > MAX_PART_BYTES:
+                yield part.message
+                part = _Part()
+            part.add(frame, span, n_bytes)
+    if part.n_bytes:
+        yield part.message
+
+
+def _frames(message: TracesData) -> Iterator[_Frame]:
+    """Scopes with spans."""
     for resource_spans in message.resource_spans:
-        resource_bytes = resource_spans.resource.ByteSize() + len(resource_spans.schema_url)
-        target: ScopeSpans | None = None
+        resource_bytes = resource_spans.resource.ByteSize() + len(resource_spans.schema_url.encode()) + _FRAME_BYTES
         for scoped in resource_spans.scope_spans:
-            frame_bytes = resource_bytes + scoped.scope.ByteSize() + len(scoped.schema_url) + _FRAME_BYTES
-            target = None
-            for span in scoped.spans:
-                span_bytes = span.ByteSize() + _FRAME_BYTES
-                if frame_bytes + span_bytes > MAX_PART_BYTES:
-                    tally.reject(f"a span with its resource may be {MAX_PART_BYTES} bytes")
-                    continue
-                if size + span_bytes + (frame_bytes if target is None else 0) > MAX_PART_BYTES:
-                    yield part
-                    part, size, target = TracesData(), 0, None
-                if target is None:
-                    target, size = _opened(part, resource_spans, scoped), size + frame_bytes
-                target.spans.append(span)
-                size += span_bytes
-    if size:
-        yield part
-
-
-def _opened(part: TracesData, resource_spans: ResourceSpans, scoped: ScopeSpans) -> ScopeSpans:
-    resource = part.resource_spans.add(resource=resource_spans.resource, schema_url=resource_spans.schema_url)
-    opened: ScopeSpans = resource.scope_spans.add(scope=scoped.scope, schema_url=scoped.schema_url)
-    return opened
+            if scoped.spans:
+                scope_bytes = scoped.scope.ByteSize() + len(scoped.schema_url.encode()) + _FRAME_BYTES
+                yield _Frame(resource_spans, scoped, resource_bytes, scope_bytes)

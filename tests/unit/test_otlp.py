@@ -255,6 +255,34 @@ def test_a_large_request_is_split_and_nothing_is_lost_or_doubled() -> None:
     assert {span.resource.name for span in decoded} == {"big"}
 
 
+def test_a_resource_is_repeated_once_in_each_part_however_many_scopes_it_has() -> None:
+    message = TracesData()
+    resource_spans = message.resource_spans.add(schema_url="https://" + "é" * 1_000)
+    resource_spans.resource.attributes.add(key="filler").value.string_value = "x" * 100_000
+    for number in range(1, 3_001):
+        span = proto_span(number)
+        span.attributes.add(key="filler").value.string_value = "x" * 300
+        resource_spans.scope_spans.add(scope={"name": f"library {number}"}, spans=[span])
+    body = message.SerializeToString()
+    parts = parts_of_protobuf(body)
+    assert (parts.n_spans, parts.n_rejected) == (3_000, 0)
+    assert all(len(part) <= MAX_PART_BYTES for part in parts.parts)
+    assert sum(map(len, parts.parts)) < 1.5 * len(body)
+    decoded = [span for part in parts.parts for span in decode_protobuf(part).spans]
+    assert [int.from_bytes(span.span_id) for span in decoded] == [*range(1, 3_001)]
+    assert [span.scope for span in decoded] == [f"library {number}" for number in range(1, 3_001)]
+    assert {len(span.resource.attributes) for span in decoded} == {1}
+
+
+def test_a_large_request_whose_resource_fills_most_of_each_part_is_refused() -> None:
+    message = message_of(*(proto_span(number + 1) for number in range(4_000)))
+    message.resource_spans[0].resource.attributes.add(key="filler").value.string_value = "x" * 850_000
+    message.resource_spans.add().scope_spans.add().spans.append(proto_span(9_999))
+    parts = parts_of_protobuf(message.SerializeToString())
+    assert (len(parts.parts), parts.n_spans, parts.n_rejected) == (1, 1, 4_000)
+    assert parts.reason == "4000 spans refused: a resource with its scope may be 450000 bytes in a large request"
+
+
 def test_a_span_too_large_for_kafka_is_refused_alone() -> None:
     large = proto_span(1)
     for number in range(100):
