@@ -204,7 +204,7 @@ class Scanner:
         sketch = self.sketches.of(read, hop, scope.source)
         found.add(read, hop, sketch)
         if sketch.is_failure:
-            found.failed.append(_alone(span, scope))
+            found.failed.append(_failed(span, scope))
         if plan is not None:
             plan.learn(sketch, hop)
 
@@ -274,11 +274,10 @@ def _add_links(found: Packed, span: Any, links: Iterable[Context]) -> None:  # n
 
 def _add_errors(found: Packed, span: Any, sketch: Sketch, raised: Iterable[Raised], scope: Scope) -> None:  # noqa: ANN401
     if sketch.is_failure:
-        found.failed.append(_alone(span, scope))
+        found.failed.append(_failed(span, scope))
         message = text(span.status.message, Tally())
         found.errors.extend(error_rows((span.trace_id, span.span_id), raised, message))
 
 
-def _alone(span: Any, scope: Scope) -> Failed:  # noqa: ANN401
-    """The span as a request of its own."""
-    return Failed(span.trace_id, span.span_id, slim.around(span.SerializeToString(), *scope.frame))
+def _failed(span: Any, scope: Scope) -> Failed:  # noqa: ANN401
+    return Failed(span.trace_id, span.span_id, span.SerializeToString(), scope.frame)

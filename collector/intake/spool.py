@@ -14,12 +14,12 @@ from collector.intake.native import Compiled
 from collector.intake.packing import Packed, packed
 from collector.intake.reading import Rows, undecodable
 from collector.intake.scanning import Scanner
-from collector.otlp import Malformed, decode_protobuf, mended
+from collector.otlp import Malformed, decode_protobuf, mended, slim
 from collector.otlp.redacting import redacted
 from collector.ports import Partition
 from collector.store.positions import Place
 from collector.store.records import Undecodable
-from collector.store.spans import Request
+from collector.store.spans import Failed, Request
 
 log = logging.getLogger(__name__)
 
@@ -67,17 +67,19 @@ class SpoolReading:
 
     def made(self, record: Record, found: Packed, body: bytes) -> Request:
         """The request that this record is, by what was found in `body`."""
-        clean = self._cleaner(found)
-        failed = [each._replace(body=clean(each.body)) for each in found.failed]
+        failed: Sequence[Failed] = found.failed
+        if clean := self._cleaner(found):
+            body = clean(body)
+            failed = [each._replace(span=slim.bare(clean(slim.around(each.span)))) for each in failed]
         packed_so_far = (found.heads, found.sketches, found.links, found.errors, found.sampled)
-        return Request(digest(record), *packed_so_far, clean(body), failed)
+        return Request(digest(record), *packed_so_far, body, failed)
 
-    def _cleaner(self, found: Packed) -> Callable[[bytes], bytes]:
+    def _cleaner(self, found: Packed) -> Callable[[bytes], bytes] | None:
         """What rules drop from records of a topic is not kept in spans that speak of that topic either."""
         if not self._drops.all:
-            return bytes
+            return None
         aim = self._drops.of(*{sketch.hop.topic for sketch in set(found.sketches) if sketch.hop})
-        return partial(redacted, key=aim.key, headers=aim.headers) if aim.key or aim.headers else bytes
+        return partial(redacted, key=aim.key, headers=aim.headers) if aim.key or aim.headers else None
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """With its first bytes, as everything that cannot be decoded."""

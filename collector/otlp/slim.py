@@ -160,6 +160,12 @@ def around(span: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
     return framed(_RESOURCE_SPANS, said + framed(_SCOPE_SPANS, named + framed(_SPANS, span)))
 
 
+def bare(request: bytes) -> bytes:
+    """The only span of a request, as `around` makes them."""
+    frames: Any = _Frames.FromString(request)
+    return bytes(frames.resource_spans[0].scope_spans[0].spans[0])
+
+
 def framed(number: int, raw: bytes) -> bytes:
     """A message's bytes as field `number` of the message around it."""
     size = len(raw)

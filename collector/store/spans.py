@@ -78,11 +78,12 @@ class Sampled(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A failed span: trace id, span id, and a request that holds it alone."""
+    """A failed span: its ids, its OTLP, and that of its resource and scope, which many share."""
 
     trace_id: bytes
     span_id: bytes
-    body: bytes
+    span: bytes
+    frame: tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Spans as they came: found again with all that was said, redacted by rules, kept longer where something died."""
 
 import json
+import random
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -102,17 +103,55 @@ def test_failed_spans_outlive_the_others() -> None:
     )  # fmt: skip
 
 
+def test_a_very_large_resource_is_not_written_again_for_each_failed_span() -> None:
+    message = TracesData.FromString(request(*range(1, 101)))
+    filler = "".join(random.Random(1).choices("0123456789abcdef", k=100_000))  # nothing shortens it by much
+    message.resource_spans[0].resource.attributes.append(pair("filler", filler))
+    for span in message.resource_spans[0].scope_spans[0].spans:
+        span.status.code = Status.STATUS_CODE_ERROR
+    world = World()
+    world.send(message.SerializeToString())
+    world.take(world.collector())
+    found = span_in_full(*ids(7))
+    assert found
+    assert found.resource["host.name"] == "till-1"
+    assert rows("select count(*)::int, sum(octet_length(body)) < 100000 from span_detail_kept") == [(100, True)]
+    rows("delete from span_detail returning 1")
+    found = span_in_full(*ids(7))
+    assert found
+    assert (found.attributes["order.id"], found.resource) == (f"{7:032x}", {})
+
+
+def test_of_a_trace_that_never_ends_a_part_is_kept_and_what_wrote_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(details, "MOST_OF_TRACE", 2)
+    message = TracesData.FromString(request(*range(1, 30)))
+    for span in message.resource_spans[0].scope_spans[0].spans:
+        span.trace_id = bytes(15) + b"\x09"
+    world = World()
+    world.send(message.SerializeToString())
+    world.take(world.collector())
+    _letter(trace=9, span=17)
+    with connection.cursor() as cursor:
+        hour = timedelta(hours=1)
+        assert details.keep_for_letters(cursor, from_at=NOW - hour, to_at=NOW + hour) == 2
+    assert rows("select count(*)::int from span_detail_kept where span_id = 17") == [(1,)]
+
+
+def _letter(*, trace: int, span: int | None = None) -> None:
+    rows("insert into topic (id, cluster_id, name) values (900005, 0, 'x.dlq') returning 1")
+    rows(
+        "insert into dead_letter (topic_id, kafka_partition, kafka_offset, dialect, seen_at, failed_at,"
+        " exception_class, message, key_hash, size_bytes, trace_id, span_id, n_attempts)"
+        " values (900005, 0, 0, 'spring', %s, %s, '', '', 0, 0, %s, %s, 1) returning 1",
+        NOW, NOW, UUID(int=trace), span,
+    )  # fmt: skip
+
+
 def test_what_a_dead_letter_was_written_in_outlives_the_others() -> None:
     world = World()
     world.send(request(1, 2))
     world.take(world.collector())
-    rows("insert into topic (id, cluster_id, name) values (900005, 0, 'x.dlq') returning 1")
-    rows(
-        "insert into dead_letter (topic_id, kafka_partition, kafka_offset, dialect, seen_at, failed_at,"
-        " exception_class, message, key_hash, size_bytes, trace_id, n_attempts)"
-        " values (900005, 0, 0, 'spring', %s, %s, '', '', 0, 0, %s, 1) returning 1",
-        NOW, NOW, UUID(int=2),
-    )  # fmt: skip
+    _letter(trace=2)
     hour = timedelta(hours=1)
     with connection.cursor() as cursor:
         assert details.keep_for_letters(cursor, from_at=NOW - hour, to_at=NOW + hour) == 1
