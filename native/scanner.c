@@ -28,6 +28,11 @@ typedef struct {
 } Trait;
 
 typedef struct {
+    Known known; /* its bytes, once for all of its scopes */
+    uint32_t id;
+} Resource;
+
+typedef struct {
     Known known; /* a Scope of collector.intake.scanning */
     PyObject *plans;
     uint32_t id;
@@ -42,9 +47,9 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    Table raws, names, traits, scopes, plans;
-    Known *held_traits, *held_scopes, *held_plans;
-    uint32_t n_traits, n_scopes;
+    Table raws, names, traits, resources, scopes, plans;
+    Known *held_traits, *held_resources, *held_scopes, *held_plans;
+    uint32_t n_traits, n_resources, n_scopes;
     Py_ssize_t n_bytes;
 } Scanner;
 
@@ -289,28 +294,41 @@ static int take_span(Reading *reading, Scope *scope, Slice slice) {
     return ask_plan(reading, scope, &span, traits, sought, hash);
 }
 
-static Scope *find_scope(Reading *reading, Slice resource, Slice name) {
+static Resource *find_resource(Scanner *self, Slice said) {
+    uint64_t hash = hashed(said.at, said.size);
+    Resource *found = table_get(&self->resources, said.at, said.size, hash);
+    if (found != NULL) return found;
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)said.at, (Py_ssize_t)said.size);
+    if (bytes == NULL) return NULL;
+    found = (Resource *)hold(&self->held_resources, sizeof *found, bytes);
+    Py_DECREF(bytes);
+    if (found == NULL) return NULL;
+    found->id = self->n_resources++;
+    self->n_bytes += (Py_ssize_t)(sizeof *found + said.size);
+    return keep(self, &self->resources, said.at, said.size, hash, found) < 0 ? NULL : found;
+}
+
+/* Its key names the resource by number: a resource may be large, and its scopes many. */
+static Scope *find_scope(Reading *reading, Resource *resource, Slice name) {
     Scanner *self = reading->self;
     Py_ssize_t n_source;
     const char *source = PyUnicode_AsUTF8AndSize(reading->source, &n_source);
     if (source == NULL) return NULL;
-    size_t size = 8 + resource.size + name.size + (size_t)n_source;
+    size_t size = 8 + name.size + (size_t)n_source;
     uint8_t *key = PyMem_Malloc(size);
     if (key == NULL) return (Scope *)PyErr_NoMemory();
-    uint32_t sizes[2] = {(uint32_t)resource.size, (uint32_t)name.size};
-    memcpy(key, sizes, 8);
-    memcpy(key + 8, resource.at, resource.size);
-    memcpy(key + 8 + resource.size, name.at, name.size);
-    memcpy(key + 8 + resource.size + name.size, source, (size_t)n_source);
+    uint32_t front[2] = {resource->id, (uint32_t)name.size};
+    memcpy(key, front, 8);
+    memcpy(key + 8, name.at, name.size);
+    memcpy(key + 8 + name.size, source, (size_t)n_source);
     uint64_t hash = hashed(key, size);
     Scope *found = table_get(&self->scopes, key, size, hash);
     if (found == NULL) {
-        PyObject *said = PyBytes_FromStringAndSize((const char *)resource.at, (Py_ssize_t)resource.size);
         PyObject *title = PyBytes_FromStringAndSize((const char *)name.at, (Py_ssize_t)name.size);
         PyObject *object = NULL;
-        if (said != NULL && title != NULL)
-            object = PyObject_CallMethodObjArgs(reading->ask, text_scope, said, title, reading->source, NULL);
-        Py_XDECREF(said);
+        if (title != NULL)
+            object = PyObject_CallMethodObjArgs(reading->ask, text_scope, resource->known.object, title, reading->source,
+                                                NULL);
         Py_XDECREF(title);
         PyObject *plans = object == NULL ? NULL : PyObject_GetAttr(object, text_plans);
         if (plans != NULL && PyDict_Check(plans)) {
@@ -376,7 +394,7 @@ static inline int next_inner(Bytes *at, Bytes end, Slice *inner) {
     return 0;
 }
 
-static int take_scope(Reading *reading, Slice resource, Slice message) {
+static int take_scope(Reading *reading, Resource *resource, Slice message) {
     Slice name, span;
     uint8_t *joined;
     int done = take_first(message, &name, &joined);
@@ -396,9 +414,11 @@ static int take_scope(Reading *reading, Slice resource, Slice message) {
 
 /* A resource is looked at even where it has no scope: what is broken in it fails the request. */
 static int take_resource(Reading *reading, Slice message) {
-    Slice resource, inner;
+    Slice said, inner;
     uint8_t *joined;
-    int done = take_first(message, &resource, &joined), n_scopes = 0;
+    Resource *resource = NULL;
+    int done = take_first(message, &said, &joined), n_scopes = 0;
+    if (done > 0 && (resource = find_resource(reading->self, said)) == NULL) done = -1;
     for (Bytes at = message.at; done > 0 && next_inner(&at, message.at + message.size, &inner); n_scopes++)
         done = take_scope(reading, resource, inner);
     if (done > 0 && n_scopes == 0 && find_scope(reading, resource, (Slice){message.at, 0}) == NULL) done = -1;
@@ -473,13 +493,15 @@ static PyObject *scanner_forget(PyObject *object, PyObject *Py_UNUSED(none)) {
     table_clear(&self->raws);
     table_clear(&self->names);
     table_clear(&self->traits);
+    table_clear(&self->resources);
     table_clear(&self->scopes);
     table_clear(&self->plans);
     release(&self->held_plans, release_plan);
     release(&self->held_scopes, release_scope);
+    release(&self->held_resources, release_nothing);
     release(&self->held_traits, release_nothing);
     self->n_bytes = 0;
-    self->n_traits = self->n_scopes = 0;
+    self->n_traits = self->n_resources = self->n_scopes = 0;
     Py_RETURN_NONE;
 }
 

@@ -5,7 +5,7 @@ attributes. None of the rules of collector.domain is repeated here: they are ask
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from collector.domain import messaging, sampling
 from collector.domain.bearings import Bearing
@@ -72,6 +72,13 @@ class Plan:
         return messaging.place(said, topic=self.topic, scope=scope)
 
 
+class Said(NamedTuple):
+    """A resource, and its bytes: one object for all of its scopes, as it may be large."""
+
+    resource: Resource
+    raw: bytes
+
+
 class Scope:
     """One library of one resource, as one source tells of it, and the plans of its spans."""
 
@@ -93,8 +100,8 @@ class Scanner:
         self.sketches = Sketches()
         self._compiled = compiled
         self._traits = Traits()
-        self._resources: dict[bytes, Resource] = {}
-        self._scopes: dict[tuple[bytes, bytes, str], Scope] = {}
+        self._resources: dict[bytes, Said] = {}
+        self._scopes: dict[tuple[int, bytes, str], Scope] = {}  # by the number of the resource's object, which is held
         self._n_bytes = 0
 
     @property
@@ -123,7 +130,7 @@ class Scanner:
 
     def scope(self, resource: bytes, scope: bytes, source: str) -> Scope:
         """What the compiled scanner asks of a scope. Raises DecodeError."""
-        return self._scope(self._resource(resource), resource, scope, source)
+        return self._scope(self._resource(resource), scope, source)
 
     def one(self, span: bytes, scope: Scope, found: Packed) -> None:
         """Read one span that the compiled scanner does not know. Raises DecodeError."""
@@ -135,10 +142,9 @@ class Scanner:
         check_number(message)
         found = Packed()
         for resource_spans in message.resource_spans:
-            said = b"".join(resource_spans.resource)
-            resource = self._resource(said)
+            said = self._resource(b"".join(resource_spans.resource))
             for scoped in resource_spans.scope_spans:
-                self._scan(scoped.spans, self._scope(resource, said, b"".join(scoped.scope), source), found)
+                self._scan(scoped.spans, self._scope(said, b"".join(scoped.scope), source), found)
         return found
 
     def _scan(self, spans: Iterable[Any], scope: Scope, found: Packed) -> None:  # noqa: C901  see below
@@ -194,7 +200,7 @@ class Scanner:
 
     def _plan(self, scope: Scope, key: tuple[Any, ...]) -> Plan:
         plan = scope.plans[key] = Plan(key[0])
-        self._n_bytes += PLAN_BYTES + len(key[1])
+        self._n_bytes += PLAN_BYTES + len(key[1]) + 8 * len(key[0])
         return plan
 
     def _read(self, span: Any, scope: Scope, found: Packed, plan: Plan | None) -> None:  # noqa: ANN401
@@ -236,19 +242,20 @@ class Scanner:
         raised = raised_of(events, Tally())
         return None if any(is_backoff_class(each.exception_class) for each in raised) else raised
 
-    def _resource(self, said: bytes) -> Resource:
-        found = self._resources.get(said)
+    def _resource(self, raw: bytes) -> Said:
+        found = self._resources.get(raw)
         if found is None:
-            found = self._resources[said] = resource_of(slim.resource(said), Tally())
-            self._n_bytes += PLAN_BYTES + 2 * len(said)
+            found = self._resources[raw] = Said(resource_of(slim.resource(raw), Tally()), raw)
+            self._n_bytes += PLAN_BYTES + 2 * len(raw)
         return found
 
-    def _scope(self, resource: Resource, said: bytes, scope: bytes, source: str) -> Scope:
-        found = self._scopes.get((said, scope, source))
+    def _scope(self, said: Said, scope: bytes, source: str) -> Scope:
+        key = (id(said.resource), scope, source)
+        found = self._scopes.get(key)
         if found is None:
-            found = Scope(resource, scope_of(slim.scope_name(scope), Tally()), source, (said, scope))
-            self._scopes[said, scope, source] = found
-            self._n_bytes += PLAN_BYTES + 2 * len(said) + 2 * len(scope)
+            name = scope_of(slim.scope_name(scope), Tally())
+            found = self._scopes[key] = Scope(said.resource, name, source, (said.raw, scope))
+            self._n_bytes += PLAN_BYTES + 2 * len(scope)
         return found
 
     def _forget(self) -> None:

@@ -10,6 +10,7 @@ from collector.otlp.values import attributes
 
 LONGEST = 4_096  # bytes of an attribute that is remembered
 SHORT = 6  # bytes of a value of which there are only so many
+ENTRY_BYTES = 300  # about what one that is remembered takes beside its bytes
 _VALUE = Bearing.VALUE
 _INT_VALUE = 0x18
 _FIELD, _STRING_VALUE = 0x12, 0x0A
@@ -74,16 +75,19 @@ class Traits(dict[bytes, Trait]):
             return Trait(name, bearing)
         size = len(pair.key.encode()) + 2
         is_plain = raw[:size] == b"\x0a" + bytes((size - 2 & 0x7F,)) + name.encode() and _is_plain(raw, size)
-        found = self._same.setdefault((name, bearing, is_plain), Trait(name, bearing, is_plain=is_plain))
+        found = self._same.get((name, bearing, is_plain))
+        if found is None:  # counted, too: ids may have any name
+            found = self._same[name, bearing, is_plain] = Trait(name, bearing, is_plain=is_plain)
+            self.n_bytes += ENTRY_BYTES + len(name)
         if is_plain and raw[:size] not in self._plain:
             self._plain[raw[:size]] = found
-            self.n_bytes += size
+            self.n_bytes += ENTRY_BYTES + size
         return found
 
     def _remember(self, raw: bytes, trait: Trait) -> None:
         if len(raw) <= LONGEST:
             self[raw] = trait
-            self.n_bytes += len(raw)
+            self.n_bytes += ENTRY_BYTES + len(raw)
 
 
 def number(raw: bytes) -> int | None:
