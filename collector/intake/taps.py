@@ -1,5 +1,6 @@
 """Records of observed topics -> what is kept of them: place, size, key, context; more only where that is wanted."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, 
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+log = logging.getLogger(__name__)
 
 MAX_KEY = 200  # characters that a key is searched by
 MOST_VALUES = 20  # of one path in one record
@@ -126,12 +129,20 @@ class TapReading:
         self._feeds |= {feed.kafka_id: feed for feed in feeds}
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
-        """One row per record; nothing a record holds can be wrong here."""
+        """One row per record. Nothing a record holds can be wrong here; a fault of ours must not stop the intake."""
         batch, packed = _Batch(self, places), PackedRecords()
         if self._pack is not None and not self._path_keys:
             records = self._pack(batch, list(records), self._packed_plans, packed.records, packed.keys)
-        tapped = [self._tapped(record, batch.course(record.topic, record.partition)) for record in records]
-        return Rows(tapped=tapped, packed=packed)
+        tapped: list[Tapped] = []
+        garbage: list[Undecodable] = []
+        for record in records:
+            course = batch.course(record.topic, record.partition)
+            try:
+                tapped.append(self._tapped(record, course))
+            except Exception as error:
+                log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
+                garbage.append(self.unstorable(record, places, f"the decoder failed ({type(error).__name__})"))
+        return Rows(tapped=tapped, packed=packed, undecodable=garbage)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """Without its first bytes: they may be what a rule drops, or a payload that nobody asked to keep."""

@@ -7,6 +7,7 @@ import pytest
 
 from collector.domain.globs import matches
 from collector.domain.records import Headers, Record
+from collector.intake import taps
 from collector.intake.reading import Rows
 from collector.intake.taps import MAX_KEY, MOST_PLANS, TapReading, TapRules, searchable
 from collector.ports import Partition
@@ -53,6 +54,21 @@ def test_dead_letters_are_kept_whole_by_role_and_by_name(feed: Feed) -> None:
     assert tapped.keeps_body
     assert tapped.letter is not None
     assert tapped.letter.exception_class == "shop.CardDeclined"
+
+
+def test_a_record_that_a_reader_fails_at_is_told_of_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(record: Record, _mapping: object) -> None:
+        if record.offset == 6:
+            raise RecursionError
+
+    monkeypatch.setattr(taps, "letter_of", failing)
+    reading = TapReading(TapRules(("*",), (), ()), {})
+    reading.know([LETTERS])
+    records = [Record(LETTERS.name, 0, offset, None, 0, None, b"secret", ()) for offset in (5, 6, 7)]
+    found = reading.rows(records, {Partition(LETTERS.name, 0): Place(LETTERS.kafka_id, 0)})
+    assert [each.record.offset for each in found.tapped] == [5, 7]
+    (garbage,) = found.undecodable
+    assert (garbage.offset, garbage.reason, garbage.body) == (6, "the decoder failed (RecursionError)", b"")
 
 
 def test_headers_of_a_dead_letter_on_a_business_topic_were_only_handed_on() -> None:
