@@ -161,9 +161,9 @@ def _enter(cursor: CursorWrapper, batch: Batch, n_spans: int, n_links: int, n_re
     for tick in range(STORED_AT_TRIES):
         stored_at = now + timedelta(microseconds=tick)
         cursor.execute(
-            "insert into batch (stored_at, input_id, n_spans, n_links, n_records, n_repeated)"
-            " values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
-            [stored_at, batch.input_id, n_spans, n_links, batch.n_records, n_repeated],
+            "insert into batch (stored_at, input_id, n_spans, n_links, n_records, n_repeated, n_undecodable)"
+            " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [stored_at, batch.input_id, n_spans, n_links, batch.n_records, n_repeated, len(batch.undecodable)],
         )
         if cursor.rowcount:
             return stored_at

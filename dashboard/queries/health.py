@@ -141,7 +141,7 @@ def health(*, now: datetime) -> HealthPage:
     with connection.cursor() as cursor:
         cursor.execute(
             "select pg_database_size(current_database()), n_waiting, n_repeated, n_unpaired_dropped,"
-            " (select count(*) from undecodable where stored_at > %s),"
+            " (select coalesce(sum(n_undecodable), 0)::bigint from batch where stored_at > %s),"
             " (select count(*) from intake_gap where noticed_at > %s)"
             " from fold_state",
             [now - timedelta(hours=1), now - timedelta(days=1)],

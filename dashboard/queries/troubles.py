@@ -246,7 +246,8 @@ def _broken(now: datetime) -> tuple[Part, ...]:
 def _intake(now: datetime) -> tuple[Noticed, Noticed]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "select * from (select count(*), min(stored_at) from undecodable where stored_at > %s) u,"
+            "select * from (select coalesce(sum(n_undecodable), 0)::bigint, min(stored_at) from batch"
+            "  where stored_at > %s and n_undecodable > 0) u,"
             " (select count(*), min(noticed_at) from intake_gap where noticed_at > %s) g",
             [now - timedelta(hours=1), now - timedelta(days=1)],
         )

@@ -174,8 +174,9 @@ def test_what_the_intake_met_is_told_with_its_time() -> None:
     Shop()
     for minutes in (50, 20):
         run(
-            "insert into undecodable values (%s, 1, gen_random_uuid(), 0, %s, 'no span', 1, '')",
-            AT - timedelta(minutes=minutes), minutes,
+            "with i as (insert into input (kind, cluster_id, topic_name) values (1, 0, %s) returning id)"
+            " insert into batch (stored_at, input_id, n_spans, n_links, folded, measured, n_undecodable)"
+            " select %s, id, 0, 0, true, true, 1 from i", f"spool {minutes}", AT - timedelta(minutes=minutes),
         )  # fmt: skip
     (line,) = lines(needed())
     assert line == "degraded: Intake could not decode 2 records in the last 1 h, since 13:15 UTC"

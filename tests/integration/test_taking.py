@@ -17,9 +17,11 @@ from collector.intake.spool import SpoolReading
 from collector.intake.taking import Intake
 from collector.kafka.memory import MemoryBroker, MemoryLog
 from collector.ports import Partition, Taken
+from collector.store import saving
 from collector.store.connection import StoreAway, reaching
 from collector.store.positions import Place
 from collector.store.saving import Store
+from dashboard.queries.health import health
 from tests.integration.intake_world import NOW, SPOOL, World, rows, sends, stored_ids
 
 T = TypeVar("T")
@@ -122,6 +124,16 @@ def test_garbage_becomes_a_row_and_what_follows_is_stored(garbage: bytes) -> Non
     assert found == ([] if garbage == b"" else [(0, len(garbage), garbage[:256])])
 
 
+def test_all_that_cannot_be_decoded_is_counted_and_a_part_of_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "UNDECODABLE_PER_MINUTE", 2)
+    world = World()
+    for number in range(5):
+        world.send(b"\xff" * 9, key=bytes([number]) * 16)
+    world.take(world.collector())
+    assert rows("select count(*)::int from undecodable") == [(2,)]
+    assert health(now=world.clock()).n_undecodable_hour == 5
+
+
 def test_what_only_the_database_refuses_is_found_by_halves() -> None:
     """A check added behind the collector's back stands for whatever a release of Postgres may refuse."""
     world = World()
@@ -137,6 +149,7 @@ def test_what_only_the_database_refuses_is_found_by_halves() -> None:
             cursor.execute("alter table span drop constraint no_five")
     assert stored_ids() == [1, 2, 3, 4, 6, 7]
     assert rows("select kafka_offset, reason from undecodable") == [(4, "cannot be stored (IntegrityError)")]
+    assert rows("select sum(n_undecodable)::int from batch") == [(1,)]
     assert rows("select next_offset from intake_position") == [(8,)]
 
 
