@@ -201,18 +201,21 @@ with d as materialized (
   select d.*, topic_id is not null and kafka_partition is not null and kafka_offset is not null placed
   from d where not exists (select from waited where waited.id = d.id)
 ), missed as materialized (
-  select a.*, c.trace_id cause_trace_id, c.span_id cause_span_id from alone a left join (
+  select a.stored_at, a.started_at, a.edge_id, c.trace_id, c.span_id, case when placed then topic_id end topic_id,
+    case when placed then kafka_partition end kafka_partition, case when placed then kafka_offset end kafka_offset
+  from alone a left join (
     select *, bool_or(is_link) over of_one has_links, row_number() over (partition by id order by is_link desc) nth
     from causes where id in (select id from alone) window of_one as (partition by id)
   ) c on c.id = a.id and c.is_link = c.has_links and c.nth <= %(most_causes)s
   where c.id is not null or a.placed
 ), {_SHARED}, put as (
-  insert into unpaired (stored_at, started_at, tried_at, edge_id, trace_id, span_id, topic_id, kafka_partition,
-    kafka_offset)
-  select stored_at, started_at, %(now)s, m.edge_id, cause_trace_id, cause_span_id, case when placed then topic_id end,
-    case when placed then kafka_partition end, case when placed then kafka_offset end
-  from (select *, row_number() over (partition by edge_id) nth_new from missed) m join share s on s.edge_id = m.edge_id
-  where m.nth_new <= s.most - s.n_there
+  insert into unpaired (stored_at, started_at, edge_id, trace_id, span_id, topic_id, kafka_partition, kafka_offset,
+    tried_at)
+  select stored_at, started_at, edge_id, trace_id, span_id, topic_id, kafka_partition, kafka_offset, %(now)s from (
+    select m.*, 0 nth, 0 room from missed m join share s using (edge_id) where s.n <= s.most
+    union all select m.*, row_number() over (partition by edge_id), s.most - s.n_there
+    from missed m join share s using (edge_id) where s.n > s.most and s.most > s.n_there
+  ) m where nth <= room
 ), binned as ({_BINNED})
 select bucket_at, edge_id, what, bin, n, skewed from binned
 union all select null, null, {_GIVEN_UP}, null, sum(n - most)::int, false from share where n > most having count(*) > 0
