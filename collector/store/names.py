@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -186,7 +186,10 @@ class Names:
 
     def note_clients(self, wanted: Iterable[tuple[int, str]]) -> None:
         """Remember which client ids a service's spans name."""
-        new = sorted(key for key in set(wanted) if key not in self._clients and self.guard.admits(Kind.CLIENT, key[0]))
+        missing = set(wanted) - self._clients
+        if missing:
+            self._clients |= _known_clients(missing)
+        new = sorted(key for key in missing - self._clients if self.guard.admits(Kind.CLIENT, key[0]))
         if new:
             with connection.cursor() as cursor:
                 cursor.execute(
@@ -239,6 +242,16 @@ _COUNTS = {
     Kind.CLIENT: "select service_id, count(*) from service_client group by 1",
     Kind.CLUSTER: "select 0, count(*) from cluster",
 }
+
+
+def _known_clients(keys: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select c.service_id, c.client_id from service_client c"
+            " join unnest(%s::int[], %s::text[]) k(service_id, client_id) using (service_id, client_id)",
+            [[service for service, _ in keys], [client for _, client in keys]],
+        )
+        return set(cursor.fetchall())
 
 
 def _known_versions(keys: list[tuple[int, str]]) -> dict[Key, int]:

@@ -14,7 +14,7 @@ from collector.intake.taking import Intake
 from collector.kafka.memory import MemoryLog
 from collector.store import broker_names
 from collector.store.guard import LIMITS, Guard, Kind
-from collector.store.names import Names
+from collector.store.names import Names, counted
 from collector.store.saving import Store
 from dashboard.queries.health import health
 from tests.integration.intake_world import NOW, World, rows, sends
@@ -172,6 +172,16 @@ def test_a_topic_that_was_created_again_is_found_after_the_notice() -> None:
         (local, True),
     ]
     assert rows("select count(distinct topic_id)::int from span") == [(2,)]
+
+
+def test_clients_that_are_stored_do_not_count_again_after_a_restart() -> None:
+    (service,) = begun().services([("", "billing-svc")]).values()
+    clients = [(service, f"billing-{number}") for number in range(3)]
+    begun(CLIENT=3).note_clients(clients[:2])
+    again = Names(Guard(counted(), limits={**LIMITS, Kind.CLIENT: 3}))
+    again.begin(NOW)
+    again.note_clients(clients)
+    assert rows("select count(*)::int from service_client where service_id = %s", service) == [(3,)]
 
 
 def test_clients_of_a_service_are_remembered_up_to_the_limit() -> None:
