@@ -1,9 +1,11 @@
 """What is kept, by age and by the disk budget; whatever is dropped is said on Health and in the audit log."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from collector import audit
 from collector.changes import announce
@@ -11,6 +13,8 @@ from collector.domain import clock_jumps
 from collector.store import age_checks, budget, closing, early_end, forgotten_names
 from collector.store.budget import MOST_KEPT_SHARE, Usage
 from collector.store.closing import Ended, Leaf, StillRead
+
+log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 50  # groups of leaves in one check
 
@@ -23,7 +27,7 @@ def drop_old(now: datetime) -> None:
     watch = clock_jumps.watched(age_checks.last_watch(), now=now)
     problem = clock_jumps.doubt(watch, newest=age_checks.newest_of_itself(now))
     if not problem:
-        closing.close_full(now)  # where nobody was there to do it
+        _close(now)
         found = closing.drop_expired(now)
         for gone in found.gone:
             _say(gone, reason="age", now=now)
@@ -42,7 +46,7 @@ def keep_within_budget(now: datetime) -> None:
     early_end.end_early(now, budget_bytes=limit)  # what an earlier run began it brings to an end without a budget, too
     found = budget.usage()
     if limit is not None and found.used_bytes > limit:
-        closing.close_full(now)  # what is not closed does not go
+        _close(now)
     stuck: list[Leaf] = []
     for _ in range(MOST_AT_ONCE):
         if limit is None or found.used_bytes <= limit:
@@ -57,6 +61,14 @@ def keep_within_budget(now: datetime) -> None:
         found = budget.usage()
     problem = " ".join(filter(None, (_problem(found, limit), _stuck(stuck))))
     budget.note_check(found, budget_bytes=limit, problem=problem, now=now)
+
+
+def _close(now: datetime) -> None:
+    """First what goes is closed, where nobody was there to do it; what cannot be must not keep the disk full."""
+    try:
+        closing.close_full(now)
+    except DatabaseError:
+        log.warning("Not all that ended is closed; it is tried again.")
 
 
 def _not_dropped(leaves: Iterable[Leaf]) -> list[Leaf]:

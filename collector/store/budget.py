@@ -15,6 +15,7 @@ KEPT = (
 )  # fmt: skip
 MOST_KEPT_SHARE = 0.8  # of the budget; above it something must be settled or the budget raised
 HELD_DROPS = timedelta(days=90)
+PATIENCE = timedelta(hours=6)  # so long what is to be closed first is waited for: the disk must not fill for it
 
 
 ORDER = ("attributes of spans", "raw spans", "taps", "samples", "counts by ten seconds")
@@ -52,19 +53,28 @@ def first_to_go(now: datetime, *, but: Collection[str] = ()) -> Ended | None:
     """
     for kind in ORDER:
         with connection.cursor() as cursor:
-            cursor.execute(_OLDEST, {"tables": list(KINDS[kind]), "before": now - SETTLE, "but": list(but), **_CLOSED})
+            cursor.execute(
+                _OLDEST,
+                {
+                    "tables": list(KINDS[kind]),
+                    "before": now - SETTLE,
+                    "but": list(but),
+                    "raw": list(RAW_TABLES),
+                    "closed": int(State.CLOSED),
+                    "waited_for": now - PATIENCE,
+                },
+            )
             found = [Sized(Leaf(*row[:2]), *row[2:]) for row in cursor.fetchall()]
         if found:
             return ended(kind, found)
     return None
 
 
-_CLOSED: dict[str, list[str] | int] = {"raw": list(RAW_TABLES), "closed": int(State.CLOSED)}
 _OLDEST = """
 with ended as (
   select table_name, leaf, starts_at, ends_at, coalesce(pg_total_relation_size(to_regclass(leaf)), 0)::bigint n_bytes
   from raw_partition p where table_name = any(%(tables)s) and ends_at <= %(before)s and leaf <> all(%(but)s::text[])
-  and (state >= %(closed)s or table_name <> all(%(raw)s))
+  and (state >= %(closed)s or table_name <> all(%(raw)s) or ends_at <= %(waited_for)s)
   and (table_name <> 'span' or not exists
     (select from batch b where not (b.folded and b.measured)
       and b.stored_at >= p.starts_at and b.stored_at < p.ends_at))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
@@ -87,32 +87,48 @@ KIND_OF = {table: kind for kind, tables in KINDS.items() for table in tables}
 
 
 def close_full(now: datetime) -> list[Leaf]:
-    """Close every raw leaf that ended; those closed. A leaf of spans waits until all its batches are folded."""
-    closed = []
+    """Close every raw leaf that ended; those closed. A leaf of spans waits until all its batches are folded.
+
+    One that cannot be closed holds up no other; its error is raised at the end.
+    """
+    closed: list[Leaf] = []
+    failed: DatabaseError | None = None
     for leaf in _ended(now - SETTLE):
-        with transaction.atomic(), connection.cursor() as cursor:
-            if not _claim(cursor, leaf):
-                continue
-            if leaf.table == "span":
-                n_repeats = _take_out_repeats(cursor, leaf, now)
-                _note_bounds(cursor, leaf)
-                cursor.execute("update fold_state set n_repeated = n_repeated + %s", [n_repeats])
-            elif leaf.table == "span_detail":
-                starts_at, ends_at = _bounds(cursor, leaf)
-                details.keep_for_letters(cursor, from_at=starts_at, to_at=ends_at)
-            cursor.execute(_named("alter table {leaf} reset (autovacuum_enabled)", leaf))
-            cursor.execute(
-                _named(
-                    "update raw_partition set state = %s, n_rows = (select count(*) from {leaf}),"
-                    " n_bytes = pg_total_relation_size(%s::regclass) where leaf = %s",
-                    leaf,
-                ),
-                [int(State.CLOSED), leaf.name, leaf.name],
-            )
-        with connection.cursor() as cursor:
-            cursor.execute(_named("vacuum (freeze, analyze) {leaf}", leaf))  # so that wrap-around never reads it again
-        closed.append(leaf)
+        try:
+            if _close(leaf, now):
+                closed.append(leaf)
+        except DatabaseError as error:
+            log.warning("%s is not closed now: %s", leaf.name, str(error).strip())
+            failed = error
+    if failed is not None:
+        raise failed
     return closed
+
+
+def _close(leaf: Leaf, now: datetime) -> bool:
+    """False where somebody else does it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not _claim(cursor, leaf):
+            return False
+        if leaf.table == "span":
+            n_repeats = _take_out_repeats(cursor, leaf, now)
+            _note_bounds(cursor, leaf)
+            cursor.execute("update fold_state set n_repeated = n_repeated + %s", [n_repeats])
+        elif leaf.table == "span_detail":
+            starts_at, ends_at = _bounds(cursor, leaf)
+            details.keep_for_letters(cursor, from_at=starts_at, to_at=ends_at)
+        cursor.execute(_named("alter table {leaf} reset (autovacuum_enabled)", leaf))
+        cursor.execute(
+            _named(
+                "update raw_partition set state = %s, n_rows = (select count(*) from {leaf}),"
+                " n_bytes = pg_total_relation_size(%s::regclass) where leaf = %s",
+                leaf,
+            ),
+            [int(State.CLOSED), leaf.name, leaf.name],
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(_named("vacuum (freeze, analyze) {leaf}", leaf))  # so that wrap-around never reads it again
+    return True
 
 
 class StillRead(Exception):

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, connections
+from django.db import DataError, IntegrityError, connection, connections
+from django.db.backends.utils import CursorWrapper
 from pytest_django import Settings
 
 from collector.folding import fold
@@ -152,6 +153,22 @@ def test_repeats_are_taken_off_minutes_whose_ten_seconds_went_for_the_budget() -
     Folder(now=lambda: NOW + timedelta(hours=13)).step()
     assert rows("select sum(n)::int, sum(n_spans)::int from edge_1m") == [(3, 3)]
     assert rows("select sum(n)::int, sum(n_spans)::int from edge_1h") == [(3, 3)]
+
+
+def test_a_leaf_that_cannot_be_closed_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    for hours in (0, 24):
+        make("span", NOW + hours * HOUR)
+    note_bounds = closing._note_bounds
+
+    def failing(cursor: CursorWrapper, leaf: Leaf) -> None:
+        note_bounds(cursor, leaf)
+        if leaf.name.startswith("span_20261124"):
+            cursor.execute("select 1 / 0")
+
+    monkeypatch.setattr(closing, "_note_bounds", failing)
+    with pytest.raises(DataError, match="division by zero"):
+        closing.close_full(NOW + 48 * HOUR)
+    assert [state for _, _, state in leaves("span")] == [0, 1]
 
 
 def test_a_leaf_waits_for_its_batches_to_be_folded() -> None:

@@ -137,14 +137,22 @@ def test_what_is_not_closed_is_closed_before_it_goes_for_the_budget(
     rows("update batch set measured = true returning 1")
     with_budget(settings, 1)
     monkeypatch.setattr(budget, "usage", lambda: Usage(10**9, 0))
-    monkeypatch.setattr(closing, "close_full", lambda _: [])
-    retention.keep_within_budget(NOW)
+    monkeypatch.setattr(budget, "PATIENCE", 2 * DAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(closing, "close_full", lambda _: [])
+        retention.keep_within_budget(NOW)
     assert "span" in left()
-    monkeypatch.undo()
-    with_budget(settings, 1)
     retention.keep_within_budget(NOW)
     assert "span" not in left()
     assert rows("select sum(n)::int from edge_1m") == [(3,)]
+
+
+def test_what_cannot_be_closed_for_hours_goes_all_the_same(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled("span", NOW - 2 * DAY)
+    with_budget(settings, 1)
+    monkeypatch.setattr(closing, "close_full", lambda _: [])
+    retention.keep_within_budget(NOW)
+    assert "span" not in left()
 
 
 def test_a_minute_that_was_summed_up_is_not_replaced_by_what_comes_after_its_ten_seconds_went(settings: Any) -> None:
