@@ -13,6 +13,7 @@ from collector.intake.native import Compiled
 from collector.intake.reading import Rows, undecodable
 from collector.intake.spool import DIGEST_BYTES, NO_RULES, SpoolReading
 from collector.otlp import Malformed, Parts, parts_of_json, parts_of_protobuf
+from collector.otlp.limits import MAX_BODY_BYTES
 from collector.ports import Partition
 from collector.store.positions import Place
 from collector.store.records import Undecodable
@@ -67,6 +68,8 @@ class OtlpTopicReading:
 
     def _requests(self, record: Record) -> tuple[list[Request], str]:
         """What a record holds, and why some of its spans were refused. Raises Malformed."""
+        if len(record.value or b"") > MAX_BODY_BYTES:
+            raise Malformed(f"The body is larger than {MAX_BODY_BYTES} bytes.")
         is_json = self._encodings[record.topic] == JSON
         if not is_json and (found := self._at_once(record)):
             return [found], ""

@@ -92,6 +92,16 @@ def test_what_is_no_otlp_and_what_was_refused_of_a_request_are_rows_with_their_r
     assert any("1 spans refused" in reason for reason in reasons), reasons
 
 
+def test_a_record_larger_than_a_request_may_be_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(otlp_topics, "MAX_BODY_BYTES", len(sends(2)))
+    world = Topics()
+    world.put("otlp_spans", sends(1, 2))
+    world.put("otlp_spans", sends(2))
+    world.take()
+    assert stored_ids() == [2]
+    assert rows("select kafka_offset, reason like 'The body is larger than%%' from undecodable") == [(0, True)]
+
+
 def test_a_request_without_fault_is_scanned_and_not_parsed_for_the_spool(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Topics()
     monkeypatch.setattr(otlp_topics, "parts_of_protobuf", lambda _: pytest.fail("parsed a second time"))
