@@ -4,6 +4,7 @@ import inspect
 import os
 import stat
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -100,6 +101,16 @@ def servers(**_facts: object) -> list[CheckMessage]:
         hint = "Use rediss://:password@host:port/0."
         found.append(Error("Valkey is beyond loopback without password or TLS.", hint=hint, id="weir.E207"))
     return found
+
+
+@register(Tags.security)
+def retention(**_facts: object) -> list[CheckMessage]:
+    """E216: minutes outlive ten seconds, hours minutes: what late spans change is summed up again from all of it."""
+    kept = (settings.WEIR_KEEP_10S + timedelta(hours=1), settings.WEIR_KEEP_1M, settings.WEIR_KEEP_1H)
+    if list(kept) == sorted(kept):
+        return []
+    hint = "WEIR_KEEP_1M needs an hour more than WEIR_KEEP_10S, and WEIR_KEEP_1H no less than WEIR_KEEP_1M."
+    return [Error("Counts by minute or hour would go before shorter ones.", hint=hint, id="weir.E216")]
 
 
 @register(Tags.security)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,20 @@ def ids(found: list[Any]) -> list[str]:
 
 def test_the_settings_as_they_come_raise_nothing() -> None:
     found = [*checks.exposure(), *checks.secrets(), *checks.servers(), *checks.kafka(), *checks.policy()]
+    found += checks.retention()
     assert ids(found) == []
+
+
+@pytest.mark.parametrize(
+    ("tens", "minutes", "hours", "expected"),
+    [(24, 25, 25, []), (24, 24, 9_600, ["weir.E216"]), (24, 12, 9_600, ["weir.E216"]), (24, 336, 335, ["weir.E216"])],
+)
+def test_shorter_steps_may_not_outlive_those_that_are_made_of_them(
+    settings: LazySettings, tens: int, minutes: int, hours: int, expected: list[str]
+) -> None:
+    settings.WEIR_KEEP_10S, settings.WEIR_KEEP_1M = timedelta(hours=tens), timedelta(hours=minutes)
+    settings.WEIR_KEEP_1H = timedelta(hours=hours)
+    assert ids(checks.retention()) == expected
 
 
 @pytest.mark.parametrize(
