@@ -42,9 +42,9 @@ class RollupLeaves:
         if missing:
             raise MissingLeaves(missing)
 
-    def make(self, missing: MissingLeaves) -> None:
+    def make(self, missing: MissingLeaves, *, now: datetime) -> None:
         """Make what is missing, but not what was given up. Not inside a transaction."""
-        given_up = ten_seconds.given_up_before()
+        given_up = ten_seconds.given_up_before(now)
         for hour in missing.hours:
             for table in ROLLUPS:
                 if table != "edge_10s" or given_up is None or hour >= given_up:

@@ -66,7 +66,7 @@ class Folder:
         try:
             return work()
         except MissingLeaves as missing:
-            self._leaves.make(missing)
+            self._leaves.make(missing, now=self._now())
         except IntegrityError:  # "no partition of relation": retention dropped a leaf that we knew
             self._leaves.forget()
         return self._again(work)
@@ -75,7 +75,7 @@ class Folder:
         try:
             return work()
         except MissingLeaves as missing:
-            self._leaves.make(missing)
+            self._leaves.make(missing, now=self._now())
             return work()
 
     def _is_due(self, what: str, every: timedelta) -> bool:

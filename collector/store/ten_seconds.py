@@ -21,15 +21,15 @@ def complete_since(cursor: CursorWrapper, *, now: datetime, kept: timedelta) -> 
     """
     cursor.execute("select pg_advisory_xact_lock_shared(%s)", [_LOCK])
     by_age = rollups.minute(now - kept) + timedelta(minutes=1)
-    cursor.execute("select greatest(tens_since, %s) from fold_state", [by_age])
+    cursor.execute("select greatest(max(tens_since), %s) from fold_state where tens_since <= %s", [by_age, now])
     found: datetime = cursor.fetchone()[0]
     return found
 
 
-def given_up_before() -> datetime | None:
-    """The end of the newest that are gone; None where none went yet. One statement."""
+def given_up_before(now: datetime) -> datetime | None:
+    """The end of the newest that are gone; None where none went yet, or the clock was set back since. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute("select tens_since from fold_state")
+        cursor.execute("select max(tens_since) from fold_state where tens_since <= %s", [now])
         found: datetime | None = cursor.fetchone()[0]
         return found
 

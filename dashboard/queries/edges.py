@@ -85,7 +85,7 @@ def tens_since(now: datetime) -> datetime:
     if not settings.WEIR_DISK_BUDGET:
         return by_age
     with connection.cursor() as cursor:
-        cursor.execute("select greatest(tens_since, %s::timestamptz) from fold_state", [by_age])
+        cursor.execute("select greatest(max(tens_since), %s) from fold_state where tens_since <= %s", [by_age, now])
         found: datetime = cursor.fetchone()[0]
         return found
 

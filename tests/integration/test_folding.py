@@ -244,7 +244,7 @@ def _fold_some(leaves: RollupLeaves) -> None:
     try:
         fold(leaves, now=AT + timedelta(seconds=70), limit=3)
     except MissingLeaves as missing:
-        leaves.make(missing)
+        leaves.make(missing, now=AT + timedelta(seconds=70))
 
 
 def _kill_until(done: threading.Event, killed: list[int]) -> None:

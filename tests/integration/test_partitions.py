@@ -259,4 +259,4 @@ def fold_all(now: datetime) -> None:
             if not fold.fold(made, now=now).is_full:
                 return
         except fold.MissingLeaves as missing:
-            made.make(missing)
+            made.make(missing, now=now)

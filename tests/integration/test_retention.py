@@ -166,7 +166,7 @@ def test_a_minute_that_was_summed_up_is_not_replaced_by_what_comes_after_its_ten
     sent(0, 1, 2, at=AT)
     its.step()
     sent(3, at=AT + timedelta(seconds=1))
-    leaves.make(MissingLeaves([AT]))
+    leaves.make(MissingLeaves([AT]), now=AT)
     fold(leaves, now=AT + timedelta(seconds=2))  # not summed up yet
     at[0] = AT + timedelta(hours=6)
     with_budget(settings, 1)
@@ -182,6 +182,20 @@ def test_a_minute_that_was_summed_up_is_not_replaced_by_what_comes_after_its_ten
     ]
     hour = Window(AT - timedelta(minutes=30), AT + timedelta(minutes=30), live=False)
     assert [edge.messages for edge in traced_edges(hour, as_of=at[0], now=at[0])] == [6]
+
+
+def test_ten_seconds_are_counted_again_where_the_clock_had_been_ahead(settings: Any) -> None:
+    world = SpanWorld()
+    filled("edge_10s", AT + 30 * DAY)
+    with_budget(settings, 1)
+    retention.keep_within_budget(AT + 31 * DAY)
+    assert rows("select tens_since > %s from fold_state", AT) == [(True,)]
+    make("span", AT)
+    world.batch([Stored(world.produce, 0)], at=1)
+    Folder(now=lambda: AT + timedelta(seconds=2)).step()
+    assert rows("select n::int from edge_10s") == [(1,)]
+    hour = Window(AT - timedelta(minutes=30), AT + timedelta(minutes=30), live=False)
+    assert [edge.messages for edge in traced_edges(hour, as_of=AT, now=AT + timedelta(seconds=2))] == [1]
 
 
 def test_dead_letters_alone_above_80_percent_make_health_fail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
