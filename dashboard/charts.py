@@ -109,7 +109,7 @@ def lag_caption(lines: Series) -> str:
     """The sentence under the lag chart: the group furthest behind."""
     if not lines.lags:
         return "No group reads this topic."
-    return _lag(f"Lag of {lines.lags[0].name}", lines.lags[0], lines, _offsets)
+    return _lag(f"Lag of {lines.lags[0].name}", lines.lags[0], lines, _offsets) + _over(lines.lags, "{} reads it")
 
 
 def age_caption(lines: Series | GroupSeries) -> str:
@@ -127,15 +127,16 @@ def age_caption(lines: Series | GroupSeries) -> str:
 def pace_caption(lines: GroupSeries) -> str:
     """The sentence under the chart of commits."""
     if not lines.rates:
-        return "It reads no topic now."
-    return _caption(f"Commits on {lines.rates[0].name}", lines.rates[0], lines, formats.rate)
+        return "It read no topic in this window."
+    told = _caption(f"Commits on {lines.rates[0].name}", lines.rates[0], lines, formats.rate)
+    return told + _over(lines.rates, "It reads {}")
 
 
 def offsets_caption(lines: GroupSeries) -> str:
     """The sentence under a group's chart of lag in offsets."""
     if not lines.lags:
-        return "It reads no topic now."
-    return _lag(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets)
+        return "It read no topic in this window."
+    return _lag(f"Lag on {lines.lags[0].name}", lines.lags[0], lines, _offsets) + _over(lines.lags, "It reads {}")
 
 
 def spans_caption(lines: ServiceSeries) -> str:
@@ -169,6 +170,11 @@ def _lag(subject: str, line: Line, lines: Series | GroupSeries, said: formats.Sa
     length = formats.duration(lines.step_seconds)
     told = _caption(subject, line, lines, said, end=f"at most since {_moment(since)}")
     return f"{told} Each point is the highest of its {length}."
+
+
+def _over(lines: Sequence[Line], reads: str) -> str:
+    """Which lines end because somebody reads no more; `reads` with the name of one says who, or what."""
+    return "".join(f" {reads.format(line.name)} no more." for line in by_name(lines) if line.is_over)
 
 
 def _offsets(value: float) -> str:

@@ -218,11 +218,15 @@ class TopicAnswer(Schema):
 
 
 class SeriesLine(Schema):
-    """One line of a chart: a value per step, null where there was no sample."""
+    """One line of a chart: a value per step, null where there was no sample.
+
+    `is_over`: of lag and commits, that the group reads the topic no more.
+    """
 
     name: str
     unit: str
     values: list[float | None]
+    is_over: bool = False
 
 
 class SeriesAnswer(Schema):

@@ -1,5 +1,6 @@
 """What charts draw: lines on one time axis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,11 +9,24 @@ MOST_LINES = 5  # of groups, or of topics, in one chart
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: a value per step, None where there was no sample (the chart breaks there)."""
+    """One line: a value per step, None where there was no sample (the chart breaks there).
+
+    `is_over`: the group reads the topic no more; no value comes after its end, which is known to ten minutes.
+    """
 
     name: str
     unit: str
     values: tuple[float | None, ...]
+    is_over: bool = False
+
+    def until(self, end: datetime, at: Sequence[datetime]) -> "Line":
+        """The same with no value after `end`; `at` are the ends of the steps."""
+        known = zip(at, self.values, strict=True)
+        return replace(self, values=tuple(value if moment <= end else None for moment, value in known))
+
+    def over(self, end: datetime | None, at: Sequence[datetime]) -> "Line":
+        """The same of a group that read no more from `end` on; None: it still does."""
+        return self if end is None else replace(self.until(end, at), is_over=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +48,17 @@ class Series:
 
     def until(self, end: datetime) -> "Series":
         """The same with no value after `end`: scans that no longer saw the topic carry nothing forward."""
-        rate_in, *rates_out = (self._cut(line, end) for line in (self.rate_in, *self.rates_out))
-        lags, ages = (tuple(self._cut(line, end) for line in lines) for lines in (self.lags, self.ages))
+        rate_in, *rates_out = (line.until(end, self.at) for line in (self.rate_in, *self.rates_out))
+        lags, ages = (tuple(line.until(end, self.at) for line in lines) for lines in (self.lags, self.ages))
         return replace(self, rate_in=rate_in, rates_out=tuple(rates_out), lags=lags, ages=ages)
-
-    def _cut(self, line: Line, end: datetime) -> Line:
-        known = zip(self.at, line.values, strict=True)
-        return replace(line, values=tuple(value if at <= end else None for at, value in known))
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSeries:
-    """Lines of a group, one a topic. `n_more_topics` were left out, smallest lag first; `by_sums` as in Series."""
+    """Lines of a group, one a topic that it read in the window; those that it still reads come first.
+
+    `n_more_topics` were left out, smallest lag first; `by_sums` as in Series.
+    """
 
     at: tuple[datetime, ...]
     step_seconds: float

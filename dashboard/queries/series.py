@@ -15,7 +15,7 @@ from dashboard.queries.window import Window
 
 
 def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Series:
-    """Rates and lag of a topic over the window in at most 180 steps. Seven statements at most.
+    """Rates and lag of a topic over the window in at most 180 steps. Eight statements at most.
 
     A value is carried forward only over scans that were made: a step without one is None.
     """
@@ -24,17 +24,23 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
     steps, n_partitions = histories.steps_of(cluster, window), n_partitions_of([topic_id]).get(topic_id)
     ends = histories.ends_of(topic_id, since=histories.back(window, n_partitions), window=window, step=steps.step)
     groups = histories.commits_on(topic_id, window=window, step=steps.step)
-    names = names_of_groups(groups)
+    names, over = names_of_groups(groups), histories.ended_on(topic_id, groups, window)
     last = steps.ends[-1] if steps.ends else window.to_at
-    busiest = sorted((key for key in groups if key in names), key=lambda key: -(_lag(ends, groups[key], last) or 0))
+    behind = {key: 0 if key in over else _lag(ends, groups[key], last) or 0 for key in groups if key in names}
+    busiest = sorted(behind, key=lambda key: (key in over, -behind[key]))
     shown = busiest[:MOST_LINES]
+
+    def line(key: int, unit: str, values: tuple[float | None, ...]) -> Line:
+        end = histories.end_of(over.get(key), groups[key], steps.step)
+        return Line(names[key], unit, values).over(end, steps.ends)
+
     return Series(
         tuple(steps.ends),
         steps.step.total_seconds(),
         Line("in", "/s", rates(ends.high, steps, missing=0)),
-        tuple(Line(names[key], "/s", rates(groups[key], steps, missing=None)) for key in shown),
-        tuple(Line(names[key], "offsets", lags(ends, groups[key], steps)) for key in shown),
-        tuple(Line(names[key], "s", ages(ends, groups[key], steps)) for key in shown),
+        tuple(line(key, "/s", rates(groups[key], steps, missing=None)) for key in shown),
+        tuple(line(key, "offsets", lags(ends, groups[key], steps)) for key in shown),
+        tuple(line(key, "s", ages(ends, groups[key], steps)) for key in shown),
         len(busiest) - len(shown),
         by_sums=False,
         too_wide=is_wide(ends),

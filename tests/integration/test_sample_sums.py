@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from collector.sampling import names
 from collector.store import sample_chunks
 from collector.store.partitions import Leaves
+from dashboard.charts import lag_caption, pace_caption
 from dashboard.queries.graph import facts
 from dashboard.queries.group_series import group_series
 from dashboard.queries.series import series
@@ -269,6 +270,42 @@ def test_a_chart_of_days_is_drawn_from_sums_with_the_time_in_which_weir_was_down
         own = group_series("demo", group_id, window, now=moment)
     assert [line.values for line in own.lags] == [line.values for line in lines.lags]
     assert own.rates[0].values[-30:] == pytest.approx([1.0] * 30, rel=0.03)
+
+
+def test_what_a_group_reads_no_more_is_drawn_up_to_its_end_and_said(watched: Watched) -> None:
+    broker = watched.broker
+    broker.create_topic("refunds", 1)
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    for step in range(20):
+        broker.produce("refunds", 0, 60)
+        broker.commit("billing", "refunds", {0: 60 * step})
+        minutes(watched, 1)
+    broker.known_groups["billing"].committed.pop("refunds")
+    ended = AT + timedelta(seconds=watched.second)
+    for _ in range(40):
+        broker.produce("refunds", 0, 60)
+        minutes(watched, 1)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    ((topic_id, group_id),) = rows(
+        "select t.id, g.id from topic t, consumer_group g where t.name = 'refunds' and g.name = 'billing'"
+    )
+    for length in ("6h", "13h"):
+        window = parse(f"now-{length}", "now", now=moment)
+        drawn = group_series("demo", group_id, window, now=moment)
+        for lines in (drawn.lags, drawn.ages, drawn.rates):
+            assert [(line.name, line.is_over) for line in lines] == [("orders", False), ("refunds", True)]
+            told = [at for at, value in zip(drawn.at, lines[1].values, strict=True) if value is not None]
+            assert AT + timedelta(minutes=10) < max(told) <= (ended + timedelta(minutes=4 if length == "6h" else 45))
+        assert max(value for value in drawn.lags[1].values if value is not None) <= 120
+        assert pace_caption(drawn).endswith(" It reads refunds no more.")
+    window = parse("now-6h", "now", now=moment)
+    topic = series("demo", topic_id, window, now=moment)
+    assert [(line.name, line.is_over) for line in topic.lags] == [("billing", True)]
+    assert max(value for value in topic.lags[0].values if value is not None) <= 120
+    assert lag_caption(topic).endswith(" billing reads it no more.")
+    later = parse("now-10m", "now", now=moment)
+    assert [line.name for line in group_series("demo", group_id, later, now=moment).lags] == ["orders"]
 
 
 def test_a_chart_of_thirty_days_has_hours_and_at_most_180_steps(watched: Watched) -> None:

@@ -149,7 +149,7 @@ def test_a_gap_without_scans_breaks_every_line_and_a_silence_does_not(
 ) -> None:
     shop = Shop()
     run("delete from scan where sampled_at between %s and %s", AT - timedelta(seconds=300), AT - timedelta(seconds=200))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         lines = series("demo", shop.topic, parse("now-10m", "now", now=AT), now=AT)
     for line in (lines.rate_in, lines.rates_out[0], lines.lags[0], lines.ages[0]):
         known = [value is not None for value in line.values]
@@ -255,7 +255,7 @@ def test_a_chart_of_a_day_long_ago_reads_what_is_packed(django_assert_num_querie
                     "insert into sample_chunk values (%s, %s, %s, %s, 1, %s)",
                     [kind, shop.topic, group, hour, packed([Point(at, values)])],
                 )
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         lines = series("demo", shop.topic, parse("2026-11-18T02:00:00Z", "2026-11-18T13:00:00Z", now=AT), now=AT)
     known = [value for value in lines.rate_in.values if value is not None]
     assert len(known) > 160
