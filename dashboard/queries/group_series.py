@@ -15,13 +15,13 @@ def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) 
     """Lag and pace of a group over the window in at most 180 steps. Five statements, and one for each topic drawn."""
     if sums.is_long(window):
         return _by_sums(cluster, group_id, window, now)
-    steps = histories.steps_of(cluster, window)
     reads = histories.read_by(group_id, window)
     names = names_of_topics(reads)
     known = _in_order(reads, names)
     shown, seconds, offsets, paces, wide = known[:MOST_LINES], [], [], [], []
-    read = histories.commits_of(group_id, topic_ids=shown, window=window, step=steps.step)
     n_partitions = n_partitions_of(shown)
+    steps = histories.steps_of(cluster, window, n_partitions=sum(n or 0 for n in n_partitions.values()))
+    read = histories.commits_of(group_id, topic_ids=shown, window=window, step=steps.step)
     for topic_id in shown:
         name, commits = names[topic_id], read.get(topic_id, histories.History([], []))
         since = histories.back(window, n_partitions.get(topic_id))

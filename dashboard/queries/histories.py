@@ -18,7 +18,8 @@ from dashboard.queries.freshness import LATE
 from dashboard.queries.offsets import Offsets
 from dashboard.queries.window import Window
 
-POINTS = 180
+POINTS, FEWEST_POINTS = 180, 30
+MOST_ENDS = 600_000  # that a chart reads: of very many partitions it has fewer points
 MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them is looked up at each step
 LEAST_STEP = timedelta(seconds=5)
 LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
@@ -74,9 +75,10 @@ class LastSeen(NamedTuple):
     ended_at: datetime | None
 
 
-def steps_of(cluster: str, window: Window) -> Steps:
-    """At most 180 steps of at least 5 s. One statement."""
-    step = max(LEAST_STEP, (window.to_at - window.from_at) / POINTS)
+def steps_of(cluster: str, window: Window, *, n_partitions: int) -> Steps:
+    """At most 180 steps of at least 5 s, fewer where each has very many partitions. One statement."""
+    n_points = min(POINTS, max(FEWEST_POINTS, MOST_ENDS // max(1, n_partitions)))
+    step = max(LEAST_STEP, (window.to_at - window.from_at) / n_points)
     cadence = timedelta(seconds=settings.WEIR_SAMPLE_SECONDS)
     patience = max(2 * step, LATE * cadence)
     seconds = step.total_seconds()

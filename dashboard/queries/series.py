@@ -21,7 +21,8 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
     """
     if sums.is_long(window):
         return _by_sums(cluster, topic_id, window, now)
-    steps, n_partitions = histories.steps_of(cluster, window), n_partitions_of([topic_id]).get(topic_id)
+    n_partitions = n_partitions_of([topic_id]).get(topic_id)
+    steps = histories.steps_of(cluster, window, n_partitions=n_partitions or 0)
     ends = histories.ends_of(topic_id, since=histories.back(window, n_partitions), window=window, step=steps.step)
     groups = histories.commits_on(topic_id, window=window, step=steps.step)
     names, over = names_of_groups(groups), histories.ended_on(topic_id, groups, window)

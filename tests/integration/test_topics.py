@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from collector.clock import now
 from collector.domain.sample_chunks import Point, packed
 from dashboard.live.streams import BUILDERS
+from dashboard.queries.group_series import group_series
 from dashboard.queries.keeping import keeping
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
@@ -158,6 +159,14 @@ def test_a_gap_without_scans_breaks_every_line_and_a_silence_does_not(
     assert {round(value) for value in lines.rate_in.values[2:] if value is not None} == {30}
     ages = [value for value in lines.ages[0].values if value is not None]
     assert ages[-1] == pytest.approx(333, abs=12)
+
+
+def test_a_chart_of_very_many_partitions_has_fewer_points() -> None:
+    shop = Shop()
+    run("update topic set n_partitions = 10000 where id = %s", shop.topic)
+    window = parse("now-15m", "now", now=AT)
+    for lines in (series("demo", shop.topic, window, now=AT), group_series("demo", shop.group, window, now=AT)):
+        assert (len(lines.at), lines.step_seconds) == (60, 15)
 
 
 def test_the_list_knows_which_topics_are_at_risk(django_assert_num_queries: DjangoAssertNumQueries) -> None:
