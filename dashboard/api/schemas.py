@@ -284,7 +284,7 @@ class GroupItem(Schema):
     state: str
     health: Health
     sentence: str
-    n_members: int
+    n_members: int | None
     lag: int | None
     lag_seconds: float | None
     lost: int

@@ -68,7 +68,7 @@ class PartitionStanding:
     high: int | None
     committed: int | None
     lag: int | None
-    lost: int
+    lost: int | None
     age: lags.Age | None
     verdict: str
     note: str
@@ -264,7 +264,7 @@ def _standings(
                 ends.high[partition],
                 offset,
                 place.lag,
-                lags.lost(offset, low=low),
+                None if low is None else lags.lost(offset, low=low),
                 age,
                 "" if is_past else seen.verdict(partition),
                 behind.notes.get(str(partition), ""),

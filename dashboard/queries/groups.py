@@ -23,7 +23,10 @@ NOT_READABLE = "lag not readable: share, Connect or Streams group"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A group on one of its topics. `keeps_seconds`: how old its events become; None is unknown, or for ever."""
+    """A group on one of its topics. `keeps_seconds`: how old its events become; None is unknown, or for ever.
+
+    `health`: the worst of its `own` and of those that read as it.
+    """
 
     topic: str
     topic_name: str
@@ -32,6 +35,7 @@ class Reading:
     rate: float | None
     messages: int | None
     behind: Behind
+    own: Health
     health: Health
     services: tuple[str, ...]
     pace: Pace
@@ -54,14 +58,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """One group with everything it reads, worst first."""
+    """One group with everything it reads, worst first. `n_members` as of now; None where no client can tell."""
 
     id: str
     name: str
     cluster: str
     protocol: str
     state: str
-    n_members: int
+    n_members: int | None
     health: Health
     readings: tuple[Reading, ...]
 
@@ -164,7 +168,7 @@ def row_of(name: GroupName, readings: list[Reading], n_members: int) -> GroupRow
         name.cluster,
         name.protocol,
         name.state,
-        n_members,
+        None if not n_members and name.state in {"", UNREADABLE} else n_members,
         health,
         tuple(sorted(readings, key=lambda each: (-(each.behind.lag_seconds or 0), -(each.behind.lag or 0)))),
     )
@@ -185,6 +189,7 @@ def _reading(
         progress.rate if progress else None,
         progress.messages if progress else None,
         behind,
+        own,
         worst([own, *(Health(edge.health, edge.sentence) for edge in edges)]),
         tuple(edge.target for edge in edges if edge.target.startswith("service:")),
         pace,

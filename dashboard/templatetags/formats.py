@@ -7,7 +7,7 @@ from typing import Protocol
 
 from collector.domain import histograms
 
-NONE = "–"
+NONE, UNKNOWN = "–", "?"
 Said = Callable[[float], str]
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _LONGEST = histograms.value_of(histograms.LAST_BIN) / 1000  # seconds
@@ -27,6 +27,11 @@ def count(value: float | None) -> str:
 def exact(value: int | None) -> str:
     """Exact with commas, however large: tables, dialogs and buttons."""
     return NONE if value is None else f"{value:,}"
+
+
+def known(value: int | None) -> str:
+    """The same of what may not be known: ? then."""
+    return UNKNOWN if value is None else exact(value)
 
 
 class Counted(Protocol):

@@ -24,6 +24,7 @@ register = template.Library()
 
 register.filter("count", formats.count)
 register.filter("exact", formats.exact)
+register.filter("known", formats.known)
 register.filter("rate", formats.rate)
 register.filter("rate_of", formats.rate_of)
 register.filter("events_of", formats.events_of)

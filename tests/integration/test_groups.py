@@ -71,7 +71,7 @@ def test_the_list_has_every_group_and_names_those_that_cannot_be_read(
         "billing", "failing", 1, 900, 180,
     )  # fmt: skip
     assert billing.health.sentence == "no progress with events waiting on 1 partition"
-    assert (sink.name, sink.health.level, sink.lag) == ("sink", "unknown", None)
+    assert (sink.name, sink.health.level, sink.lag, sink.n_members) == ("sink", "unknown", None, None)
     assert "not readable" in sink.health.sentence
 
 
@@ -240,6 +240,49 @@ def test_a_lag_that_is_not_known_is_a_question_mark_and_never_0(viewer: Client) 
     run("update group_now set lag = null, n_uncommitted = 2, verdict = 'NO COMMITS'")
     page = viewer.get("/groups/demo/billing/").content.decode()
     assert "has not committed on 2 partitions" in page
+
+
+def test_a_partition_that_does_not_answer_is_unknown_and_not_empty(viewer: Client) -> None:
+    shop = Shop(now())
+    shop.world.watermarks(shop.topic, [None, 3_000], low=[None, 0], ago=0)
+    page = viewer.get("/groups/demo/billing/?tab=partitions").content.decode()
+    silent, known = (re.search(rf'data-key="orders.created/{number}">(.*?)</tr>', page, re.DOTALL) for number in (0, 1))
+    assert silent
+    assert known
+    assert "nothing in it" not in silent[1]
+    assert silent[1].count(">?<") >= 5  # lag, its age, both ends and what was lost
+    assert ">?<" not in known[1]
+
+
+def test_the_verdict_of_the_heading_is_the_worst_one_in_its_own_words(viewer: Client) -> None:
+    shop = Shop(now())
+    refunds = shop.world.topic("refunds")
+    shop.world.watermarks(refunds, [9_000, 0], ago=0)
+    shop.world.committed(refunds, shop.group, [10, 0], ago=0, lag=8_990)
+    run("update group_now set verdict = 'SLOW', n_judged = 1, lag_seconds = 7200 where topic_id = %s", refunds)
+    page = viewer.get("/groups/demo/billing/").content.decode()
+    standing = page[page.index('id="standing"') : page.index('<nav class="tabs"')]
+    assert "<b>STALLED</b> on 1 of 2 partitions of" in standing
+    assert "no progress with events waiting on 1 partition" in standing
+    assert "SLOW" not in standing
+    assert re.search(r"<dt>Lag on .*refunds.*</dt>", standing)
+
+
+def test_in_the_past_what_is_only_known_of_now_says_so(viewer: Client) -> None:
+    at = now()
+    Shop(at)
+    then = {
+        "from": f"{at - timedelta(minutes=6):%Y-%m-%dT%H:%M:%SZ}",
+        "to": f"{at - timedelta(minutes=3):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    page = viewer.get("/groups/demo/billing/", then).content.decode()
+    assert "<dt>Members now</dt>" in page
+    assert "<dt>State now</dt>" in page
+    assert "Members are those of now." in viewer.get("/groups/", then).content.decode()
+    assert "as they are now" in viewer.get("/groups/demo/billing/", {**then, "tab": "members"}).content.decode()
+    assert (
+        "As they are now" in viewer.get("/topics/demo/orders.created/", {**then, "tab": "partitions"}).content.decode()
+    )
 
 
 def test_what_retention_took_is_said_and_not_counted_as_lag(viewer: Client) -> None:
