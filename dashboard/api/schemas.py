@@ -94,7 +94,7 @@ class GraphAnswer(Schema):
 
 
 class TopicItem(Schema):
-    """One topic of the list."""
+    """One topic of the list. `retention_ms`: how long it keeps a record; -1 is for ever (only compacted, too)."""
 
     id: str
     name: str

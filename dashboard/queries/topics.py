@@ -23,7 +23,8 @@ LIMIT = 1000
 class TopicRow:
     """One line of the list. Rates are per second, from watermarks and commits; None is unknown.
 
-    `loses_in_seconds`: until some group may lose unread data at this pace; infinity for never.
+    `loses_in_seconds`: until some group may lose unread data at this pace; infinity for never. `lag` and `lag_seconds`:
+    the highest of each, be it of two groups. `retention_ms`: how long a record is kept; -1 is for ever.
     `share`: how many of the records written in the window have spans.
     """
 
@@ -134,6 +135,10 @@ def _row(
 
 
 def _retention() -> dict[int, int]:
+    """How long topics keep a record, in ms; -1 is for ever: what is only compacted, whatever `retention.ms` says."""
     with connection.cursor() as cursor:
-        cursor.execute("select id, configs ->> 'retention.ms' from topic where configs ? 'retention.ms'")
+        cursor.execute(
+            "select id, case when configs ->> 'cleanup.policy' not like '%delete%' then '-1'"
+            " else configs ->> 'retention.ms' end from topic where configs ->> 'retention.ms' is not null"
+        )
         return {number: int(text) for number, text in cursor.fetchall()}

@@ -178,6 +178,16 @@ def test_the_list_knows_which_topics_are_at_risk(django_assert_num_queries: Djan
     assert found["quiet"] == float("inf")
 
 
+def test_what_is_only_compacted_is_kept_for_ever() -> None:
+    shop = Shop()
+    configs = {"retention.ms": "604800000"}
+    for policy in ("compact", "compact,delete", "delete"):
+        run("update topic set configs = %s::jsonb where id = %s",
+            json.dumps({**configs, "cleanup.policy": policy}), shop.world.topic(policy))  # fmt: skip
+    listed = {row.name: row.retention_ms for row in topics(parse("now-15m", "now", now=AT), now=AT).items}
+    assert (listed["compact"], listed["compact,delete"], listed["delete"]) == (-1, 604_800_000, 604_800_000)
+
+
 @pytest.fixture
 def viewer() -> Client:
     return signed_in(person("vera", "viewer"))
