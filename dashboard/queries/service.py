@@ -20,7 +20,7 @@ from dashboard.queries.keeping import record_bytes
 from dashboard.queries.latencies import Latency
 from dashboard.queries.readers import Share
 from dashboard.queries.service_versions import Comparison, Took, VersionRow, comparison, version_rows
-from dashboard.queries.services import IDLE, failed_share
+from dashboard.queries.services import IDLE, failed_share, open_letters
 from dashboard.queries.window import Window
 
 MOST_FAILURES = 10
@@ -84,7 +84,8 @@ class ServicePage:
 
     `reads` and `writes`: the 200 busiest topics of each, of `n_reads` and `n_writes` in all.
 
-    `coverage`: how much of what its groups committed has spans; None where no group of it is known.
+    `coverage`: how much of what its groups committed has spans; None where no group of it is known. `failures`: at most
+    ten of those that its groups had; `n_dead_letters` are open of all.
     """
 
     number: int
@@ -103,6 +104,7 @@ class ServicePage:
     versions: tuple[VersionRow, ...]
     comparison: Comparison | None
     failures: tuple[FailureGroup, ...]
+    n_dead_letters: int
     first_at: datetime
     silence: Silence
     coverage: Share | None
@@ -135,11 +137,6 @@ class ServicePage:
         shares = (side.edge.sampled_share for side in (*self.reads, *self.writes) if side.edge)
         return min((share for share in shares if share is not None), default=None)
 
-    @property
-    def n_dead_letters(self) -> int:
-        """Open dead letters of the failure groups that are shown."""
-        return sum(group.n_open for group in self.failures)
-
 
 def number_of(name: str) -> tuple[int, datetime, str, str] | None:
     """Number, first sighting, namespace and name of the service that an address names, or None. One statement."""
@@ -157,7 +154,7 @@ def number_of(name: str) -> tuple[int, datetime, str, str] | None:
 
 
 def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
-    """Facts of the service that an address names, or None. Sixteen statements, one more for who writes."""
+    """Facts of the service that an address names, or None. Seventeen statements, one more for who writes."""
     found = number_of(name)
     if found is None:
         return None
@@ -191,6 +188,7 @@ def service(name: str, window: Window, *, now: datetime) -> ServicePage | None:
         versions,
         comparison(versions),
         failure_groups_of({group for _, _, group in pairs if group}, limit=MOST_FAILURES),
+        open_letters(None, only=number).get(number, 0),
         first_at,
         silence,
         coverage(known).get(number),

@@ -86,7 +86,7 @@ def services(window: Window, *, now: datetime, after: str = "", clusters: Collec
     drawn = graph.drawn(known, idle=True)
     nodes = {node.id: node for node in drawn.nodes if node.kind != "topic"}
     touching = _touching(drawn)
-    named, letters, covered = _named(), _letters(clusters), coverage(known)
+    named, letters, covered = _named(), open_letters(clusters), coverage(known)
     if clusters is not None:
         there = _touching_topics(known.names.topics)
         named = {number: each for number, each in named.items() if number in there}
@@ -207,8 +207,8 @@ def _touching_topics(topics: Iterable[int]) -> set[int]:
         return {number for (number,) in cursor.fetchall()}
 
 
-def _letters(clusters: Collection[str] | None) -> dict[int, int]:
-    """Open dead letters by the service whose groups they failed in. One statement."""
+def open_letters(clusters: Collection[str] | None, *, only: int | None = None) -> dict[int, int]:
+    """Open dead letters by the service whose groups they failed in, or of one service. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select x.service_id, sum(c.n)::bigint from ("
@@ -216,7 +216,8 @@ def _letters(clusters: Collection[str] | None) -> dict[int, int]:
             "   union select service_id, group_id from group_hint) x"
             " join failure_group g on g.group_id = x.group_id and g.merged_into is null"
             "  and (%s::text[] is null or g.cluster_id in (select id from cluster where name = any(%s)))"
-            " join failure_count c on c.failure_group_id = g.id and c.status in (0, 5) and c.n > 0 group by 1",
-            [None if clusters is None else list(clusters), list(clusters or ())],
+            " join failure_count c on c.failure_group_id = g.id and c.status in (0, 5) and c.n > 0"
+            " where %s::int is null or x.service_id = %s group by 1",
+            [None if clusters is None else list(clusters), list(clusters or ()), only, only],
         )
         return dict(cursor.fetchall())

@@ -127,7 +127,7 @@ def test_a_service_is_measured_since_its_version_came_and_against_the_hour_befor
     shop.timed(9000, 400, ago=8000)  # more than an hour before it
     shop.timed(9000, 400, ago=12.5 * 60)  # the minute in which it came belongs to nobody
     shop.timed(1200, 100, ago=300)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         page = service("billing-svc", window(), now=AT)
     assert page is not None
     assert page.comparison is not None
@@ -210,6 +210,19 @@ def test_dead_letters_of_its_groups_are_its_failures() -> None:
     assert {row.name: row.n_dead_letters for row in services(window(), now=AT).items} == {
         "audit": 0, "billing-svc": 4812,
     }  # fmt: skip
+    for number in range(11):
+        small = run(
+            "insert into failure_group (group_id, topic_id, title, first_at, last_at)"
+            " values (%s, %s, %s, %s, %s) returning id",
+            shop.group, shop.orders, f"Small{number}", AT, AT,
+        )  # fmt: skip
+        run(
+            "insert into failure_count (failure_group_id, topic_id, status, n) values (%s, %s, 0, 1) returning n",
+            small, shop.orders,
+        )  # fmt: skip
+    page = service("billing-svc", window(), now=AT)
+    assert page is not None
+    assert (len(page.failures), page.n_dead_letters) == (10, 4812 + 11)
 
 
 def test_a_service_that_went_quiet_is_told_from_what_is_usual_for_it() -> None:
