@@ -25,7 +25,7 @@ class Behind:
     lag: int | None
     lag_seconds: float | None
     lag_seconds_margin: float | None
-    lost: int
+    lost: int | None
     n_uncommitted: int
     verdict: str
     since: datetime | None = None

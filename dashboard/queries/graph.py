@@ -41,8 +41,8 @@ class Facts:
 
 
 def facts(window: Window, *, now: datetime, clusters: Collection[str] | None = None, timed: bool = True) -> Facts:
-    """Ten statements, however large the graph is, four more where samples are no rows any more, and in the past one
-    more where no span was counted at the end.
+    """Ten statements, however large the graph is, four more where samples are no rows any more (in the past five), and
+    in the past one more where no span was counted at the end.
 
     Of the past, lags are those of then, and no state is judged. `clusters`: the names of those whose topics and groups
     are wanted; None is all. `timed`: with waits and processing times.

@@ -104,7 +104,7 @@ class GroupRow:
     @property
     def lost(self) -> int:
         """Offsets that were deleted before it read them."""
-        return sum(each.behind.lost for each in self.readings)
+        return sum(each.behind.lost or 0 for each in self.readings)
 
     @property
     def loses_in_seconds(self) -> float | None:

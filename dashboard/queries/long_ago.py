@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
+from dashboard.queries.conditions import PAST, Behind
 from dashboard.queries.edges import floor
 from dashboard.queries.offsets import GroupProgress, TopicProgress, by_minutes, tell_when_first
 from dashboard.queries.sums import HOUR, LONGEST_FINE, TEN_MINUTES
@@ -42,12 +43,25 @@ def topics(found: Mapping[int, TopicProgress], window: Window, *, now: datetime)
 
 
 def groups(found: Mapping[Pair, GroupProgress], window: Window, *, now: datetime) -> dict[Pair, GroupProgress]:
-    """The same with what was committed in the window, to ten minutes. Two statements."""
+    """The same with what was committed in the window, to ten minutes, and in the past with the lag at its end where no
+    sample tells of it any more. Two statements, in the past three.
+    """
     then, ends = _begun(_GROUPS, window, now=now), _now(_GROUPS_NOW, _GROUPS, window)
+    behind = {} if window.live else _behind(window.to_at)
     return {
-        pair: GroupProgress(*pair, _between(then, ends, pair), each.rate, each.as_of, each.behind)
+        pair: GroupProgress(*pair, _between(then, ends, pair), each.rate, each.as_of, each.behind or behind.get(pair))
         for pair, each in found.items()
     }
+
+
+def _behind(moment: datetime) -> Mapping[Pair, Behind]:
+    """How far groups were behind by the last sum before; of who had none nothing is known."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAGS, {"at": moment})
+        return {
+            (topic_id, group_id): Behind(lag, None, None, None, 0, PAST)
+            for topic_id, group_id, lag in cursor.fetchall()
+        }
 
 
 _Totals = Mapping[tuple[int, ...], int]
@@ -111,4 +125,14 @@ _GROUPS = f"""{_KNOWN}
       select topic_id, group_id, max(n_total) n_total
       from ({_SAID.format(keys="topic_id, group_id", kind="group")}) u group by 1, 2
     ) s using (topic_id, group_id) where {_IS_KNOWN}
+"""  # noqa: S608
+_LAST = """
+    (select s.bucket_at + interval '{length}' as ended_at, s.lag from {table} s where s.topic_id = n.topic_id
+      and s.group_id = n.group_id and s.bucket_at > %(at)s - interval '50 h'
+      and s.bucket_at <= %(at)s - interval '{length}' order by s.bucket_at desc limit 1)
+"""
+_LAGS = f"""
+    select n.topic_id, n.group_id, last.lag from group_now n cross join lateral (select lag from (
+      {_LAST.format(table="group_1h", length="1 h")} union all {_LAST.format(table="group_10m", length="10 min")}
+    ) u order by ended_at desc limit 1) last
 """  # noqa: S608

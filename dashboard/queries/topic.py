@@ -86,7 +86,7 @@ class TopicPage:
     @property
     def lost(self) -> int:
         """Offsets that were deleted before some group read them: the most of any group."""
-        return max((group.behind.lost for group in self.groups if group.behind), default=0)
+        return max((group.behind.lost or 0 for group in self.groups if group.behind), default=0)
 
 
 def topic(cluster: str, name: str, window: Window, *, now: datetime, asked: Asked = EVERY_TAB) -> TopicPage | None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from pytest_django import DjangoAssertNumQueries
 
 from collector.sampling import names
@@ -12,8 +12,10 @@ from collector.store.partitions import Leaves
 from dashboard.charts import lag_caption, pace_caption
 from dashboard.queries.graph import facts
 from dashboard.queries.group_series import group_series
+from dashboard.queries.groups import groups
 from dashboard.queries.series import series
-from dashboard.queries.window import parse
+from dashboard.queries.topics import topics
+from dashboard.queries.window import Window, parse
 from tests.integration.span_world import rows
 from tests.integration.test_sampling import AT, Watched
 
@@ -318,6 +320,23 @@ def test_a_chart_of_thirty_days_has_hours_and_at_most_180_steps(watched: Watched
     known = [value for value in lines.rate_in.values if value is not None]
     assert known == pytest.approx([1.0] * 7, rel=0.05)
     assert lines.at[-1] == moment
+
+
+def test_a_list_of_days_ago_has_the_groups_that_read_then_with_their_lags(watched: Watched) -> None:
+    weeks(watched, hours=60)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    with connection.cursor() as cursor:  # as the packer does: what is older than a day are no rows any more
+        cursor.execute("delete from group_sample where sampled_at < %s", [moment - timedelta(hours=25)])
+        cursor.execute("delete from topic_sample where sampled_at < %s", [moment - timedelta(hours=25)])
+    then = Window(moment - timedelta(hours=32), moment - timedelta(hours=30), live=False)
+    (row,) = groups(then, now=moment).items
+    assert (row.name, row.lag, row.lag_seconds, row.health.level) == ("billing", 60, None, "unknown")
+    (reading,) = row.readings
+    assert (reading.behind.lost, reading.messages) == (None, pytest.approx(7200, abs=600))
+    (listed,) = topics(then, now=moment).items
+    assert (listed.n_groups, listed.lag) == (1, 60)
+    before = Window(AT - timedelta(hours=2), AT - timedelta(hours=1), live=False)
+    assert groups(before, now=moment).items == ()
 
 
 def test_lists_of_days_count_what_was_written_and_committed_in_them(watched: Watched) -> None:
