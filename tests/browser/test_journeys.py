@@ -167,6 +167,32 @@ def test_new_rows_wait_until_they_are_asked_for(running: Demo, browser: Browser)
         assert set(cells) == {6}
 
 
+def test_rows_stay_the_same_elements_and_in_their_order_while_they_are_pointed_at(
+    running: Demo, browser: Browser
+) -> None:
+    keys = "[...document.querySelectorAll('#partitions tr[data-key]')].map((row) => row.dataset.key)"
+    kept = "[...document.querySelectorAll('#partitions tr[data-key]')].every((row) => row.isKnown)"
+    know = "() => document.querySelectorAll('#partitions tr[data-key]').forEach((row) => (row.isKnown = true))"
+    changed = "(text) => document.getElementById('partitions').innerText !== text"
+    with visit(browser, running, "vera") as seen:
+        page = seen.page
+        for address in (
+            "/groups/demo/billing/?tab=partitions",
+            "/topics/demo/orders.created/?tab=partitions&sort=-rate",
+        ):
+            seen.open(address)
+            page.locator("#partitions tr[data-key]").nth(3).hover()
+            page.evaluate(know)
+            before, text = page.evaluate(keys), page.locator("#partitions").inner_text()
+            page.wait_for_function(changed, arg=text)
+            assert page.evaluate(keys) == before
+            page.mouse.move(0, 0)
+            expect(page.get_by_role("button", name="Changed · Show")).to_have_count(0, timeout=30_000)
+            assert page.evaluate(kept)
+        assert seen.complaints == []
+        assert seen.violations() == []
+
+
 def test_the_graph_is_narrowed_and_a_link_shows_the_same(running: Demo, browser: Browser) -> None:
     with visit(browser, running, "vera") as seen:
         page = seen.page
