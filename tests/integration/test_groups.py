@@ -279,6 +279,9 @@ def test_in_the_past_what_is_only_known_of_now_says_so(viewer: Client) -> None:
     assert "<dt>Members now</dt>" in page
     assert "<dt>State now</dt>" in page
     assert "Members are those of now." in viewer.get("/groups/", then).content.decode()
+    assert "PAST" not in page
+    assert "at the pace of the window's last minute" in page
+    assert "PAST" not in viewer.get("/topics/demo/orders.created/", then).content.decode()
     assert "as they are now" in viewer.get("/groups/demo/billing/", {**then, "tab": "members"}).content.decode()
     assert (
         "As they are now" in viewer.get("/topics/demo/orders.created/", {**then, "tab": "partitions"}).content.decode()
