@@ -236,7 +236,7 @@ def test_frames_end_at_now_and_when_their_request_cost_enough() -> None:
     TwoMoments(AT)
     step = timedelta(seconds=10)
     assert len(list(frames(ending(AT - step), step, 30, now=AT))) == 2
-    assert len(list(frames(ending(AT - HOUR), step, 500, now=AT))) == 30
+    assert len(list(frames(ending(AT - HOUR), step, 500, now=AT, clock=lambda: 0.0))) == 30
     ticks = iter(float(number) * 0.3 for number in range(100))
     assert len(list(frames(ending(AT - HOUR), step, 30, now=AT, clock=lambda: next(ticks)))) == 4
     assert list(frames(ending(AT + HOUR), step, 3, now=AT)) == []
