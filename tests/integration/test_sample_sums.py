@@ -332,7 +332,8 @@ def test_a_list_of_days_ago_has_the_groups_that_read_then_with_their_lags(watche
     (row,) = groups(then, now=moment).items
     assert (row.name, row.lag, row.lag_seconds, row.health.level) == ("billing", 60, None, "unknown")
     (reading,) = row.readings
-    assert (reading.behind.lost, reading.messages) == (None, pytest.approx(7200, abs=600))
+    assert reading.behind.lost is None
+    assert reading.messages == pytest.approx(7200, abs=600)
     (listed,) = topics(then, now=moment).items
     assert (listed.n_groups, listed.lag) == (1, 60)
     before = Window(AT - timedelta(hours=2), AT - timedelta(hours=1), live=False)
