@@ -218,10 +218,7 @@ class TopicAnswer(Schema):
 
 
 class SeriesLine(Schema):
-    """One line of a chart: a value per step, null where there was no sample.
-
-    `is_over`: of lag and commits, that the group reads the topic no more.
-    """
+    """One line: a value per step, null without a sample. `is_over`: the group reads the topic no more."""
 
     name: str
     unit: str

@@ -117,7 +117,7 @@ def test_a_service_is_found_by_keyboard_and_leads_to_its_topics_versions_and_eve
         page.locator("#tab-events").press("Enter")
         page.locator("#recent a[href*='/events/demo/orders.created/']").first.press("Enter")
         page.locator("#hops").get_by_role("link", name="billing-svc").first.click()
-        page.get_by_role("region", name="What it consumes").get_by_role("link", name="orders.created").click()
+        page.locator("[data-key='topic:demo/orders.created/billing'] th a").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("orders.created")
         page.locator("#flow").get_by_role("link", name="billing-svc").first.click()
         expect(page).to_have_url(re.compile("/services/billing-svc/"))
