@@ -1,4 +1,4 @@
-"""What stands beside the graph for one node: its chart, its newest events, what changed; and what a group holds."""
+"""What stands beside the graph for what is selected: a node, an edge, a group of nodes, the way between two nodes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,15 +9,19 @@ from django.urls import reverse
 
 from collector.domain.identities import tail
 from dashboard import charts
+from dashboard.edge_table import Row, rows_of
 from dashboard.queries import event_lists, service_events
 from dashboard.queries import service as one_service
 from dashboard.queries.graph import Facts, Graph, Node
 from dashboard.queries.group_series import group_series
-from dashboard.queries.grouping import Box
+from dashboard.queries.grouping import GROUPINGS, Box, boxes
 from dashboard.queries.marks import Mark, Marks, marks_of_group, marks_of_service, marks_of_topic
+from dashboard.queries.owners import owners_of
 from dashboard.queries.series import series
 from dashboard.queries.service_series import service_series
+from dashboard.queries.tidiness import pinned_by
 from dashboard.queries.topics import number_of
+from dashboard.queries.ways import way
 from dashboard.queries.window import Window
 from dashboard.templatetags.sorting import badness
 
@@ -68,6 +72,41 @@ class Inside:
     n_more: int
 
 
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the side panel shows: a node with its edges, or one edge."""
+
+    id: str
+    node: Node | None
+    row: Row | None
+    into: tuple[Row, ...]
+    out: tuple[Row, ...]
+    url: str
+
+
+def selected(drawn: Graph, known: Facts, ids: Sequence[str], *, now: datetime) -> dict[str, object]:
+    """What the panel shows: `pair` and `way` of two nodes, `inside` of a group, else `panel`, for a node with more."""
+    first = ids[0] if ids else ""
+    if len(ids) == 2:
+        named = {node.id: node.shown_name for node in drawn.nodes}
+        found = way(known, drawn, *ids) if named.keys() >= set(ids) else None
+        ends = (found.source, found.target) if found else ids
+        return {"pair": [named.get(each, each) for each in ends], "way": found}
+    by, _, _ = first.partition(":")
+    if by in GROUPINGS:
+        box = next((box for box in boxes(drawn, by) if box.id == first), None)
+        return {"inside": inside(box, drawn) if box else None}
+    panel = _panel(first, drawn, rows_of(drawn))
+    if panel is None or panel.node is None:
+        return {"panel": panel}
+    return {
+        "panel": panel,
+        "owners": owners_of(panel.node.id),
+        "beside": beside(panel.node, known, now=now),
+        "pinned_by": pinned_by(panel.node.id),
+    }
+
+
 def beside(node: Node, known: Facts, *, now: datetime) -> Beside | None:
     """Chart, events and changes of a node; None where it is not known any more."""
     span = known.window
@@ -95,6 +134,19 @@ def inside(box: Box, drawn: Graph) -> Inside:
         tuple(members[:N_MEMBERS]),
         max(0, len(members) - N_MEMBERS),
     )
+
+
+def _panel(chosen: str, drawn: Graph, rows: list[Row]) -> Panel | None:
+    if chosen.startswith("edge:"):
+        row = next((row for row in rows if row.edge.id == chosen.removeprefix("edge:")), None)
+        return Panel(chosen, None, row, (), (), "") if row else None
+    node = next((node for node in drawn.nodes if node.id == chosen), None)
+    if node is None:
+        return None
+    url = reverse(node.kind, args=[tail(node.id)] if node.kind == "service" else [node.cluster, node.name])
+    into = tuple(row for row in rows if row.target.id == node.id)
+    out = tuple(row for row in rows if row.source.id == node.id)
+    return Panel(chosen, node, None, into, out, url)
 
 
 def _state(members: Sequence[Node]) -> tuple[str, str]:
