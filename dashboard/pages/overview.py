@@ -58,9 +58,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(address)
     look = _look(request, span, then)
     wanted, drawn = look.wanted, look.drawn
-    panel = _panel(request, look)
     if shell.wants_part(request, "panel"):
-        beside = {**panel, "clusters": look.within, "range": shell.time_range(request, span)}
+        beside = {**_panel(request, look), "clusters": look.within, "range": shell.time_range(request, span)}
         return render(request, "overview/panel.html", beside)
     seen = view(drawn, left_out=look.narrow.left_out, asked=wanted.grouped, is_part=wanted.is_part)
     before = None if span.live else past(span, now=now())
@@ -81,7 +80,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "focus_name": _name_of(wanted.focus, drawn),
         "view": request.GET.get("view", "auto"),
         **beside_live(span),
-        **panel,
+        **_panel(request, look),
         "attention": needed,
         "told": look.told,
         "past": before,
