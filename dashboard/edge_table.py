@@ -52,11 +52,12 @@ def edge_table(drawn: Graph, narrow: Narrowed, words: Mapping[str, str]) -> dict
     rows = ordered(rows_of(drawn), words.get("sort") or DEFAULT_SORT, _COLUMNS)
     kept = [row for row in rows if not narrow.left_out & {row.source.id, row.target.id}]
     lonely = [node for node in _lonely(drawn) if node.id not in narrow.left_out]
-    n_shown = _n_shown(words.get("rows", ""))
+    n_shown, n_all = _n_shown(words.get("rows", "")), len(kept) + len(lonely)
     return {
         "rows": kept[:n_shown],
         "n_rows": len(kept),
-        "more_rows": min(MOST_ROWS, n_shown + ROWS) if n_shown < min(MOST_ROWS, len(kept)) else None,
+        "is_cut": n_shown < n_all,
+        "more_rows": min(MOST_ROWS, n_shown + ROWS) if n_shown < min(MOST_ROWS, n_all) else None,
         "default_sort": DEFAULT_SORT,
         "lonely": lonely[: max(0, n_shown - len(kept))],
         "n_lonely": len(lonely),
