@@ -150,7 +150,7 @@ def processing_caption(lines: ServiceSeries) -> str:
     """The sentence under a service's chart of processing times."""
     if all(value is None for value in lines.processing[1].values):
         return "No span of this window times its processing."
-    return _caption("Processing p95", lines.processing[1], lines, formats.duration)
+    return _caption("Processing p95", lines.processing[1], lines, formats.binned)
 
 
 def failed_caption(lines: ServiceSeries) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboard.queries.comparing import Compared, marks
 from dashboard.queries.differences import Difference, Line, Untold
-from dashboard.templatetags.formats import duration, percent, rate, stretch, two_digits
+from dashboard.templatetags.formats import binned, duration, percent, rate, stretch, two_digits
 
 GLYPHS = {"new": "+", "gone": "−", "changed": "Δ"}
 MOST = 500
@@ -15,8 +15,8 @@ _MEASURES = {
     "flow": ("rate", rate),
     "rate": ("rate", rate),
     "failed": ("failed", percent),
-    "wait": ("wait p95", duration),
-    "processing": ("processing p95", duration),
+    "wait": ("wait p95", binned),
+    "processing": ("processing p95", binned),
 }
 _UNTOLD = {"flow": "events", "rate": "events", "wait": "measured waits", "processing": "measured readings"}
 

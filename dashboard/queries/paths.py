@@ -76,6 +76,16 @@ class Lineage:
     truncated: bool
     ends: tuple[Onward, ...] = ()
 
+    @property
+    def n_waits_unknown(self) -> int:
+        """Readings that do not tell how long their event waited, or by clocks that differ: the sum lacks these."""
+        return sum(hop.kind == "consume" and (hop.wait_seconds is None or bool(hop.skew_seconds)) for hop in self.hops)
+
+    @property
+    def n_works_unknown(self) -> int:
+        """Readings that do not tell how long they took."""
+        return sum(hop.kind == "consume" and hop.processing_seconds is None for hop in self.hops)
+
 
 def named(path: Path, *, truncated: bool) -> Lineage:
     """The path with what the broker knows of it, and the names behind its numbers. One statement."""

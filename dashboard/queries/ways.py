@@ -27,7 +27,8 @@ class Hop:
 class Way:
     """The shortest way. `whole`, `waits`, `processing`: over all readings of it, as if one hop knew nothing of another;
 
-    None where a reading on the way tells neither its wait nor its processing. `n_unknown`: readings of that kind.
+    None where a reading on the way tells neither its wait nor its processing. `n_unknown`: readings of that kind,
+    `n_waits_unknown`, `n_works_unknown`: those that tell one of the two alone; then a sum lacks a part.
     """
 
     source: str
@@ -37,6 +38,13 @@ class Way:
     waits: Percentiles
     processing: Percentiles
     n_unknown: int
+    n_waits_unknown: int
+    n_works_unknown: int
+
+    @property
+    def n_parts_unknown(self) -> int:
+        """What the sum of both lacks."""
+        return self.n_waits_unknown + self.n_works_unknown
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -75,6 +83,8 @@ def way(known: Facts, drawn: Graph, source: str, target: str) -> Way | None:
         _spread(waits) if not n_unknown else none,
         _spread(works) if not n_unknown else none,
         n_unknown,
+        sum(not each.wait for each in told),
+        sum(not each.processing for each in told),
     )
 
 

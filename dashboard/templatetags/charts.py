@@ -10,7 +10,13 @@ from django.utils.html import format_html_join
 from dashboard.templatetags import formats
 
 register = template.Library()
-_SAID = {"rate": formats.rate, "duration": formats.duration, "percent": formats.percent, "count": formats.count}
+_SAID = {
+    "rate": formats.rate,
+    "duration": formats.duration,
+    "binned": formats.binned,
+    "percent": formats.percent,
+    "count": formats.count,
+}
 
 
 @register.simple_tag

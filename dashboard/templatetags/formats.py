@@ -10,8 +10,7 @@ from collector.domain import histograms
 NONE, UNKNOWN = "–", "?"
 Said = Callable[[float], str]
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_LONGEST = histograms.value_of(histograms.LAST_BIN) / 1000  # seconds
-_LONGEST_ROUNDED = 51.0  # also after it was rounded to four digits
+_TOLD_UP_TO = histograms.SMALLEST_MS * histograms.RATIO ** (histograms.LAST_BIN - 1) / 1000  # seconds
 _LONG_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -72,22 +71,28 @@ def rate(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Two digits below a minute, then two units: 240 µs · 140 ms · 4.1 s · 3 min 10 s · 2 d 4 h.
-
-    What histograms show for all that is longer than they tell apart is no length, but a bound.
-    """
+    """Two digits below a minute, then two units: 240 µs · 140 ms · 4.1 s · 3 min 10 s · 2 d 4 h."""
     if seconds is None or not isfinite(seconds):
         return NONE
     if seconds < 0:
         return f"−{duration(-seconds)}"
     if seconds == 0:
         return "0 s"
-    if abs(seconds - _LONGEST) < _LONGEST_ROUNDED:
-        return ">3 d 18 h"
     for limit, factor, unit in ((1e-3, 1e6, "µs"), (1, 1e3, "ms"), (60, 1, "s")):
         if seconds < limit and _rounded(seconds * factor) < limit * factor:
             return f"{two_digits(seconds * factor)} {unit}"
     return _long_duration(seconds)
+
+
+def binned(seconds: float | None) -> str:
+    """A duration that histograms told, or a sum of such; beyond what they tell apart the bound: >3 d 18 h."""
+    return f">{duration(_TOLD_UP_TO)}" if seconds is not None and seconds > _TOLD_UP_TO else duration(seconds)
+
+
+def summed(seconds: float | None, *, is_whole: bool) -> str:
+    """A sum of what histograms told: ≈140 ms; ≥140 ms where a part of it is not known."""
+    text = binned(seconds)
+    return text if text == NONE or text.startswith(">") else f"{'≈' if is_whole else '≥'}{text}"
 
 
 def size(n_bytes: float | None) -> str:

@@ -29,6 +29,7 @@ register.filter("rate", formats.rate)
 register.filter("rate_of", formats.rate_of)
 register.filter("events_of", formats.events_of)
 register.filter("duration", formats.duration)
+register.filter("binned", formats.binned)
 register.filter("size", formats.size)
 register.filter("percent", formats.percent)
 register.filter("tail", tail)
@@ -108,6 +109,20 @@ def clock(iso_text: str) -> str:
 def milliseconds(value: float | None) -> str:
     """A duration given in milliseconds."""
     return formats.duration(None if value is None else value / 1000)
+
+
+@register.filter
+def summed(seconds: float | None, n_unknown: int) -> str:
+    """A sum of durations by histograms of which so many are not known."""
+    return formats.summed(seconds, is_whole=not n_unknown)
+
+
+@register.filter
+def at_least(seconds: float, n_unknown: int) -> str:
+    """A sum of exact durations of which so many are not known."""
+    if not n_unknown:
+        return formats.duration(seconds)
+    return f"at least {formats.duration(seconds)}" if seconds else "not known"
 
 
 @register.filter

@@ -156,6 +156,12 @@ def test_a_way_adds_waits_and_processing_of_its_hops(client: Client) -> None:
     assert waits == processing
     assert [float(text.split()[0]) for text in whole] == pytest.approx([400, 400], rel=0.1)
     assert [float(text.split()[0]) for text in waits] == pytest.approx([200, 200], rel=0.1)
+    with connection.cursor() as cursor:
+        cursor.execute("update edge_1m set processing = null where edge_id = (select min(edge_id) from edge_1m)")
+    lacking = panel(client, "?sel=service:orders-svc&sel=service:mailer")
+    assert len(re.findall(r"≈[\d.]+ ms", lacking)) == 2  # the waits
+    assert len(re.findall(r"≥[\d.]+ ms", lacking)) == 4
+    assert "≥ is at least" in lacking
 
 
 def test_who_arranges_pins_a_node_which_then_outlives_tidying_up(client: Client) -> None:
@@ -190,3 +196,19 @@ def test_the_table_says_how_many_edges_it_leaves_out(client: Client) -> None:
     page = client.get("/?rows=2").content.decode()
     assert "2 of 4 edges." in page
     assert page.count("<tr data-edge=") == 2
+    assert "Show 100 more" in page
+    assert "of 4 edges" not in client.get("/").content.decode()
+
+
+def test_the_table_says_how_many_nodes_without_an_edge_it_leaves_out(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select id from cluster")
+        (cluster,) = cursor.fetchone()
+        for number in range(3):
+            cursor.execute(
+                "insert into topic (cluster_id, name, role, n_partitions, first_at) values (%s, %s, 0, 1, %s)",
+                [cluster, f"alone.{number}", clock.now()],
+            )
+    page = client.get("/?rows=5&show=idle").content.decode()
+    assert "4 of 4 edges, 1 of 3 nodes without one." in page
+    assert page.count("<tr data-node=") == 1

@@ -38,7 +38,7 @@ def test_a_rate_has_two_digits_and_the_unit_that_fits(value: float | None, text:
     [
         (None, "–"), (0, "0 s"), (0.00024, "240 µs"), (0.14, "140 ms"), (4.1, "4.1 s"), (190, "3 min 10 s"),
         (59.7, "1 min"), (0.9996, "1.0 s"), (0.0009999, "1.0 ms"), (187_200, "2 d 4 h"),
-        (3600, "1 h"), (-0.038, "−38 ms"), (341_800, "3 d 22 h"), (341_900, ">3 d 18 h"), (342_100, "3 d 23 h"),
+        (3600, "1 h"), (-0.038, "−38 ms"), (341_900, "3 d 22 h"), (342_100, "3 d 23 h"),
     ],
 )  # fmt: skip
 def test_a_duration_has_two_digits_then_two_units(value: float | None, text: str) -> None:
@@ -49,10 +49,25 @@ def test_a_duration_has_two_digits_then_two_units(value: float | None, text: str
 def test_a_wait_that_is_longer_than_histograms_tell_apart_is_a_bound(days: int) -> None:
     known = histograms.percentile(histograms.counted([days * 86_400_000.0]), 0.5)
     assert known is not None
-    assert formats.duration(known / 1000) == ">3 d 18 h"
+    assert formats.binned(known / 1000) == ">3 d 18 h"
     rounded = wire.seconds(known / 1000)
     assert isinstance(rounded, float)
-    assert formats.duration(rounded) == ">3 d 18 h"
+    assert formats.binned(rounded) == ">3 d 18 h"
+    assert formats.summed(known / 1000 + 60, is_whole=True) == ">3 d 18 h"
+
+
+def test_a_duration_that_histograms_tell_is_written_like_any_other() -> None:
+    known = histograms.percentile(histograms.counted([3 * 86_400_000.0]), 0.5)
+    assert known is not None
+    assert formats.binned(known / 1000) == formats.duration(known / 1000)
+    assert formats.binned(None) == formats.summed(None, is_whole=False) == formats.NONE
+
+
+def test_a_sum_says_that_it_is_about_or_at_least() -> None:
+    said = Template(
+        "{% load weir %}{{ s|summed:0 }} {{ s|summed:1 }} {{ s|at_least:0 }} {{ s|at_least:1 }} {{ z|at_least:1 }}"
+    )
+    assert said.render(Context({"s": 0.14, "z": 0.0})) == "≈140 ms ≥140 ms 140 ms at least 140 ms not known"
 
 
 @pytest.mark.parametrize(

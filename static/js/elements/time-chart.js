@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 
-import { count, duration, percent, rate } from "../lib/format.js";
+import { binned, count, duration, percent, rate } from "../lib/format.js";
 import { svg } from "../lib/svg.js";
 import { shown } from "../lib/text.js";
 import { CLOCK_STEPS, roomFor } from "./chart/axis.js";
@@ -16,7 +16,7 @@ const HEIGHT = 220;
 const FONT = "12px system-ui";
 const DASHES = [[], [14, 4], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
 const N_COLOURS = 5; // what is drawn beside them is grey
-const FORMATS = { rate, count, duration, percent };
+const FORMATS = { rate, count, duration, binned, percent };
 const GROUP = uPlot.sync("page");
 const LEAST_PX = 8; // a shorter drag is a click
 const DAY = 86400;
@@ -89,7 +89,7 @@ class TimeChart extends HTMLElement {
   #options(lines) {
     const axis = { stroke: colour("--muted"), grid: { stroke: colour("--hairline"), width: 1 }, ticks: { stroke: colour("--hairline"), width: 1 }, font: FONT };
     const say = FORMATS[this.dataset.format];
-    const clock = this.dataset.format === "duration" ? { incrs: CLOCK_STEPS } : {};
+    const clock = ["duration", "binned"].includes(this.dataset.format) ? { incrs: CLOCK_STEPS } : {};
     return {
       width: Math.max(200, this.plot.clientWidth),
       height: HEIGHT,

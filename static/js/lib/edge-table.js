@@ -1,6 +1,6 @@
 // The table twin of the graph: numbers and health change in place, an edge that went is greyed.
 
-import { NONE, duration, eventsOf, exact, percent, rate, rateOf } from "./format.js";
+import { NONE, binned, duration, eventsOf, exact, percent, rate, rateOf } from "./format.js";
 import { sign } from "./svg.js";
 import { shown } from "./text.js";
 
@@ -22,7 +22,7 @@ export function updateTable(edges, nodes) {
     put(row, "rate", rateOf(edge));
     put(row, "messages", eventsOf(edge));
     put(row, "lag", lagText(edge));
-    put(row, "wait", duration(edge.wait_p95_seconds));
+    put(row, "wait", binned(edge.wait_p95_seconds));
     put(row, "failed", failedText(edge));
     putHealth(row, edge);
     row.querySelector("[data-field=health] a").title = shown(edge.sentence);

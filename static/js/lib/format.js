@@ -2,8 +2,7 @@
 
 export const NONE = "–";
 const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
-const LONGEST = (1e-5 * 1.1 ** 255 * 2) / 2.1; // seconds
-const LONGEST_ROUNDED = 51;
+const TOLD_UP_TO = 1e-5 * 1.1 ** 254; // seconds that histograms tell apart
 const LONG_UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 const WITH_COMMAS = new Intl.NumberFormat("en-US"); // made once: toLocaleString makes one with each call
@@ -42,11 +41,15 @@ export function duration(seconds) {
   if (isMissing(seconds)) return NONE;
   if (seconds < 0) return `−${duration(-seconds)}`;
   if (seconds === 0) return "0 s";
-  if (Math.abs(seconds - LONGEST) < LONGEST_ROUNDED) return ">3 d 18 h"; // longer than histograms tell apart
   for (const [limit, factor, unit] of [[1e-3, 1e6, "µs"], [1, 1e3, "ms"], [60, 1, "s"]]) {
     if (seconds < limit && rounded(seconds * factor) < limit * factor) return `${twoDigits(seconds * factor)} ${unit}`;
   }
   return longDuration(seconds);
+}
+
+/** A duration that histograms told; of what is longer than they tell apart the bound. */
+export function binned(seconds) {
+  return seconds > TOLD_UP_TO ? `>${duration(TOLD_UP_TO)}` : duration(seconds);
 }
 
 /** A share of 0 to 1 as percent; its ends are never rounded away. */

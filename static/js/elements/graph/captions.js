@@ -1,6 +1,6 @@
 // What stands on nodes and edges, and what a screen reader says of them.
 
-import { NONE, count, duration, exact, percent, rate, rateOf } from "../../lib/format.js";
+import { NONE, binned, count, duration, exact, percent, rate, rateOf } from "../../lib/format.js";
 import { shown } from "../../lib/text.js";
 
 export const MARKS = { degraded: "▲", failing: "✖" };
@@ -77,8 +77,8 @@ function spoken(perSecond) {
 const VALUES = {
   rate: (edge) => (has(edge.rate) ? rateOf(edge) : ""),
   lag: (edge) => (has(edge.lag_seconds) && edge.lag ? duration(edge.lag_seconds) : has(edge.lag) ? count(edge.lag) : ""),
-  "wait-p50": (edge) => (has(edge.wait_p50_seconds) ? duration(edge.wait_p50_seconds) : ""),
-  "wait-p95": (edge) => (has(edge.wait_p95_seconds) ? duration(edge.wait_p95_seconds) : ""),
+  "wait-p50": (edge) => (has(edge.wait_p50_seconds) ? binned(edge.wait_p50_seconds) : ""),
+  "wait-p95": (edge) => (has(edge.wait_p95_seconds) ? binned(edge.wait_p95_seconds) : ""),
   failed: (edge) => (edge.errors && edge.messages ? percent(edge.errors / edge.messages) : ""),
   none: () => "",
 };

@@ -1,6 +1,6 @@
 // What the boxes and wires of a path say.
 
-import { duration } from "../../lib/format.js";
+import { binned, duration } from "../../lib/format.js";
 
 /** The wait on a wire; where two clocks differ it is not known. */
 export function waitLabel(hop) {
@@ -38,7 +38,7 @@ export function gap(hop) {
 }
 
 export function ghost(expected) {
-  const within = expected.within_seconds === null ? "" : `${expected.is_set ? "limit" : "p99"} ${duration(expected.within_seconds)}`;
+  const within = expected.within_seconds === null ? "" : expected.is_set ? `limit ${duration(expected.within_seconds)}` : `p99 ${binned(expected.within_seconds)}`;
   const waited = expected.waited_seconds === null ? "" : ` ${duration(expected.waited_seconds)}`;
   const said = expected.kind === "topic" ? (expected.late ? "missing" : "not sent yet") : expected.late ? "late:" : "waiting";
   const brief = `${said}${waited}`;
