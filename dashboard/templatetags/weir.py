@@ -233,13 +233,10 @@ def carry(context: Context, url: str, **query: object) -> str:
 def here(context: Context, **changes: object) -> str:
     """This page with some query parameters changed; None takes one out."""
     request: HttpRequest = context["request"]
-    query = request.GET.copy()
-    for written, value in changes.items():
-        name = written.rstrip("_")
-        query.pop(name, None)
-        if value is not None:
-            query[name] = str(value)
-    path, text = escape_uri_path(request.path), query.urlencode()
+    wanted = {name.rstrip("_"): value for name, value in changes.items()}
+    query = [(name, each) for name, values in request.GET.lists() if name not in wanted for each in values]
+    query += [(name, str(value)) for name, value in wanted.items() if value is not None]
+    path, text = escape_uri_path(request.path), urlencode(query)
     return f"{path}?{text}" if text else path
 
 
