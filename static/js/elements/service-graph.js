@@ -2,6 +2,7 @@
 
 import { buttons } from "./graph/buttons.js";
 import { EdgeLayer } from "./graph/edges.js";
+import { firstLook } from "./graph/first-look.js";
 import { Frames } from "./graph/frames.js";
 import { Glide } from "./graph/glide.js";
 import { Labels } from "./graph/labels.js";
@@ -16,6 +17,7 @@ import { set, svg } from "../lib/svg.js";
 
 const NAME = "Service graph. Arrow keys walk along the edges, Enter selects, Shift and Enter selects a second one, f shows what is around.";
 const NO_ROUTES = new Map();
+const [TURN, MARGIN] = [44, 16];
 const SIGHT = 0.6; // of a window's width, around what is in sight, has labels too
 
 class ServiceGraph extends HTMLElement {
@@ -48,9 +50,10 @@ class ServiceGraph extends HTMLElement {
     this.labels = new Labels(labels);
     this.frames = new Frames(frames, (id) => this.#tell("fold", { id }));
     this.dots = new Traffic(this.svg, dots);
-    this.minimap = new Minimap(this, (x, y) => this.view.centre(x, y));
+    const bar = buttons([["plus", "Zoom in", () => this.view.zoom(1.25)], ["minus", "Zoom out", () => this.view.zoom(0.8)], ["fit", "Fit", () => this.fit({ whole: true })], ["map", "Map of the whole"]]);
+    this.minimap = new Minimap(this, bar.lastElementChild, (x, y) => this.view.centre(x, y));
     this.view = new Viewport(this.svg, this.world, { changed: () => this.minimap.show(this.view.sight()), settled: () => this.#settled() });
-    this.append(buttons([["plus", "Zoom in", () => this.view.zoom(1.25)], ["minus", "Zoom out", () => this.view.zoom(0.8)], ["fit", "Fit", () => this.fit({ whole: true })]]));
+    this.append(bar);
     this.#listen(edges);
   }
 
@@ -146,25 +149,26 @@ class ServiceGraph extends HTMLElement {
    *  of it, however small. */
   fit({ whole = false } = {}) {
     if (!this.#nodes.size || !this.clientWidth) return;
-    const nodes = [...this.#nodes.values()];
-    this.#stretch = stretch([...this.#places.values()], this.getBoundingClientRect(), { grouped: nodes.some(({ kind }) => kind === "box") });
+    const [nodes, side] = [[...this.#nodes.values()], this.#side()];
+    this.#stretch = stretch([...this.#places.values()], this.getBoundingClientRect(), { grouped: nodes.some(({ kind }) => kind === "box"), side });
     const places = [...nodes.map((node) => this.#at(node)), ...this.frames.corners(this.#frameList, this.#stretch)];
-    this.view.fit(places, this.#stretch.size);
-    if (!whole && this.view.scale < READABLE) {
-      this.view.closeUp(this.#subject(nodes), places, this.#stretch.size);
-    }
+    const room = { ...this.#stretch.size, side };
+    this.view.fit(places, room);
+    if (!whole && this.view.scale < READABLE) this.view.closeUp(this.#firstLook(), places, room);
     this.view.settle();
     this.#draw(true);
     this.#fitted = true;
   }
 
-  /** What is looked at first where not all can be read: what is selected, the newest open group, trouble, the beginning. */
-  #subject(nodes) {
+  #firstLook() {
     const frame = this.#frameList.find(({ id }) => id === this.#newestFrame);
-    const chosen = this.#nodes.get(this.#selected[0]);
-    if (!chosen && frame) return { x: (frame.x + frame.width / 2) * this.#stretch.x, y: (frame.y + frame.height / 2) * this.#stretch.y };
-    const first = chosen ?? nodes.find((node) => node.health === "failing") ?? nodes.find((node) => node.health === "degraded");
-    return first ? this.#at(first) : nodes.map((node) => this.#at(node)).reduce((a, b) => (a.x + a.y < b.x + b.y ? a : b));
+    return firstLook({ nodes: this.#nodes, edges: this.#edges, chosen: this.#nodes.get(this.#selected[0]), frame, stretch: this.#stretch, at: (node) => this.#at(node) });
+  }
+
+  /** How far edges reach beside the outermost nodes: those that run back turn there. */
+  #side() {
+    const isBack = ({ source, target }) => source !== target && this.#places.get(target).x <= this.#places.get(source).x;
+    return [...this.#edges.values()].some(isBack) ? TURN : MARGIN;
   }
 
   /** Where everybody stands now, those on their way included. */
@@ -190,6 +194,7 @@ class ServiceGraph extends HTMLElement {
     else this.#drawLabels();
     this.minimap.take([...this.#nodes.values()].map((node) => ({ ...this.#at(node), health: node.health })), this.#stretch.size);
     this.minimap.show(this.view.sight());
+    if (moved) this.minimap.settle(this.view.room);
   }
 
   #lay(moved) {
@@ -202,6 +207,7 @@ class ServiceGraph extends HTMLElement {
   #settled() {
     this.nodeLayer.refit(this.#stretch.size, this.view.nameSize, this.view.isFar);
     this.#drawLabels();
+    this.minimap.settle(this.view.room);
   }
 
   #drawLabels() {

@@ -17,27 +17,33 @@ export function folded(nodes, edges, view) {
     if (group) members.get(group)?.push(node);
     else plain.push(node);
   }
-  const lines = gathered(edges, of);
-  const boxes = view.boxes.filter((box) => members.get(box.id).length).map((box) => boxed(box, members.get(box.id), lines));
+  const lines = gathered(edges, (id) => of.get(id) ?? id);
+  const inside = new Map();
+  for (const { id, source, target, edges: own } of lines.values()) if (source === target && lines.delete(id)) inside.set(source, own);
+  const boxes = view.boxes.filter((box) => members.get(box.id).length).map((box) => boxed(box, members.get(box.id), lines, inside.get(box.id) ?? []));
   return { nodes: [...plain, ...boxes], edges: [...lines.values()].map(summed) };
 }
 
-/** Edges by what is drawn at their ends; those inside one box are none. */
+/** What an edge is drawn as. `of`: what a node is drawn as; where that is the same at both ends, inside that group. */
+export function lineOf(edge, of) {
+  const [source, target] = [of(edge.source), of(edge.target)];
+  const isPlain = source === edge.source && target === edge.target;
+  return { id: isPlain ? edge.id : `${source}>${target}`, source, target };
+}
+
+/** Edges by what they are drawn as. */
 function gathered(edges, of) {
   const lines = new Map();
   for (const edge of edges) {
-    const source = of.get(edge.source) ?? edge.source;
-    const target = of.get(edge.target) ?? edge.target;
-    if (source === target) continue;
-    const isPlain = source === edge.source && target === edge.target;
-    const id = isPlain ? edge.id : `${source}>${target}`;
-    if (!lines.has(id)) lines.set(id, { id, source, target, edges: [] });
-    lines.get(id).edges.push(edge);
+    const line = lineOf(edge, of);
+    if (!lines.has(line.id)) lines.set(line.id, { ...line, edges: [] });
+    lines.get(line.id).edges.push(edge);
   }
   return lines;
 }
 
-function boxed(box, members, lines) {
+function boxed(box, members, lines, inside) {
+  const differing = [...members, ...inside].filter((row) => row.diff);
   const bad = members.filter((node) => ["failing", "degraded"].includes(node.health)).length;
   const unknown = members.filter((node) => node.health === "unknown").length;
   const into = [...lines.values()].filter((line) => line.target === box.id).flatMap((line) => line.edges);
@@ -57,7 +63,8 @@ function boxed(box, members, lines) {
     rate_out: total(out, "rate"),
     estimated: [...into, ...out].some((edge) => edge.estimated),
     rateIsOld: members.some((node) => node.rateIsOld),
-    diff: differing(members),
+    diff: differingOf(members) ?? (differing.length ? "changed" : undefined),
+    said: differing.length === 1 ? "1 differs" : `${differing.length} differ`,
   };
 }
 
@@ -72,14 +79,14 @@ function summed({ id, source, target, edges }) {
   row.contradictions = [...new Set(edges.flatMap((edge) => edge.contradictions ?? []))];
   row.sentence = edges.find((edge) => edge.health === row.health).sentence;
   row.estimated = edges.some((edge) => edge.estimated);
-  row.diff = differing(edges);
+  row.diff = differingOf(edges);
   row.rateIsOld = edges.some((edge) => edge.rateIsOld);
   row.lagIsOld = edges.some((edge) => edge.lagIsOld);
   return row;
 }
 
 /** New or gone where all are, changed where some differ; undefined where none does. */
-function differing(rows) {
+function differingOf(rows) {
   const kinds = new Set(rows.map((row) => row.diff));
   return kinds.size === 1 ? rows[0].diff : "changed";
 }

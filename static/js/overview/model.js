@@ -1,6 +1,6 @@
 // What the overview knows: the newest state of nodes and edges, and how the server says it is to be drawn.
 
-import { folded } from "./fold.js";
+import { folded, lineOf } from "./fold.js";
 
 const NO_VIEW = { of: {}, boxes: [], frames: [], places: {}, routes: {}, n_matching: 0, n_cut: 0 };
 
@@ -65,6 +65,15 @@ export class Model {
     const edges = [];
     for (const edge of this.edges.values()) if (!this.leftOut.has(edge.source) && !this.leftOut.has(edge.target)) edges.push(this.#mark(edge, late));
     return { n: nodes.length, nEdges: edges.length, ...folded(nodes, edges, this.#view) };
+  }
+
+  /** What a node or an edge is drawn as: itself, or the closed group that holds it. */
+  drawnAs(id) {
+    const of = (node) => this.#view.of[node] ?? node;
+    const edge = this.edges.get(id);
+    if (!edge) return of(id);
+    const line = lineOf(edge, of);
+    return line.source === line.target ? line.source : line.id;
   }
 
   /** What makes the table and the view of the server's old. */

@@ -27,8 +27,7 @@ const views = document.getElementById("views");
 const chip = document.querySelector("live-chip");
 const source = document.getElementById("graph-data");
 const model = new Model();
-let dirty = false;
-let [missed, wandered] = [false, false]; // while paused: something was to be fetched, or the page of another address was
+let [dirty, missed, wandered] = [false, false, false]; // while paused: something was to be fetched, or the page of another address was
 let known = null;
 let times = timesOf(); // that the drawing is of
 
@@ -67,6 +66,7 @@ function start() {
 }
 
 const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset;
+const drawnAs = (id) => model.drawnAs(graphId(id));
 const asks = (name) => new URL(location.href).searchParams.get(name) ?? "";
 const hasMore = () => /(^|,)(idle|internal)(,|$)/.test(asks("show")); // nodes that the stream does not bring
 
@@ -83,6 +83,7 @@ function settle() {
   if (pause.paused || graph.isUsed || !model.settle()) return;
   if (document.hidden) dirty = true;
   else draw();
+  select();
 }
 
 /** All that came meanwhile, at once. */
@@ -123,7 +124,7 @@ function draw({ asked = false, isCalm = false } = {}) {
   const before = new Map(nodes.map(({ id }) => [id, graph.healthOf(id)]));
   const news = isCalm || model.seen.size === 0 ? [] : [...model.nodes.values()].filter((node) => !model.seen.has(node.id));
   graph.show({ nodes, edges, places: model.places, routes: model.routes, frames: model.view.frames, news, asked });
-  graph.mark(model.found.map((id) => model.view.of[id] ?? id));
+  graph.mark(model.found.map(drawnAs));
   for (const node of news.slice(0, 5)) say(`New ${node.kind} ${shown(node.shown_name)}`);
   for (const id of model.nodes.keys()) model.seen.add(id);
   const changed = nodes.filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
@@ -138,7 +139,7 @@ function draw({ asked = false, isCalm = false } = {}) {
 }
 
 function select() {
-  graph.select(selections().map(graphId), wayOf());
+  graph.select(selections().map(drawnAs), wayOf().map(drawnAs));
 }
 
 /** New edges and nodes, or another health: the table and the view come anew from the server. */
@@ -161,6 +162,7 @@ function lookAnew(fresh, options) {
   if (!data) return;
   known = null;
   known = take({ kind: "snapshot", ...JSON.parse(data.textContent) }, options) || model.structure();
+  select();
 }
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
@@ -174,7 +176,6 @@ async function visit(url, { push = true } = {}) {
   const before = drawing();
   wandered ||= pause.paused;
   lookAnew(fresh, { meanwhile: pause.paused ? [] : meanwhile, isWish: true });
-  select();
   graph.relabel(document.getElementById("label").value);
   if (before !== drawing()) graph.fit();
   if (asks("focus") && document.activeElement === document.body) graph.querySelector("svg").focus();
@@ -224,7 +225,7 @@ function animate() {
 
 function onLink(event) {
   const step = event.target.closest("[data-step]");
-  if (step) return void graph.step(model.found.map((id) => model.view.of[id] ?? id), Number(step.dataset.step));
+  if (step) return void graph.step(model.found.map(drawnAs), Number(step.dataset.step));
   const link = event.target.closest("a[data-sel], a[data-close-panel], a[data-visit], #table thead a, [data-views] a, #cut a");
   if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
@@ -258,7 +259,7 @@ async function showPanel(url, { push, focus = false }) {
     followAddress();
   }
   const now = selections().join(" ");
-  if (now !== before) graph.select(selections().map(graphId));
+  if (now !== before) graph.select(selections().map(drawnAs));
   const { found: fresh } = await fetched("panel", fetchPage(url.href, { part: "panel" }));
   if (!fresh || selections().join(" ") !== now) return;
   await renewPanel(fresh, now === before);

@@ -2,7 +2,7 @@
 
 import { sign } from "../../lib/svg.js";
 
-/** A bar of buttons from [icon, title, action]. */
+/** A bar of buttons from [icon, title, action]; what a button without an action does, somebody else says. */
 export function buttons(entries) {
   const bar = document.createElement("div");
   bar.className = "zoom";
@@ -11,7 +11,7 @@ export function buttons(entries) {
     Object.assign(button, { type: "button", className: "button small", title });
     button.setAttribute("aria-label", title);
     button.append(sign(name));
-    button.addEventListener("click", act);
+    if (act) button.addEventListener("click", act);
     bar.append(button);
   }
   return bar;

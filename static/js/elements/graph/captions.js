@@ -31,16 +31,16 @@ function plainNumber(node) {
   if (node.kind === "box") return boxNumbers(node).at(-1);
   if (node.role === "dead_letter" && node.n_dead_letters) return `✖ ${count(node.n_dead_letters)} open`;
   if (node.kind === "topic") return rate(node.rate_in);
-  const about = node.estimated ? "≈" : "";
-  return has(node.rate_in) ? `${about}${rate(node.rate_in)} in` : `${about}${rate(node.rate_out)} out`;
+  return flow(node).join(" ");
 }
 
 /** "topic orders.created, degraded, 420 per second in, 3 consumer groups". */
 export function nodeLabel(node, nGroups) {
   const parts = [`${kindWord(node)} ${nameOf(node)}`, node.health];
   if (node.kind === "box") parts.push(`${exact(node.n_nodes)} nodes`);
-  if (has(node.rate_in)) parts.push(`${spoken(node.rate_in)} in`);
-  if (has(node.rate_out)) parts.push(`${spoken(node.rate_out)} out`);
+  const about = node.estimated ? "about " : "";
+  if (has(node.rate_in)) parts.push(`${node.kind === "topic" ? "" : about}${spoken(node.rate_in)} in`); // a topic's is the broker's
+  if (has(node.rate_out)) parts.push(`${about}${spoken(node.rate_out)} out`);
   if (node.kind === "topic") parts.push(nGroups === 1 ? "1 consumer group" : `${nGroups} consumer groups`);
   if (node.n_dead_letters) parts.push(`${exact(node.n_dead_letters)} open dead letters`);
   if (node.guessed) parts.push("known from the broker alone");
@@ -64,10 +64,18 @@ export function edgeTitle(edge, names) {
   return `${names.source} → ${names.target}${group}: ${rateOf(edge)}${lag}, ${edge.sentence}, known by ${edge.evidence.join(", ")}${many}${odd}${edge.diff ? `. ${DIFFS[edge.diff]} ${shown(edge.said || edge.diff)}` : ""}`;
 }
 
+/** What flows in, or where nothing does out: the rate, and which of the two. */
+function flow(node) {
+  const [value, way] = has(node.rate_in) ? [node.rate_in, "in"] : [node.rate_out, "out"];
+  return [`${node.estimated && has(value) ? "≈" : ""}${rate(value)}`, way];
+}
+
 function boxNumbers(node) {
   const letters = node.n_dead_letters ? [`✖ ${count(node.n_dead_letters)}`] : [];
-  const [nodes, into] = [exact(node.n_nodes), rate(node.rate_in)];
-  return [[nodes, `${into} in`, ...letters], [nodes, into, ...letters], letters.length ? [nodes, ...letters] : [nodes, into]].map((parts) => parts.join(" · "));
+  const nodes = exact(node.n_nodes);
+  if (!has(node.rate_in) && !has(node.rate_out)) return [[nodes, ...letters].join(" · ")];
+  const [value, way] = flow(node);
+  return [[nodes, `${value} ${way}`, ...letters], [nodes, value, ...letters], letters.length ? [nodes, ...letters] : [nodes, value]].map((parts) => parts.join(" · "));
 }
 
 function spoken(perSecond) {

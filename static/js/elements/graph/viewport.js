@@ -6,7 +6,6 @@ const LEAST = 0.2;
 const MOST = 2.5;
 const FIT_MOST = 1.15;
 const MARGIN = 16;
-const SIDE = 44; // left and right: edges that run back reach so far
 const BUTTONS = 40; // at the bottom left
 const LABELS_FROM = 0.7;
 const READING = 0.85; // where all at once would be too small
@@ -37,7 +36,7 @@ export class Viewport {
     this.#world = world;
     this.#changed = changed;
     this.#settled = settled;
-    new ResizeObserver(() => (this.#measured = null)).observe(svgElement);
+    new ResizeObserver(() => this.#resized()).observe(svgElement);
     addEventListener("scroll", () => (this.#measured = null), { passive: true, capture: true });
     svgElement.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     svgElement.addEventListener("pointerdown", (event) => this.#down(event));
@@ -56,6 +55,11 @@ export class Viewport {
     const [left, top] = [-this.x / this.scale, -this.y / this.scale];
     const [w, h] = [width / this.scale, height / this.scale];
     return { left: left - w * more, top: top - h * more, right: left + w * (1 + more), bottom: top + h * (1 + more) };
+  }
+
+  /** How large the picture is on the page. */
+  get room() {
+    return this.#box;
   }
 
   /** Whether numbers on edges can be read at this size. */
@@ -77,16 +81,16 @@ export class Viewport {
     this.#draw();
   }
 
-  /** Shows all of these places (middles of nodes of this size), hardly above natural size. */
-  fit(nodes, { width, height }) {
+  /** Shows all of these places (middles of nodes of this size, with so much `side` beside them), hardly above natural size. */
+  fit(nodes, { width, height, side }) {
     if (!nodes.length) return;
     this.#measured = null;
     const box = this.#box;
     const xs = nodes.map((node) => node.x);
     const ys = nodes.map((node) => node.y);
-    const left = Math.min(...xs) - width / 2 - SIDE;
+    const left = Math.min(...xs) - width / 2 - side;
     const top = Math.min(...ys) - height / 2 - MARGIN;
-    const w = Math.max(...xs) + width / 2 + SIDE - left;
+    const w = Math.max(...xs) + width / 2 + side - left;
     const h = Math.max(...ys) + height / 2 + MARGIN - top;
     this.scale = Math.max(LEAST, Math.min(FIT_MOST, box.width / w, (box.height - BUTTONS) / h));
     this.x = (box.width - w * this.scale) / 2 - left * this.scale;
@@ -114,9 +118,10 @@ export class Viewport {
     this.scale = READING;
     const inside = (middle, room, places, half) => {
       const [least, most] = [Math.min(...places) - half, Math.max(...places) + half];
+      if ((most - least) * this.scale < room) return (room - (least + most) * this.scale) / 2;
       return Math.min(-least * this.scale, Math.max(room - most * this.scale, room / 2 - middle * this.scale));
     };
-    this.x = inside(node.x, width, nodes.map((each) => each.x), size.width / 2 + SIDE);
+    this.x = inside(node.x, width, nodes.map((each) => each.x), size.width / 2 + size.side);
     this.y = inside(node.y, height - BUTTONS, nodes.map((each) => each.y), size.height / 2 + MARGIN);
     this.#draw();
   }
@@ -131,6 +136,15 @@ export class Viewport {
     this.x += Math.max(0, dx - x) - Math.max(0, x - (width - dx));
     this.y += Math.max(0, dy - y) - Math.max(0, y - (height - dy));
     this.#draw();
+  }
+
+  /** More or less of the picture is in sight. */
+  #resized() {
+    const before = this.#measured;
+    this.#measured = null;
+    if (before && before.width === this.#box.width && before.height === this.#box.height) return;
+    this.#changed();
+    this.settle();
   }
 
   #draw() {
