@@ -1,11 +1,13 @@
 """What ticks: the streams by name, who builds each, and over which windows."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
 from dashboard.attention import as_plain, attention
+from dashboard.queries.counts import counts
 from dashboard.queries.graph import drawn, facts
 from dashboard.queries.ticks import Tick, graph_tick, groups_tick, live, topics_tick
 
@@ -28,11 +30,12 @@ class Name(NamedTuple):
 
 
 def overview_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
-    """The graph, and the attention list above it."""
+    """The graph, the attention list above it, and the counts in the navigation."""
     known = facts(live(window_seconds, now=now), now=now, clusters=clusters)
     graph = drawn(known, idle=False)
     tick = graph_tick(graph)
     tick.body["attention"] = {"list": as_plain(attention(known, graph, now=now))}
+    tick.body["about"]["counts"] = asdict(counts())
     return tick
 
 

@@ -6,6 +6,7 @@ import secrets
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,10 +25,12 @@ HEARD = """
 
 
 class Wire:
-    """The page's live socket, which may be cut; while it is, no new one comes up."""
+    """The page's live socket, which may be cut: while it is, no new one comes up. Or it dies without a word."""
 
     def __init__(self, page: Page) -> None:
         self._open: list[WebSocketRoute] = []
+        self._dead: list[WebSocketRoute] = []
+        self._page = page
         self.is_cut = False
         page.route_web_socket(re.compile("/live/$"), self._connect)
 
@@ -35,8 +38,24 @@ class Wire:
         if self.is_cut:
             socket.close()
         else:
-            socket.connect_to_server()
+            server = socket.connect_to_server()
+            server.on_message(partial(self._hear, socket))
             self._open.append(socket)
+
+    def _hear(self, socket: WebSocketRoute, message: str | bytes) -> None:
+        if socket not in self._dead:
+            socket.send(message)
+
+    def die(self) -> None:
+        """Nothing comes through any more, and nobody is told."""
+        self._dead += self._open
+        self._open.clear()
+
+    def wait_for_another(self) -> None:
+        until = time.monotonic() + 60
+        while not self._open:
+            assert time.monotonic() < until, "the page kept to a dead line"
+            self._page.wait_for_timeout(200)
 
     def cut(self) -> None:
         self.is_cut = True
@@ -67,6 +86,11 @@ def test_the_page_says_what_it_knows_and_catches_up_once(shop: Demo, browser: Br
         page.locator("#content").evaluate("element => element.ownerDocument.scrollingElement.scrollTo(0, 40)")
         scrolled = page.evaluate("document.scrollingElement.scrollTop")
         number = page.locator("[data-id='service:billing-svc'] .number")
+
+        wire.die()
+        page.evaluate("{ const before = Date.now; Date.now = () => before() + 61_000; }")  # a minute of silence
+        wire.wait_for_another()
+        expect(chip).to_contain_text(re.compile(r"Live · as of \d+ s"), timeout=30_000)
 
         wire.cut()
         expect(chip).to_contain_text(re.compile(r"Reconnecting in \d+ s · as of \d+ s"), timeout=2_000)

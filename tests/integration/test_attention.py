@@ -314,6 +314,21 @@ def test_the_page_and_the_socket_say_the_same() -> None:
     assert pushed["n_more"] == 0
 
 
+def test_the_counts_in_the_navigation_come_with_the_graph() -> None:
+    """A page that stands open is not fetched for hours."""
+    world = World(clock.now())
+    run("insert into failure_group (title, first_at, last_at) values ('CardDeclined', now(), now())")
+    topic = world.topic("orders.created.dlq", role=1)
+    for status, n in ((0, 7), (3, 2), (5, 1)):
+        run(
+            "insert into failure_count (failure_group_id, topic_id, status, n)"
+            " select id, %s::integer, %s::smallint, %s::bigint from failure_group", topic, status, n,
+        )  # fmt: skip
+    page = signed_in(person("vera", "viewer")).get("/").content.decode()
+    assert 'title="8 open or unknown">8<' in page
+    assert BUILDERS["graph"](900, now=clock.now()).body["about"]["counts"] == {"open": 8, "running": 0}
+
+
 def test_each_hour_is_learned_once_with_the_fewest_of_any_ten_minutes() -> None:
     shop = Shop()
     hour = AT.replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)

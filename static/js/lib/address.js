@@ -21,6 +21,14 @@ export function followAddress() {
   }
 }
 
+/** Writes one word of the address, without a step back to what it was. */
+export function keep(name, value) {
+  const url = new URL(location.href);
+  url.searchParams.set(name, value);
+  history.replaceState(history.state, "", url);
+  followAddress();
+}
+
 function withThese(names, wanted) {
   const url = new URL(location.href);
   for (const name of names) {

@@ -5,6 +5,7 @@ import { sessionEnded } from "./say.js";
 const FIRST_MS = 500;
 const LONGEST_MS = 30000;
 const POLL_MS = 10000;
+const SILENT_MS = 60000; // streams are looked at every five seconds
 const SESSION_ENDED = 4001;
 
 /**
@@ -22,6 +23,7 @@ class Live extends EventTarget {
   #poll = 0;
   #order = Promise.resolve();
   #quiet = false;
+  #heardAt = 0;
   state = "off";
   retryAt = 0;
 
@@ -42,7 +44,7 @@ class Live extends EventTarget {
   start(streams) {
     this.#streams = streams;
     this.#connect();
-    if (!streams.length) setInterval(() => this.state === "live" && this.#fetch(), POLL_MS);
+    setInterval(() => this.state === "live" && (streams.length ? this.#listenAgain() : this.#fetch()), POLL_MS);
     addEventListener("pagehide", () => this.#socket?.close());
     addEventListener("pageshow", (event) => event.persisted && this.#connect());
   }
@@ -72,6 +74,8 @@ class Live extends EventTarget {
     clearTimeout(this.#timer);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.#seen.clear();
+    this.#heardAt = Date.now();
+    this.#socket?.close();
     const socket = new WebSocket(`${scheme}//${location.host}/live/`);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
@@ -92,6 +96,13 @@ class Live extends EventTarget {
     };
   }
 
+  /** A line that brings nothing may be dead without a word: who sends nothing is never told. */
+  #listenAgain() {
+    if (Date.now() - this.#heardAt <= SILENT_MS) return;
+    this.#failures ||= 1;
+    this.#connect();
+  }
+
   #ask(socket) {
     socket.send(JSON.stringify({ want: this.#streams, bells: this.#quiet ? [] : [...this.#bells] }));
   }
@@ -105,6 +116,7 @@ class Live extends EventTarget {
   }
 
   #take(socket, message) {
+    this.#heardAt = Date.now();
     if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: message.seq }));
     if (message.stream === "bell") {
       if (!this.#quiet) this.dispatchEvent(new CustomEvent("bell", { detail: message }));

@@ -5,6 +5,9 @@ const waiting = new Set(); // of each fetch that is under way, what the socket b
 let begun = 0;
 let newest = 0; // the last begun of those that were taken
 
+/** Whether the answer to a fetch is awaited: on a busy server asking again only makes all of it later. */
+export const isWaiting = () => waiting.size > 0;
+
 /** Whether this part could not be fetched the last time. */
 export const isLate = (part) => late.has(part);
 
@@ -36,4 +39,23 @@ export async function fetched(part, fetching) {
   const isOld = number < newest;
   if (found && part !== "panel") newest = Math.max(newest, number);
   return { found, meanwhile, isOld };
+}
+
+/** Calls `act` once at a time, and so many milliseconds apart: what is asked for meanwhile is done once, afterwards. */
+export function paced(act, leastMs) {
+  let [last, timer, busy, again] = [-leastMs, 0, false, false];
+  const ask = () => {
+    if (busy) again = true;
+    else timer ||= setTimeout(run, Math.max(0, last + leastMs - performance.now()));
+  };
+  async function run() {
+    [last, timer, busy] = [performance.now(), 0, true];
+    try {
+      await act();
+    } finally {
+      busy = false;
+      if (again) [again] = [false, ask()];
+    }
+  }
+  return ask;
 }

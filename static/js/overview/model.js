@@ -2,6 +2,7 @@
 
 import { folded, lineOf } from "./fold.js";
 
+const MOST_SEEN = 20000; // names of groups may come and go for ever
 const NO_VIEW = { of: {}, boxes: [], frames: [], places: {}, routes: {}, n_matching: 0, n_cut: 0 };
 
 export class Model {
@@ -36,6 +37,12 @@ export class Model {
     if (!message.view) return;
     this.#waiting = held && !same(groups(message.view), groups(this.#view)) ? message.view : null;
     if (!this.#waiting) this.#look(message.view);
+  }
+
+  /** All that is here is no news any more. */
+  see() {
+    for (const id of this.nodes.keys()) this.seen.add(id);
+    if (this.seen.size > MOST_SEEN) this.seen = new Set(this.nodes.keys());
   }
 
   /** Whether groups wait to open or close. */

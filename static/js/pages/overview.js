@@ -1,7 +1,7 @@
 // Overview: keeps the graph, its table, the counts and the side panel current, and lets a person select.
 
 import "../elements/service-graph.js";
-import { followAddress, timesOf } from "../lib/address.js";
+import { followAddress, keep, timesOf } from "../lib/address.js";
 import { isAsked, showArranging, startArranging } from "../lib/arrange.js";
 import { renewAttention } from "../lib/attention.js";
 import { updateTable, WORDS } from "../lib/edge-table.js";
@@ -12,13 +12,13 @@ import { fetchData, fetchPage, renew, replace } from "../lib/swap.js";
 import { shown } from "../lib/text.js";
 import { remember, startCompleting } from "../overview/complete.js";
 import { writeCounts } from "../overview/counts.js";
-import { fetched, heard, isLate } from "../overview/fetching.js";
+import { fetched, heard, isLate, isWaiting, paced } from "../overview/fetching.js";
 import { Model } from "../overview/model.js";
 import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
 import { startReplay } from "../overview/replay.js";
 import { graphId, opening, selecting, selections } from "../overview/selecting.js";
 
-const AGAIN_MS = 5000;
+const [AGAIN_MS, REGIONS_MS] = [5000, 1000];
 const NARROWING = ["find", "hide", "label", "by"];
 const USUAL = { label: "rate" };
 
@@ -65,7 +65,8 @@ function start() {
   setInterval(() => idle() && again(), AGAIN_MS);
 }
 
-const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset;
+const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset && !isWaiting();
+const refreshRegions = paced(renewRegions, REGIONS_MS);
 const drawnAs = (id) => model.drawnAs(graphId(id));
 const asks = (name) => new URL(location.href).searchParams.get(name) ?? "";
 const hasMore = () => /(^|,)(idle|internal)(,|$)/.test(asks("show")); // nodes that the stream does not bring
@@ -126,7 +127,7 @@ function draw({ asked = false, isCalm = false } = {}) {
   graph.show({ nodes, edges, places: model.places, routes: model.routes, frames: model.view.frames, news, asked });
   graph.mark(model.found.map(drawnAs));
   for (const node of news.slice(0, 5)) say(`New ${node.kind} ${shown(node.shown_name)}`);
-  for (const id of model.nodes.keys()) model.seen.add(id);
+  model.see();
   const changed = nodes.filter((node) => before.get(node.id) && before.get(node.id) !== node.health);
   for (const node of changed) say(`${shown(node.shown_name ?? node.name)} is ${WORDS[node.health].toLowerCase()}: ${node.sentence}`, { isUrgent: ["failing", "degraded"].includes(node.health) });
   writeCounts(n, nEdges, model);
@@ -143,7 +144,7 @@ function select() {
 }
 
 /** New edges and nodes, or another health: the table and the view come anew from the server. */
-async function refreshRegions() {
+async function renewRegions() {
   missed ||= pause.paused;
   if (pause.paused) return;
   known = model.structure();
@@ -237,10 +238,7 @@ function onLink(event) {
 function setView(link) {
   views.dataset.view = link.dataset.view;
   markView(link.dataset.view);
-  const url = new URL(location.href);
-  url.searchParams.set("view", link.dataset.view);
-  history.replaceState(history.state, "", url);
-  followAddress();
+  keep("view", link.dataset.view);
   showSteps();
 }
 
@@ -274,10 +272,7 @@ function opener(id) {
 }
 
 function relabel(choice) {
-  const url = new URL(location.href);
-  url.searchParams.set("label", choice);
-  history.replaceState(history.state, "", url);
-  followAddress();
+  keep("label", choice);
   graph.relabel(choice);
 }
 

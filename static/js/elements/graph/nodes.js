@@ -69,6 +69,7 @@ export class NodeLayer {
       item.group.remove();
       this.#items.delete(id);
     }
+    for (const [id, until] of this.#newUntil) if (!this.#items.has(id) && Date.now() >= until) this.#newUntil.delete(id);
   }
 
   /** Only names and numbers: the drawing got another size. */

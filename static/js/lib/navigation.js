@@ -1,0 +1,32 @@
+// The counts in the navigation follow the live graph: a page that stands open may not be fetched for hours.
+
+import { count, exact } from "./format.js";
+import { live } from "./live.js";
+
+const COUNTS = [
+  { name: "open", key: "d", kind: "count bad", title: (n) => `${exact(n)} open or unknown` },
+  { name: "running", key: "r", kind: "count", title: () => null },
+];
+
+export function startNavigation() {
+  live.addEventListener("message", ({ detail }) => {
+    const told = detail.about?.counts ?? {};
+    for (const each of COUNTS) if (each.name in told) write(each, told[each.name]);
+  });
+}
+
+/** As templates/parts/navigation.html has it: none is no number. */
+function write({ key, kind, title }, n) {
+  const link = document.querySelector(`#navigation a[data-key="${key}"]`);
+  if (!link) return;
+  const old = link.querySelector(".count");
+  if (!n) {
+    old?.remove();
+    return;
+  }
+  const span = old ?? document.createElement("span");
+  span.className = kind;
+  if (span.textContent !== count(n)) span.textContent = count(n);
+  if (title(n)) span.title = title(n);
+  if (!old) link.append(span);
+}
