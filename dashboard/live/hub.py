@@ -128,7 +128,8 @@ class Hub:
         False, and nothing changes, where that would be more streams than are kept.
         """
         wanted = set(names)
-        if len(self._streams.keys() | wanted) > MOST_STREAMS:
+        kept = {name for name, stream in self._streams.items() if stream.readers != {reader}}
+        if len(kept | wanted) > MOST_STREAMS:
             return False
         for name, stream in list(self._streams.items()):
             if name not in wanted and reader in stream.readers:

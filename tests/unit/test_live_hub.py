@@ -63,6 +63,8 @@ def test_who_chooses_clusters_gets_a_stream_of_them_and_there_are_not_more_than_
         live = hub.Hub(Source())
         names = [f"graph:900:c{n}" for n in range(hub.MOST_STREAMS)]
         assert live.want(first, names)
+        assert live.want(first, [*names[1:], "graph:900:another"])
+        assert live.want(first, names)
         assert not live.want(second, ["graph:900:one-more"])
         assert live.want(second, names[:1])
         live.leave(first)

@@ -81,7 +81,7 @@ class Live extends EventTarget {
     this.#socket = socket;
     socket.onopen = () => {
       const wasLost = this.#failures > 0;
-      this.#failures = 0;
+      if (!this.#streams.length) this.#failures = 0;
       this.#ask(socket);
       clearInterval(this.#poll);
       this.#poll = 0;
@@ -117,6 +117,7 @@ class Live extends EventTarget {
 
   #take(socket, message) {
     this.#heardAt = Date.now();
+    this.#failures = 0; // not before: who is let in and sent away again must not come back at once for ever
     if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: message.seq }));
     if (message.stream === "bell") {
       if (!this.#quiet) this.dispatchEvent(new CustomEvent("bell", { detail: message }));
