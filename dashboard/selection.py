@@ -12,7 +12,7 @@ from dashboard import charts
 from dashboard.edge_table import Row, rows_of
 from dashboard.queries import event_lists, service_events
 from dashboard.queries import service as one_service
-from dashboard.queries.graph import Facts, Graph, Node
+from dashboard.queries.graph import Edge, Facts, Graph, Node
 from dashboard.queries.group_series import group_series
 from dashboard.queries.grouping import GROUPINGS, Box, boxes
 from dashboard.queries.marks import Mark, Marks, marks_of_group, marks_of_service, marks_of_topic
@@ -60,13 +60,18 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A group of nodes: its worst members first, and what flows in and out of it."""
+    """A group of nodes: its worst members first, and what flows in and out of it.
+
+    `about_in`, `about_out`: ≈ before a rate that is estimated, ≥ before one that lacks edges of unknown rates.
+    """
 
     box: Box
     health: str
     sentence: str
     rate_in: float | None
     rate_out: float | None
+    about_in: str
+    about_out: str
     n_dead_letters: int
     members: tuple[Node, ...]
     n_more: int
@@ -123,13 +128,15 @@ def inside(box: Box, drawn: Graph) -> Inside:
     """What a group of nodes holds, and what crosses its border."""
     own = frozenset(box.members)
     members = sorted((node for node in drawn.nodes if node.id in own), key=lambda n: (-badness(n.health), n.name))
-    into = [edge.rate for edge in drawn.edges if edge.target in own and edge.source not in own]
-    out = [edge.rate for edge in drawn.edges if edge.source in own and edge.target not in own]
+    into, about_in = _flow([edge for edge in drawn.edges if edge.target in own and edge.source not in own])
+    out, about_out = _flow([edge for edge in drawn.edges if edge.source in own and edge.target not in own])
     return Inside(
         box,
         *_state(members),
-        _sum(into),
-        _sum(out),
+        into,
+        out,
+        about_in,
+        about_out,
         sum(node.n_dead_letters for node in members),
         tuple(members[:N_MEMBERS]),
         max(0, len(members) - N_MEMBERS),
@@ -201,6 +208,9 @@ def _beside(picture: Picture, seen: Sequence[Seen], marks: Marks) -> Beside:
     return Beside(picture, tuple(seen), marks.items[:N_CHANGES], charts.marks_on(marks))
 
 
-def _sum(rates: Sequence[float | None]) -> float | None:
-    told = [rate for rate in rates if rate is not None]
-    return sum(told) if told else None
+def _flow(edges: Sequence[Edge]) -> tuple[float | None, str]:
+    """Their rate together, and what is said before it. As static/js/overview/fold.js has it."""
+    told = [edge.rate for edge in edges if edge.rate is not None]
+    if not told:
+        return None, ""
+    return sum(told), "≥ " if len(told) < len(edges) else "≈ " if any(edge.estimated for edge in edges) else ""

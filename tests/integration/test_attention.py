@@ -13,7 +13,7 @@ from collector import clock
 from collector.store import usual_least
 from dashboard.attention import AttentionList, attention
 from dashboard.live.streams import BUILDERS
-from dashboard.queries.graph import drawn, facts
+from dashboard.queries.graph import Edge, drawn, facts
 from dashboard.queries.grouping import Box
 from dashboard.queries.window import parse
 from dashboard.selection import inside
@@ -300,6 +300,23 @@ def test_who_says_that_nothing_is_wrong_does_not_count_what_is_unknown() -> None
         "Nothing is known to need attention: 1 node within limits, 2 unknown.",
         "unknown",
     )
+
+
+def test_a_group_of_nodes_says_where_its_rate_is_estimated_or_lacks_an_edge() -> None:
+    Shop()
+    graph = drawn(facts(parse("now-15m", "now", now=AT), now=AT), idle=False)
+    (reads,) = [edge for edge in graph.edges if edge.kind == "consume"]
+    assert reads.rate is not None
+    box = Box("domain:shop", "domain", "shop", (reads.target,))
+
+    def flows(*edges: Edge) -> tuple[str, float | None]:
+        found = inside(box, replace(graph, edges=edges))
+        return found.about_in, found.rate_in
+
+    assert flows(reads) == ("", reads.rate)
+    assert flows(reads, replace(reads, estimated=True)) == ("≈ ", 2 * reads.rate)
+    assert flows(reads, replace(reads, rate=None)) == ("≥ ", reads.rate)
+    assert flows(replace(reads, rate=None)) == ("", None)
 
 
 def test_the_page_and_the_socket_say_the_same() -> None:

@@ -26,9 +26,10 @@ export function rate(value) {
   return `${twoDigits(value * 3600)}/h`;
 }
 
-/** The rate of an edge; with ≈ where it is estimated from sampled spans. */
+/** The rate of an edge; with ≈ where it is estimated from sampled spans, ≥ where it is that of some of its edges alone. */
 export function rateOf(edge) {
-  return edge.estimated && !isMissing(edge.rate) ? `≈ ${rate(edge.rate)}` : rate(edge.rate);
+  if (isMissing(edge.rate)) return NONE;
+  return `${edge.partial ? "≥ " : edge.estimated ? "≈ " : ""}${rate(edge.rate)}`;
 }
 
 /** Messages of an edge in the window; of sampled spans what was kept, of about how many. */

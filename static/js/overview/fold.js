@@ -61,6 +61,7 @@ function boxed(box, members, lines, inside) {
     sentence: bad ? `${bad} of ${members.length} are not well` : within(members.length, unknown),
     rate_in: total(into, "rate"),
     rate_out: total(out, "rate"),
+    lacks: { in: lacks(into), out: lacks(out) },
     estimated: [...into, ...out].some((edge) => edge.estimated),
     rateIsOld: members.some((node) => node.rateIsOld),
     diff: differingOf(members) ?? (differing.length ? "changed" : undefined),
@@ -74,6 +75,7 @@ function summed({ id, source, target, edges }) {
   if (edges.length === 1 && edges[0].id === id) return edges[0];
   const row = { id, source, target, n: edges.length, kind: edges[0].kind, group: null, group_name: null, health: worst(edges) };
   for (const name of SUMMED) row[name] = total(edges, name);
+  row.partial = lacks(edges);
   for (const name of LARGEST) row[name] = largest(edges, name);
   row.evidence = STRONGEST.filter((word) => edges.some((edge) => edge.evidence.includes(word)));
   row.contradictions = [...new Set(edges.flatMap((edge) => edge.contradictions ?? []))];
@@ -98,6 +100,11 @@ function worst(rows) {
 function total(rows, name) {
   const told = rows.map((row) => row[name]).filter(has);
   return told.length ? told.reduce((sum, value) => sum + value, 0) : null;
+}
+
+/** Whether the rate of some is not known. */
+function lacks(rows) {
+  return rows.some((row) => !has(row.rate));
 }
 
 function largest(rows, name) {

@@ -38,9 +38,9 @@ function plainNumber(node) {
 export function nodeLabel(node, nGroups) {
   const parts = [`${kindWord(node)} ${nameOf(node)}`, node.health];
   if (node.kind === "box") parts.push(`${exact(node.n_nodes)} nodes`);
-  const about = node.estimated ? "about " : "";
-  if (has(node.rate_in)) parts.push(`${node.kind === "topic" ? "" : about}${spoken(node.rate_in)} in`); // a topic's is the broker's
-  if (has(node.rate_out)) parts.push(`${about}${spoken(node.rate_out)} out`);
+  const about = (way) => (node.lacks?.[way] ? "at least " : node.estimated ? "about " : "");
+  if (has(node.rate_in)) parts.push(`${node.kind === "topic" ? "" : about("in")}${spoken(node.rate_in)} in`); // a topic's is the broker's
+  if (has(node.rate_out)) parts.push(`${about("out")}${spoken(node.rate_out)} out`);
   if (node.kind === "topic") parts.push(nGroups === 1 ? "1 consumer group" : `${nGroups} consumer groups`);
   if (node.n_dead_letters) parts.push(`${exact(node.n_dead_letters)} open dead letters`);
   if (node.guessed) parts.push("known from the broker alone");
@@ -67,7 +67,8 @@ export function edgeTitle(edge, names) {
 /** What flows in, or where nothing does out: the rate, and which of the two. */
 function flow(node) {
   const [value, way] = has(node.rate_in) ? [node.rate_in, "in"] : [node.rate_out, "out"];
-  return [`${node.estimated && has(value) ? "≈" : ""}${rate(value)}`, way];
+  const about = node.lacks?.[way] ? "≥" : node.estimated ? "≈" : "";
+  return [`${has(value) ? about : ""}${rate(value)}`, way];
 }
 
 function boxNumbers(node) {
