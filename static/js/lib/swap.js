@@ -5,6 +5,7 @@ import { isMarked, morph, refill } from "./morph.js";
 import { say } from "./say.js";
 import { setClock } from "./times.js";
 
+const ANSWER_MS = 60000; // a server that is gone without a word never answers
 const policy = window.trustedTypes?.createPolicy("weir", { createHTML: (text) => text });
 
 /** Fetches a page (or one part of it) and returns it as a document. Null when the session is over or it failed. */
@@ -13,7 +14,7 @@ export async function fetchPage(url, { part = "", signal } = {}) {
   const answeredAt = Date.now();
   const type = answer.headers.get("content-type") ?? "";
   if (!answer.ok || !type.startsWith("text/html") || new URL(answer.url).origin !== location.origin) return null;
-  const page = parse(await answer.text());
+  const page = parse(await read(answer, "text"));
   setClock(page.documentElement.dataset.now, answeredAt);
   renewCounts(page);
   return page;
@@ -22,13 +23,14 @@ export async function fetchPage(url, { part = "", signal } = {}) {
 /** Fetches JSON that the page itself answers for one of its parts. Null when it failed. */
 export async function fetchData(url, part) {
   const answer = await ask(url, part);
-  return answer.ok && (answer.headers.get("content-type") ?? "").includes("json") ? answer.json() : null;
+  return answer.ok && (answer.headers.get("content-type") ?? "").includes("json") ? read(answer, "json") : null;
 }
 
 /** Who is asked to sign in has no session any more. Where nobody answers, the chip must know. */
 async function ask(url, part, signal) {
   try {
-    const answer = await fetch(url, { headers: part ? { "X-Weir-Part": part } : {}, signal, credentials: "same-origin" });
+    const late = AbortSignal.timeout(ANSWER_MS);
+    const answer = await fetch(url, { headers: part ? { "X-Weir-Part": part } : {}, signal: signal ? AbortSignal.any([signal, late]) : late, credentials: "same-origin" });
     if (answer.status === 401 || (answer.redirected && new URL(answer.url).pathname === loginPath())) {
       live.end();
       return new Response(null, { status: 401 });
@@ -36,10 +38,23 @@ async function ask(url, part, signal) {
     live.answered(answer.ok);
     return answer;
   } catch (error) {
-    if (error instanceof TypeError) live.answered(false); // the server cannot be reached
-    throw error;
+    const known = unanswered(error);
+    if (known instanceof TypeError) live.answered(false); // the server cannot be reached
+    throw known;
   }
 }
+
+/** The body of an answer, as text or JSON. */
+async function read(answer, kind) {
+  try {
+    return await answer[kind]();
+  } catch (error) {
+    throw unanswered(error);
+  }
+}
+
+/** No answer in time is what a server is that cannot be reached: a TypeError, as of fetch. */
+const unanswered = (error) => (error.name === "TimeoutError" ? new TypeError("no answer in time") : error);
 
 const loginPath = () => document.querySelector("#ended [data-login]")?.dataset.login;
 
