@@ -22,17 +22,17 @@ export function startArranging() {
     const wish = new FormData(event.target, event.submitter);
     event.submitter.disabled = true;
     askedAt = performance.now();
-    const answer = await fetch(event.target.action, { method: "POST", body: wish, credentials: "same-origin", redirect: "manual" });
-    if (answer.type === "opaqueredirect") say(done[wish.get("wanted")]);
-    else alarm("The graph could not be laid out anew. Reload the page and try again.");
+    const answer = await fetch(event.target.action, { method: "POST", body: wish, credentials: "same-origin", redirect: "manual" }).catch(() => null);
+    if (answer?.type === "opaqueredirect") return void say(done[wish.get("wanted")]);
+    alarm("The graph could not be laid out anew. Try again, or reload the page.");
+    event.submitter.disabled = false;
   });
   watchUndo();
 }
 
-/** The layout changed: the button says what can be done now. */
-export async function showArranging() {
-  const fresh = await fetchPage(location.href);
-  if (fresh) replace(fresh, "arrange");
+/** A page that was fetched says what can be done with the layout now. */
+export function showArranging(fresh) {
+  replace(fresh, "arrange");
   watchUndo();
 }
 
@@ -40,5 +40,15 @@ export async function showArranging() {
 function watchUndo() {
   clearTimeout(timer);
   const seconds = Number(document.querySelector("#arrange [data-seconds]")?.dataset.seconds);
-  if (seconds) timer = setTimeout(showArranging, (seconds + 1) * 1000);
+  if (seconds) timer = setTimeout(renewArranging, (seconds + 1) * 1000);
+}
+
+/** Fetches what can be done now; where the server cannot be reached that is asked again with the page. */
+export async function renewArranging() {
+  try {
+    const fresh = await fetchPage(location.href);
+    if (fresh) showArranging(fresh);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
 }

@@ -41,12 +41,13 @@ export async function fetched(part, fetching) {
   return { found, meanwhile, isOld };
 }
 
-/** Calls `act` once at a time, and so many milliseconds apart: what is asked for meanwhile is done once, afterwards. */
+/** Calls `act` once at a time, and so many milliseconds apart: what is asked for meanwhile is done once, afterwards. All
+ *  pages that stand open hear of a change at once: not all of them ask at once. */
 export function paced(act, leastMs) {
   let [last, timer, busy, again] = [-leastMs, 0, false, false];
   const ask = () => {
     if (busy) again = true;
-    else timer ||= setTimeout(run, Math.max(0, last + leastMs - performance.now()));
+    else timer ||= setTimeout(run, Math.max(0, last + leastMs - performance.now()) + Math.random() * leastMs);
   };
   async function run() {
     [last, timer, busy] = [performance.now(), 0, true];

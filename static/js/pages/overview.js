@@ -2,7 +2,7 @@
 
 import "../elements/service-graph.js";
 import { followAddress, keep, timesOf } from "../lib/address.js";
-import { isAsked, showArranging, startArranging } from "../lib/arrange.js";
+import { isAsked, renewArranging, showArranging, startArranging } from "../lib/arrange.js";
 import { renewAttention } from "../lib/attention.js";
 import { updateTable, WORDS } from "../lib/edge-table.js";
 import { live } from "../lib/live.js";
@@ -43,7 +43,7 @@ function start() {
   if (views.dataset.view === "auto" && matchMedia("(max-width: 767px)").matches) markView("table");
   live.addEventListener("message", ({ detail }) => detail.stream.startsWith("graph:") && hear(detail));
   live.addEventListener("poll", (event) => (event.detail.again ? refreshRegions() : refetch()));
-  live.listen(["layout"], rearrange);
+  live.listen(["layout"], () => (pause.paused && renewArranging(), refreshRegions()));
   startArranging();
   startReplay({ show: (frame) => take(frame, { moving: true }), visit });
   startCompleting("narrow");
@@ -153,6 +153,7 @@ async function renewRegions() {
   if (!fresh || isOld) return;
   if (asked !== location.href || pause.paused) return void refreshRegions();
   for (const id of ["partial", "cluster-menu", "cut"]) replace(fresh, id);
+  showArranging(fresh);
   renew(fresh, "table");
   lookAnew(fresh, { meanwhile });
 }
@@ -274,11 +275,6 @@ function opener(id) {
 function relabel(choice) {
   keep("label", choice);
   graph.relabel(choice);
-}
-
-function rearrange() {
-  refetch();
-  showArranging();
 }
 
 async function refetch() {
