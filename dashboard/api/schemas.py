@@ -19,9 +19,8 @@ class Problem(Schema):
 
 
 class GraphNode(Schema):
-    """A service, a topic, or a group that no service explains. Rates are per second over the last minute.
-
-    `shown_name`: with the cluster where another one has the same name.
+    """A service, a topic, or a group that no service explains. Rates are per second over the last minute; `lacks` names
+    ways whose rate leaves out unknown edges. `shown_name`: with its cluster where another one has its name.
     """
 
     id: str
@@ -44,6 +43,7 @@ class GraphNode(Schema):
     estimated: bool
     domain: str
     team: str
+    lacks: list[Literal["in", "out"]]
 
 
 class GraphEdge(Schema):

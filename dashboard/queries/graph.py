@@ -12,7 +12,7 @@ from dashboard.queries.catalogue import Catalogue, catalogue
 from dashboard.queries.conditions import Health, of_edge, worst
 from dashboard.queries.contradictions import of_offsets, of_traced
 from dashboard.queries.freshness import Freshness, freshness
-from dashboard.queries.graph_rows import Edge, Graph, Node
+from dashboard.queries.graph_rows import Edge, Graph, Node, lacking
 from dashboard.queries.latencies import EdgeKey, Latency, latencies, told_from
 from dashboard.queries.timeline import was_seen
 from dashboard.queries.window import RATE_SECONDS, Window
@@ -294,6 +294,7 @@ def _topic_node(topic_id: int, known: Facts, readers: list[Edge]) -> Node:
         lag_seconds=max((edge.lag_seconds for edge in readers if edge.lag_seconds is not None), default=None),
         guessed=False,
         estimated=any(edge.estimated for edge in readers),
+        lacks=lacking({"out": readers}),
     )
 
 
@@ -315,6 +316,7 @@ def _party_node(identity: str, names: Catalogue, into: list[Edge], out: list[Edg
         lag_seconds=max((edge.lag_seconds for edge in into if edge.lag_seconds is not None), default=None),
         guessed=kind == "group",
         estimated=any(edge.estimated for edge in (*into, *out)),
+        lacks=lacking({"in": into, "out": out}),
     )
 
 

@@ -33,6 +33,7 @@ class Node:
     estimated: bool = False  # a rate of it is told from sampled spans
     domain: str = ""  # where one is declared
     team: str = ""
+    lacks: tuple[str, ...] = ()  # "in", "out": that rate is the sum of some edges alone, those of others are unknown
 
     @property
     def rate(self) -> float | None:
@@ -105,6 +106,12 @@ class Graph:
     def sampled_share(self) -> float | None:
         """The smallest share of spans that is kept of any edge; None where nothing says that any are dropped."""
         return min((edge.sampled_share for edge in self.edges if edge.sampled_share is not None), default=None)
+
+
+def lacking(ways: Mapping[str, Iterable[Edge]]) -> tuple[str, ...]:
+    """Which sums of rates lack those of some edges; where none is known there is no sum."""
+    unknown = {way: {edge.rate is None for edge in edges} for way, edges in ways.items()}
+    return tuple(way for way, found in unknown.items() if len(found) > 1)
 
 
 def known_by(edges: Iterable[Edge], *more: str) -> tuple[str, ...]:

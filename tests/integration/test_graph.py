@@ -1,16 +1,21 @@
 """The service graph as the read side draws it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
+from django.test import RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
 from dashboard.queries.graph import graph
+from dashboard.queries.graph_rows import lacking
 from dashboard.queries.topic import topic
 from dashboard.queries.topics import topics
 from dashboard.queries.window import Window, parse
+from dashboard.templatetags import formats
 from tests.integration.graph_world import World
 from tests.integration.people import person, signed_in
 
@@ -55,6 +60,19 @@ def test_edges_count_what_happened_and_say_how_they_are_known(
     assert read.health == "degraded"
     audit = edges["topic:demo/orders.created", "group:demo/audit"]
     assert (audit.messages, audit.messages_from, audit.evidence) == (170, "offsets", ("offsets",))
+
+
+def test_a_sum_of_rates_says_when_it_lacks_one() -> None:
+    shop()
+    drawn = graph(LAST_15_MIN, now=AT)
+    assert all(node.lacks == () for node in drawn.nodes)
+    known = next(edge for edge in drawn.edges if edge.rate is not None)
+    unknown = replace(known, rate=None)
+    assert lacking({"in": [known, unknown], "out": [known, known]}) == ("in",)
+    assert lacking({"in": [unknown, unknown], "out": []}) == ()
+    created = next(node for node in drawn.nodes if node.kind == "topic")
+    shown = {"node": replace(created, lacks=("out",)), "graph": drawn, "request": RequestFactory().get("/")}
+    assert f"<dt>Out</dt><dd>≥ {formats.rate(created.rate_out)}</dd>" in render_to_string("overview/node.html", shown)
 
 
 def test_sampled_spans_know_their_share_and_are_never_the_rate() -> None:

@@ -61,7 +61,7 @@ function boxed(box, members, lines, inside) {
     sentence: bad ? `${bad} of ${members.length} are not well` : within(members.length, unknown),
     rate_in: total(into, "rate"),
     rate_out: total(out, "rate"),
-    lacks: { in: lacks(into), out: lacks(out) },
+    lacks: Object.entries({ in: into, out }).filter(([, edges]) => lacks(edges)).map(([way]) => way),
     estimated: [...into, ...out].some((edge) => edge.estimated),
     rateIsOld: members.some((node) => node.rateIsOld),
     diff: differingOf(members) ?? (differing.length ? "changed" : undefined),
@@ -102,9 +102,9 @@ function total(rows, name) {
   return told.length ? told.reduce((sum, value) => sum + value, 0) : null;
 }
 
-/** Whether the rate of some is not known. */
+/** Whether the rates of some are known and those of others are not. */
 function lacks(rows) {
-  return rows.some((row) => !has(row.rate));
+  return new Set(rows.map((row) => has(row.rate))).size > 1;
 }
 
 function largest(rows, name) {

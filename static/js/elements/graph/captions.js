@@ -38,7 +38,7 @@ function plainNumber(node) {
 export function nodeLabel(node, nGroups) {
   const parts = [`${kindWord(node)} ${nameOf(node)}`, node.health];
   if (node.kind === "box") parts.push(`${exact(node.n_nodes)} nodes`);
-  const about = (way) => (node.lacks?.[way] ? "at least " : node.estimated ? "about " : "");
+  const about = (way) => (node.lacks?.includes(way) ? "at least " : node.estimated ? "about " : "");
   if (has(node.rate_in)) parts.push(`${node.kind === "topic" ? "" : about("in")}${spoken(node.rate_in)} in`); // a topic's is the broker's
   if (has(node.rate_out)) parts.push(`${about("out")}${spoken(node.rate_out)} out`);
   if (node.kind === "topic") parts.push(nGroups === 1 ? "1 consumer group" : `${nGroups} consumer groups`);
@@ -67,7 +67,7 @@ export function edgeTitle(edge, names) {
 /** What flows in, or where nothing does out: the rate, and which of the two. */
 function flow(node) {
   const [value, way] = has(node.rate_in) ? [node.rate_in, "in"] : [node.rate_out, "out"];
-  const about = node.lacks?.[way] ? "≥" : node.estimated ? "≈" : "";
+  const about = node.lacks?.includes(way) ? "≥" : node.estimated ? "≈" : "";
   return [`${has(value) ? about : ""}${rate(value)}`, way];
 }
 
