@@ -30,16 +30,30 @@ class Name(NamedTuple):
 
 
 def overview_tick(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
-    """The graph, the attention list above it, and the counts in the navigation."""
+    """The graph, and the attention list above it."""
     known = facts(live(window_seconds, now=now), now=now, clusters=clusters)
     graph = drawn(known, idle=False)
     tick = graph_tick(graph)
     tick.body["attention"] = {"list": as_plain(attention(known, graph, now=now))}
-    tick.body["about"]["counts"] = asdict(counts())
     return tick
 
 
-BUILDERS: dict[str, Builder] = {"graph": overview_tick, "groups": groups_tick, "topics": topics_tick}
+def _counted(build: Builder) -> Builder:
+    """With the counts in the navigation: a page that stands open is not fetched whole for hours."""
+
+    def counted(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
+        tick = build(window_seconds, now=now, clusters=clusters)
+        tick.body["about"]["counts"] = asdict(counts())
+        return tick
+
+    return counted
+
+
+BUILDERS: dict[str, Builder] = {
+    "graph": _counted(overview_tick),
+    "groups": _counted(groups_tick),
+    "topics": _counted(topics_tick),
+}
 WOKEN_BY = {
     "topology": ("graph",),
     "samples": ("graph", "groups", "topics"),

@@ -1,4 +1,4 @@
-// The counts in the navigation follow the live graph: a page that stands open may not be fetched for hours.
+// The counts in the navigation follow the live streams: a page that stands open is not fetched whole for hours.
 
 import { count, exact } from "./format.js";
 import { live } from "./live.js";
