@@ -55,7 +55,8 @@ export function paced(act, leastMs) {
       await act();
     } finally {
       busy = false;
-      if (again) [again] = [false, ask()];
+      if (again) ask();
+      again = false;
     }
   }
   return ask;

@@ -83,9 +83,10 @@ export class Model {
     return line.source === line.target ? line.source : line.id;
   }
 
-  /** What makes the table and the view of the server's old. */
+  /** What makes the table and the view of the server's old: who is there, and how that is known. */
   structure() {
-    return [[...this.nodes.keys()].sort(), [...this.edges.keys()].sort(), [...this.leftOut].sort(), this.found].map((ids) => ids.join(" ")).join("\n");
+    const known = ({ id, evidence, contradictions }) => [id, evidence, contradictions].join(" ");
+    return [[...this.nodes.keys()].sort(), [...this.edges.values()].map(known).sort(), [...this.leftOut].sort(), this.found].map((ids) => ids.join(" ")).join("\n");
   }
 
   /** A row that says which of its numbers are old: lags are the sampler's, and rates where no span tells them. The same
