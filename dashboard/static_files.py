@@ -16,6 +16,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 _HASH_LENGTH = 12  # of Django's manifest storage
+_SMALL_BYTES = 64 * 1024  # read at once: a page brings dozens of files, and handing one to a thread takes longer
 
 
 class PageFiles(CompressedManifestStaticFilesStorage):
@@ -54,7 +55,8 @@ class StaticFiles:
         asked = {_environ_name(name): value.decode("latin-1") for name, value in scope["headers"]}
         response = found.get_response(scope["method"], asked)
         headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers]
-        body = await asyncio.to_thread(_read, response.file)
+        is_small = int(dict(response.headers).get("Content-Length", 0)) <= _SMALL_BYTES
+        body = _read(response.file) if is_small else await asyncio.to_thread(_read, response.file)
         status = HTTPStatus(response.status).value
         await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": body, "more_body": False})
