@@ -258,6 +258,33 @@ def test_nobody_moves_under_the_pointer_unless_that_was_asked_for(running: Demo,
         assert seen.complaints == []
 
 
+def test_the_map_covers_no_node_unless_it_is_asked_for(running: Demo, browser: Browser) -> None:
+    covered = """(map) => {
+      const { left, right, top, bottom } = map.getBoundingClientRect();
+      const shapes = [...document.querySelectorAll("service-graph .node .shape")].map((shape) => shape.getBoundingClientRect());
+      return shapes.filter((box) => box.left < right && box.right > left && box.top < bottom && box.bottom > top).length;
+    }"""  # noqa: E501
+    with visit(browser, running, "vera") as seen:
+        page, shown = seen.page, seen.page.locator("canvas.minimap")
+        expect(page.locator("[data-id='service:orders-svc']")).to_be_visible()
+        for _ in range(5):
+            page.get_by_role("button", name="Zoom in").click()
+        button = page.get_by_role("button", name="Map of the whole")
+        expect(button).to_be_visible()
+        page.wait_for_timeout(500)  # longer than the drawing takes to settle
+        by_itself = shown.is_visible()
+        if by_itself:
+            assert shown.evaluate(covered) == 0
+        expect(button).to_have_attribute("aria-pressed", str(by_itself).lower())
+        for is_shown in (not by_itself, by_itself):
+            button.press("Enter")
+            expect(shown).to_be_visible(visible=is_shown)
+            expect(button).to_have_attribute("aria-pressed", str(is_shown).lower())
+        page.get_by_role("button", name="Fit").click()
+        assert seen.barriers() == []
+        assert seen.complaints == []
+
+
 def test_no_group_closes_under_the_pointer(running: Demo, browser: Browser) -> None:
     grown = """async () => {
       const { live } = await import("/static/js/lib/live.js");
