@@ -18,7 +18,7 @@ import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
 import { startReplay } from "../overview/replay.js";
 import { graphId, opening, selecting, selections } from "../overview/selecting.js";
 
-const [AGAIN_MS, REGIONS_MS] = [5000, 1000];
+const [AGAIN_MS, REGIONS_MS, ALL_MS] = [5000, 1000, 300000];
 const NARROWING = ["find", "hide", "label", "by"];
 const USUAL = { label: "rate" };
 
@@ -63,6 +63,7 @@ function start() {
   showSteps();
   animate();
   setInterval(() => idle() && again(), AGAIN_MS);
+  setInterval(() => idle() && refreshRegions(), ALL_MS); // what no change tells of: since when, sampled, what may be tidied
 }
 
 const idle = () => !document.hidden && !pause.paused && "streams" in document.body.dataset && !isWaiting();
@@ -152,7 +153,7 @@ async function renewRegions() {
   const { found: fresh, meanwhile, isOld } = await fetched("table", fetchPage(asked));
   if (!fresh || isOld) return;
   if (asked !== location.href || pause.paused) return void refreshRegions();
-  for (const id of ["partial", "cluster-menu", "cut"]) replace(fresh, id);
+  for (const id of ["partial", "cluster-menu", "cut", "counts-line"]) replace(fresh, id);
   showArranging(fresh);
   renew(fresh, "table");
   lookAnew(fresh, { meanwhile });
