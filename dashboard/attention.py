@@ -190,10 +190,10 @@ def _silent(each: SilentTopic, names: Names, *, now: datetime) -> Attention:
 def _letters(each: Letters, names: Names, *, now: datetime) -> Attention:
     many = f"{each.n_open:,} open dead letter{'s' if each.n_open != 1 else ''}"
     if each.n_new:
-        said = f"has {many}, {each.n_new:,} new in the last 15 min"
+        said = f"has {many}, {'at least ' if each.is_capped else ''}{each.n_new:,} new in the last 15 min"
         said += f", the first since {clock(each.first_at, now=now)}" if each.first_at else ""
     else:
-        said = f"has {many}, none new in the last 15 min"
+        said = f"has {many}" + ("" if each.is_capped else ", none new in the last 15 min")
         said += f", since {clock(each.first_at, now=now)}" if each.first_at else ""
         said += f", the last at {clock(each.last_at, now=now)}" if each.last_at else ""
     return Attention(

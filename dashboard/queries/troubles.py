@@ -60,13 +60,17 @@ class FailingEdge:
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """Open dead letters of a dead-letter topic; `n_new` of them came within the last fifteen minutes, or more."""
+    """Open dead letters of a dead-letter topic; `n_new` came within the last fifteen minutes.
+
+    `is_capped`: more came, of all topics, than are looked at: `n_new` is at least so many, and 0 says nothing.
+    """
 
     topic: TopicName
     n_open: int
     n_new: int
     first_at: datetime | None
     last_at: datetime | None
+    is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +211,11 @@ def _letters(known: Facts, *, now: datetime) -> tuple[Letters, ...]:
     if not n_open:
         return ()
     times, new = _times(n_open), _new(now)
+    is_capped = sum(new.values()) >= MOST_NEW
     return tuple(
-        Letters(known.names.topics[topic], n, new.get(topic, 0), *times.get(topic, (None, None)))
+        Letters(known.names.topics[topic], n, new.get(topic, 0), first_at, last_at, is_capped)
         for topic, n in n_open.items()
+        for first_at, last_at in [times.get(topic, (None, None))]
     )
 
 

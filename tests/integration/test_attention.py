@@ -13,6 +13,7 @@ from collector import clock
 from collector.store import usual_least
 from dashboard.attention import AttentionList, attention
 from dashboard.live.streams import BUILDERS
+from dashboard.queries import troubles
 from dashboard.queries.graph import Edge, drawn, facts
 from dashboard.queries.grouping import Box
 from dashboard.queries.window import parse
@@ -217,6 +218,23 @@ def test_open_dead_letters_are_told_the_growing_ones_first() -> None:
     run("insert into cluster (name) values ('west')")
     known = facts(parse("now-15m", "now", now=AT), now=AT, clusters=["west"])
     assert attention(known, drawn(known, idle=False), now=AT).items == (), "of another cluster nothing is told"
+
+
+def test_of_more_new_letters_than_are_looked_at_it_is_told_that_there_are_at_least_so_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A flood in one topic must not make another one say that none came."""
+    world = LetterWorld()
+    run("update fold_state set as_of = %s, ran_at = %s", AT, AT)
+    world.park(*(dead_record(n) for n in range(3)))
+    run("update dead_letter set seen_at = %s", AT - timedelta(minutes=2))
+    monkeypatch.setattr(troubles, "MOST_NEW", 2)
+    (line,) = lines(needed())
+    assert "has 3 open dead letters, at least 2 new in the last 15 min, the first since " in line
+    monkeypatch.setattr(troubles, "MOST_NEW", 0)
+    (line,) = lines(needed())
+    assert "has 3 open dead letters, since " in line
+    assert "none new" not in line
 
 
 def test_parts_of_weir_that_do_not_work_come_first_and_the_rest_is_counted() -> None:
