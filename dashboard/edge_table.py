@@ -30,7 +30,7 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
     "to": lambda row: (row.target.name, row.edge.kind, row.source.name),
     "rate": lambda row: row.edge.rate,
     "messages": lambda row: row.edge.messages,
-    "lag": lambda row: row.edge.lag_seconds if row.edge.lag_seconds is not None else row.edge.lag,
+    "lag": lambda row: _lag(row.edge),
     "wait": lambda row: row.edge.wait_p95_seconds,
     "failed": lambda row: row.failed,
     "health": lambda row: badness(row.edge.health),
@@ -62,6 +62,13 @@ def edge_table(drawn: Graph, narrow: Narrowed, words: Mapping[str, str]) -> dict
         "lonely": lonely[: max(0, n_shown - len(kept))],
         "n_lonely": len(lonely),
     }
+
+
+def _lag(edge: Edge) -> tuple[bool, float] | None:
+    """Seconds are not compared with offsets: rows that tell no seconds stand by themselves, behind the longest."""
+    if edge.lag is None:
+        return None
+    return edge.lag_seconds is not None, edge.lag if edge.lag_seconds is None else edge.lag_seconds
 
 
 def _n_shown(text: str) -> int:
