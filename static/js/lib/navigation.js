@@ -8,11 +8,18 @@ const COUNTS = [
   { name: "running", key: "r", kind: "count", title: () => null },
 ];
 
+let told = false;
+
+/** Whether the stream tells them: a page that was read before says nothing newer. */
+export const areCountsLive = () => told;
+
 export function startNavigation() {
   live.addEventListener("message", ({ detail }) => {
-    const told = detail.about?.counts ?? {};
-    for (const each of COUNTS) if (each.name in told) write(each, told[each.name]);
+    const counts = detail.about?.counts ?? {};
+    for (const each of COUNTS) if (each.name in counts) write(each, counts[each.name]);
+    told ||= "counts" in (detail.about ?? {});
   });
+  live.addEventListener("state", () => (told &&= live.state === "live"));
 }
 
 /** As templates/parts/navigation.html has it: none is no number. */

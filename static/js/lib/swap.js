@@ -2,6 +2,7 @@
 
 import { live } from "./live.js";
 import { isMarked, morph, refill } from "./morph.js";
+import { areCountsLive } from "./navigation.js";
 import { say } from "./say.js";
 import { setClock } from "./times.js";
 
@@ -58,8 +59,9 @@ const unanswered = (error) => (error.name === "TimeoutError" ? new TypeError("no
 
 const loginPath = () => document.querySelector("#ended [data-login]")?.dataset.login;
 
-/** The counts in the navigation follow every whole page that is fetched. */
+/** The counts in the navigation follow every whole page that is fetched, where no stream tells them. */
 function renewCounts(page) {
+  if (areCountsLive()) return;
   for (const link of page.querySelectorAll("#navigation a[data-key]")) {
     const ours = document.querySelector(`#navigation a[data-key="${CSS.escape(link.dataset.key)}"]`);
     const [before, after] = [ours, link].map((each) => each?.querySelector(".count"));
