@@ -117,7 +117,15 @@ def view(drawn: View) -> dict[str, Any]:
 
 
 def _plain(row: Node | Edge | TopicRow | ServiceRow) -> dict[str, Any]:
-    return {field.name: _value(getattr(row, field.name)) for field in fields(row)}
+    return {name: _value(getattr(row, name)) for name in _NAMES[type(row)]}
+
+
+_NAMES: dict[type, tuple[str, ...]] = {
+    Node: tuple(field.name for field in fields(Node)),
+    Edge: tuple(field.name for field in fields(Edge)),
+    TopicRow: tuple(field.name for field in fields(TopicRow)),
+    ServiceRow: tuple(field.name for field in fields(ServiceRow)),
+}
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401
