@@ -18,7 +18,7 @@ import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
 import { startReplay } from "../overview/replay.js";
 import { graphId, opening, selecting, selections } from "../overview/selecting.js";
 
-const [AGAIN_MS, REGIONS_MS, ALL_MS] = [5000, 1000, 300000];
+const [AGAIN_MS, REGIONS_MS, ALL_MS] = [5000, 500, 300000];
 const NARROWING = ["find", "hide", "label", "by"];
 const USUAL = { label: "rate" };
 
