@@ -285,6 +285,14 @@ def test_the_map_covers_no_node_unless_it_is_asked_for(running: Demo, browser: B
         assert seen.complaints == []
 
 
+def test_what_is_selected_in_a_closed_group_is_marked_on_that_group(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "vera") as seen:
+        seen.open("/?by=domain&view=graph&sel=service:orders-svc")
+        expect(seen.page.get_by_role("heading", name="orders-svc")).to_be_visible()
+        expect(seen.page.locator("g.node.box.selected")).to_have_count(1)
+        assert seen.complaints == []
+
+
 def test_no_group_closes_under_the_pointer(running: Demo, browser: Browser) -> None:
     grown = """async () => {
       const { live } = await import("/static/js/lib/live.js");
