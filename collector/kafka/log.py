@@ -41,7 +41,7 @@ CONSUMER: dict[str, str | int | bool] = {
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",  # a position that is gone is an event, not a silent jump
     "enable.partition.eof": True,  # the only word of what lies behind the last record: markers of transactions
-    "queued.max.messages.kbytes": 16_384,
+    "queued.max.messages.kbytes": 4_096,  # a fetch that is under way comes on top, and is larger
     "fetch.queue.backoff.ms": 5,  # by default a full queue stops fetching for a second: a third of the speed
     "topic.metadata.refresh.interval.ms": 10_000,
 }
