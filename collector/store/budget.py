@@ -11,7 +11,7 @@ from collector.store.partitions import RAW_TABLES
 
 KEPT = (
     "dead_letter", "dead_letter_body", "dead_letter_again", "letter_state", "retry_operation", "retry_item",
-    "retry_count",
+    "retry_count", "retry_head",
 )  # fmt: skip
 MOST_KEPT_SHARE = 0.8  # of the budget; above it something must be settled or the budget raised
 HELD_DROPS = timedelta(days=90)

@@ -66,41 +66,24 @@ class Item:
     target_role: int = 0
 
 
-# First among the next few, then key by key: where few keys have most events, their next ones lie far apart.
+# The first of each key, in their order; those whose wait for the one before is over; what has no key. Each in an index.
 _DUE = """
-with recursive o as materialized (select * from retry_operation where id = %(id)s and status = any(%(unfinished)s)),
-  ahead as materialized (select i.ordinal, i.key_hash from retry_item i, o where i.operation_id = %(id)s
-    and i.status = 0 and i.ordinal < o.released order by i.ordinal limit %(few)s),
-  by_key as (
-    (select i.key_hash, i.ordinal, i.status from retry_item i where i.operation_id = %(id)s and i.status in (0, 1)
-      and i.key_hash is not null and exists (select from beyond) order by i.key_hash, i.ordinal limit 1)
-    union all select n.* from by_key b cross join lateral (select i.key_hash, i.ordinal, i.status from retry_item i
-      where i.operation_id = %(id)s and i.status in (0, 1) and i.key_hash > b.key_hash
-      order by i.key_hash, i.ordinal limit 1) n),
-  beyond as (select max(ordinal) ordinal from ahead having count(*) = %(few)s),
-  next as (
-    select a.ordinal, a.key_hash from ahead a where a.ordinal = coalesce((select min(b.ordinal) from retry_item b
-      where b.operation_id = %(id)s and b.key_hash = a.key_hash and b.status in (0, 1)), a.ordinal)
-    union all select b.ordinal, b.key_hash from o, beyond, by_key b
-      where b.status = 0 and b.ordinal > beyond.ordinal and b.ordinal < o.released
-    union all (select i.ordinal, null from o, beyond, retry_item i where i.operation_id = %(id)s and i.status = 0
-      and i.key_hash is null and i.ordinal > beyond.ordinal and i.ordinal < o.released order by i.ordinal
-      limit %(limit)s))
-select n.ordinal from next n, o where not (o.one_per_key and exists (select from retry_item b
-    where b.operation_id = %(id)s and b.key_hash = n.key_hash and b.status = 2 and b.ordinal < n.ordinal
-    and b.sent_at > %(now)s - make_interval(secs => o.wait_seconds) offset 0))
-limit %(limit)s
+select f.ordinal from retry_operation o cross join lateral (
+  (select i.ordinal from retry_head h join retry_item i using (operation_id, ordinal) where h.operation_id = o.id
+    and h.waits_since is null and h.ordinal < o.released and i.status = 0 order by h.ordinal limit %(limit)s)
+  union all (select i.ordinal from retry_head h join retry_item i using (operation_id, ordinal)
+    where h.operation_id = o.id and h.waits_since <= %(now)s - make_interval(secs => o.wait_seconds)
+    and h.ordinal < o.released and i.status = 0 order by h.waits_since limit %(limit)s)
+  union all (select i.ordinal from retry_item i where i.operation_id = o.id and i.status = 0 and i.key_hash is null
+    and i.ordinal < o.released order by i.ordinal limit %(limit)s)) f
+where o.id = %(id)s and o.status = any(%(unfinished)s) order by f.ordinal limit %(limit)s
 """
-_NEXT_FEW = 1_000
 
 
 def due(operation_id: int, *, limit: int, now: datetime) -> list[int]:
     """Ordinals of the next to send, one of each key: the next of a key comes after the one before was reported."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _DUE,
-            {"id": operation_id, "unfinished": list(UNFINISHED), "few": _NEXT_FEW, "limit": limit, "now": now},
-        )
+        cursor.execute(_DUE, {"id": operation_id, "unfinished": list(UNFINISHED), "limit": limit, "now": now})
         return [ordinal for (ordinal,) in cursor.fetchall()]
 
 

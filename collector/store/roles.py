@@ -21,7 +21,7 @@ PEOPLE = (
 ASKED = (
     "asked_edit", "declaration", "declared", "failure_count", "failure_fingerprint", "failure_group",
     "fingerprint_state", "layout", "layout_node", "letter_bell", "letter_fetch", "letter_rereading", "letter_state",
-    "retry_count", "retry_item", "retry_log", "retry_operation", "stuck_limit", "target_right",
+    "retry_count", "retry_head", "retry_item", "retry_log", "retry_operation", "stuck_limit", "target_right",
 )  # fmt: skip
 """What people decide, or ask of the worker."""
 

@@ -1,14 +1,16 @@
 """Operations take turns, on real tables: few at once, nobody starves, and the next event of each key is found."""
 
+import json
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from collector.domain.canary import Sending
 from collector.retry.requests import retry
@@ -149,30 +151,78 @@ and i.status = 0 and i.ordinal < o.released and not exists (select 1 from retry_
 
 
 @pytest.mark.parametrize("one_per_key", [False, True])
-def test_what_is_due_is_the_first_of_each_key_that_nothing_holds_back(
-    world: RetryWorld, monkeypatch: pytest.MonkeyPatch, *, one_per_key: bool
-) -> None:
-    monkeypatch.setattr(retries, "_NEXT_FEW", 3)
+def test_what_is_due_is_the_first_of_each_key_that_nothing_holds_back(world: RetryWorld, *, one_per_key: bool) -> None:
     operation = asked(world, *range(10), sending=Sending(one_per_key=one_per_key))
     chance = random.Random(20261128)
     seen = set()
     for _ in range(150):
+        moved = chance.sample(range(10), chance.choice([1, 3, 10]))
         rows(
             "update retry_item i set key_hash = f.key, status = f.status, sent_at = case when f.status = 2 then"
-            " %s::timestamptz - make_interval(secs => f.ago) end from unnest(%s::bigint[], %s::int[], %s::int[])"
-            " with ordinality f(key, status, ago, n) where i.operation_id = %s and i.ordinal = f.n - 1 returning 1",
+            " %s::timestamptz - make_interval(secs => f.ago) end from unnest(%s::int[], %s::bigint[], %s::int[],"
+            " %s::int[]) f(ordinal, key, status, ago) where i.operation_id = %s and i.ordinal = f.ordinal returning 1",
             AT,
-            [chance.choice([None, 1, 1, 1, 2, 3]) for _ in range(10)],
-            [chance.choice([0, 0, 0, 0, 1, 2, 4, 6]) for _ in range(10)],
-            [chance.choice([1, 600]) for _ in range(10)],
+            moved,
+            [chance.choice([None, 1, 1, 1, 2, 3]) for _ in moved],
+            [chance.choice([0, 0, 0, 0, 1, 2, 4, 6]) for _ in moved],
+            [chance.choice([1, 600]) for _ in moved],
             operation,
         )
         rows("update retry_operation set released = %s returning 1", chance.choice([4, 8, 10]))
         wanted = [ordinal for (ordinal,) in rows(_AS_DEFINED, operation, AT)]
-        assert sorted(retries.due(operation, limit=100, now=AT)) == wanted
+        assert retries.due(operation, limit=100, now=AT) == wanted
         some = retries.due(operation, limit=2, now=AT)
         assert len(some) == min(2, len(wanted))
         assert set(some) <= set(wanted)
         seen.add(len(wanted))
     assert {0, 1, 2, 3} <= seen
     assert retries.due(operation, limit=100, now=AT + timedelta(hours=1))
+
+
+def test_two_that_move_events_of_one_key_at_once_leave_its_next_one_due(world: RetryWorld) -> None:
+    operation = asked(world, 0, 1, 2, 3, sending=Sending(one_per_key=True, stop_percent=100), key=b"order-0")
+    move = "update retry_item set status = %s, sent_at = %s where operation_id = %s and ordinal = %s returning 1"
+    rows("update retry_item set step = ordinal returning 1")  # so that they do not wait for each other's counts
+    rows(move, 2, AT, operation, 0)
+    rows(move, 1, None, operation, 1)
+
+    def answer() -> None:
+        rows(move, 4, AT, operation, 0)
+        connection.close()
+
+    beside = threading.Thread(target=answer)
+    with transaction.atomic():
+        rows(move, 2, AT, operation, 1)
+        beside.start()
+        while not rows("select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"):
+            assert beside.is_alive()
+            time.sleep(0.01)
+    beside.join()
+    assert rows("select ordinal, waits_since from retry_head") == [(2, AT)]
+    assert retries.due(operation, limit=9, now=AT) == []
+    rows(move, 4, AT, operation, 1)
+    assert retries.due(operation, limit=9, now=AT) == [2]
+
+
+def test_what_is_due_is_found_without_walking_over_what_is_held_back(world: RetryWorld) -> None:
+    """20,000 events of 10,000 keys: of 9,950 keys the first was sent and did not answer yet."""
+    operation = asked(world, 0, sending=Sending(one_per_key=True, stop_percent=100))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "insert into retry_item (operation_id, ordinal, dead_letter_id, status, attempt_id, key_hash,"
+            " target_topic_id, verify_origin) select %s, n, -n, 0, gen_random_uuid(), n %% 10000, %s, false"
+            " from generate_series(1, 19999) n",
+            [operation, world.letters.orders],
+        )
+        cursor.execute("update retry_operation set released = 20000")
+        cursor.execute("update retry_item set status = 2, sent_at = %s where ordinal between 1 and 9950", [AT])
+        cursor.execute("analyze retry_item, retry_head")
+        assert retries.due(operation, limit=100, now=AT) == [0, *range(9951, 10_001)]
+        cursor.execute(
+            f"explain (analyze, buffers, format json) {retries._DUE}",
+            {"id": operation, "unfinished": [0, 1], "limit": 100, "now": AT},
+        )
+        (plan,) = cursor.fetchone()
+        transaction.set_rollback(True)
+    found = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    assert found["Shared Hit Blocks"] + found["Shared Read Blocks"] < 1_000
