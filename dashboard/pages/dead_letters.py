@@ -20,6 +20,7 @@ from dashboard.access import Action, can, needs
 from dashboard.audit import address_of
 from dashboard.crowding import heavy
 from dashboard.payload_searches import chosen, noted
+from dashboard.queries.chips import chips
 from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
 from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts, letter_topics
 from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
@@ -36,9 +37,11 @@ from dashboard.queries.letter_filter import (
     Condition,
     condition,
     of_clusters,
+    tokens,
 )
 from dashboard.queries.letter_mappings import unexplained
 from dashboard.queries.letter_selection import n_matching
+from dashboard.queries.letter_words import vocabulary
 from dashboard.templatetags.states import LETTER
 
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ def _written(request: HttpRequest, number: int) -> HttpResponse:
 
 
 def _shelved(request: HttpRequest) -> HttpResponse:
-    names = ("letter", "letters", "group", "status", "q", "matching")
+    names = ("letter", "letters", "group", "within", "status", "q", "matching")
     fields = {name: request.POST.getlist(name) for name in names}
     what, _, whole = request.POST.get("do", "").partition(" ")
     if whole:  # "archive all", "restore all"
@@ -127,7 +130,7 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "kept_status": status if "status" in request.GET else "",
         "word": LETTER[status][1] if wanted else "",
         "q": query,
-        "presets": PRESETS,
+        **_asking(),
         "may_retry": may_retry,
         "may_triage": can(request.user, Action.TRIAGE),
         "token": secrets.token_urlsafe(24),
@@ -159,6 +162,11 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         streams=" ",
         within=within,
     )
+
+
+def _asking() -> dict[str, object]:
+    """What can be asked for."""
+    return {"presets": PRESETS, "words": vocabulary()}
 
 
 def _unfiltered(group: FailureGroup | None, status: str | None, counts: Mapping[str, int], n_all: int) -> int | None:
@@ -197,6 +205,7 @@ def _letters(request: HttpRequest, query: str, status: str | None, group: Failur
     return {
         "filtered": filtered,
         "problem": problem,
+        "chips": () if problem else chips(tokens(query)),
         "letters": letters,
         "n_matching": n,
         "counted": COUNTED,

@@ -69,7 +69,9 @@ def _freeze(request: HttpRequest) -> HttpResponse:
 
 
 def _fields(request: HttpRequest) -> dict[str, Sequence[str]]:
-    return {name: request.POST.getlist(name) for name in ("letter", "letters", "group", "status", "q", "matching")}
+    return {
+        name: request.POST.getlist(name) for name in ("letter", "letters", "group", "within", "status", "q", "matching")
+    }
 
 
 def _refused(request: HttpRequest, found: Selection, error: str) -> HttpResponse:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dashboard.queries import view
+from dashboard.queries.chips import Chip, chips
 from dashboard.queries.filters import BadFilter, Filter, parse, terms
 from dashboard.queries.grouping import BYS
 from dashboard.queries.narrowing import FLOWS, HOPS, USUAL_FLOW, USUAL_HOPS, Focus, Shown
@@ -27,14 +28,6 @@ class Query(Protocol):
 
     def get(self, name: str, default: str, /) -> str: ...
     def getlist(self, name: str, /) -> Sequence[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One term of a filter, and the filter without it."""
-
-    term: str
-    rest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +115,4 @@ def _shown(text: str) -> Shown:
 
 
 def _chips(text: str) -> tuple[Chip, ...]:
-    """A chip for each term; with the last one of its row goes the word `or` beside it."""
-    found = terms(text)
-    chips = []
-    for index, term in enumerate(found):
-        if term.lower() == "or":
-            continue
-        rest = found[:index] + found[index + 1 :]
-        chips.append(Chip(term, " ".join(_without_loose_or(rest))))
-    return tuple(chips)
-
-
-def _without_loose_or(words: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    for word in words:
-        if word.lower() != "or" or (kept and kept[-1].lower() != "or"):
-            kept.append(word)
-    return kept[:-1] if kept and kept[-1].lower() == "or" else kept
+    return chips(["or" if term.lower() == "or" else term for term in terms(text)])

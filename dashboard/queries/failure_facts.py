@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from dashboard.queries.failure_trends import Trend, trend
+
 BEFORE = timedelta(hours=1)  # a change longer ago is not named
 LATELY_SECONDS = 900
 SOON = timedelta(hours=3)
@@ -35,10 +37,12 @@ class Facts:
     note: str
     note_by: str
     note_at: datetime | None
+    trend: Trend | None
 
 
 _FACTS = """
-select g.id, extract(epoch from g.first_at - m.at)::float8, m.kind, m.after, m.service, m.topic, m.changed_group,
+select g.id, g.trend, g.trend_until,
+  extract(epoch from g.first_at - m.at)::float8, m.kind, m.after, m.service, m.topic, m.changed_group,
   coalesce(l.n, 0), x.expires_at, r.id, coalesce(r.status, -1), coalesce(r.reason, ''),
   g.assignee, g.note, g.note_by, g.note_at
 from failure_group g
@@ -75,10 +79,24 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
             },
         )
         found = {}
-        for number, seconds, kind, after, service, topic, group, n, expires_at, *rest in cursor.fetchall():
+        for (
+            number,
+            by_hour,
+            until,
+            seconds,
+            kind,
+            after,
+            service,
+            topic,
+            group,
+            n,
+            expires_at,
+            *rest,
+        ) in cursor.fetchall():
             retry, status, *said = rest
             change = None if seconds is None else Change(seconds, _said(kind, after, service or topic or group))
-            found[number] = Facts(change, n, expires_at, retry, _STATUSES.get(status, ""), *said)
+            known = trend(by_hour, until, now=now)
+            found[number] = Facts(change, n, expires_at, retry, _STATUSES.get(status, ""), *said, trend=known)
     return found
 
 

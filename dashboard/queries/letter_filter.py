@@ -120,6 +120,11 @@ _HIDEABLE = frozenset({"key", "title", "payload"})
 _NOT_MASKED = "t.name <> all(%(masked)s) and coalesce(o.name, '') <> all(%(masked)s)"
 
 
+def tokens(text: str) -> list[str]:
+    """The terms of a text, and `or` between them, as people typed them."""
+    return [found[0] for found in _TOKEN.finditer(storable(text)[:MOST_TEXT].strip())]
+
+
 def of_topic(cluster: str, name: str) -> str:
     """The text that finds the letters in exactly this dead-letter topic."""
     return f'topic:"{name}" cluster:"{cluster}"'

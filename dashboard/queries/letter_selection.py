@@ -12,6 +12,7 @@ from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_filter import MOST_TEXT, Condition, condition
 
 MOST_PICKED = 10_000  # boxes that were ticked one by one
+MOST_NAMED = 10  # failure groups in the words for a selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +24,21 @@ class Selection:
 
 
 def selection(fields: Mapping[str, Sequence[str]], *, most: int, may_read: bool = False) -> Selection:
-    """The letters that a form names: those ticked, else all that match its filter, else the open ones of a failure
-    group. The oldest `most`. Raises BadFilter. `may_read`: whether the filter may look into payloads.
+    """The letters that a form names: all that match its filter (of the failure group it is `within`), else those
+    ticked, else the open ones of its groups. The oldest `most`. Raises BadFilter. `may_read`: whether the filter may
+    look into payloads.
     """
     picked = _numbers(",".join([*fields.get("letter", ()), *fields.get("letters", ())]))
-    group = (*_numbers(",".join(fields.get("group", ()))), None)[0]
+    groups = _numbers(",".join(fields.get("group", ())))
     if "".join(fields.get("matching", ())):
         text, filtered = filter_of(fields, may_read=may_read)
         status = "".join(fields.get("status", ()))[:MOST_TEXT]
-        return _matching(filtered, text, status=status or "open", group=group, most=most)
+        within = (*_numbers(",".join(fields.get("within", ()))), *groups, None)[0]
+        return _matching(filtered, text, status=status or "open", group=within, most=most)
     if picked:
         words = f"dead letter {picked[0]}" if len(picked) == 1 else f"{len(picked):,} selected dead letters"
         return Selection(picked, words)
-    return _of_group(group, most) if group else Selection((), "nothing")
+    return _of_groups(groups, most) if groups else Selection((), "nothing")
 
 
 def filter_of(fields: Mapping[str, Sequence[str]], *, may_read: bool) -> tuple[str, Condition]:
@@ -80,17 +83,21 @@ def _where(
     return " and ".join(parts), parameters
 
 
-def _of_group(number: int, most: int) -> Selection:
-    group = failure_group(number)
-    if group is None:
-        return Selection((), "nothing")
+def _of_groups(numbers: Sequence[int], most: int) -> Selection:
     with connection.cursor() as cursor:
         cursor.execute(
-            "select dead_letter_id from letter_state where status = %s and failure_group_id = %s"
+            "select dead_letter_id from letter_state where status = %s and failure_group_id in"
+            " (select coalesce(merged_into, emptied_into, id) from failure_group where id = any(%s))"
             " order by dead_letter_id limit %s",
-            [int(LetterStatus.OPEN), number, most],
+            [int(LetterStatus.OPEN), list(numbers), most],
         )
-        return Selection(tuple(letter for (letter,) in cursor.fetchall()), f"failure group {group.title}")
+        found = tuple(letter for (letter,) in cursor.fetchall())
+    if len(numbers) > 1:
+        named = ", ".join(f"#{number}" for number in numbers[:MOST_NAMED])
+        more = f" and {len(numbers) - MOST_NAMED:,} more" if len(numbers) > MOST_NAMED else ""
+        return Selection(found, f"{len(numbers):,} failure groups: {named}{more}")
+    group = failure_group(numbers[0])
+    return Selection(found, f"failure group {group.title if group else numbers[0]}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

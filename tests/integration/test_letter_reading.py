@@ -231,7 +231,7 @@ def test_failures_stand_below_what_they_have_in_common(
     page = olga.get("/dead-letters/", {"by": by}).content.decode()
     titles = re.findall(r'<h2 id="shelf-\d+"><bdi[^>]*>([^<]*)', page)
     assert titles == said
-    assert page.count('<article class="failure"') == 2
+    assert page.count('<article class="failure') == 2
     if by == "group":
         assert "2 open in 1 failure<" in page
         assert "1 open in 1 failure<" in page

@@ -100,7 +100,7 @@ async function copyLink() {
 }
 
 function step(by) {
-  const links = [...document.querySelectorAll("[data-rows] tbody tr:not([hidden]) [data-open]")];
+  const links = [...document.querySelectorAll("[data-rows] :is(tbody tr, article):not([hidden]) [data-open]")];
   if (!links.length) return;
   const now = links.indexOf(document.activeElement);
   links[Math.min(links.length - 1, Math.max(0, now < 0 ? 0 : now + by))].focus();

@@ -1,12 +1,14 @@
-// The list of dead letters: rows that are ticked, across pages of the list, until something is done with them.
+// Dead letters: rows that are ticked until something is done with them, letters also across pages of their list; the filter.
 
+import { remember, startCompleting } from "../lib/complete.js";
 import { say } from "../lib/say.js";
 
-const KEPT = "weir-picked-letters";
 const MOST = 10_000;
+const FILTERS = "weir-letter-filters";
+const kind = picking()?.dataset.picking ?? "letters";
+const kept = `weir-picked-${kind}`;
+const picked = new Set(JSON.parse(sessionStorage.getItem(kept) ?? "[]"));
 let last = null;
-
-const picked = new Set(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
 
 document.addEventListener("change", (event) => {
   const box = event.target;
@@ -17,12 +19,13 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-picked-clear]")) clear();
 });
 document.addEventListener("submit", (event) => {
-  if (event.target.matches("[data-picking]")) sessionStorage.removeItem(KEPT);
+  if (event.target.matches("[data-picking]")) sessionStorage.removeItem(kept);
+  if (event.target.id === "filtering") remember(event.target.elements.q.value.trim(), FILTERS);
 });
 document.addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() !== "x" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (document.body.dataset.singleKeys !== "on" || event.target.closest("input:not([type=checkbox]), textarea, select")) return;
-  const box = event.target.closest("tr")?.querySelector("[data-pick]");
+  const box = event.target.closest("[data-key]")?.querySelector("[data-pick]");
   if (!box) return;
   event.preventDefault();
   const all = boxes();
@@ -30,8 +33,13 @@ document.addEventListener("keydown", (event) => {
   pick(range, event.shiftKey || !box.checked);
   last = box;
 });
+startCompleting("filtering", FILTERS);
 new MutationObserver(show).observe(document.getElementById("content"), { childList: true, subtree: true });
 show();
+
+function picking() {
+  return document.querySelector("[data-picking]");
+}
 
 function boxes() {
   return [...document.querySelectorAll("[data-pick]")];
@@ -47,33 +55,54 @@ function pick(some, on) {
     if (on && picked.size < MOST) picked.add(box.value);
     else picked.delete(box.value);
   }
-  sessionStorage.setItem(KEPT, JSON.stringify([...picked]));
+  sessionStorage.setItem(kept, JSON.stringify([...picked]));
   show();
-  say(`${picked.size.toLocaleString("en")} selected`);
+  say(picked.size ? counted() : "Nothing selected");
 }
 
 function clear() {
   picked.clear();
-  sessionStorage.removeItem(KEPT);
+  sessionStorage.removeItem(kept);
   show();
 }
 
 function show() {
-  const parts = document.querySelectorAll("[data-picked]");
-  for (const box of boxes()) if (box.checked !== picked.has(box.value)) box.checked = picked.has(box.value);
-  const form = document.querySelector("[data-picking]");
+  const form = picking();
   if (!form) return;
-  const n = picked.size;
-  for (const part of parts) if (part.hidden !== (n === 0)) part.hidden = n === 0;
-  write(form.querySelector("[data-picked-count]"), n ? `${n.toLocaleString("en")} selected` : "");
-  const retry = form.querySelector("[data-picked-retry]");
-  if (retry) write(retry, `Retry ${n.toLocaleString("en")}…`);
-  form.querySelector("[data-picked-ids]").value = [...picked].join(",");
   const all = boxes();
+  if (kind === "groups") for (const each of picked) if (!all.some((box) => box.value === each)) picked.delete(each);
+  for (const box of all) if (box.checked !== picked.has(box.value)) box.checked = picked.has(box.value);
+  const n = picked.size;
+  for (const part of document.querySelectorAll("[data-picked]")) if (part.hidden !== (n === 0)) part.hidden = n === 0;
+  for (const part of form.querySelectorAll("[data-scripted]")) if (part.hidden) part.hidden = false;
+  write(form.querySelector("[data-picked-count]"), n ? counted() : "");
+  write(form.querySelector("[data-picked-retry]"), `Retry ${toSend(form)}…`);
+  const ids = form.querySelector("[data-picked-ids]");
+  if (ids) ids.value = [...picked].join(",");
   const page = document.querySelector("[data-pick-page]");
   if (page) page.checked = all.length > 0 && all.every((box) => picked.has(box.value));
 }
 
+/** "2 failure groups selected, 4,829 open" */
+function counted() {
+  if (kind === "letters") return `${said(picked.size)} selected`;
+  return `${said(picked.size)} failure group${picked.size === 1 ? "" : "s"} selected, ${said(open())} open`;
+}
+
+function open() {
+  return boxes().reduce((sum, box) => sum + (picked.has(box.value) ? Number(box.dataset.n) : 0), 0);
+}
+
+function toSend(form) {
+  if (kind === "letters") return said(picked.size);
+  const [n, most] = [open(), Number(form.dataset.most)];
+  return n > most ? `first ${said(most)} of ${said(n)}` : said(n);
+}
+
+function said(n) {
+  return n.toLocaleString("en");
+}
+
 function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element && element.textContent !== text) element.textContent = text;
 }

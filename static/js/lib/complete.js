@@ -3,8 +3,8 @@
 const KEPT = 20;
 const STORE = "weir-filters";
 
-/** Watches the boxes of the form with this id, however often it is drawn anew. */
-export function startCompleting(formId) {
+/** Watches the boxes of the form with this id, however often it is drawn anew. `store`: where its last filters are kept. */
+export function startCompleting(formId, store = STORE) {
   let at = -1;
   let typed = "";
   document.addEventListener("keydown", (event) => {
@@ -15,7 +15,7 @@ export function startCompleting(formId) {
       at = -1;
       return;
     }
-    const row = recalled();
+    const row = recalled(store);
     if (at < 0) typed = target.value;
     at = Math.max(-1, Math.min(row.length - 1, at + (key === "ArrowUp" ? 1 : -1)));
     target.value = at < 0 ? typed : row[at];
@@ -24,14 +24,14 @@ export function startCompleting(formId) {
 }
 
 /** Keeps a filter for later. */
-export function remember(text) {
+export function remember(text, store = STORE) {
   if (!text) return;
-  localStorage.setItem(STORE, JSON.stringify([text, ...recalled().filter((each) => each !== text)].slice(0, KEPT)));
+  localStorage.setItem(store, JSON.stringify([text, ...recalled(store).filter((each) => each !== text)].slice(0, KEPT)));
 }
 
-function recalled() {
+function recalled(store) {
   try {
-    const row = JSON.parse(localStorage.getItem(STORE) ?? "[]");
+    const row = JSON.parse(localStorage.getItem(store) ?? "[]");
     return Array.isArray(row) ? row.filter((each) => typeof each === "string") : [];
   } catch (error) {
     if (error instanceof SyntaxError) return [];
@@ -47,7 +47,7 @@ function complete(input) {
   const sign = term.startsWith("-") ? "-" : "";
   const begun = term.slice(sign.length).toLowerCase();
   if (!begun) return false;
-  const fitting = (input.form.dataset.words ?? "").split(" ").filter((word) => word.startsWith(begun));
+  const fitting = (input.form.dataset.words ?? "").split(" ").filter((word) => word.toLowerCase().startsWith(begun));
   const shared = fitting.reduce((a, b) => common(a, b), fitting[0] ?? "");
   if (shared.length <= begun.length) return false;
   input.setRangeText(sign + shared, start, end, "end");
@@ -56,6 +56,6 @@ function complete(input) {
 
 function common(a, b) {
   let n = 0;
-  while (n < a.length && a[n] === b[n]) n += 1;
+  while (n < a.length && a[n].toLowerCase() === b[n]?.toLowerCase()) n += 1;
   return a.slice(0, n);
 }

@@ -1,0 +1,123 @@
+"""Rows of failure groups: their trend, several ticked at once, and the filter above them."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from collector.store import letter_bell
+from dashboard.queries.failure_facts import failure_facts
+from dashboard.queries.letter_selection import selection
+from dashboard.queries.letter_words import vocabulary
+from tests.integration.letter_world import AT, dead_record, one, rows
+from tests.integration.people import audit_rows, person, signed_in
+from tests.integration.retry_world import RetryWorld
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+
+@pytest.fixture
+def world() -> RetryWorld:
+    return RetryWorld()
+
+
+@pytest.fixture
+def olga() -> Client:
+    return signed_in(person("olga", "operator"))
+
+
+def three_groups(world: RetryWorld) -> list[int]:
+    """Of billing two letters, of shipping and audit one each; the groups' ids in this order."""
+    world.letters.park(dead_record(1), dead_record(2))
+    for n, group in ((3, "shipping"), (4, "audit")):
+        world.letters.park(dead_record(n, group=group))
+    return [number for (number,) in rows("select id from failure_group order by id")]  # type: ignore[misc]
+
+
+def test_deaths_are_counted_by_hour_with_the_keys(
+    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    group, *_ = three_groups(world)
+    world.letters.park(*[dead_record(n) for n in range(5, 10)])
+    hour = AT.replace(minute=0, second=0)
+    ago = {5: timedelta(hours=1), 6: timedelta(hours=23), 7: timedelta(hours=24), 8: timedelta(days=9)}
+    for n, before in ago.items():
+        rows("update dead_letter set failed_at = %s where kafka_offset = %s returning 1", hour - before, n)
+    assert failure_facts([group], now=AT)[group].trend is None
+    with django_assert_num_queries(1):
+        assert letter_bell.count_keys(now=AT) == 3
+    found = failure_facts([group], now=AT)[group].trend
+    assert found is not None
+    assert (found.by_hour, found.until) == ((1, *[0] * 21, 1, 3), hour + timedelta(hours=1))
+    assert letter_bell.count_keys(now=AT + timedelta(hours=2)) == 0
+    later = failure_facts([group], now=AT + timedelta(hours=2))[group].trend
+    assert later is not None
+    assert later.by_hour == (*[0] * 20, 1, 3, 0, 0)
+    world.letters.park(dead_record(0))
+    rows("update letter_state set changed_at = %s returning 1", AT + timedelta(hours=2))
+    assert letter_bell.count_keys(now=AT + timedelta(hours=3)) == 3
+
+
+def test_a_trend_is_drawn_with_its_numbers_and_is_unknown_before_it_is_counted(world: RetryWorld, olga: Client) -> None:
+    three_groups(world)
+    page = olga.get("/dead-letters/").content.decode()
+    assert page.count("trend ?") == 3
+    rows("update failure_group set trend = array_fill(0, array[22]) || array[1, 4], trend_until = now() returning 1")
+    page = olga.get("/dead-letters/").content.decode()
+    heights = [int(tall) for tall in re.findall(r'<rect x="\d+" y="\d+" width="3" height="(\d+)"', page)]
+    assert heights == [4, 16] * 3
+    assert "Deaths by hour in the last 24 h: at most 4, " in page
+
+
+def test_several_failures_are_frozen_and_archived_together(world: RetryWorld, olga: Client) -> None:
+    billing, shipping, _ = three_groups(world)
+    page = olga.get("/dead-letters/").content.decode()
+    assert len(re.findall(r'<input type="checkbox" form="picking" name="group" value="\d+"', page)) == 3
+    answer = olga.post("/retries/", {"group": [billing, shipping], "token": "t1"})
+    assert answer.status_code == 302
+    (plan,) = rows("select selection, array_length(letters, 1) from retry_operation")
+    assert plan == (f"2 failure groups: #{billing}, #{shipping}", 3)
+    olga.post("/dead-letters/", {"group": [billing, shipping], "do": "archive", "reason": "known"})
+    assert rows("select status, count(*)::int from letter_state group by 1 order by 1") == [(0, 1), (6, 3)]
+    assert [row for row in audit_rows("action", "result") if row[0] == "archive"] == [("archive", "done")]
+    vera = signed_in(person("vera", "viewer"))
+    assert 'name="group"' not in vera.get("/dead-letters/").content.decode()
+    assert vera.post("/dead-letters/", {"group": [billing], "do": "archive"}).status_code == 403
+    assert one("select count(*) from letter_state where status = 6") == 3
+
+
+def test_more_failures_than_one_can_read_are_named_by_number(world: RetryWorld) -> None:
+    three_groups(world)
+    chosen = selection({"group": [str(number) for number in range(1, 13)]}, most=100)
+    assert chosen.words == "12 failure groups: #1, #2, #3, #4, #5, #6, #7, #8, #9, #10 and 2 more"
+
+
+def test_nothing_ticked_within_a_failure_is_nothing(world: RetryWorld, olga: Client) -> None:
+    billing, *_ = three_groups(world)
+    page = olga.get(f"/dead-letters/groups/{billing}/").content.decode()
+    picking = page[page.index('id="picking"') :]
+    assert f'name="within" value="{billing}"' in picking[: picking.index("</form>")]
+    assert olga.post("/dead-letters/", {"within": billing, "do": "archive", "reason": "none"}).status_code == 404
+    assert one("select count(*) from letter_state where status = 6") == 0
+    olga.post("/dead-letters/", {"within": billing, "do": "archive all", "reason": "all", "status": "open"})
+    assert one("select count(*) from letter_state where status = 6") == 2
+
+
+def test_each_term_is_a_chip_that_takes_it_out_and_names_complete_terms(
+    world: RetryWorld, olga: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    three_groups(world)
+    page = unescape(olga.get("/dead-letters/", {"q": 'declined "order 1" or group:shipping'}).content.decode())
+    chips = re.findall(r'<li class="chip-term"><code>.*?</code><a href="([^"]*)" title="Take ([^>]*?) out"', page)
+    assert [term for _, term in chips] == ["declined", '"order 1"', "group:shipping"]
+    kept = olga.get(f"/dead-letters/{chips[1][0]}").content.decode()
+    assert unescape(re.findall(r'id="filter" name="q" value="([^"]*)"', kept)[0]) == "declined or group:shipping"
+    assert '<ul class="chips"' not in olga.get("/dead-letters/", {"q": "age>30"}).content.decode()
+    with django_assert_num_queries(1):
+        words = vocabulary()
+    assert {"topic:", "attempt>", "topic:orders.created.dlq", "origin:orders.created", "group:shipping"} < {*words}
+    assert {"class:CardDeclined", "cluster:demo"} < {*words}
+    assert 'data-words="topic: ' in page
