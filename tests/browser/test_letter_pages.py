@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.browsing import visit_at
+from tests.browser.browsing import Visit, visit_at
 from tests.browser.hands import Keyboard
 from tests.browser.own_server import beside_a_loop, browser, running
 from tests.integration.letter_states import every_state
@@ -88,7 +88,37 @@ def test_letters_are_selected_archived_and_restored_and_a_failure_is_assigned_by
         hand.press(page, page.get_by_role("button", name="Assign"))
         expect(page.get_by_label("Assigned to")).to_have_value("team-pay")
         expect(page.get_by_role("button", name=re.compile(r"^Retry \d+…$"))).to_be_visible()
+        failures_are_ticked_and_a_filter_is_completed(page, hand, seen)
         assert (seen.violations(), seen.barriers()) == ([], [])
+
+
+def failures_are_ticked_and_a_filter_is_completed(page: Page, hand: Keyboard, seen: Visit) -> None:
+    """On the page of failure groups."""
+    seen.open("/dead-letters/")
+    page.wait_for_load_state()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("[data-picked-count]")).to_contain_text("1 failure group selected")
+    expect(page.locator("#archive summary")).to_be_visible()
+    seen.picture("failures-ticked")
+    hand.press(page, page.get_by_role("button", name="Clear selection"))
+    expect(page.locator("#archive summary")).not_to_be_visible()
+    box = page.get_by_role("textbox", name="Filter", exact=True)
+    box.focus()
+    page.keyboard.type("gr")
+    page.keyboard.press("Tab")
+    page.keyboard.type("bil")
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("group:billing")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=group**")
+    page.wait_for_load_state()
+    hand.press(page, page.get_by_role("link", name="Take group:billing out"))
+    expect(box).to_have_value("")
+    page.wait_for_load_state()
+    box.focus()
+    page.keyboard.press("ArrowUp")
+    expect(box).to_have_value("group:billing")
 
 
 def rows(page: Page) -> Locator:
