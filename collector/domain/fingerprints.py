@@ -38,7 +38,7 @@ _SUBSTITUTES = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen, as Record is not; never changed
 class Fingerprint:
     """Equal digests are one failure group, as long as no person split it: then `detail` tells.
 

@@ -144,6 +144,8 @@ def _sections(stack: str, parts: Sequence[Piece]) -> tuple[Section, ...]:
 
 def is_same_class(one: str, other: str) -> bool:
     """Whether two names can be the same class: traces may leave out packages and write `.` for `$`."""
+    if one == other:
+        return True
     one, other = one.replace("$", "."), other.replace("$", ".")
     return one == other or one.endswith("." + other) or other.endswith("." + one)
 

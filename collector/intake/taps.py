@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 MAX_KEY = 200  # characters that a key is searched by
 MOST_VALUES = 20  # of one path in one record
-MOST_PLANS, MOST_PLANNED = 1_000, 2_000  # how many are remembered; characters of names in one
+MOST_PLANS, MOST_PLANNED = 1_000, 2_000  # how many are remembered; bytes of names in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _Plan:
     context: contexts.Plan
     ids: record_ids.Plan
     keys: tuple[tuple[int, int], ...]
-    n_characters: int  # of the names
+    n_bytes: int  # of the names
 
 
 class _Batch:
@@ -204,16 +204,16 @@ class TapReading:
         names, values = zip(*record.headers, strict=True) if record.headers else ((), ())
         plan = self._plans.get(names) or self._planned(names)
         if all(values):
-            size = plan.n_characters + sum(map(len, values)) + len(record.key or b"") + len(record.value or b"")
+            size = plan.n_bytes + sum(map(len, values)) + len(record.key or b"") + len(record.value or b"")
             context, ids = contexts.read(plan.context, values), record_ids.read(plan.ids, values, record.value)
         else:  # a header without a value counts as none, so that others are the first and the last
             context, ids, size = contexts.writer(record), record_ids.ids_of(record), size_of(record)
         return context, ids, size, self._keys(record, ids.flow, [(values[at], number) for at, number in plan.keys])
 
     def _planned(self, names: tuple[str, ...]) -> _Plan:
-        n_characters = sum(map(len, names))
-        made = _Plan(contexts.plan(names), record_ids.plan(names), self._keys_of(names), n_characters)
-        if len(names) + n_characters <= MOST_PLANNED:
+        n_bytes = len("".join(names).encode("utf-8", "surrogateescape"))
+        made = _Plan(contexts.plan(names), record_ids.plan(names), self._keys_of(names), n_bytes)
+        if len(names) + n_bytes <= MOST_PLANNED:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
             self._plans[names] = made

@@ -1,10 +1,10 @@
 """Dead letters as the intake finds them: parked once, in the transaction that saves the batch they came in."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
+from types import MappingProxyType
 
 from django.db.backends.utils import CursorWrapper
 
@@ -16,18 +16,27 @@ from collector.domain.frames import packed
 from collector.domain.records import Record
 from collector.domain.resending import attempt_number
 from collector.store import failure_groups, later_deaths, letter_counts, letter_names, letter_rows
-from collector.store.copying import copy, copy_packed
+from collector.store.copying import copy_packed
 from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
 from collector.store.records import size_of
 
+Known = tuple[int, contexts.Written | None]
+"""Of a record that was looked at before: its size in bytes, and who wrote it."""
+_NOTHING: Mapping[At, Known] = MappingProxyType({})
+
 
 def park(
-    cursor: CursorWrapper, found: Sequence[Found], *, now: datetime, fingerprinting: Fingerprinting = CURRENT
+    cursor: CursorWrapper,
+    found: Sequence[Found],
+    *,
+    now: datetime,
+    fingerprinting: Fingerprinting = CURRENT,
+    told: Mapping[At, Known] = _NOTHING,
 ) -> Collection[At]:
     """Store new dead letters; those whose bytes are kept now. One that is there already changes nothing, so a batch
-    may be read again.
+    may be read again. `told`: what is known of the records.
 
     A letter that Weir sent back and that died again is no new one: it becomes a row of dead_letter_again. Its proof is
     the attempt's id (128 random bits) or the position it was sent to, and besides the same value, group and topic
@@ -44,22 +53,11 @@ def park(
     later_deaths.write(cursor, [(each, again[position(each)]) for each in fresh if position(each) in again], now=now)
     new = [_parking(each, places, fingerprinting, now) for each in fresh if position(each) not in again]
     if new:
-        _write_new(cursor, new, now)
+        _write_new(cursor, new, told, now)
     return known | {each.at for each in new}
 
 
-_LETTER = (
-    "dead_letter (id, seen_at, topic_id, kafka_partition, kafka_offset, expires_at, size_bytes, trace_id, span_id,"
-    f" {letter_rows.SAID})",
-    " ".join(("int8 timestamptz int4 int4 int8 timestamptz int4 uuid int8", *letter_rows.TYPES)),
-)
-_STATE = (
-    "letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)",
-    "int8 int8 int2 int2 timestamptz",
-)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Record is not; never changed
 class _Parking:
     """One new letter with everything that its rows hold."""
 
@@ -129,14 +127,15 @@ def _parking(found: Found, places: Places, fingerprinting: Fingerprinting, now: 
     record, topic_id, letter = found
     kept_for = places.kept_for(topic_id)
     failed_at = letter.failed_at or now
+    failure = failure_of(found, places, fingerprinting, failed_at=failed_at)
     return _Parking(
         at=position(found),
         record=record,
         letter=letter,
-        failure=failure_of(found, places, fingerprinting, failed_at=failed_at),
+        failure=failure,
         failed_at=failed_at,
         expires_at=_expiry(record.produced_at or now, kept_for),
-        group_id=places.group(topic_id, letter.group),
+        group_id=failure.group_id,
         origin_topic_id=places.topic(topic_id, letter.origin.topic),
     )
 
@@ -149,42 +148,48 @@ def _expiry(since: datetime, kept_for: timedelta | None) -> datetime | None:
         return None
 
 
-def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> None:
+def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], told: Mapping[At, Known], now: datetime) -> None:
     """Times of groups and counts last and sorted: two collectors wait for each other briefly, and in one order."""
-    numbers = failure_groups.groups_of(cursor, [each.failure for each in new])
-    groups = {each.at: number for each, number in zip(new, numbers, strict=True)}
+    groups = failure_groups.groups_of(cursor, [each.failure for each in new])
     cursor.execute(
         "select nextval(pg_get_serial_sequence('dead_letter', 'id')) from generate_series(1, %s)", [len(new)]
     )
-    parked = [(number, each) for (number,), each in zip(cursor.fetchall(), new, strict=True)]
-    copy(cursor, _LETTER, ((number, now, *_letter_row(each)) for number, each in parked))
-    headers = packed([each.record.headers for each in new])
-    bodies = [letter_rows.body(number, each.record, held) for (number, each), held in zip(parked, headers, strict=True)]
-    copy_packed(cursor, letter_rows.BODY, bodies)
-    status = int(LetterStatus.OPEN)
-    copy(
+    numbers = [number for (number,) in cursor.fetchall()]
+    now_us, status = letter_rows.moment(now), int(LetterStatus.OPEN)
+    copy_packed(
         cursor,
-        _STATE,
-        ((number, groups[each.at], status, attempt_number(each.record) + 1, now) for number, each in parked),
+        letter_rows.LETTER,
+        [_letter(number, each, told, now_us) for number, each in zip(numbers, new, strict=True)],
     )
-    failure_groups.note_times(cursor, ((groups[each.at], each.failure) for each in new))
-    letter_counts.adjust(cursor, Counter((groups[each.at], each.at[0], status) for each in new))
+    headers = packed([each.record.headers for each in new])
+    bodies = [
+        letter_rows.body(number, each.record, held) for number, each, held in zip(numbers, new, headers, strict=True)
+    ]
+    copy_packed(cursor, letter_rows.BODY, bodies)
+    states = [
+        letter_rows.state(number, group, status, attempt_number(each.record) + 1, now_us)
+        for number, group, each in zip(numbers, groups, new, strict=True)
+    ]
+    copy_packed(cursor, letter_rows.STATE, states)
+    failure_groups.note_times(cursor, zip(groups, [each.failure for each in new], strict=True))
+    letter_counts.adjust(cursor, Counter((group, each.at[0], status) for group, each in zip(groups, new, strict=True)))
 
 
-def _letter_row(each: _Parking) -> tuple[object, ...]:
+def _letter(number: int, each: _Parking, told: Mapping[At, Known], now_us: int) -> bytes:
     record, letter = each.record, each.letter
-    trace, span = contexts.writer(record) or (None, None)
-    return (
-        *each.at,
-        each.expires_at,
-        size_of(record),
-        UUID(bytes=trace) if trace else None,
-        int.from_bytes(span, "big", signed=True) if span else None,
-        *letter_rows.said(
+    size, context = told.get(each.at) or (size_of(record), contexts.writer(record))
+    return letter_rows.letter(
+        number,
+        each.at,
+        letter_rows.said(
             letter,
             failed_at=each.failed_at,
             group_id=each.group_id,
             origin_topic_id=each.origin_topic_id,
             own_key=own_key(letter, record),
         ),
+        seen_us=now_us,
+        size_bytes=size,
+        expires_at=each.expires_at,
+        context=context,
     )

@@ -15,7 +15,7 @@ SPLIT = UUID(int=1)  # stands in what is known beside the details of a group tha
 Key = tuple[int, UUID, int, UUID]  # version, digest, cluster id, detail
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Record is not; never changed
 class Failure:
     """What a letter's group is found by, and made from. `before`: its fingerprint by the version of the rules before.
 

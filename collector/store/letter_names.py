@@ -46,11 +46,12 @@ def places(cursor: CursorWrapper, found: Sequence[tuple[int, DeadLetter]]) -> Pl
         clusters[topic_id] = cluster_id
         if kept := _kept_for(retention_ms, policy):
             keeps[topic_id] = kept
+    said = {(topic_id, letter.origin.topic, letter.latest.topic, letter.group) for topic_id, letter in found}
     names, groups = set(), set()
-    for topic_id, letter in found:
+    for topic_id, *topics, group in said:
         cluster_id = clusters.get(topic_id, 0)
-        names |= {(cluster_id, place.topic) for place in (letter.origin, letter.latest) if place.topic}
-        groups |= {(cluster_id, letter.group)} if letter.group else set()
+        names |= {(cluster_id, topic) for topic in topics if topic}
+        groups |= {(cluster_id, group)} if group else set()
     known = _known_groups(cursor, groups)
     if missing := sorted(groups - known.keys()):
         _make_groups(cursor, missing)

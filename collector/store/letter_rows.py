@@ -1,9 +1,12 @@
 """What a dead letter says of itself, as columns of dead_letter: written when it is parked and when it is read again;
-and the row of its bytes, in COPY's binary form."""
+and its rows in COPY's binary form."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from struct import Struct
+from typing import NamedTuple
 
+from collector.domain.contexts import Written
 from collector.domain.dead_letters import DeadLetter
 from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
@@ -13,10 +16,89 @@ SAID = (
     " key_hash, key_text, n_attempts"
 )
 TYPES = ("text", "timestamptz", "int4", "int4", "int4", "int8", "text", "text", "int8", "text", "int2")
+LETTER = (
+    "dead_letter (id, seen_at, topic_id, kafka_partition, kafka_offset, size_bytes, expires_at, trace_id, span_id,"
+    " dialect, failed_at, group_id, origin_topic_id, origin_partition, origin_offset, exception_class, message,"
+    " key_hash, key_text, n_attempts)"
+)
 BODY = "dead_letter_body (dead_letter_id, key, value, headers)"
-_N_BODY = 4  # columns
-_HEAD, _SIZE = Struct("!hiq").pack, Struct("!i").pack
+STATE = "letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)"
+MAX_INT = 2**31 - 1
+_N_LETTER, _N_BODY, _N_STATE = 20, 4, 5  # columns
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LETTER, _HEAD, _STATE = Struct("!hiqiqiiiiiqii").pack, Struct("!hiq").pack, Struct("!hiqiqihihiq").pack
+_SIZE, _INT, _LONG, _SMALL = (Struct(f"!i{rest}").pack for rest in ("", "i", "q", "h"))
+_CONTEXT = Struct("!i16si8s").pack  # an id is eight bytes, big-endian: a signed number as Postgres sends it
 _NULL = _SIZE(-1)
+_NO_CONTEXT = _NULL + _NULL
+
+
+class Said(NamedTuple):
+    """The values of SAID."""
+
+    dialect: str
+    failed_at: datetime
+    group_id: int | None
+    origin_topic_id: int | None
+    origin_partition: int | None
+    origin_offset: int | None
+    exception_class: str
+    message: str
+    key_hash: int | None
+    key_text: str | None
+    n_attempts: int | None
+
+
+def letter(
+    number: int,
+    at: tuple[int, int, int],
+    says: Said,
+    *,
+    seen_us: int,
+    size_bytes: int,
+    expires_at: datetime | None,
+    context: Written | None,
+) -> bytes:
+    """The row of LETTER. `at`: topic's id, partition, offset; `seen_us`: the `moment` it was seen at."""
+    dialect, failed_at, group, topic, partition, offset, exception_class, message, hashed, text, attempts = says
+    size = min(size_bytes, MAX_INT)
+    return b"".join(
+        (
+            _LETTER(_N_LETTER, 8, number, 8, seen_us, 4, at[0], 4, at[1], 8, at[2], 4, size),
+            _NULL if expires_at is None else _LONG(8, moment(expires_at)),
+            _NO_CONTEXT if context is None else _CONTEXT(16, context[0], 8, context[1]),
+            _named(dialect),
+            _LONG(8, moment(failed_at)),
+            _NULL if group is None else _INT(4, group),
+            _NULL if topic is None else _INT(4, topic),
+            _NULL if partition is None else _INT(4, partition),
+            _NULL if offset is None else _LONG(8, offset),
+            _named(exception_class),
+            _text(message),
+            _NULL if hashed is None else _LONG(8, hashed),
+            _NULL if text is None else _text(text),
+            _NULL if attempts is None else _SMALL(2, attempts),
+        )
+    )
+
+
+def state(number: int, failure_group_id: int, status: int, attempt: int, changed_us: int) -> bytes:
+    """The row of STATE. `changed_us`: the `moment` of the change."""
+    return _STATE(_N_STATE, 8, number, 8, failure_group_id, 2, status, 2, attempt, 8, changed_us)
+
+
+def moment(at: datetime) -> int:
+    """A time as Postgres counts it, in microseconds."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return _SIZE(len(raw)) + raw
+
+
+_named = lru_cache(maxsize=1_024)(_text)  # dialects and classes: few, and short
 
 
 def body(number: int, record: Record, headers: bytes) -> bytes:
@@ -40,9 +122,9 @@ def said(
     group_id: int | None,
     origin_topic_id: int | None,
     own_key: bytes | None,
-) -> tuple[object, ...]:
-    """The values of SAID. `own_key`: the key that the event had."""
-    return (
+) -> Said:
+    """What the letter says. `own_key`: the key that the event had."""
+    return Said(
         letter.dialect,
         failed_at,
         group_id,

@@ -95,7 +95,7 @@ def copy_bodies(
         [
             (stored_at, *at, framed(each.record.headers), each.record.value)
             for each in tapped
-            if each.keeps_body and (at := _position(each)) not in but
+            if each.keeps_body and (at := position(each)) not in but
         ],
     )
 
@@ -140,5 +140,6 @@ def key_names(names: Sequence[str]) -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def _position(each: Tapped) -> At:
+def position(each: Tapped) -> At:
+    """Where the record lies."""
     return each.topic_id, each.record.partition, each.record.offset

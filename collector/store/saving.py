@@ -1,6 +1,6 @@
 """The one saving transaction: position, what is new, ledger, rows. All of a batch, or nothing of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from collector.store.records import (
     copy_bodies,
     copy_records,
     copy_undecodable,
+    position,
 )
 from collector.store.spans import Ids, Known, Request, copy_spans
 
@@ -121,8 +122,7 @@ class Store:
         weights.write(cursor, fresh, ids, stored_at)
         details.write(cursor, fresh, stored_at)
         copy_records(cursor, batch.tapped, batch.packed, stored_at)
-        letters = [(each.record, each.topic_id, each.letter) for each in batch.tapped if each.letter is not None]
-        parked = dead_letters.park(cursor, letters, now=now) if letters else frozenset[At]()
+        parked = _parked(cursor, batch.tapped, now)
         copy_bodies(cursor, batch.tapped, stored_at, but=parked)
         ways = [(each.record, each.topic_id, each.way) for each in batch.tapped if each.way is not None]
         retry_hops.note(cursor, ways, now=now)
@@ -136,6 +136,14 @@ class Store:
         kept = found[: max(0, UNDECODABLE_PER_MINUTE - self._kept_this_minute)]
         self._kept_this_minute += len(kept)
         return kept
+
+
+def _parked(cursor: CursorWrapper, tapped: Sequence[Tapped], now: datetime) -> Collection[At]:
+    letters = [(each.record, each.topic_id, each.letter) for each in tapped if each.letter is not None]
+    if not letters:
+        return frozenset()
+    told = {position(each): (each.size_bytes, each.context) for each in tapped if each.letter is not None}
+    return dead_letters.park(cursor, letters, now=now, told=told)
 
 
 def _unseen(cursor: CursorWrapper, requests: Sequence[Request], now: datetime) -> list[Request]:

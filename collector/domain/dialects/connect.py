@@ -26,5 +26,7 @@ FAMILY = Family(
 def read(record: Record, headers: Grouped) -> DeadLetter | None:
     """The failure, with the connector's group: "connect-" and the connector's name, unless it was overridden."""
     found = read_family(FAMILY, record, headers)
+    if found is None:
+        return None
     connector = values.text(headers.get(_CONNECTOR, [None])[-1], values.MOST_GROUP - len("connect-"))
-    return replace(found, group=f"connect-{connector}") if found and connector else found
+    return replace(found, group=f"connect-{connector}") if connector else found

@@ -1,6 +1,7 @@
 """What a topic is for, by its name alone: the defaults of the frameworks that make such topics."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 Role = Literal["business", "dead_letter", "retry", "internal"]
@@ -19,6 +20,7 @@ _DEAD_LETTER = re.compile(
 _RETRY = re.compile(r".+(?:[._-]retry(?:-\d+)?|_retry_\d+|__retry|\.retry\..+)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4_096)  # asked for each record; a name has at most 249 characters
 def role(topic_name: str) -> Role:
     """What the topic is for. Headers on its records are better evidence: see `dialects.read`."""
     if _INTERNAL.fullmatch(topic_name):

@@ -1,6 +1,6 @@
 """All dialects in the order in which they are asked, and the one question: is this record a dead letter?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -26,7 +26,7 @@ from collector.domain.dialects import (
     values,
     watermill,
 )
-from collector.domain.dialects.family import is_of
+from collector.domain.dialects.family import Family, is_of
 from collector.domain.dialects.mapped import LetterMapping
 from collector.domain.dialects.names import role
 from collector.domain.dialects.values import Grouped
@@ -77,6 +77,14 @@ FAMILIES = (
     arroyo.FAMILY,
     generic.CERTAIN,
 )
+
+
+# Readers that say more than the table of their family does, and nothing where that says nothing.
+_ADDING: Mapping[Read, Family] = {
+    connect.read: connect.FAMILY,
+    spring_cloud.read: spring_cloud.FAMILY,
+    knative.read: knative.FAMILY,
+}
 
 
 def read(record: Record, mapping: LetterMapping | None = None) -> DeadLetter | None:
@@ -145,7 +153,14 @@ def _all(readers: Sequence[Read], record: Record, headers: Grouped) -> list[Dead
 def _fitting(readers: Sequence[Read], names: tuple[str, ...]) -> Sequence[Read]:
     """Those that can say something of headers with these names. The ones without a table of names look themselves."""
     found = frozenset(names)
-    return tuple(each for each in readers if not isinstance(each, partial) or is_of(each.args[0], found))
+    return tuple(each for each in readers if (family := _family(each)) is None or is_of(family, found))
+
+
+def _family(reader: Read) -> Family | None:
+    if not isinstance(reader, partial):
+        return _ADDING.get(reader)
+    family: Family = reader.args[0]
+    return family
 
 
 _remembered = lru_cache(maxsize=1_024)(_fitting)  # the letters of a topic have the same names
