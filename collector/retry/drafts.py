@@ -18,7 +18,7 @@ from collector.retry.choices import Choice, choices
 from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, Changed, Expired, NoSuchPlan, NotAllowed, NothingToSend, Refusal
-from collector.retry.requests import MOST_LETTERS, Goes, Order, Requested
+from collector.retry.requests import Goes, Order, Requested
 from collector.store import key_order, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
@@ -263,7 +263,7 @@ def _look_again(number: int, by: Asker, *, now: datetime) -> None:
     """In an older plan newer events may have been processed meanwhile: then its digest changes."""
     with transaction.atomic(), connection.cursor() as cursor:
         found = _own(cursor, number, by, now=now, lock=True)
-        if now - found.created_at < LOOK_AGAIN_AFTER or len(found.letters) > MOST_LETTERS // 10:
+        if now - found.created_at < LOOK_AGAIN_AFTER:
             return
         order = key_order.order_of(cursor, sorted_out(cursor, found.letters, target=TO_ORIGIN).letters)
         operations.describe(

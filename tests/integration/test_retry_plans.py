@@ -196,6 +196,25 @@ def test_letters_whose_key_has_newer_processed_events_stay_behind_unless_somebod
     assert drafts.draft(number, OLGA, now=AT).n == 3
 
 
+def test_newer_events_that_were_processed_since_the_freeze_are_found_at_the_confirmation(world: RetryWorld) -> None:
+    for offset in (101, 150):
+        _seen(world, "order-1", offset)
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{150,0}') returning 1",
+        world.letters.orders, world.letters.billing, AT,
+    )  # fmt: skip
+    number = frozen(world.letters.park(dead_record(1), dead_record(2)))
+    made = drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
+    assert (made.n, made.operation.newer) == (2, ())
+    rows("update group_now set committed = '{151,0}' returning 1")
+    with pytest.raises(Changed, match="The plan changed"):
+        drafts.confirm(number, OLGA, now=AT + timedelta(minutes=2), digest=made.digest, typed="2", name="")
+    made = drafts.draft(number, OLGA, now=AT)
+    assert (made.n, made.left_out) == (1, {NEWER: 1})
+    drafts.confirm(number, OLGA, now=AT + timedelta(minutes=2), digest=made.digest, typed="1", name="")
+    assert statuses() == [0]
+
+
 def test_a_newer_event_that_died_too_was_not_processed(world: RetryWorld) -> None:
     for offset in (101, 150):
         _seen(world, "order-1", offset)
