@@ -72,22 +72,30 @@ def changes(number: int, *, now: datetime) -> Changes:
 
 def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
     """Send what was asked for. Raises NoSuchPlan, NotAllowed, Changed, NothingToSend; a refusal is audited."""
-    noted = records.refusals(by, now, "approve retry", f"retry {number}")
-    with noted, transaction.atomic(), connection.cursor() as cursor:
-        found = _asked(cursor, number, now=now, lock=True)
-        if found.person_id == by.person_id:
-            raise NotAllowed("Who asked cannot approve. Ask somebody else with the operator role.")
-        made, edit = drafts.drafted(cursor, found, now=now), _edit(cursor, number)
-        if made.target_error:
-            raise NotAllowed(made.target_error)
-        order = _order(made, edit)
-        if requests.bound(order, made.goes) != digest:
-            raise Changed("What would be sent changed since this page was made. Look again, then decide.")
-        freezing.forget_edit(cursor, number)
-        said = f"asked for by {found.person_name}"
-        records.done(by, now, "approve retry", number, reason=said, letters=made.n)
-        requests.start(cursor, number, order, by, now=now, goes=made.goes)
+    with records.refusals(by, now, "approve retry", f"retry {number}"):
+        with transaction.atomic(), connection.cursor() as cursor:
+            found = _asked(cursor, number, now=now, lock=True)
+            if found.person_id == by.person_id:
+                raise NotAllowed("Who asked cannot approve. Ask somebody else with the operator role.")
+            if _edit(cursor, number) is None:
+                drafts.look_again(cursor, found, now=now)
+        with transaction.atomic(), connection.cursor() as cursor:
+            _send(cursor, _asked(cursor, number, now=now, lock=True), by, digest=digest, now=now)
     return Requested(number, repeated=False)
+
+
+def _send(cursor: CursorWrapper, found: Operation, by: Asker, *, digest: str, now: datetime) -> None:
+    number = found.id
+    made, edit = drafts.drafted(cursor, found, now=now), _edit(cursor, number)
+    if made.target_error:
+        raise NotAllowed(made.target_error)
+    order = _order(made, edit)
+    if requests.bound(order, made.goes) != digest:
+        raise Changed("What would be sent changed since this page was made. Look again, then decide.")
+    freezing.forget_edit(cursor, number)
+    said = f"asked for by {found.person_name}"
+    records.done(by, now, "approve retry", number, reason=said, letters=made.n)
+    requests.start(cursor, number, order, by, now=now, goes=made.goes)
 
 
 def refuse(number: int, by: Asker, *, reason: str, now: datetime) -> None:

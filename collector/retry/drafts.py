@@ -219,7 +219,8 @@ def pace(number: int, by: Asker, *, now: datetime, sending: Sending) -> None:
 def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, name: str) -> Requested:
     """Step 4: send it. Raises AlreadySent, Changed, NothingToSend, NoSuchPlan, NotAllowed; a refusal is audited."""
     with records.refusals(by, now, "retry", f"retry {number}"):
-        _look_again(number, by, now=now)
+        with transaction.atomic(), connection.cursor() as cursor:  # what it finds stays, also where that is refused
+            look_again(cursor, _own(cursor, number, by, now=now, lock=True), now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             found = _own(cursor, number, by, now=now, lock=True)
             made = drafted(cursor, found, now=now)
@@ -259,17 +260,15 @@ def _agreed(made: Draft, *, digest: str, typed: str) -> None:
         raise Changed(f"Type {made.n} to confirm.")
 
 
-def _look_again(number: int, by: Asker, *, now: datetime) -> None:
+def look_again(cursor: CursorWrapper, found: Operation, *, now: datetime) -> None:
     """In an older plan newer events may have been processed meanwhile: then its digest changes."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        found = _own(cursor, number, by, now=now, lock=True)
-        if now - found.created_at < LOOK_AGAIN_AFTER:
-            return
-        order = key_order.order_of(cursor, sorted_out(cursor, found.letters, target=TO_ORIGIN).letters)
-        operations.describe(
-            cursor,
-            number,
-            newer=sorted({*found.newer, *order.newer}),
-            n_order_unknown=order.n_unknown,
-            order_known_from=order.known_from,
-        )
+    if now - found.created_at < LOOK_AGAIN_AFTER:
+        return
+    order = key_order.order_of(cursor, sorted_out(cursor, found.letters, target=TO_ORIGIN).letters)
+    operations.describe(
+        cursor,
+        found.id,
+        newer=sorted({*found.newer, *order.newer}),
+        n_order_unknown=order.n_unknown,
+        order_known_from=order.known_from,
+    )

@@ -56,6 +56,27 @@ class RetryWorld:
         dead = dead_record(n)
         self.broker.append(Record("orders.created", 0, 0, AT, 1, dead.key, dead.value, ()))
 
+    def saw(self, key: str, offset: int) -> None:
+        """The tap stored a record of the key."""
+        rows(
+            "insert into record_key (stored_at, name_id, value, topic_id, kafka_partition, kafka_offset)"
+            " values (%s, 1, %s, %s, 0, %s) returning 1",
+            AT, key, self.letters.orders, offset,
+        )  # fmt: skip
+        rows(
+            "insert into record (stored_at, kafka_offset, topic_id, kafka_partition, size_bytes, n_headers,"
+            " timestamp_type) values (%s, %s, %s, 0, 1, 0, 1) returning 1",
+            AT, offset, self.letters.orders,
+        )  # fmt: skip
+
+    def reads_up_to(self, offset: int) -> None:
+        """Billing committed so far on the first partition of orders.created."""
+        rows("delete from group_now where group_id = %s returning 1", self.letters.billing)
+        rows(
+            "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s) returning 1",
+            self.letters.orders, self.letters.billing, AT, [offset, 0],
+        )  # fmt: skip
+
     def send(
         self,
         operation: int,

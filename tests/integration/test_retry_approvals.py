@@ -90,6 +90,26 @@ def test_many_letters_wait_for_another_operator(world: RetryWorld, olga: Client,
     ]
 
 
+def test_newer_events_that_were_processed_since_are_found_when_it_is_approved(
+    world: RetryWorld, olga: Client, otto: Client
+) -> None:
+    for n in range(3):
+        world.saw(f"order-{n}", 100 + n)
+    world.saw("order-1", 150)
+    world.reads_up_to(150)
+    number = asked(olga)
+    there = f"/retries/{number}/approval/"
+    seen = otto.get(there).content.decode()
+    world.reads_up_to(151)
+    rows("update retry_operation set created_at = created_at - interval '2 minutes' returning 1")
+    refused = otto.post(there, {"do": "approve", "digest": digest(seen)})
+    assert refused.status_code == 409
+    assert "Approve and send 2" in refused.content.decode()
+    assert one("select count(*) from retry_item") == 0
+    assert otto.post(there, {"do": "approve", "digest": digest(refused.content.decode())}).status_code == 302
+    assert one("select count(*) from retry_item") == 2
+
+
 def test_what_is_refused_or_taken_back_is_never_sent(world: RetryWorld, olga: Client, otto: Client) -> None:
     number = asked(olga)
     there = f"/retries/{number}/approval/"

@@ -165,23 +165,9 @@ def test_events_that_have_several_dead_letters_are_told(world: RetryWorld) -> No
     assert target.warnings == ("Another letter of the same event goes there, too, for 1 of these.",)
 
 
-def _seen(world: RetryWorld, key: str, offset: int) -> None:
-    """A record of the key that the tap stored."""
-    rows(
-        "insert into record_key (stored_at, name_id, value, topic_id, kafka_partition, kafka_offset)"
-        " values (%s, 1, %s, %s, 0, %s) returning 1",
-        AT, key, world.letters.orders, offset,
-    )  # fmt: skip
-    rows(
-        "insert into record (stored_at, kafka_offset, topic_id, kafka_partition, size_bytes, n_headers, timestamp_type)"
-        " values (%s, %s, %s, 0, 1, 0, 1) returning 1",
-        AT, offset, world.letters.orders,
-    )  # fmt: skip
-
-
 def test_letters_whose_key_has_newer_processed_events_stay_behind_unless_somebody_insists(world: RetryWorld) -> None:
     for key, offset in (("order-1", 101), ("order-2", 102), ("order-3", 103), ("order-1", 150), ("order-2", 151)):
-        _seen(world, key, offset)
+        world.saw(key, offset)
     rows(
         "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{151,0}') returning 1",
         world.letters.orders, world.letters.billing, AT,
@@ -198,15 +184,12 @@ def test_letters_whose_key_has_newer_processed_events_stay_behind_unless_somebod
 
 def test_newer_events_that_were_processed_since_the_freeze_are_found_at_the_confirmation(world: RetryWorld) -> None:
     for offset in (101, 150):
-        _seen(world, "order-1", offset)
-    rows(
-        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{150,0}') returning 1",
-        world.letters.orders, world.letters.billing, AT,
-    )  # fmt: skip
+        world.saw("order-1", offset)
+    world.reads_up_to(150)
     number = frozen(world.letters.park(dead_record(1), dead_record(2)))
     made = drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
     assert (made.n, made.operation.newer) == (2, ())
-    rows("update group_now set committed = '{151,0}' returning 1")
+    world.reads_up_to(151)
     with pytest.raises(Changed, match="The plan changed"):
         drafts.confirm(number, OLGA, now=AT + timedelta(minutes=2), digest=made.digest, typed="2", name="")
     made = drafts.draft(number, OLGA, now=AT)
@@ -217,7 +200,7 @@ def test_newer_events_that_were_processed_since_the_freeze_are_found_at_the_conf
 
 def test_a_newer_event_that_died_too_was_not_processed(world: RetryWorld) -> None:
     for offset in (101, 150):
-        _seen(world, "order-1", offset)
+        world.saw("order-1", offset)
     letters = world.letters.park(
         dead_record(1), replace(dead_record(2, origin_offset=150), key=b"order-1")
     )  # fmt: skip
@@ -225,7 +208,7 @@ def test_a_newer_event_that_died_too_was_not_processed(world: RetryWorld) -> Non
 
 
 def test_where_the_topic_was_not_seen_the_order_is_unknown(world: RetryWorld) -> None:
-    _seen(world, "order-9", 140)
+    world.saw("order-9", 140)
     made = drafts.draft(frozen(world.letters.park(dead_record(1))), OLGA, now=AT)
     assert (made.operation.n_order_unknown, made.must_type) == (1, True)
 
