@@ -87,9 +87,11 @@ def _questions() -> list[tuple[str, Callable[[], object], float, float]]:
     from dashboard.queries.failure_groups import failure_groups
     from dashboard.queries.letter_filter import condition
     from dashboard.queries.letter_selection import n_matching
+    from dashboard.queries.letter_words import vocabulary
 
     def groups() -> None:
         found = failure_groups()
+        vocabulary()
         failure_facts([one.id for one in found], now=now())
         state_counts()
         expiring(now=now())

@@ -13,7 +13,7 @@ BAR, HEIGHT = 4, 16
 @register.inclusion_tag("dead_letters/trend.html")
 def hourly(found: Trend | None) -> Mapping[str, object]:
     """Bars to scale, the tallest full; whatever is not 0 is drawn."""
-    if found is None:
+    if not found:  # also where a group came between two questions, and has no facts
         return {"trend": None}
     tall = [-(-n * HEIGHT // found.most) if n else 0 for n in found.by_hour]
     bars = [(index * BAR, HEIGHT - height, height) for index, height in enumerate(tall) if height]

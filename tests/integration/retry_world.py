@@ -125,7 +125,12 @@ class RetryWorld:
 
 
 def counts_fit() -> bool:
-    """Whether the kept counts of all operations are those of their items."""
+    """Whether the kept counts of all operations are those of their items, and the first event of each key is known."""
+    heads = "select operation_id, key_hash, ordinal, waits_since from retry_head order by 1, 2"
+    keys = "select distinct operation_id, key_hash from retry_item where key_hash is not null"
+    found = f"select k.*, f.* from ({keys}) k, retry_head_of(k.operation_id, k.key_hash) f order by 1, 2"
+    if rows(heads) != rows(found):
+        return False
     counted = "select operation_id, step, status, is_sent, n::int from retry_count where n <> 0 order by 1, 2, 3, 4"
     return rows(counted) == rows(
         "select operation_id, step, status, sent_at is not null, count(*)::int from retry_item"

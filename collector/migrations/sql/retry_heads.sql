@@ -54,13 +54,17 @@ begin
       on conflict (operation_id, key_hash) do update set ordinal = least(h.ordinal, excluded.ordinal);
     return null;
   end if;
-  select array_agg(m.operation_id order by m.operation_id, m.key_hash),
-      array_agg(m.key_hash order by m.operation_id, m.key_hash) into operations, keys
-    from (select distinct n.operation_id, k.key_hash from new_items n join old_items b using (operation_id, ordinal),
-        lateral (values (n.key_hash), (b.key_hash)) k(key_hash)
-      where k.key_hash is not null and (n.key_hash is distinct from b.key_hash
-        or (n.status in (0, 1)) <> (b.status in (0, 1)) or (n.status = 2) <> (b.status = 2)
-        or n.sent_at is distinct from b.sent_at)) m;
+  if tg_op = 'DELETE' then
+    select array_agg(m.operation_id), array_agg(m.key_hash) into operations, keys
+      from (select distinct operation_id, key_hash from old_items where key_hash is not null) m;
+  else
+    select array_agg(m.operation_id), array_agg(m.key_hash) into operations, keys
+      from (select distinct n.operation_id, k.key_hash from new_items n join old_items b using (operation_id, ordinal),
+          lateral (values (n.key_hash), (b.key_hash)) k(key_hash)
+        where k.key_hash is not null and (n.key_hash is distinct from b.key_hash
+          or (n.status in (0, 1)) <> (b.status in (0, 1)) or (n.status = 2) <> (b.status = 2)
+          or n.sent_at is distinct from b.sent_at)) m;
+  end if;
   if operations is not null then
     perform move_retry_heads(operations, keys);
   end if;
@@ -69,4 +73,6 @@ end $$;
 create trigger retry_head_inserted after insert on retry_item referencing new table as new_items
   for each statement execute function keep_retry_heads();
 create trigger retry_head_updated after update on retry_item referencing new table as new_items old table as old_items
+  for each statement execute function keep_retry_heads();
+create trigger retry_head_deleted after delete on retry_item referencing old table as old_items
   for each statement execute function keep_retry_heads();
