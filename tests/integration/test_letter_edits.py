@@ -59,6 +59,24 @@ def test_an_edited_copy_is_checked_then_sent_once_and_the_original_stays(world: 
     assert ("edit and retry", "done", "PAY-311") in audit_rows("action", "result", "reason")
 
 
+def test_an_edited_copy_goes_where_the_check_said(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/edit/"
+    form = _form(olga.get(there).content.decode())
+    checked = olga.post(there, {**form, "do": "check"}).content.decode()
+    assert '<input type="hidden" name="target" value="orders.created">' in checked
+    own = world.letters.topic("orders.created.retry.billing", role=2)
+    world.letters.allow("orders.created.retry.billing")
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{0,0}') returning 1",
+        own, world.letters.billing, AT,
+    )  # fmt: skip
+    elsewhere = olga.get(f"/dead-letters/{letter}/retry/").content.decode()
+    assert 'name="target" value="orders.created.retry.billing"' in elsewhere
+    assert olga.post(there, {**form, "target": "orders.created", "do": "send"}).status_code == 302
+    assert rows("select target_topic_id from retry_item") == [(world.letters.orders,)]
+
+
 def test_a_copy_that_died_again_is_the_same_letter_and_its_original_can_be_sent(
     world: RetryWorld, olga: Client
 ) -> None:
