@@ -8,8 +8,10 @@ import pytest
 from django.db import connection
 
 from collector.domain.frames import unframed
+from collector.domain.keys import key_hash
 from collector.domain.records import Headers, Record
 from collector.store.dead_letters import park
+from collector.store.records import size_of
 from tests.integration.letter_world import AT, LetterWorld, dead_record, letter_of, one, rows
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +58,11 @@ def test_a_dead_letter_is_stored_with_all_that_its_headers_say(world: LetterWorl
         ("spring", world.billing, world.orders, 0, 101, "shop.billing.CardDeclined", "card of order 1 declined",
          "order-1", AT, AT + timedelta(days=7), "ab" * 16)
     ]  # fmt: skip
+    assert rows("select seen_at, size_bytes, span_id, key_hash, n_attempts from dead_letter") == [
+        (AT, size_of(dead_record(1)), int.from_bytes(b"\xcd" * 8, "big", signed=True), key_hash(b"order-1"), None)
+    ]
+    state = "select s.status, s.attempt, s.changed_at from letter_state s join dead_letter d on d.id = s.dead_letter_id"
+    assert rows(state) == [(0, 1, AT)]
     assert rows("select title, group_id, topic_id from failure_group") == [
         ("CardDeclined at Gateway.charge:88", world.billing, world.orders)
     ]

@@ -19,6 +19,7 @@ from collector.store import positions
 from collector.store.dead_letters import park
 from collector.store.feeds import Feed
 from collector.store.positions import Advance, InputKind, Place, input_row
+from collector.store.records import size_of
 from collector.store.saving import Batch, Store
 from dashboard.queries.dead_letter import letter
 from dashboard.queries.event import payload
@@ -75,6 +76,19 @@ def test_a_letters_bytes_are_kept_once_and_those_of_a_later_death_beside_its_rec
         found = payload("demo", "orders.created.dlq", 0, record.offset)
         assert found is not None
         assert (found.key, found.value, found.headers) == (record.key, record.value, record.headers)
+
+
+def test_a_letter_has_the_size_and_the_context_of_its_record(world: LetterWorld) -> None:
+    taking = Taking(world)
+    plain = dead_record(0)
+    named = replace(dead_record(1), headers=(*plain.headers, ("größe\udcff", b"12")))
+    empty = replace(dead_record(2), headers=(*plain.headers, ("nothing", None)))
+    taking(plain, named, empty)
+    found = "select d.size_bytes, r.size_bytes, d.trace_id, d.span_id from dead_letter d join record r using"
+    assert rows(f"{found} (topic_id, kafka_partition, kafka_offset) order by d.kafka_offset") == [
+        (size_of(each), size_of(each), UUID(hex="ab" * 16), int.from_bytes(b"\xcd" * 8, "big", signed=True))
+        for each in (plain, named, empty)
+    ]
 
 
 def test_a_letters_bytes_outlive_its_record(world: LetterWorld) -> None:
