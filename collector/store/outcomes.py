@@ -45,6 +45,14 @@ _RETRIED = (
 )
 
 
+# Another letter says that it died there: with other bytes, so it is none of this one's deaths, but no success either.
+_DIED_THERE = (
+    "exists (select 1 from dead_letter x where x.origin_topic_id = i.target_topic_id"
+    "  and x.origin_partition = i.sent_partition and x.origin_offset = i.sent_offset and x.id <> i.dead_letter_id"
+    "  and (x.group_id = g.id or (x.topic_id = d.topic_id and (x.group_id is null or g.id is null))))"
+)
+
+
 def failed_again(cursor: CursorWrapper, *, now: datetime, looks_far: bool) -> int:
     """A later death is there: the letter is open again. It counts also when an outcome was drawn too early."""
     since = now - (_REMEMBERED if looks_far else _BETTER)
@@ -63,7 +71,7 @@ def failed_again(cursor: CursorWrapper, *, now: datetime, looks_far: bool) -> in
 
 
 def processed(cursor: CursorWrapper, *, now: datetime, wait: timedelta, looks_far: bool) -> int:
-    """A process span of the group at the sent position, without error, and `wait` later still no death.
+    """A process span of the group at the sent position, without error, and `wait` later still no death there.
 
     The group is the failed one, or the only one that reads the target where the dead letter names none.
     A span that only received proves nothing: some libraries end it before anything was done. Where the event went to
@@ -81,7 +89,7 @@ def processed(cursor: CursorWrapper, *, now: datetime, wait: timedelta, looks_fa
         "   where s.topic_id = i.target_topic_id and s.kafka_partition = i.sent_partition"
         "    and s.kafka_offset = i.sent_offset and s.op = 3 and s.status <> 2 and s.stored_at <= %(seen)s"
         "    and s.stored_at > i.sent_at - interval '10 minutes'"
-        f"    and coalesce(e.group_id, h.group_id) = g.id) or exists ({_RETRIED}))"
+        f"    and coalesce(e.group_id, h.group_id) = g.id) or exists ({_RETRIED})) and not {_DIED_THERE}"
         " returning u.dead_letter_id",
         {
             "status": int(ItemStatus.PROCESSED),
@@ -142,7 +150,8 @@ def _behind(cursor: CursorWrapper, *, now: datetime, wait: timedelta) -> list[tu
         "   union select i.* from retry_hop h join retry_item i using (attempt_id) where i.status = 2"
         "    and i.passed_at <= %(then)s and h.passed_at between %(a_day_before)s and %(then)s limit %(most)s) i"
         f" join dead_letter d on d.id = i.dead_letter_id {_GROUP}"
-        f" left join lateral ({_HOPS} order by h.n_failed desc, h.seen_at desc limit 1) w on true",
+        f" left join lateral ({_HOPS} order by h.n_failed desc, h.seen_at desc limit 1) w on true"
+        f" where not {_DIED_THERE}",
         {"now": now, "then": now - wait, "a_day_before": now - timedelta(days=1), "most": _MOST_AT_ONCE},
     )
     return [(attempt, Behind(errors, failed, since)) for attempt, errors, failed, since in cursor.fetchall()]

@@ -789,6 +789,23 @@ def test_a_new_death_opens_the_letter_again_even_after_it_seemed_to_have_passed(
     assert world.sent()[-1].first("x-weir-attempt-number") == b"2"
 
 
+@pytest.mark.parametrize(("group", "status"), [("billing", 2), ("shipping", 4)])
+def test_who_died_at_the_sent_position_with_other_bytes_is_another_letter_but_nothing_succeeded_there(
+    world: RetryWorld, group: str, status: int
+) -> None:
+    _, offset = _sent_letter(world)
+    wrapped = replace(dead_record(9, origin_offset=offset, group=group), value=b'{"failed": {"amount": 12.5}}')
+    assert len(world.letters.park(wrapped)) == 2
+    _span(world, offset)
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s) returning 1",
+        world.letters.orders, world.letters.billing, AT, [offset + 1, 0],
+    )  # fmt: skip
+    _later(30)
+    _later(60)
+    assert rows("select status from retry_item") == [(status,)]
+
+
 def test_without_an_outcome_the_operation_ends_after_its_wait_and_the_letter_stays_sent(world: RetryWorld) -> None:
     _sent_letter(world)
     _later(60)
