@@ -96,7 +96,7 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
             retry, status, *said = rest
             change = None if seconds is None else Change(seconds, _said(kind, after, service or topic or group))
             known = trend(by_hour, until, now=now)
-            found[number] = Facts(change, n, expires_at, retry, _STATUSES.get(status, ""), *said, trend=known)
+            found[number] = Facts(change, n, expires_at, retry, _STATUSES.get(status, ""), *said, known)
     return found
 
 
