@@ -93,10 +93,11 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
             expires_at,
             *rest,
         ) in cursor.fetchall():
-            retry, status, *said = rest
+            retry, status, reason, assignee, note, note_by, note_at = rest
             change = None if seconds is None else Change(seconds, _said(kind, after, service or topic or group))
             known = trend(by_hour, until, now=now)
-            found[number] = Facts(change, n, expires_at, retry, _STATUSES.get(status, ""), *said, known)
+            told = _STATUSES.get(status, "")
+            found[number] = Facts(change, n, expires_at, retry, told, reason, assignee, note, note_by, note_at, known)
     return found
 
 
