@@ -10,5 +10,5 @@ SQL = Path(__file__).with_name("sql") / "retry_heads.sql"
 class Migration(migrations.Migration):
     """One table, kept by triggers, and an index for what has no key."""
 
-    dependencies = (("collector", "0036_declared_retry_targets"),)
+    dependencies = (("collector", "0038_undecodable_counts"),)
     operations = (migrations.RunSQL(SQL.read_text(), migrations.RunSQL.noop),)

@@ -10,7 +10,7 @@ SQL = Path(__file__).with_name("sql") / "failure_trends.sql"
 class Migration(migrations.Migration):
     """Two columns. Every group is counted anew."""
 
-    dependencies = (("collector", "0037_retry_heads"),)
+    dependencies = (("collector", "0039_retry_heads"),)
     operations = (
         migrations.RunSQL(SQL.read_text(), migrations.RunSQL.noop),
         migrations.RunSQL("update failure_group set keys_as_of = null", migrations.RunSQL.noop),
