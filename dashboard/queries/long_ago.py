@@ -106,25 +106,22 @@ _KNOWN = """
     )
 """
 _IS_KNOWN = "(t.cluster_id in (select id from known) or %(begins)s and t.first_at > %(at)s)"
+# The last sum of an hour, and of ten minutes where that is newer: a probe of one leaf each, mostly.
 _SAID = """
-    select {keys}, n_total from {kind}_1h
-      where bucket_at > %(at)s - interval '50 h' and bucket_at <= %(at)s - interval '1 h'
-    union all select {keys}, n_total from {kind}_10m
-      where bucket_at > %(at)s - interval '70 min' and bucket_at <= %(at)s - interval '10 min'
+    coalesce(greatest(
+      (select s.n_total from {kind}_1h s where {same} and s.bucket_at <= %(at)s - interval '1 h'
+        order by s.bucket_at desc limit 1),
+      (select s.n_total from {kind}_10m s where {same} and s.bucket_at > %(at)s - interval '70 min'
+        and s.bucket_at <= %(at)s - interval '10 min' order by s.bucket_at desc limit 1)), 0)
 """
 _TOPICS = f"""{_KNOWN}
-    select t.id, coalesce(s.n_total, (select h.n_total from topic_1h h where h.topic_id = t.id
-        and h.bucket_at <= %(at)s - interval '1 h' order by h.bucket_at desc limit 1), 0) from topic t left join (
-      select topic_id, max(n_total) n_total from ({_SAID.format(keys="topic_id", kind="topic")}) u group by 1
-    ) s on s.topic_id = t.id where (t.deleted_at is null or t.deleted_at > %(at)s) and {_IS_KNOWN}
+    select t.id, {_SAID.format(kind="topic", same="s.topic_id = t.id")} from topic t
+    where (t.deleted_at is null or t.deleted_at > %(at)s) and {_IS_KNOWN}
 """  # noqa: S608
 _GROUPS = f"""{_KNOWN}
-    select n.topic_id, n.group_id, coalesce(s.n_total, (select h.n_total from group_1h h where h.topic_id = n.topic_id
-        and h.group_id = n.group_id and h.bucket_at <= %(at)s - interval '1 h' order by h.bucket_at desc limit 1), 0)
-    from group_now n join topic t on t.id = n.topic_id left join (
-      select topic_id, group_id, max(n_total) n_total
-      from ({_SAID.format(keys="topic_id, group_id", kind="group")}) u group by 1, 2
-    ) s using (topic_id, group_id) where {_IS_KNOWN}
+    select n.topic_id, n.group_id,
+      {_SAID.format(kind="group", same="s.topic_id = n.topic_id and s.group_id = n.group_id")}
+    from group_now n join topic t on t.id = n.topic_id where {_IS_KNOWN}
 """  # noqa: S608
 _LAST = """
     (select s.bucket_at + interval '{length}' as ended_at, s.lag from {table} s where s.topic_id = n.topic_id
