@@ -408,4 +408,4 @@ def test_the_api_compares_and_tells_the_timeline(client: Client) -> None:
     line = Client().get("/api/v1/graph/timeline?from=now-75m&to=now-60m", headers=token).json()
     assert line["resolution"] == "10-second resolution, kept 1 d"
     assert (line["step_seconds"], line["gaps"]) == (10, [])
-    assert {beat["rate"] for beat in line["beats"][5:-5]} == {5.0}
+    assert {beat["rate"] for beat in line["beats"][5:-30]} == {5.0}  # five minutes: the shop may have been made before
