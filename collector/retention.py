@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from collector import audit
 from collector.changes import announce
@@ -67,8 +66,8 @@ def _close(now: datetime) -> None:
     """First what goes is closed, where nobody was there to do it; what cannot be must not keep the disk full."""
     try:
         closing.close_full(now)
-    except DatabaseError:
-        log.warning("Not all that ended is closed; it is tried again.")
+    except Exception:
+        log.exception("Not all that ended is closed; it is tried again.")
 
 
 def _not_dropped(leaves: Iterable[Leaf]) -> list[Leaf]:

@@ -88,8 +88,13 @@ def longest_span(body: bytes) -> int:
     return max((max(map(len, scoped.spans[:]), default=0) for scoped in scopes), default=0)
 
 
-def singles(body: bytes, wanted: Collection[tuple[bytes, bytes]]) -> Iterator[tuple[tuple[bytes, bytes], bytes]]:
-    """The spans with these ids (trace, span) of a request that can be parsed, each as a request of its own."""
+def singles(
+    body: bytes, wanted: Collection[tuple[bytes, bytes]], *, most_frame: int
+) -> Iterator[tuple[tuple[bytes, bytes], bytes]]:
+    """The spans with these ids (trace, span) of a request that can be parsed, each as a request of its own.
+
+    Without its resource and scope where these are longer than `most_frame` bytes: each span would have them again.
+    """
     span_ids = {span_id for _, span_id in wanted}
     frames: Any = _Frames.FromString(body)
     for resource_spans in frames.resource_spans:
@@ -99,7 +104,8 @@ def singles(body: bytes, wanted: Collection[tuple[bytes, bytes]]) -> Iterator[tu
                 ids: Any = _SpanIds.FromString(raw)
                 if (ids.trace_id, ids.span_id) in wanted:
                     frame = (b"".join(resource_spans.resource), b"".join(scoped.scope))
-                    yield (ids.trace_id, ids.span_id), around(raw, *frame)
+                    is_short = sum(map(len, frame)) <= most_frame
+                    yield (ids.trace_id, ids.span_id), around(raw, *frame) if is_short else around(raw)
 
 
 def resource(raw: bytes) -> Resource:

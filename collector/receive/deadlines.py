@@ -1,10 +1,13 @@
 """Calls whose message does not come: each holds a thread, so each is cancelled in the end."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # a deadline is kept to this
 
@@ -43,7 +46,10 @@ class Deadlines:
         while True:
             time.sleep(min(LOOK_SECONDS, self._seconds))
             for call in self._late():
-                call.cancel()
+                try:
+                    call.cancel()
+                except Exception:
+                    log.exception("A call could not be cancelled.")  # the others wait for this thread, too
 
     def _late(self) -> list[Cancellable]:
         now, late = time.monotonic(), []

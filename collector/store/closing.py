@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
@@ -92,12 +92,12 @@ def close_full(now: datetime) -> list[Leaf]:
     One that cannot be closed holds up no other; its error is raised at the end.
     """
     closed: list[Leaf] = []
-    failed: DatabaseError | None = None
+    failed: Exception | None = None
     for leaf in _ended(now - SETTLE):
         try:
             if _close(leaf, now):
                 closed.append(leaf)
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001  bytes that cannot be read, too: raised below
             log.warning("%s is not closed now: %s", leaf.name, str(error).strip())
             failed = error
     if failed is not None:

@@ -86,7 +86,7 @@ def keep_for_letters(cursor: CursorWrapper, *, from_at: datetime, to_at: datetim
         found = {
             each: packer.compress(body)
             for (packed,) in cursor.fetchall()
-            for each, body in slim.singles(_unpacked(packed), ids)
+            for each, body in slim.singles(_unpacked(packed), ids, most_frame=MOST_FRAME_BYTES)
         }
         copy(cursor, _KEPT, ((*_ids(each), stored_at, body) for each, body in found.items()))
         n_kept += len(found)

@@ -146,13 +146,20 @@ def _behind(cursor: CursorWrapper, *, now: datetime, wait: timedelta) -> list[tu
         "    and s.kafka_offset = i.sent_offset and s.op = 3 and s.status = 2"
         "    and s.stored_at > i.sent_at - interval '10 minutes' and coalesce(e.group_id, h.group_id) = g.id),"
         "  w.n_failed, %(now)s - w.passed_at"
-        " from (select * from retry_item where status = 2 and passed_at <= %(then)s and in_retry is null"
+        " from (select * from retry_item where status = 2 and passed_at <= %(then)s and passed_at > %(remembered)s"
+        "    and in_retry is null"
         "   union select i.* from retry_hop h join retry_item i using (attempt_id) where i.status = 2"
-        "    and i.passed_at <= %(then)s and h.passed_at between %(a_day_before)s and %(then)s limit %(most)s) i"
+        "    and i.passed_at <= %(then)s and h.passed_at between %(a_day_before)s and %(then)s) i"
         f" join dead_letter d on d.id = i.dead_letter_id {_GROUP}"
         f" left join lateral ({_HOPS} order by h.n_failed desc, h.seen_at desc limit 1) w on true"
-        f" where not {_DIED_THERE}",
-        {"now": now, "then": now - wait, "a_day_before": now - timedelta(days=1), "most": _MOST_AT_ONCE},
+        f" where not {_DIED_THERE} limit %(most)s",  # behind the filter: what it holds back would take all places
+        {
+            "now": now,
+            "then": now - wait,
+            "remembered": now - _REMEMBERED,
+            "a_day_before": now - timedelta(days=1),
+            "most": _MOST_AT_ONCE,
+        },
     )
     return [(attempt, Behind(errors, failed, since)) for attempt, errors, failed, since in cursor.fetchall()]
 

@@ -806,6 +806,28 @@ def test_who_died_at_the_sent_position_with_other_bytes_is_another_letter_but_no
     assert rows("select status from retry_item") == [(status,)]
 
 
+def test_what_died_where_it_was_sent_takes_no_place_from_what_passed(
+    world: RetryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.store.outcomes._MOST_AT_ONCE", 1)
+    _, died = _sent_letter(world)
+    world.letters.park(replace(dead_record(9, origin_offset=died), value=b'{"failed": {"amount": 12.5}}'))
+    *_, other = world.letters.park(dead_record(2))
+    world.send(click(other, token="t2").id)
+    passed = world.sent()[-1].offset
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, %s) returning 1",
+        world.letters.orders, world.letters.billing, AT, [max(died, passed) + 1, 0],
+    )  # fmt: skip
+    for seconds in (30, 60, 90):
+        _later(seconds)
+    assert rows("select dead_letter_id, status from retry_item order by dead_letter_id = %s", other)[-1] == (
+        other,
+        5,
+    )  # passed
+    assert rows("select count(*) from retry_item where status = 2") == [(1,)]
+
+
 def test_without_an_outcome_the_operation_ends_after_its_wait_and_the_letter_stays_sent(world: RetryWorld) -> None:
     _sent_letter(world)
     _later(60)
