@@ -86,10 +86,11 @@ def _where(
 def _of_groups(numbers: Sequence[int], most: int) -> Selection:
     with connection.cursor() as cursor:
         cursor.execute(
-            "select dead_letter_id from letter_state where status = %s and failure_group_id in"
-            " (select coalesce(merged_into, emptied_into, id) from failure_group where id = any(%s))"
-            " order by dead_letter_id limit %s",
-            [int(LetterStatus.OPEN), list(numbers), most],
+            "select l.dead_letter_id from"
+            " (select distinct coalesce(merged_into, emptied_into, id) id from failure_group where id = any(%s)) g"
+            " cross join lateral (select dead_letter_id from letter_state where status = %s"  # by its index, not all
+            "  and failure_group_id = g.id order by dead_letter_id limit %s) l order by 1 limit %s",
+            [list(numbers), int(LetterStatus.OPEN), most, most],
         )
         found = tuple(letter for (letter,) in cursor.fetchall())
     if len(numbers) > 1:

@@ -5,7 +5,7 @@ from django.db import connection
 from collector.domain.fingerprints import short_class
 from dashboard.queries.letter_filter import FIELDS
 
-MOST_NAMES = 500
+MOST_NAMES = 100  # of a field
 
 
 def vocabulary() -> tuple[str, ...]:
@@ -17,10 +17,13 @@ def vocabulary() -> tuple[str, ...]:
 
 
 _NAMES = """
-select 'topic', t.name from topic t where t.id in (select topic_id from failure_count where n > 0)
-union select 'origin', t.name from topic t where t.id in (select topic_id from failure_group)
-union select 'group', c.name from consumer_group c where c.id in (select group_id from failure_group)
-union select 'class', g.exception_class from failure_group g where g.exception_class <> ''
-union select 'cluster', c.name from cluster c where c.id > 0
-order by 1, 2 limit %(limit)s
+(select 'topic', t.name from topic t where t.id in (select topic_id from failure_count where n > 0)
+  order by 2 limit %(limit)s)
+union (select 'origin', t.name from topic t where t.id in (select topic_id from failure_group)
+  order by 2 limit %(limit)s)
+union (select 'group', c.name from consumer_group c where c.id in (select group_id from failure_group)
+  order by 2 limit %(limit)s)
+union (select distinct 'class', g.exception_class from failure_group g where g.exception_class <> ''
+  order by 2 limit %(limit)s)
+union (select 'cluster', c.name from cluster c where c.id > 0 order by 2 limit %(limit)s)
 """

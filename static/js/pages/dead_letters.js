@@ -5,7 +5,8 @@ import { say } from "../lib/say.js";
 
 const MOST = 10_000;
 const FILTERS = "weir-letter-filters";
-const kind = picking()?.dataset.picking ?? "letters";
+// Of the page, not of the form: where nothing failed yet there is none.
+const kind = document.getElementById("letters")?.dataset.kind === "groups" ? "groups" : "letters";
 const kept = `weir-picked-${kind}`;
 const picked = new Set(JSON.parse(sessionStorage.getItem(kept) ?? "[]"));
 let last = null;
