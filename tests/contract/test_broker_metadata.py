@@ -59,6 +59,14 @@ class Real:
     def create_topic(self, name: str, n_partitions: int) -> None:
         self._admin.create_topics([NewTopic(name, n_partitions, 1)])[name].result(10)
         self._until(lambda: self.metadata.overview().leaders.get(name) == (1,) * n_partitions)
+        self._until(lambda: self._has_taken_up(name, n_partitions))
+
+    def _has_taken_up(self, name: str, n_partitions: int) -> bool:
+        """A broker is named as leader a moment before it leads."""
+        try:
+            return None not in self.metadata.watermarks({name: (1,) * n_partitions})[name].high
+        except KafkaUnreachable:
+            return False
 
     def delete_topic(self, name: str) -> None:
         self._admin.delete_topics([name])[name].result(10)
