@@ -21,6 +21,7 @@ from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
 from collector.store.records import size_of
+from collector.store.rows import moment
 
 Known = tuple[int, contexts.Written | None]
 """Of a record that was looked at before: its size in bytes, and who wrote it."""
@@ -155,7 +156,7 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], told: Mapping[At,
         "select nextval(pg_get_serial_sequence('dead_letter', 'id')) from generate_series(1, %s)", [len(new)]
     )
     numbers = [number for (number,) in cursor.fetchall()]
-    now_us, status = letter_rows.moment(now), int(LetterStatus.OPEN)
+    now_us, status = moment(now), int(LetterStatus.OPEN)
     copy_packed(
         cursor,
         letter_rows.LETTER,

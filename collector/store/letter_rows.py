@@ -1,7 +1,7 @@
 """What a dead letter says of itself, as columns of dead_letter: written when it is parked and when it is read again;
 and its rows in COPY's binary form."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
@@ -10,6 +10,8 @@ from collector.domain.contexts import Written
 from collector.domain.dead_letters import DeadLetter
 from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
+from collector.store.record_rows import MAX_INT
+from collector.store.rows import moment
 
 SAID = (
     "dialect, failed_at, group_id, origin_topic_id, origin_partition, origin_offset, exception_class, message,"
@@ -23,10 +25,7 @@ LETTER = (
 )
 BODY = "dead_letter_body (dead_letter_id, key, value, headers)"
 STATE = "letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)"
-MAX_INT = 2**31 - 1
 _N_LETTER, _N_BODY, _N_STATE = 20, 4, 5  # columns
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _LETTER, _HEAD, _STATE = Struct("!hiqiqiiiiiqii").pack, Struct("!hiq").pack, Struct("!hiqiqihihiq").pack
 _SIZE, _INT, _LONG, _SMALL = (Struct(f"!i{rest}").pack for rest in ("", "i", "q", "h"))
 _CONTEXT = Struct("!i16si8s").pack  # an id is eight bytes, big-endian: a signed number as Postgres sends it
@@ -86,11 +85,6 @@ def letter(
 def state(number: int, failure_group_id: int, status: int, attempt: int, changed_us: int) -> bytes:
     """The row of STATE. `changed_us`: the `moment` of the change."""
     return _STATE(_N_STATE, 8, number, 8, failure_group_id, 2, status, 2, attempt, 8, changed_us)
-
-
-def moment(at: datetime) -> int:
-    """A time as Postgres counts it, in microseconds."""
-    return (at - _EPOCH) // _MICROSECOND
 
 
 def _text(text: str) -> bytes:

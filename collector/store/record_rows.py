@@ -3,10 +3,10 @@
 See collector.store.rows.
 """
 
-from datetime import UTC, datetime, timedelta
 from struct import Struct
 
 from collector.domain.records import Record
+from collector.store.rows import moment
 
 RECORD = (
     "record (kafka_offset, topic_id, kafka_partition, size_bytes, n_headers, timestamp_type, produced_at, trace_id,"
@@ -15,8 +15,6 @@ RECORD = (
 KEY = "record_key (name_id, topic_id, kafka_partition, kafka_offset, value, stored_at)"
 N_RECORD, N_KEY = 13, 6  # columns
 MAX_SMALLINT, MAX_INT = 2**15 - 1, 2**31 - 1
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _HEAD = Struct("!hiqiiiiiiihihi").pack
 _MOMENT = Struct("!q").pack
@@ -40,7 +38,7 @@ def record(
         N_RECORD, 8, each.offset, 4, topic_id, 4, each.partition, 4, size_bytes if size_bytes < MAX_INT else MAX_INT,
         2, n_headers if n_headers < MAX_SMALLINT else MAX_SMALLINT, 2, each.timestamp_type, -1 if at is None else 8,
     )  # fmt: skip
-    produced = b"" if at is None else _MOMENT((at - _EPOCH) // _MICROSECOND)
+    produced = b"" if at is None else _MOMENT(moment(at))
     written = _NO_CONTEXT if context is None else _CONTEXT(16, context[0], 8, context[1])
     key, own, cause = rest
     return b"".join(

@@ -109,8 +109,13 @@ def error(ids: tuple[bytes, bytes], exception_class: str, message: str, stack: s
 
 def copied(rows: Iterable[bytes], stored_at: datetime | None) -> bytes:
     """What COPY takes: the rows, each ended by the time of storing where there is one."""
-    stored = b"" if stored_at is None else _LONG.pack(8, (stored_at - _EPOCH) // _MICROSECOND)
+    stored = b"" if stored_at is None else _LONG.pack(8, moment(stored_at))
     return b"".join((_SIGNATURE, stored.join(rows), stored, _END))
+
+
+def moment(at: datetime) -> int:
+    """A time as Postgres counts it, in microseconds."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def _int(number: int | None) -> bytes:
