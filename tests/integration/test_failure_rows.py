@@ -24,11 +24,6 @@ def world() -> RetryWorld:
     return RetryWorld()
 
 
-@pytest.fixture
-def olga() -> Client:
-    return signed_in(person("olga", "operator"))
-
-
 def three_groups(world: RetryWorld) -> list[int]:
     """Of billing two letters, of shipping and audit one each; the groups' ids in this order."""
     world.letters.park(dead_record(1), dead_record(2))

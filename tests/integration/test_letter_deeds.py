@@ -37,11 +37,6 @@ def world() -> Iterator[RetryWorld]:
     assert counts_fit()
 
 
-@pytest.fixture
-def olga() -> Client:
-    return signed_in(person("olga", "operator"))
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

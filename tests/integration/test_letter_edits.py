@@ -26,11 +26,6 @@ def world() -> Iterator[RetryWorld]:
     assert counts_fit()
 
 
-@pytest.fixture
-def olga() -> Client:
-    return signed_in(person("olga", "operator"))
-
-
 def _form(page: str, **changes: str) -> dict[str, str]:
     token = re.search(r'name="token" value="([^"]*)"', page)
     assert token

@@ -52,11 +52,6 @@ def body(client: Client, address: str) -> str:
     return asyncio.run(whole()).decode()
 
 
-@pytest.fixture
-def olga() -> Client:
-    return signed_in(person("olga", "operator"))
-
-
 def test_it_is_off_and_refused_until_a_settings_file_allows_it(
     world: LetterWorld, olga: Client, tmp_path: Path
 ) -> None:

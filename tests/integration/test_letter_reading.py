@@ -32,11 +32,6 @@ def world() -> Iterator[RetryWorld]:
     standing.pin(Rules(), seconds=86_400)
 
 
-@pytest.fixture
-def olga() -> Client:
-    return signed_in(person("olga", "operator"))
-
-
 def _hiding(topics: str, path: str) -> Rules:
     return Rules((Rule([topics], Aim(paths=(json_paths.parse(path),)), "cards"),))
 

@@ -32,11 +32,6 @@ def world(tmp_path: Path) -> RetryWorld:
 
 
 @pytest.fixture
-def olga() -> Client:
-    return signed_in(person("olga", "operator"))
-
-
-@pytest.fixture
 def otto() -> Client:
     return signed_in(person("otto", "operator"))
 

@@ -17,11 +17,6 @@ def world() -> RetryWorld:
     return RetryWorld()
 
 
-@pytest.fixture
-def olga() -> Client:
-    return signed_in(person("olga", "operator"))
-
-
 def field(page: str, name: str) -> str:
     found = re.search(rf'name="{name}"[^>]* value="([^"]*)"', page)
     assert found, f"no {name} in the page"
