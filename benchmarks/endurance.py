@@ -4,9 +4,9 @@
 
 Spans go to the receiver over HTTP, through Kafka and one collector into Postgres, and a folder counts them. All of
 these and the sender share the machine: on two cores they take about 70,000 spans a second together, where a collector
-that has one to itself stores several times as many. This process does what Celery's beat asks for each minute: close
-leaves, drop by age and budget. Leaves are at least 15 minutes long, so a budget shows only in a longer run: 60 minutes
-are meant.
+that has one to itself stores several times as many. Postgres has the buffers that `make up` gives it. This process
+does what Celery's beat asks for each minute: close leaves, drop by age and budget. Leaves are at least 15 minutes
+long, so a budget shows only in a longer run: 60 minutes are meant.
 """
 
 import os
@@ -30,6 +30,7 @@ from benchmarks.load.parts import ROOT, held_mb, part, servers_mb
 from benchmarks.load.spool import N_PARTITIONS, world
 from benchmarks.load.traces import SPANS_PER_RECORD
 from stack.ports import free_port
+from stack.postgres import buffers
 
 N_TRACES, N_GRAPHS = 40, 10  # asked for each minute
 WARM_SECONDS = 20.0
@@ -78,7 +79,7 @@ def main(words: Sequence[str]) -> int:
     os.environ["WEIR_DISK_BUDGET"] = budget
     with (
         tempfile.TemporaryDirectory(prefix="weir-bench-") as name,
-        world(0) as servers,
+        world(0, store_settings={"shared_buffers": buffers(psutil.virtual_memory().total)}) as servers,
         _whole_of_weir(Path(name), servers.environment, float(pace)) as processes,
     ):
         print(HEAD, flush=True)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +26,19 @@ class Servers:
 
 
 @contextlib.contextmanager
-def servers(folder: Path, *, kafka: bool, valkey: bool) -> Iterator[Servers]:
+def servers(
+    folder: Path, *, kafka: bool, valkey: bool, store_settings: Mapping[str, str] | None = None
+) -> Iterator[Servers]:
     """PostgreSQL, and Valkey and Kafka where asked for; stopped and removed at the end.
+
+    `store_settings`: of PostgreSQL, over the quick ones.
 
     Call it from the main thread: the servers die with the thread that started them.
     """
     fetched = cache.filled(os.environ, say=lambda _: None)
     place = places.made_data_folder(folder / "servers")
-    store = postgres.embedded(
-        place / "pg", port=free_port(), settings=QUICK_SETTINGS, owner_may=("createdb", "createrole")
-    )
+    settings = {**QUICK_SETTINGS, **(store_settings or {})}
+    store = postgres.embedded(place / "pg", port=free_port(), settings=settings, owner_may=("createdb", "createrole"))
     queue = _valkey(place) if valkey else None
     broker = _broker(place, fetched) if kafka else None
     env = server_environment(os.environ)

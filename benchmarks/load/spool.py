@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +89,12 @@ class World:
 
 
 @contextmanager
-def world(n_records: int) -> Iterator[World]:
-    """Servers with a spool of so many records; all gone at the end."""
+def world(n_records: int, *, store_settings: Mapping[str, str] | None = None) -> Iterator[World]:
+    """Servers with a spool of so many records; all gone at the end. `store_settings`: of Postgres."""
     folder = Path(tempfile.mkdtemp(prefix="weir-bench-"))
     folder.chmod(0o755)
     try:
-        with servers(folder, kafka=True, valkey=False) as started:
+        with servers(folder, kafka=True, valkey=False, store_settings=store_settings) as started:
             environment = {
                 **os.environ,
                 "DATABASE_URL": started.database_url,
