@@ -79,7 +79,7 @@ def environment(family: str) -> Access:
         certificate=given("TLS_CERT"),
         key=given("TLS_KEY"),
         key_password=given("TLS_KEY_PASSWORD"),
-        sasl=given("SASL") if given("USERNAME") else "",
+        sasl=given("SASL") if given("USERNAME") and given("SASL") != "none" else "",
         username=given("USERNAME"),
         password=given("PASSWORD"),
     )

@@ -115,7 +115,7 @@ def _client(kafka_elsewhere: Observed) -> dict[str, str]:
     return {
         **found,
         "security.protocol": "SASL_SSL" if kafka_elsewhere.tls else "SASL_PLAINTEXT",
-        "sasl.mechanism": "PLAIN",
+        "sasl.mechanism": kafka_elsewhere.sasl.upper(),
         "sasl.username": kafka_elsewhere.username,
         "sasl.password": kafka_elsewhere.password or "",
     }

@@ -16,12 +16,13 @@ OTLP_GRPC_PORT = 4317
 
 @dataclass(frozen=True)
 class Observed:
-    """A Kafka that is not ours: addresses and, when it asks for them, name and password; or its TLS switch."""
+    """A Kafka that is not ours: addresses, its TLS switch, and, when it asks for them, name, password and mechanism."""
 
     bootstrap: str
     username: str | None
     password: str | None
     tls: bool
+    sasl: str = "plain"
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,10 @@ def given(environ: Mapping[str, str], name: str) -> str | None:
 def read(environ: Mapping[str, str], *, demo: bool) -> Settings:
     """The settings; CannotStart says which one cannot be used and why. Port 0 means: any free one."""
     observed, spool = _elsewhere(environ, "WEIR_KAFKA"), _elsewhere(environ, "WEIR_SPOOL")
-    if observed and spool and spool.username is None:  # what is not said of the spool is as for the observed Kafka
-        spool = replace(observed, bootstrap=spool.bootstrap, tls=spool.tls or observed.tls)
+    if observed and spool:  # what is not said of the spool is as for the observed Kafka
+        tls = spool.tls if environ.get("WEIR_SPOOL_TLS") else observed.tls
+        signs_in = observed if spool.username is None and environ.get("WEIR_SPOOL_SASL") != "none" else spool
+        spool = replace(signs_in, bootstrap=spool.bootstrap, tls=tls)
     if demo and observed:
         raise CannotStart(
             "make demo brings its own Kafka and shop. To look at the Kafka that WEIR_KAFKA_BOOTSTRAP names, use "
@@ -123,6 +126,7 @@ def _elsewhere(environ: Mapping[str, str], family: str) -> Observed | None:
         username=environ.get(f"{family}_USERNAME") or None,
         password=given(environ, f"{family}_PASSWORD"),
         tls=environ.get(f"{family}_TLS", "").lower() in {"1", "true", "yes"},
+        sasl=environ.get(f"{family}_SASL") or "plain",
     )
 
 

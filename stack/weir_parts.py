@@ -23,11 +23,11 @@ GRANTS: Mapping[str, tuple[str, ...]] = {
     "migrate": ("database", "secret_key"),
     "api-token": ("database", "secret_key"),
     "sign-in-link": ("database", "secret_key"),
-    "receive": ("database", "spool", "otlp_tls"),
-    "collect": ("database", "kafka", "spool", "named_secrets"),
-    "fold": ("database",),
-    "sample": ("database", "kafka", "spool", "named_secrets"),
-    "web": ("database", "broker", "secret_key", "web_tls"),
+    "receive": ("database", "spool", "otlp_tls", "metrics"),
+    "collect": ("database", "kafka", "spool", "named_secrets", "metrics"),
+    "fold": ("database", "metrics"),
+    "sample": ("database", "kafka", "spool", "named_secrets", "metrics"),
+    "web": ("database", "broker", "secret_key", "web_tls", "metrics"),
     "worker": ("database", "broker", "kafka", "retry", "spool", "secret_key", "named_secrets"),
     "beat": ("broker",),
 }
@@ -132,6 +132,8 @@ class Weir:
         }
         if settings.database_url is None:  # the embedded one, on the disk of our data
             shared["WEIR_DISK_DIR"] = str(self.data)
+        if settings.spool is None:  # the embedded one: what is said of the observed Kafka's sign-in is not for it
+            shared["WEIR_SPOOL_SASL"] = "plain" if addresses.spool.username else "none"
         granted = self._granted()
         return {
             **server_environment(self.environ),
@@ -150,6 +152,7 @@ class Weir:
             "retry": self._named("WEIR_RETRY_"),
             "otlp_tls": self._named("WEIR_OTLP_TLS_KEY"),
             "web_tls": self._named("WEIR_TLS_KEY"),
+            "metrics": self._named("WEIR_METRICS_TOKEN"),
             "named_secrets": {
                 name: value
                 for name, value in self.environ.items()
@@ -162,6 +165,8 @@ class Weir:
 
     def _sign_in(self, family: str, kafka: Observed, password_file: Path) -> dict[str, str]:
         keys = self._named(f"{family}_TLS_KEY")
+        if self.settings.spool and not keys:  # a spool elsewhere has what is not said of it from the observed Kafka
+            keys = self._named("WEIR_KAFKA_TLS_KEY")
         if kafka.username is None:
             return keys
         return {**keys, f"{family}_USERNAME": kafka.username, f"{family}_PASSWORD_FILE": str(password_file)}

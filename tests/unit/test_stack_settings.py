@@ -1,6 +1,11 @@
 """What a person may set for the stack, and what is handed to whom."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +74,63 @@ def test_a_spool_elsewhere_signs_in_as_the_observed_kafka_unless_it_says_otherwi
     }
     assert read(given, demo=False).spool == Observed("other:9093", "reader", "one", tls=True)
     own = {**given, "WEIR_SPOOL_USERNAME": "writer", "WEIR_SPOOL_PASSWORD": "two"}
-    assert read(own, demo=False).spool == Observed("other:9093", "writer", "two", tls=False)
+    assert read(own, demo=False).spool == Observed("other:9093", "writer", "two", tls=True)
+    plain = {**given, "WEIR_SPOOL_TLS": "0", "WEIR_SPOOL_SASL": "none"}
+    assert read(plain, demo=False).spool == Observed("other:9093", None, None, tls=False, sasl="none")
+
+
+def made_of(environ: dict[str, str], folder: Path) -> Weir:
+    """What `make up` would start, with an embedded broker that asks for a password."""
+    (folder / "secrets").mkdir(mode=0o700, exist_ok=True)
+    settings = read(environ, demo=False)
+    own = Observed("127.0.0.1:19092", "weir", "of the embedded", tls=False)
+    observed, spool = settings.observed or own, settings.spool or own
+    addresses = Addresses("postgresql://weir@h/weir", "redis://h/0", observed, spool, settings.observed is None)
+    return Weir(settings=settings, addresses=addresses, data=folder, page_libraries=folder, environ=environ)
+
+
+def signed_in_as(environment: dict[str, str], family: str) -> dict[str, Any]:
+    """How a process with this environment reaches the observed Kafka, or the spool's."""
+    program = (
+        "import dataclasses, json\nfrom collector.observing import environment\n"
+        f"print(json.dumps(dataclasses.asdict(environment({family!r}))))"
+    )
+    needed = {"DJANGO_SETTINGS_MODULE": "dashboard.settings", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**environment, **needed}, capture_output=True, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+OBSERVED = {
+    "WEIR_KAFKA_BOOTSTRAP": "kafka:9093",
+    "WEIR_KAFKA_USERNAME": "reader",
+    "WEIR_KAFKA_PASSWORD": "one",
+    "WEIR_KAFKA_SASL": "scram-sha-512",
+    "WEIR_KAFKA_TLS": "1",
+}
+
+
+def test_a_collector_reads_an_embedded_spool_beside_an_observed_kafka_with_tls_and_scram(tmp_path: Path) -> None:
+    environment = made_of(OBSERVED, tmp_path).environment_of("collect")
+    observed, spool = signed_in_as(environment, "KAFKA"), signed_in_as(environment, "SPOOL")
+    assert (observed["tls"], observed["sasl"], observed["username"]) == (True, "scram-sha-512", "reader")
+    assert (spool["tls"], spool["sasl"], spool["username"]) == (False, "plain", "weir")
+    assert (spool["bootstrap"], spool["password"]) == ("127.0.0.1:19092", "of the embedded")
+
+
+def test_a_receiver_reaches_a_spool_elsewhere_as_the_observed_kafka_is_reached(tmp_path: Path) -> None:
+    given = {**OBSERVED, "WEIR_SPOOL_BOOTSTRAP": "other:9093", "WEIR_KAFKA_TLS_CERT": "c", "WEIR_KAFKA_TLS_KEY": "k"}
+    spool = signed_in_as(made_of(given, tmp_path).environment_of("receive"), "SPOOL")
+    assert (spool["tls"], spool["sasl"], spool["username"]) == (True, "scram-sha-512", "reader")
+    assert (spool["certificate"], spool["key"], spool["password"]) == ("c", "k", "one")
+
+
+def test_a_spool_that_asks_nobody_is_told_no_password_of_the_observed_kafka(tmp_path: Path) -> None:
+    given = {**OBSERVED, "WEIR_SPOOL_BOOTSTRAP": "other:9092", "WEIR_SPOOL_TLS": "0", "WEIR_SPOOL_SASL": "none"}
+    spool = signed_in_as(made_of(given, tmp_path).environment_of("collect"), "SPOOL")
+    assert (spool["tls"], spool["sasl"]) == (False, "")
 
 
 def test_a_secret_file_that_cannot_be_read_is_named() -> None:
@@ -108,6 +169,12 @@ def test_s65_the_web_process_gets_no_kafka_credential_and_the_folder_only_the_da
     assert {key for key in fold if key.endswith("_FILE")} == {"DATABASE_URL_FILE"}
     assert [name for name in GRANTS if "WEIR_RETRY_PASSWORD_FILE" in weir.environment_of(name)] == ["worker"]
     assert fold["WEIR_TAP"] == "*"
+
+
+def test_whoever_serves_metrics_is_told_their_token(tmp_path: Path) -> None:
+    weir = made_of({"WEIR_METRICS_TOKEN": "m"}, tmp_path)
+    told = {name for name in GRANTS if "WEIR_METRICS_TOKEN" in weir.environment_of(name)}
+    assert told == {"receive", "collect", "fold", "sample", "web"}
 
 
 def test_s66_secrets_handed_over_by_file_are_for_us_alone(weir: Weir) -> None:
