@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import psutil
 import psycopg
@@ -183,6 +184,16 @@ def test_s66_another_account_reads_no_secret(up: Up) -> None:
             ("cat", str(path)), user=nobody.pw_uid, group=nobody.pw_gid, capture_output=True, check=False
         )
         assert looked.returncode != 0
+
+
+def test_a_command_that_a_person_types_speaks_to_the_stack_that_runs(up: Up) -> None:
+    environ = {"PATH": os.environ["PATH"], "WEIR_DATA_DIR": str(up.data)}
+    command = (sys.executable, "manage.py", "create_token", "my-script", "--role", "operator")
+    made = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    asked = Request(f"{up.url('url')}/api/v1/health", headers={"Authorization": f"Bearer {made.stdout.strip()}"})
+    with urlopen(asked, timeout=30) as answer:
+        assert answer.status == 200
 
 
 def test_a_second_start_with_the_same_data_is_told_who_runs(up: Up) -> None:
