@@ -114,7 +114,7 @@ def _problem(found: Usage, limit: int | None) -> str:
         return ""
     if found.kept_bytes > limit * MOST_KEPT_SHARE:
         share = round(100 * found.kept_bytes / limit)
-        return f"Dead letters alone take {share} % of the disk budget. Raise WEIR_DISK_BUDGET, or settle some."
+        return f"Dead letters alone take {share} % of the disk budget, and are never dropped. Raise WEIR_DISK_BUDGET."
     if found.used_bytes > limit:
         return "More is stored than the disk budget allows, and nothing more may be dropped. Raise WEIR_DISK_BUDGET."
     return ""

@@ -13,7 +13,7 @@ KEPT = (
     "dead_letter", "dead_letter_body", "dead_letter_again", "letter_state", "retry_operation", "retry_item",
     "retry_count", "retry_head",
 )  # fmt: skip
-MOST_KEPT_SHARE = 0.8  # of the budget; above it something must be settled or the budget raised
+MOST_KEPT_SHARE = 0.8  # of the budget; above it the budget must be raised
 HELD_DROPS = timedelta(days=90)
 PATIENCE = timedelta(hours=6)  # so long what is to be closed first is waited for: the disk must not fill for it
 

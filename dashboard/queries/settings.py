@@ -12,7 +12,7 @@ from collector.config import declared
 
 MOST_LISTED = 500  # of tokens, and of people
 KINDS = (
-    ("clusters", "Clusters", "Kafka clusters beside the one of the environment."),
+    ("clusters", "Clusters", "Kafka clusters, in the place of the one that the environment names."),
     ("inputs", "Trace topics", "Topics that hold OTLP, as an OpenTelemetry Collector writes them."),
     ("taps", "Taps", "Which topics are read, of which payloads are kept, and what business keys are."),
     ("drop", "Drop rules", "Gone before anything is stored. Never of dead letters."),

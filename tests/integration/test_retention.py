@@ -205,7 +205,8 @@ def test_dead_letters_alone_above_80_percent_make_health_fail(settings: Any, mon
     page = health(now=NOW)
     assert page.disk
     assert (
-        page.disk.problem == "Dead letters alone take 85 % of the disk budget. Raise WEIR_DISK_BUDGET, or settle some."
+        page.disk.problem
+        == "Dead letters alone take 85 % of the disk budget, and are never dropped. Raise WEIR_DISK_BUDGET."
     )
     assert not page.ok
 
