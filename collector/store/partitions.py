@@ -39,11 +39,6 @@ class Partitioned:
         found: timedelta = getattr(settings, self.keep_setting)
         return found + self.longer
 
-    @property
-    def leaf_length(self) -> timedelta:
-        """The length of a new leaf where there is room for all that its age lets stay."""
-        return self.length_for(self.kept)
-
     def length_for(self, held: timedelta) -> timedelta:
         """The length of a new leaf where rows are held for so long."""
         if self.length is not None:

@@ -162,10 +162,10 @@ _OF_GROUPS = """
 
 
 def _fact(field: str, text: str, source: str) -> Fact:
-    return Fact(field, WORDS[field], text, _link(text), source)
+    return Fact(field, WORDS[field], text, web_link(text), source)
 
 
-def _link(text: str) -> str:
+def web_link(text: str) -> str:
     """The text itself where it is a web address with a host and without a password; else ""."""
     try:
         parts = urlsplit(text)

@@ -31,11 +31,6 @@ class Window:
         """Length in seconds."""
         return (self.to_at - self.from_at).total_seconds()
 
-    @property
-    def rate_from_at(self) -> datetime:
-        """Where the stretch begins over which a rate is taken: the last minute of the window."""
-        return max(self.from_at, self.to_at - timedelta(seconds=RATE_SECONDS))
-
 
 def parse(from_text: str | None, to_text: str | None, *, now: datetime) -> Window:
     """Window from the query parameters `from` and `to` (defaults: the last 15 minutes). Raises BadWindow."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import inf
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django import template
 from django.http import HttpRequest
@@ -99,13 +99,6 @@ def ago(value: datetime | None) -> str:
 
 
 @register.filter
-def clock(iso_text: str) -> str:
-    """Day and time of an ISO text that our own code wrote."""
-    at = datetime.fromisoformat(iso_text)
-    return format_html('<time datetime="{}">{}</time>', iso_text, f"{at.day} {at:%b %H:%M:%S} UTC")
-
-
-@register.filter
 def milliseconds(value: float | None) -> str:
     """A duration given in milliseconds."""
     return formats.duration(None if value is None else value / 1000)
@@ -146,19 +139,6 @@ def identity(text: str) -> str:
     """The name in an id: service:shop/orders-svc is shop/orders-svc."""
     kind, names = parts(text) or ("", (text,))
     return names[-1] if kind in {"topic", "group"} else "/".join(names)
-
-
-@register.filter
-def safe_link(url: str | None) -> str:
-    """A link that somebody typed: http and https only, else nothing."""
-    text = (url or "").strip()
-    return text if urlsplit(text).scheme in {"http", "https"} and text.isprintable() else ""
-
-
-@register.filter
-def status_word(health: str) -> str:
-    """The word that goes with a status."""
-    return STATUS_WORDS.get(health, "Unknown")
 
 
 @register.inclusion_tag("parts/status.html")

@@ -35,12 +35,12 @@ def test_leaves_are_made_for_now_and_two_ahead_without_gaps() -> None:
         assert len(found) == N_AHEAD + 1
         assert found[0][0] <= NOW < found[0][1]  # type: ignore[operator]
         assert [each[1] for each in found[:-1]] == [each[0] for each in found[1:]]
-        assert found[0][1] - found[0][0] == spec.leaf_length  # type: ignore[operator]
+        assert found[0][1] - found[0][0] == spec.length_for(spec.kept)  # type: ignore[operator]
 
 
 def test_a_look_up_never_has_to_probe_more_than_32_leaves_of_what_is_kept() -> None:
     for spec in TABLES.values():
-        assert spec.kept / spec.leaf_length <= MOST_LEAVES
+        assert spec.kept / spec.length_for(spec.kept) <= MOST_LEAVES
 
 
 def test_a_leaf_has_the_indexes_of_its_table_and_no_vacuum_while_it_is_open() -> None:
@@ -184,7 +184,7 @@ def test_a_leaf_waits_for_its_batches_to_be_folded() -> None:
 
 def test_what_is_older_than_its_retention_is_dropped_and_the_rest_stays() -> None:
     Leaves().ensure_ahead(NOW)
-    old = {table: make(table, NOW - spec.kept - 2 * spec.leaf_length) for table, spec in TABLES.items()}
+    old = {table: make(table, NOW - spec.kept - 2 * spec.length_for(spec.kept)) for table, spec in TABLES.items()}
     dropped = closing.drop_expired(NOW).gone
     assert {leaf.table for each in dropped for leaf in each.leaves} == set(old)
     for table, its in old.items():

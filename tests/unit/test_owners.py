@@ -7,6 +7,7 @@ import pytest
 from collector.config.document import read
 from collector.config.owners import Owner
 from collector.domain.ownership import LONGEST, owned
+from dashboard.queries.owners import web_link
 
 FILE = """
 [owners.payments]
@@ -66,3 +67,25 @@ def test_a_resource_says_who_owns_its_service() -> None:
     assert told["repo"] == "https://git.example/billing"
     assert "runbook" not in told
     assert len(told["on_call"]) == LONGEST
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        " java\tscript:alert(1)",
+        "//evil.example",
+        "\\\\evil.example",
+        "data:text/html,x",
+        "https://",
+        "https://ada:secret@evil.example",
+        "https://wiki.example/run book",
+        "",
+    ],
+)
+def test_s4_a_typed_link_that_is_not_http_leads_nowhere(url: str) -> None:
+    assert web_link(url) == ""
+
+
+def test_s4_a_typed_web_link_stays() -> None:
+    assert web_link("https://wiki.example/runbook") == "https://wiki.example/runbook"

@@ -61,7 +61,7 @@ export function percent(ratio) {
   return ratio > 0.99 && ratio < 1 ? `${(ratio * 100).toFixed(1)} %` : `${twoDigits(ratio * 100)} %`;
 }
 
-export function twoDigits(value) {
+function twoDigits(value) {
   if (value === 0) return "0";
   const near = rounded(value);
   const decimals = Math.max(0, 1 - Math.floor(Math.log10(Math.abs(near))));

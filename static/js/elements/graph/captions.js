@@ -13,7 +13,7 @@ const has = (value) => value !== null && value !== undefined;
 export const nameOf = (node) => shown(node.shown_name || node.name);
 
 /** The kind of a node in words. */
-export function kindWord(node) {
+function kindWord(node) {
   if (node.kind === "box") return node.by;
   return ROLES[node.role] ?? (node.kind === "group" ? "consumer group" : node.kind);
 }

@@ -121,6 +121,6 @@ function box({ width, height }, grow) {
   return `m${-w / 2} ${-h / 2 - r}h${w}q${r} 0 ${r} ${r}v${h}q0 ${r} ${-r} ${r}h${-w}q${-r} 0 ${-r} ${-r}v${-h}q0 ${-r} ${r} ${-r}z`;
 }
 
-export function domId(id) {
+function domId(id) {
   return `node-${encodeURIComponent(id).replaceAll("%", "_")}`;
 }
