@@ -11,7 +11,7 @@ from dashboard.queries.lines import GroupSeries, Line, Series
 from dashboard.queries.marks import Marks
 from dashboard.queries.service_series import ServiceSeries
 from dashboard.queries.sums import LONGEST_DRAWN
-from dashboard.queries.wire import ages
+from dashboard.queries.wire import ages, rounded
 from dashboard.templatetags import formats
 from dashboard.templatetags.setting_words import told
 
@@ -60,7 +60,7 @@ def chart(
         "step": lines.step_seconds,
         "unit": unit,
         "first": first,
-        "lines": [{"name": line.name, "values": [_rounded(value) for value in line.values]} for line in drawn],
+        "lines": [{"name": line.name, "values": [rounded(value) for value in line.values]} for line in drawn],
         "limit": {"value": limit.value, "words": limit.words} if limit else None,
         "highest": highest,
         "none": none,
@@ -192,7 +192,3 @@ def _caption(subject: str, line: Line, lines: Steps, said: formats.Said, *, end:
 
 def _moment(at: datetime) -> str:
     return f"{at.day} {at:%b %H:%M} UTC"
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from dashboard.queries.expected import Expected
 from dashboard.queries.letters_at import Address
+from dashboard.queries.path_veils import address_of
 from dashboard.queries.paths import Hop, Lineage
 
 MOST_IN_PICTURE = 1_000
@@ -85,15 +86,8 @@ def picture(rows: Sequence[Row], lineage: Lineage, expected: Sequence[Expected])
     }
 
 
-def address(hop: Hop) -> Address | None:
-    """Where the hop's event lies, where that is known."""
-    if hop.cluster is None or hop.topic_name is None or hop.partition is None or hop.offset is None:
-        return None
-    return hop.cluster, hop.topic_name, hop.partition, hop.offset
-
-
 def _row(hop: Hop, lineage: Lineage, letters: Mapping[Address, int], first: datetime | None, *, may_retry: bool) -> Row:
-    at = address(hop)
+    at = address_of(hop)
     written = hop.kind == "produce"
     letter = letters.get(at) if at and written else None
     note = DEAD if DEAD in hop.evidence else "sent again" if SENT_AGAIN in hop.evidence else ""

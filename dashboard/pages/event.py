@@ -22,7 +22,7 @@ from dashboard.audit import recorded
 from dashboard.crowding import heavy
 from dashboard.kept_paths import NotKept, keep, kept_export, kept_path, let_go
 from dashboard.path_comparison import compared
-from dashboard.path_pictures import DEAD, Row, address, picture, rows
+from dashboard.path_pictures import DEAD, Row, picture, rows
 from dashboard.payloads import readable, readable_headers
 from dashboard.queries.events import Event, Lineage, event, payload, topics_of, trace
 from dashboard.queries.expected import expected
@@ -31,6 +31,7 @@ from dashboard.queries.hop_details import hop_details
 from dashboard.queries.letters_at import Address, letters_at
 from dashboard.queries.partition_ends import held
 from dashboard.queries.path_export import fit_to_see, otlp_of
+from dashboard.queries.path_veils import address_of
 from dashboard.queries.sampled import sampled_services
 from dashboard.unmasking import View
 
@@ -164,7 +165,7 @@ def span_page(request: HttpRequest, trace_id: str, span_id: str) -> HttpResponse
     )
     if found is None or hop is None:
         raise Http404("Nothing was seen of this span.")
-    if place := address(hop):
+    if place := address_of(hop):
         return HttpResponseRedirect(reverse("event", args=place))
     selection = request.GET.get("sel", f"hop:{hop.id + 1}")
     facts = {"trace": found, **_path(request, found.path, now=clock_now(), selection=selection)}
@@ -187,7 +188,7 @@ def _clusters(facts: Mapping[str, object]) -> set[str]:
 
 def _path(request: HttpRequest, lineage: Lineage, *, now: datetime, selection: str | None = None) -> dict[str, object]:
     missing_next = expected(lineage, now=now)
-    letters = letters_at(at for hop in lineage.hops if DEAD in hop.evidence and (at := address(hop)))
+    letters = letters_at(at for hop in lineage.hops if DEAD in hop.evidence and (at := address_of(hop)))
     found = rows(lineage, letters, may_retry=can(request.user, Action.RETRY))
     first = _first_row(request, len(found))
     data = picture(found, lineage, missing_next)
@@ -244,7 +245,7 @@ def _hop(request: HttpRequest, row: Row, *, now: datetime) -> dict[str, object]:
         "may_see": may_see,
         "refusal": "" if may_see else sentence(Action.SEE_PAYLOADS),
     }
-    place = address(row.hop)
+    place = address_of(row.hop)
     if place and may_see and request.GET.get("tab") == "payload":
         facts |= _read(request, place, now=now)
     return facts

@@ -27,7 +27,7 @@ def ages(fresh: Freshness) -> dict[str, str | None]:
 
 def node(row: Node) -> dict[str, Any]:
     """A node as an object of its own fields, and the one number on it."""
-    return {**_plain(row), "rate": _rounded(row.rate)}
+    return {**_plain(row), "rate": rounded(row.rate)}
 
 
 def edge(row: Edge) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def edge(row: Edge) -> dict[str, Any]:
 
 def seconds(value: float | None) -> float | str | None:
     """A time until something happens: infinity is "never", which JSON has no number for."""
-    return "never" if value == inf else _rounded(value)
+    return "never" if value == inf else rounded(value)
 
 
 def mark(row: Mark) -> dict[str, Any]:
@@ -59,19 +59,19 @@ def group_row(row: GroupRow) -> dict[str, Any]:
         "state": row.state,
         "n_members": row.n_members,
         "lag": row.lag,
-        "lag_seconds": _rounded(row.lag_seconds),
+        "lag_seconds": rounded(row.lag_seconds),
     }
 
 
 def service_row(row: ServiceRow) -> dict[str, Any]:
     """A line of the list of services as an object of its own fields."""
-    covered = _rounded(row.coverage.ratio) if row.coverage else None
+    covered = rounded(row.coverage.ratio) if row.coverage else None
     return {**_plain(row), "coverage": covered, "version_since": iso(row.version_since), "last_at": iso(row.last_at)}
 
 
 def topic_row(row: TopicRow) -> dict[str, Any]:
     """A line of the list of topics as an object of its own fields."""
-    return {**_plain(row), "loses_in_seconds": seconds(row.loses_in_seconds), "share": _rounded(row.share.ratio)}
+    return {**_plain(row), "loses_in_seconds": seconds(row.loses_in_seconds), "share": rounded(row.share.ratio)}
 
 
 def graph(drawn: Graph, diffs: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
@@ -130,10 +130,10 @@ _NAMES: dict[type, tuple[str, ...]] = {
 
 def _value(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, float):
-        return _rounded(value)
+        return rounded(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
     """Four significant digits: finer differences are noise, and would be pushed to every browser."""
     return None if value is None else float(f"{value:.4g}")
