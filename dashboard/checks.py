@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import FunctionType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -96,10 +96,17 @@ def servers(**_facts: object) -> list[CheckMessage]:
         hint = "Give DATABASE_URL a password and ?sslmode=verify-full&sslrootcert=…"
         found.append(Error("Postgres is beyond loopback without password or verified TLS.", hint=hint, id="weir.E207"))
     broker = urlsplit(settings.CELERY_BROKER_URL)
-    protected = addresses.is_loopback(broker.hostname or "localhost") or (broker.password and broker.scheme == "rediss")
+    is_verified = parse_qs(broker.query).get("ssl_cert_reqs", [""])[0] in {
+        "required",
+        "CERT_REQUIRED",
+    }  # else of nobody
+    by_tls = broker.password and broker.scheme == "rediss" and is_verified
+    protected = addresses.is_loopback(broker.hostname or "localhost") or by_tls
     if not protected and not settings.WEIR_ALLOW_PLAIN_DB:
-        hint = "Use rediss://:password@host:port/0."
-        found.append(Error("Valkey is beyond loopback without password or TLS.", hint=hint, id="weir.E207"))
+        hint = (
+            "Use rediss://:password@host:port/0?ssl_cert_reqs=required (and &ssl_ca_certs=FILE for your own authority)."
+        )
+        found.append(Error("Valkey is beyond loopback without password or verified TLS.", hint=hint, id="weir.E207"))
     return found
 
 

@@ -104,7 +104,9 @@ def test_servers_beyond_loopback_need_passwords_and_tls(
     settings.CELERY_BROKER_URL = "redis://:secret@queue.example:6379/0"
     assert ids(checks.servers()) == ["weir.E207", "weir.E207"]
     monkeypatch.setitem(database, "OPTIONS", {"sslmode": "verify-full"})
-    settings.CELERY_BROKER_URL = "rediss://:secret@queue.example:6379/0"
+    settings.CELERY_BROKER_URL = "rediss://:secret@queue.example:6379/0"  # the client would believe any certificate
+    assert ids(checks.servers()) == ["weir.E207"]
+    settings.CELERY_BROKER_URL = "rediss://:secret@queue.example:6379/0?ssl_cert_reqs=required"
     assert checks.servers() == []
 
 
