@@ -33,7 +33,7 @@ class Command(BaseCommand):
         role = self.role or Role(str(options["role"]))
         try:
             name = str(PersonName().clean(options["name"]))
-            password = _read() if options["password_stdin"] else _ask()
+            password = typed_password(from_stdin=bool(options["password_stdin"]))
             password_validation.validate_password(password)
             person = people.create(name, role=role, password=password, now=now())
         except ValidationError as error:
@@ -43,11 +43,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{person.name} may sign in now ({person.role}).")
 
 
-def _read() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
-
-
-def _ask() -> str:
+def typed_password(*, from_stdin: bool) -> str:
+    """A line of standard input, or what was typed twice. Raises CommandError where the two differ."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass("Password: ")
     if getpass.getpass("Password again: ") != password:
         raise CommandError("The two passwords differ.")
