@@ -7,6 +7,7 @@ from collector.clock import now
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.queries.health import health
+from dashboard.queries.intake_losses import intake_losses
 
 _LEVELS = {"ok": "ok", "failing": "failing", "delayed": "degraded", "missing": "unknown"}
 _WORDS = {"ok": "OK", "failing": "Failing", "delayed": "Delayed", "missing": "Not seen"}
@@ -15,12 +16,12 @@ _WORDS = {"ok": "OK", "failing": "Failing", "delayed": "Delayed", "missing": "No
 @needs(Action.VIEW)
 def health_page(request: HttpRequest) -> HttpResponse:
     """Every part with its state, what it last said, and what it means when it is late."""
-    page = health(now=now())
+    page, losses = health(now=now()), intake_losses(now=now())
     parts = [(part, _LEVELS.get(part.state, "unknown"), _WORDS.get(part.state, part.state)) for part in page.parts]
     return shell.page(
         request,
         "health/health.html",
-        {"health": page, "parts": parts},
+        {"health": page, "losses": losses, "parts": parts},
         section="health",
         crumbs=[shell.Crumb("Health")],
         streams=" ",
