@@ -54,3 +54,19 @@ def test_every_make_target_in_the_docs_exists() -> None:
 def test_every_link_leads_somewhere(file: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text())
     assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_every_rule_of_security_that_code_and_tests_name_is_told_and_the_reverse() -> None:
+    told = set(re.findall(r"\bS\d{1,2}\b", (ROOT / "docs" / "security.md").read_text()))
+    code = [
+        file
+        for folder in ("collector", "dashboard", "stack", "demo", "static", "templates")
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in {".py", ".js", ".html"}
+    ]
+    named = {rule for file in code for rule in re.findall(r"\bS\d{1,2}\b", file.read_text())}
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        for numbers in re.findall(r"def test_((?:s\d+_)+)", file.read_text()):
+            named |= {number.upper() for number in numbers.strip("_").split("_")}
+    assert sorted(named - told) == []
+    assert sorted(told - named) == []
