@@ -23,6 +23,19 @@ HEARD = """
     .observe(document.getElementById("announcer"), { childList: true, characterData: true, subtree: true });
 """
 
+NOTHING_OPENS = """
+  window.__WebSocket = WebSocket;
+  window.WebSocket = class {
+    static CONNECTING = 0;
+    static OPEN = 1;
+    readyState = 0;
+    close() {
+      this.readyState = 3;
+      queueMicrotask(() => this.onclose({ code: 1006 }));
+    }
+  };
+"""
+
 
 class Wire:
     """The page's live socket, which may be cut: while it is, no new one comes up. Or it dies without a word."""
@@ -91,6 +104,13 @@ def test_the_page_says_what_it_knows_and_catches_up_once(shop: Demo, browser: Br
         page.evaluate("{ const before = Date.now; Date.now = () => before() + 61_000; }")  # a minute of silence
         wire.wait_for_another()
         expect(chip).to_contain_text(re.compile(r"Live · as of \d+ s"), timeout=30_000)
+
+        page.evaluate(NOTHING_OPENS)
+        wire.die()
+        page.evaluate("{ const before = Date.now; Date.now = () => before() + 61_000; }")
+        expect(chip).to_contain_text(re.compile("Reconnecting|Polling"), timeout=30_000)
+        page.evaluate("window.WebSocket = window.__WebSocket")
+        expect(chip).to_contain_text(re.compile(r"Live · as of \d+ s"), timeout=60_000)
 
         wire.cut()
         expect(chip).to_contain_text(re.compile(r"Reconnecting in \d+ s · as of \d+ s"), timeout=2_000)

@@ -5,6 +5,7 @@ import { sessionEnded } from "./say.js";
 const FIRST_MS = 500;
 const LONGEST_MS = 30000;
 const POLL_MS = 10000;
+const OPENING_MS = 10000; // a line that swallows what is sent never says that it does not open
 const SILENT_MS = 60000; // streams are looked at every five seconds
 const SESSION_ENDED = 4001;
 
@@ -79,6 +80,7 @@ class Live extends EventTarget {
     const socket = new WebSocket(`${scheme}//${location.host}/live/`);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    setTimeout(() => socket.readyState === WebSocket.CONNECTING && socket.close(), OPENING_MS);
     socket.onopen = () => {
       const wasLost = this.#failures > 0;
       if (!this.#streams.length) this.#failures = 0;
