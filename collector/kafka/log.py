@@ -201,10 +201,11 @@ class KafkaLog:
     @contextmanager
     def _asking(self) -> Iterator[AdminClient]:
         """The client for questions; one that does not answer is replaced at the next."""
-        admin = self._admin = self._admin or AdminClient(self._properties, logger=log)
+        if self._admin is None:  # one that waits for nothing has the length 0, and is no truth
+            self._admin = AdminClient(self._properties, logger=log)
         try:
             with _translating():
-                yield admin
+                yield self._admin
         except KafkaUnreachable:
             self._admin = None
             raise

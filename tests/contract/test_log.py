@@ -370,3 +370,21 @@ def test_a_time_that_no_calendar_holds_is_none(request: pytest.FixtureRequest) -
     found = World(log, topic, *NOTHING).records(3)
     assert [record.produced_at and record.produced_at.year for record in found] == [None, 9999, 1970]
     log.close()
+
+
+@pytest.mark.kafka
+def test_all_questions_are_asked_by_one_client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client costs a connection, and up to three seconds until it is gone."""
+    made: list[AdminClient] = []
+
+    def counted(*given: object, **named: object) -> AdminClient:
+        made.append(AdminClient(*given, **named))  # type: ignore[arg-type]  # as it was called
+        return made[-1]
+
+    monkeypatch.setattr("collector.kafka.log.AdminClient", counted)
+    log = KafkaLog({"bootstrap.servers": request.getfixturevalue("kafka_bootstrap")}, commits=False)
+    for _ in range(3):
+        assert log.identities(["log.contract.absent"]) == {}
+        assert log.ends(Partition("log.contract.absent", 0)) is None
+    assert len(made) == 1
+    log.close()
