@@ -12,10 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from collector.clock import now as clock_now
+from collector.domain.sample_chunks import KEPT_AS_ROWS
 from dashboard.queries.clusters import Scope
 from dashboard.queries.clusters import scope as scope_of
 from dashboard.queries.counts import counts
 from dashboard.queries.freshness import Freshness, limit_seconds
+from dashboard.queries.long_ago import extent, reaches_back
+from dashboard.queries.offsets import by_minutes
+from dashboard.queries.sums import LONGEST_FINE
 from dashboard.queries.window import BadWindow, Window, parse
 from dashboard.templatetags import formats
 
@@ -154,9 +158,31 @@ def page(
 
 
 def standing(within: Scope, span: Window | None, about: Collection[str] | None = None) -> dict[str, object]:
-    """What a page, or a fragment of it, needs to say of clusters: all of them, and those that do not answer now."""
+    """What a page, or a fragment of it, needs to say of clusters: all of them, those that do not answer now, and which
+    stretch their numbers are of.
+    """
     is_now = span.live if span else about is not None
-    return {"clusters": within, "partial": within.partial(about) if is_now else ()}
+    partial = within.partial(about) if is_now else ()
+    return {"clusters": within, "partial": partial, "stretch_words": told_of(span, now=clock_now()) if span else ""}
+
+
+def told_of(span: Window, *, now: datetime) -> str:
+    """What stretch numbers of the brokers are of, as a sentence, where it is not just `span`; else empty."""
+    exact = extent(span, now=now)
+    if (exact.from_at, exact.to_at) == (span.from_at, span.to_at):
+        return ""
+    if reaches_back(span, now=now):
+        kept = "a day sums by ten minutes are kept, and later by the hour"
+    else:
+        kept = f"{formats.duration(KEPT_AS_ROWS.total_seconds())} one sample a minute is kept"
+    if span.live:
+        counted = f"Offsets are counted since {formats.moment(exact.from_at, now=now, seconds=False)}"
+    else:
+        lag_at = exact.to_at if span.to_at < now - LONGEST_FINE else by_minutes(span, now=now).to_at
+        counted_in = f"counted over {formats.stretch(exact.from_at, exact.to_at, now=now)}"
+        as_of = formats.moment(lag_at, now=now, seconds=False)
+        counted = f"Lag is as of {as_of}, and offsets are {counted_in if exact.seconds else 'not counted'}"
+    return f"{counted}: of what is older than {kept}."
 
 
 def wants_part(request: HttpRequest, part: str) -> bool:

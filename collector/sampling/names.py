@@ -123,7 +123,7 @@ def _forget(cursor: CursorWrapper, known: Memory, names: Sequence[str], at: date
     """Sum up what these topics counted, and forget their numbers. Returns their ids."""
     sums.end_topics(cursor, known, {known.topics[name].id for name in names}, at)
     topic_ids = [known.forget_topic(name) for name in names]
-    samples.forget_topics_now(cursor, topic_ids)
+    samples.forget_topics_now(cursor, topic_ids, now=at)
     return topic_ids
 
 

@@ -106,10 +106,11 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
                 now.append(shown)
     looks.keep()
     samples.add_group_points(cursor, added)
+    samples.forget_gone(cursor, began)
     samples.set_groups_now(cursor, fast.at, _counted_on(cursor, known, began, now))
     gone = _gone_pairs(known, fast, seen)
     sums.end(cursor, known, gone, fast.at)
-    samples.forget_groups_now(cursor, gone)
+    samples.forget_groups_now(cursor, gone, now=fast.at)
     for key in gone:
         del known.pairs[key]
 

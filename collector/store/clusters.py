@@ -112,7 +112,7 @@ def _leave(cursor: CursorWrapper, *, keep: list[int], now: datetime) -> None:
     cursor.execute("select id from topic where cluster_id = any(%s) and deleted_at is null", [left])
     topics = [number for (number,) in cursor.fetchall()]
     broker_names.end_topics(cursor, topics, now=now)
-    samples.forget_topics_now(cursor, topics)
+    samples.forget_topics_now(cursor, topics, now=now)
     broker_names.end_groups(cursor, left, now=now)
     announce("names")
     announce("samples")

@@ -58,6 +58,7 @@ def pack_old(leaves: Leaves, *, now: datetime) -> int:
         kept_scans = max(KEPT_SCANS, TABLES["sample_chunk"].kept)  # they tell where a chart has gaps
         cursor.execute("delete from scan where sampled_at < %s", [now - kept_scans])
         cursor.execute("delete from scan_10m where bucket_at < %s", [now - TABLES["topic_1h"].kept])
+        cursor.execute("delete from group_gone where gone_at < %s", [now - TABLES["group_1h"].kept])
     return len(hours)
 
 

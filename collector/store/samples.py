@@ -168,21 +168,36 @@ def set_groups_now(cursor: CursorWrapper, at: datetime, groups: Sequence[GroupNo
     )
 
 
-def forget_groups_now(cursor: CursorWrapper, pairs: Collection[tuple[int, int]]) -> None:
+def forget_groups_now(cursor: CursorWrapper, pairs: Collection[tuple[int, int]], *, now: datetime) -> None:
     """Drop group_now for these (topic id, group id): the group reads the topic no more."""
     if pairs:
-        cursor.execute(
-            "delete from group_now g using unnest(%s::int[], %s::int[]) n (topic_id, group_id)"
-            " where g.topic_id = n.topic_id and g.group_id = n.group_id",
-            [[topic_id for topic_id, _ in pairs], [group_id for _, group_id in pairs]],
-        )
+        cursor.execute(_FORGET.format(which=f"using {_PAIRS} where {_SAME}"), [*_columns(pairs), now])
 
 
-def forget_topics_now(cursor: CursorWrapper, topic_ids: Sequence[int]) -> None:
-    """Drop the newest values of topics that are gone."""
+def forget_topics_now(cursor: CursorWrapper, topic_ids: Sequence[int], *, now: datetime) -> None:
+    """Drop the newest values of topics that are gone, and of who read them."""
     if topic_ids:
-        cursor.execute("delete from group_now where topic_id = any(%s)", [list(topic_ids)])
+        cursor.execute(_FORGET.format(which="where g.topic_id = any(%s)"), [list(topic_ids), now])
         cursor.execute("delete from topic_now where topic_id = any(%s)", [list(topic_ids)])
+
+
+def forget_gone(cursor: CursorWrapper, pairs: Collection[tuple[int, int]]) -> None:
+    """These (topic id, group id) read, or read again."""
+    if pairs:
+        cursor.execute(f"delete from group_gone g using {_PAIRS} where {_SAME}", _columns(pairs))  # noqa: S608
+
+
+def _columns(pairs: Collection[tuple[int, int]]) -> list[list[int]]:
+    return [[topic_id for topic_id, _ in pairs], [group_id for _, group_id in pairs]]
+
+
+_PAIRS = "unnest(%s::int[], %s::int[]) n (topic_id, group_id)"
+_SAME = "g.topic_id = n.topic_id and g.group_id = n.group_id"
+_FORGET = """
+    with gone as (delete from group_now g {which} returning g.topic_id, g.group_id)
+    insert into group_gone (topic_id, group_id, gone_at) select topic_id, group_id, %s from gone order by 1, 2
+    on conflict (topic_id, group_id) do update set gone_at = excluded.gone_at
+"""
 
 
 def add_scan(

@@ -1,7 +1,7 @@
 """One consumer group: its topics, partitions, members, and why its verdicts are what they are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,8 @@ from dashboard.queries.graph import Facts, facts
 from dashboard.queries.groups import GroupRow, group_rows, row_of
 from dashboard.queries.histories import recent_ends
 from dashboard.queries.keeping import keeping
-from dashboard.queries.offsets import by_minutes
+from dashboard.queries.offsets import Offsets, by_minutes
+from dashboard.queries.offsets_at import Stood, stood
 from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
@@ -73,9 +74,6 @@ class PartitionStanding:
     verdict: str
     note: str
     member: str
-
-
-Offsets = list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ def group(
     holders = {place: member.client_id for member in members for place in member.assignment}
     told = by_minutes(window, now=now)
     until = known.fresh.scanned_at if window.live else told.to_at
-    ends, n_left_out = _read(number, told, known, why[0] if why else "")
+    ends, n_left_out = _read(number, told, known, why[0] if why else "", now)
     places = [place for each in ends for place in each.places()]
     places.sort(key=lambda place: (-(place.lag or 0), place.topic, place.partition))
     shown, partitions, reason = places[:most], list[PartitionStanding](), None
@@ -185,20 +183,19 @@ def _outstanding(places: Sequence[Place]) -> Place | None:
     return places[0] if len(places) > 1 and total and 2 * (places[0].lag or 0) > total else None
 
 
-def _read(number: int, told: Window, known: Facts, asked: str) -> tuple[list[_Ends], int]:
+def _read(number: int, told: Window, known: Facts, asked: str, now: datetime) -> tuple[list[_Ends], int]:
     """Ends and commits by topic, the furthest behind first; of topics that are too many only how many partitions."""
-    found: list[_Ends] = []
-    n_left_out = 0
-    for topic_id, committed, high, low in sorted(_ends(number, told), key=lambda row: -_unread(row[0], number, known)):
-        behind = known.names.behind(topic_id, number)
-        if topic_id not in known.names.topics or behind is None:
-            continue
-        topic = known.names.topics[topic_id].name
-        if len(found) >= MOST_TOPICS and topic != asked:
-            n_left_out += len(high)
-            continue
-        found.append(_Ends(topic_id, topic, committed, high, low, behind))
-    return found, n_left_out
+    read = [key for key, group_id in known.names.standing if group_id == number and key in known.names.topics]
+    read.sort(key=lambda key: (-_unread(key, number, known), key))
+    wanted = [key for place, key in enumerate(read) if place < MOST_TOPICS or known.names.topics[key].name == asked]
+    stands = _now(number, wanted) if told.live else stood(number, wanted, told.to_at, now=now)
+    found = [
+        _Ends(each.topic_id, known.names.topics[each.topic_id].name, each.committed, each.high, each.low, behind)
+        for each in stands
+        if (behind := known.names.behind(each.topic_id, number)) is not None
+    ]
+    found.sort(key=lambda each: wanted.index(each.topic_id))
+    return found, sum(known.names.topics[key].n_partitions or 0 for key in read if key not in wanted)
 
 
 def _unread(topic_id: int, group_id: int, known: Facts) -> int:
@@ -245,7 +242,7 @@ def _standings(
     is_past = behind.verdict == PAST
     aged = [place.partition for place in own[:MOST_AGES] if place.lag]
     ring = None
-    if until and behind.lag and aged:
+    if until and aged and (behind.lag or is_past):  # of then it is told to the hour
         ring = recent_ends(ends.topic_id, until=until, seconds=wanted, is_past=is_past, partitions=aged)
     position_of = {partition: index for index, partition in enumerate(aged)}
     found = []
@@ -290,22 +287,13 @@ def _members(group_id: int) -> tuple[tuple[Member, ...], int]:
     return members, rows[0][5] if rows else 0
 
 
-def _ends(group_id: int, window: Window) -> list[tuple[int, Offsets, Offsets, Offsets]]:
-    """Topic id, committed, high and low, as of now or of the window's end."""
+def _now(group_id: int, topic_ids: Collection[int]) -> list[Stood]:
     with connection.cursor() as cursor:
-        cursor.execute(_NOW if window.live else _THEN, {"group": group_id, "to": window.to_at})
-        return list(cursor.fetchall())
+        cursor.execute(_NOW, {"group": group_id, "topics": list(topic_ids)})
+        return [Stood(*row) for row in cursor.fetchall()]
 
 
 _NOW = """
     select g.topic_id, g.committed, t.high, t.low from group_now g join topic_now t using (topic_id)
-    where g.group_id = %(group)s order by 1
-"""
-_THEN = """
-    select n.topic_id, g.committed, t.high, t.low from group_now n
-    cross join lateral (select committed from group_sample s where s.topic_id = n.topic_id
-      and s.group_id = n.group_id and s.sampled_at <= %(to)s order by s.sampled_at desc limit 1) g
-    cross join lateral (select high, coalesce(low, '{}') low from topic_sample s where s.topic_id = n.topic_id
-      and s.sampled_at <= %(to)s order by s.sampled_at desc limit 1) t
-    where n.group_id = %(group)s order by 1
+    where g.group_id = %(group)s and g.topic_id = any(%(topics)s)
 """

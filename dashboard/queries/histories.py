@@ -68,13 +68,6 @@ class Steps:
         return [at is not None for at in self.looked[1:]]
 
 
-class LastSeen(NamedTuple):
-    """A group on a topic as it was last seen: its lag, and since when it reads no more; None: it still does."""
-
-    lag: int | None
-    ended_at: datetime | None
-
-
 def steps_of(cluster: str, window: Window, *, n_partitions: int) -> Steps:
     """At most 180 steps of at least 5 s, fewer where each has very many partitions. One statement."""
     n_points = min(POINTS, max(FEWEST_POINTS, MOST_ENDS // max(1, n_partitions)))
@@ -130,28 +123,6 @@ def commits_of(group_id: int, *, topic_ids: Collection[int], window: Window, ste
     """Commits of a group on these topics, by topic: samples lie by topic first. One statement."""
     parameters = {**_span(window.from_at - step, window, step), "topics": list(topic_ids), "group": group_id}
     return _commits(_OF, parameters, window, step)
-
-
-def read_by(group_id: int, window: Window) -> dict[int, LastSeen]:
-    """What a group reads, and read in the window, by topic: of what it reads no more to ten minutes. One statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(_READ, {"group": group_id, "from": window.from_at, "to": window.to_at})
-        return {topic_id: LastSeen(lag, ended_at) for topic_id, lag, ended_at in cursor.fetchall()}
-
-
-def ended_on(topic_id: int, group_ids: Collection[int], window: Window) -> dict[int, datetime]:
-    """Which of these groups stopped to read a topic in the window, and when, to ten minutes. One statement."""
-    with connection.cursor() as cursor:
-        parameters: _Parameters = {"topic": topic_id, "groups": list(group_ids), "from": window.from_at}
-        cursor.execute(_ENDED, {**parameters, "to": window.to_at})
-        return dict(cursor.fetchall())
-
-
-def end_of(ended_at: datetime | None, commits: History, step: timedelta) -> datetime | None:
-    """Where the line of a group ends that reads no more: with its last sample, or the ten minutes in which it ended."""
-    if ended_at is None or not commits.at:
-        return ended_at
-    return max(ended_at, commits.at[-1] + step)
 
 
 def _commits(which: "_Which", parameters: _Parameters, window: Window, step: timedelta) -> dict[int, History]:
@@ -246,7 +217,8 @@ _ENDS = """
       order by ceil(extract(epoch from sampled_at) / %(step)s), sampled_at desc)
 """
 _COMMITS = """
-    (select n.{by}, b.sampled_at, b.committed from group_now n cross join lateral
+    (select n.{by}, b.sampled_at, b.committed from (select topic_id, group_id from group_now
+        union all select topic_id, group_id from group_gone where gone_at > %(from)s) n cross join lateral
       (select sampled_at, committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id
         and s.sampled_at <= %(from)s order by s.sampled_at desc limit 1) b where {own})
     union all
@@ -255,28 +227,6 @@ _COMMITS = """
       order by {by}, ceil(extract(epoch from sampled_at) / %(step)s), sampled_at desc)
     order by 1, 2
 """
-
-
-# The last sum of ten minutes, of which there is one a day: of who reads no more its lag is unknown.
-_LAST_SUM = """
-    cross join lateral (select s.bucket_at, s.lag from group_10m s where s.topic_id = {topic} and s.group_id = g.id
-      and s.bucket_at > %(from)s - interval '26 hours' and s.bucket_at <= %(to)s
-      order by s.bucket_at desc limit 1) e
-"""
-_IS_GONE = "not exists (select from group_now n where n.topic_id = {topic} and n.group_id = g.id)"
-_READ = f"""
-    select topic_id, lag, null::timestamptz from group_now where group_id = %(group)s
-    union all
-    select t.id, e.lag, case when e.lag is null then e.bucket_at end
-    from consumer_group g join topic t on t.cluster_id = g.cluster_id and t.id > 0 and t.deleted_at is null
-    {_LAST_SUM.format(topic="t.id")}
-    where g.id = %(group)s and {_IS_GONE.format(topic="t.id")}
-      and (e.lag is not null or e.bucket_at > %(from)s - interval '10 min')
-"""  # noqa: S608
-_ENDED = f"""
-    select g.id, e.bucket_at from unnest(%(groups)s::int[]) g (id) {_LAST_SUM.format(topic="%(topic)s")}
-    where e.lag is null and {_IS_GONE.format(topic="%(topic)s")}
-"""  # noqa: S608
 
 
 def recent_ends(

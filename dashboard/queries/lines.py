@@ -11,7 +11,7 @@ MOST_LINES = 5  # of groups, or of topics, in one chart
 class Line:
     """One line: a value per step, None where there was no sample (the chart breaks there).
 
-    `is_over`: the group reads the topic no more; no value comes after its end, which is known to ten minutes.
+    `is_over`: the group reads the topic no more; no value comes after its end.
     """
 
     name: str

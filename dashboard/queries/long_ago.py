@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
@@ -21,13 +21,21 @@ def reaches_back(window: Window, *, now: datetime) -> bool:
     return window.from_at < now - LONGEST_FINE
 
 
-def extent_seconds(window: Window, *, now: datetime) -> float:
-    """How long the stretch is that counters of offsets tell of: of long ago whole
-    minutes, tens of them, or hours."""
+def extent(window: Window, *, now: datetime) -> Window:
+    """The stretch that counters of offsets tell of: of long ago whole minutes, tens of them, or hours."""
     if not reaches_back(window, now=now):
-        return by_minutes(window, now=now).seconds
-    step = TEN_MINUTES if window.from_at >= now - settings.WEIR_KEEP_1M else HOUR
-    return (floor(window.to_at, step) - floor(window.from_at, step)).total_seconds()
+        return by_minutes(window, now=now)
+    to_at = window.to_at if window.live else floor(window.to_at, _step(window.to_at, now))
+    return replace(window, from_at=floor(window.from_at, _step(window.from_at, now)), to_at=to_at)
+
+
+def extent_seconds(window: Window, *, now: datetime) -> float:
+    """How long that is."""
+    return extent(window, now=now).seconds
+
+
+def _step(at: datetime, now: datetime) -> timedelta:
+    return TEN_MINUTES if at >= now - settings.WEIR_KEEP_1M else HOUR
 
 
 def topics(found: Mapping[int, TopicProgress], window: Window, *, now: datetime) -> dict[int, TopicProgress]:
@@ -83,7 +91,12 @@ def _now(statement: str, past: str, window: Window) -> _Totals:
 
 
 def _begun(statement: str, window: Window, *, now: datetime) -> _Totals:
-    """Counters as a window began, 0 where Weir did not look yet: what it counted since is the window's."""
+    """Counters as a window began, 0 where Weir did not look yet: what it counted since is the window's.
+
+    Of a window that lies between two sums nothing is counted.
+    """
+    if not extent(window, now=now).seconds:
+        return {}
     return _at(statement, window.from_at, begins=True, scans_tell=tell_when_first(window.from_at, now=now))
 
 
@@ -114,6 +127,10 @@ _SAID = """
       (select s.n_total from {kind}_10m s where {same} and s.bucket_at > %(at)s - interval '70 min'
         and s.bucket_at <= %(at)s - interval '10 min' order by s.bucket_at desc limit 1)), 0)
 """
+_READERS = """
+    (select topic_id, group_id from group_now union all
+      select topic_id, group_id from group_gone where gone_at > %(at)s)
+"""
 _TOPICS = f"""{_KNOWN}
     select t.id, {_SAID.format(kind="topic", same="s.topic_id = t.id")} from topic t
     where (t.deleted_at is null or t.deleted_at > %(at)s) and {_IS_KNOWN}
@@ -121,7 +138,7 @@ _TOPICS = f"""{_KNOWN}
 _GROUPS = f"""{_KNOWN}
     select n.topic_id, n.group_id,
       {_SAID.format(kind="group", same="s.topic_id = n.topic_id and s.group_id = n.group_id")}
-    from group_now n join topic t on t.id = n.topic_id where {_IS_KNOWN}
+    from {_READERS} n join topic t on t.id = n.topic_id where {_IS_KNOWN}
 """  # noqa: S608
 _LAST = """
     (select s.bucket_at + interval '{length}' as ended_at, s.lag from {table} s where s.topic_id = n.topic_id
@@ -129,7 +146,7 @@ _LAST = """
       and s.bucket_at <= %(at)s - interval '{length}' order by s.bucket_at desc limit 1)
 """
 _LAGS = f"""
-    select n.topic_id, n.group_id, last.lag from group_now n cross join lateral (select lag from (
+    select n.topic_id, n.group_id, last.lag from {_READERS} n cross join lateral (select lag from (
       {_LAST.format(table="group_1h", length="1 h")} union all {_LAST.format(table="group_10m", length="10 min")}
     ) u order by ended_at desc limit 1) last
 """  # noqa: S608

@@ -145,7 +145,9 @@ _GROUPS = f"""{_MARKS}
       w.high, w.low, h.high, h.low, m.rate_seconds, m.is_covered,
       t.first_at > %(from)s and m.since_at < t.first_at and not t.is_older,
       extract(epoch from m.end_at)::float8
-    from group_now n join topic t on t.id = n.topic_id join marks m using (cluster_id)
+    from (select topic_id, group_id from group_now
+        union all select topic_id, group_id from group_gone where gone_at > %(to)s and not %(live)s) n
+    join topic t on t.id = n.topic_id join marks m using (cluster_id)
     left join lateral (select sampled_at at, committed from group_sample s where s.topic_id = n.topic_id
       and s.group_id = n.group_id and s.sampled_at <= m.end_at order by s.sampled_at desc limit 1) e on true
     left join lateral (select committed from group_sample s where s.topic_id = n.topic_id and s.group_id = n.group_id

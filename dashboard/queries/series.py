@@ -11,6 +11,7 @@ from dashboard.queries.catalogue import n_partitions_of, names_of_groups
 from dashboard.queries.histories import MOST_PARTITIONS, Ends, History, Steps
 from dashboard.queries.lines import MOST_LINES, Line, Series
 from dashboard.queries.offsets import Offsets
+from dashboard.queries.readings import groups_on
 from dashboard.queries.window import Window
 
 
@@ -24,16 +25,15 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
     n_partitions = n_partitions_of([topic_id]).get(topic_id)
     steps = histories.steps_of(cluster, window, n_partitions=n_partitions or 0)
     ends = histories.ends_of(topic_id, since=histories.back(window, n_partitions), window=window, step=steps.step)
-    groups = histories.commits_on(topic_id, window=window, step=steps.step)
-    names, over = names_of_groups(groups), histories.ended_on(topic_id, groups, window)
-    last = steps.ends[-1] if steps.ends else window.to_at
-    behind = {key: 0 if key in over else _lag(ends, groups[key], last) or 0 for key in groups if key in names}
-    busiest = sorted(behind, key=lambda key: (key in over, -behind[key]))
+    groups, reads = histories.commits_on(topic_id, window=window, step=steps.step), groups_on(topic_id, window)
+    names, last = names_of_groups(groups), steps.ends[-1] if steps.ends else window.to_at
+    over = {key: seen.gone_at for key, seen in reads.items()}
+    behind = {key: 0 if over.get(key) else _lag(ends, groups[key], last) or 0 for key in groups if key in names}
+    busiest = sorted(behind, key=lambda key: (over.get(key) is not None, -behind[key], names[key]))
     shown = busiest[:MOST_LINES]
 
     def line(key: int, unit: str, values: tuple[float | None, ...]) -> Line:
-        end = histories.end_of(over.get(key), groups[key], steps.step)
-        return Line(names[key], unit, values).over(end, steps.ends)
+        return Line(names[key], unit, values).over(over.get(key), steps.ends)
 
     return Series(
         tuple(steps.ends),
@@ -50,21 +50,21 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
 
 def _by_sums(cluster: str, topic_id: int, window: Window, now: datetime) -> Series:
     """The same of more than a day."""
-    read, found_lags = sums.plan(cluster, window, now=now), sums.groups_on(topic_id, window)
-    names = names_of_groups(found_lags)
-    behind = {key: lag or 0 for key, lag in found_lags.items() if key in names}
-    shown = sorted(behind, key=lambda key: (-behind[key], names[key]))[:MOST_LINES]
+    read, reads = sums.plan(cluster, window, now=now), groups_on(topic_id, window)
+    names = names_of_groups(reads)
+    known = sorted((key for key in reads if key in names), key=lambda key: (reads[key].order, names[key]))
+    shown = known[:MOST_LINES]
     counted = sums.of_topics([topic_id], window, read).get(topic_id, sums.Counted())
     found = sums.of_pairs([(topic_id, key) for key in shown], window, read)
-    own = [(names[key], found.get((topic_id, key), sums.Counted())) for key in shown]
+    own = [(names[key], read.last_of(reads[key].gone_at), found.get((topic_id, key), sums.Counted())) for key in shown]
     return Series(
         read.ends,
         read.step.total_seconds(),
         Line("in", "/s", counted.rates(read)),
-        tuple(Line(name, "/s", each.rates(read)) for name, each in own),
-        tuple(Line(name, "offsets", each.highest_lags(read)) for name, each in own),
-        tuple(Line(name, "s", each.highest_ages(read)) for name, each in own),
-        len(behind) - len(shown),
+        tuple(Line(name, "/s", each.rates(read)).over(end, read.ends) for name, end, each in own),
+        tuple(Line(name, "offsets", each.highest_lags(read)).over(end, read.ends) for name, end, each in own),
+        tuple(Line(name, "s", each.highest_ages(read)).over(end, read.ends) for name, end, each in own),
+        len(known) - len(shown),
         by_sums=True,
     )
 

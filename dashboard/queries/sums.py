@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db import connection
 
 from dashboard.queries.edges import floor
-from dashboard.queries.histories import LastSeen
 from dashboard.queries.window import Window
 
 LONGEST_FINE = timedelta(hours=24)  # the last of each minute is a row for an hour more
@@ -46,6 +45,10 @@ class Plan:
     def ends(self) -> tuple[datetime, ...]:
         """The ends of the steps."""
         return self.edges[1:]
+
+    def last_of(self, gone_at: datetime | None) -> datetime | None:
+        """The end of the step in which somebody went, who is summed up in it; None: nobody did."""
+        return gone_at and next((end for end in self.ends if end >= gone_at), gone_at)
 
 
 @dataclass(slots=True)
@@ -174,24 +177,6 @@ def of_pairs(pairs: Sequence[tuple[int, int]], window: Window, read: Plan) -> Ma
     return found
 
 
-def groups_on(topic_id: int, window: Window) -> Mapping[int, int | None]:
-    """The lag of every group on a topic at the end of a window, to the hour. One statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ON, {"topic": topic_id, **_end(window)})
-        return dict(cursor.fetchall())
-
-
-def topics_of(group_id: int, window: Window) -> Mapping[int, LastSeen]:
-    """The lag of a group on every topic that it reads, or read in a window, at its end, to the hour. One statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OF, {"group": group_id, "from": window.from_at, **_end(window)})
-        return {topic_id: LastSeen(lag, ended_at) for topic_id, lag, ended_at in cursor.fetchall()}
-
-
-def _end(window: Window) -> dict[str, int | str | bool | datetime]:
-    return {"to": window.to_at, "holds": f"{HOLDS.total_seconds()} s", "live": window.live}
-
-
 def _parameters(window: Window, read: Plan) -> dict[str, datetime | str | bool | list[int]]:
     return {
         "from": read.edges[0] - HOLDS,
@@ -215,25 +200,4 @@ _GROUPS = """
     union all select topic_id, group_id, %(to)s, n_total, lag, worst_lag, worst_seconds::float8
       from own join group_now using (topic_id, group_id) where %(live)s
     order by 1, 2, 3
-"""
-_ON = """
-    select group_id, lag from group_now where topic_id = %(topic)s and %(live)s
-    union all (select distinct on (group_id) group_id, lag from group_1h where topic_id = %(topic)s and not %(live)s
-      and bucket_at > %(to)s - %(holds)s::interval and bucket_at <= %(to)s order by group_id, bucket_at desc)
-"""
-# Of who reads no more the last sum has no lag; in the hour that is not over, it may not be told there yet.
-_OF = """
-    select n.topic_id, case when %(live)s then n.lag else b.lag end, null::timestamptz from group_now n
-    left join lateral (select lag from group_1h h where not %(live)s and h.topic_id = n.topic_id
-      and h.group_id = n.group_id and h.bucket_at > %(to)s - %(holds)s::interval and h.bucket_at <= %(to)s
-      order by h.bucket_at desc limit 1) b on true
-    where n.group_id = %(group)s
-    union all
-    select t.id, e.lag, case when %(live)s or e.lag is null then e.bucket_at + interval '1 hour' end
-    from consumer_group g join topic t on t.cluster_id = g.cluster_id and t.id > 0 and t.deleted_at is null
-    cross join lateral (select h.bucket_at, h.lag from group_1h h where h.topic_id = t.id and h.group_id = g.id
-      and h.bucket_at > %(from)s - %(holds)s::interval and h.bucket_at <= %(to)s
-      order by h.bucket_at desc limit 1) e
-    where g.id = %(group)s and not exists (select from group_now n where n.topic_id = t.id and n.group_id = g.id)
-      and (e.lag is not null or e.bucket_at > %(from)s - interval '1 hour')
 """

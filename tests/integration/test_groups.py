@@ -288,6 +288,15 @@ def test_in_the_past_what_is_only_known_of_now_says_so(viewer: Client) -> None:
     )
 
 
+@pytest.mark.parametrize("path", ["/groups/", "/groups/demo/billing/", "/topics/", "/topics/demo/orders.created/"])
+def test_a_page_says_where_its_numbers_are_not_of_just_its_window(viewer: Client, path: str) -> None:
+    Shop(now())
+    assert "one sample a minute is kept." in viewer.get(f"{path}?from=now-6h").content.decode()
+    part = viewer.get(f"{path}?from=now-6h", headers={"X-Weir-Part": "fresh"}).content.decode()
+    assert "one sample a minute is kept." in part
+    assert "one sample a minute is kept." not in viewer.get(path).content.decode()
+
+
 def test_what_retention_took_is_said_and_not_counted_as_lag(viewer: Client) -> None:
     Shop(now())
     run("update group_now set lost = 840, lag = 0, verdict = 'OK'")

@@ -11,6 +11,7 @@ from collector.store import sample_chunks
 from collector.store.partitions import Leaves
 from dashboard.charts import lag_caption, pace_caption
 from dashboard.queries.graph import facts
+from dashboard.queries.group import group
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import groups
 from dashboard.queries.series import series
@@ -301,13 +302,61 @@ def test_what_a_group_reads_no_more_is_drawn_up_to_its_end_and_said(watched: Wat
             assert AT + timedelta(minutes=10) < max(told) <= (ended + timedelta(minutes=4 if length == "6h" else 45))
         assert max(value for value in drawn.lags[1].values if value is not None) <= 120
         assert pace_caption(drawn).endswith(" It reads refunds no more.")
-    window = parse("now-6h", "now", now=moment)
-    topic = series("demo", topic_id, window, now=moment)
-    assert [(line.name, line.is_over) for line in topic.lags] == [("billing", True)]
-    assert max(value for value in topic.lags[0].values if value is not None) <= 120
-    assert lag_caption(topic).endswith(" billing reads it no more.")
+        topic = series("demo", topic_id, window, now=moment)
+        for lines in (topic.lags, topic.ages, topic.rates_out):
+            assert [(line.name, line.is_over) for line in lines] == [("billing", True)]
+        assert max(value for value in topic.lags[0].values if value is not None) <= 120
+        assert lag_caption(topic).endswith(" billing reads it no more.")
     later = parse("now-10m", "now", now=moment)
     assert [line.name for line in group_series("demo", group_id, later, now=moment).lags] == ["orders"]
+    assert series("demo", topic_id, later, now=moment).lags == ()
+    broker.commit("billing", "refunds", {0: 1200})
+    minutes(watched, 1)
+    again = AT + timedelta(seconds=watched.second + 1)
+    for length in ("10m", "13h"):
+        drawn = group_series("demo", group_id, parse(f"now-{length}", "now", now=again), now=again)
+        assert {(line.name, line.is_over) for line in drawn.lags} == {("orders", False), ("refunds", False)}
+
+
+def test_who_is_gone_is_in_lists_and_charts_of_when_it_read(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    broker.produce("orders", 0, 30)
+    minutes(watched, 95)
+    broker.known_groups.pop("billing")
+    minutes(watched, 95)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    (topic_id,) = rows("select id from topic where name = 'orders'")[0]
+    assert groups(parse("now-15m", "now", now=moment), now=moment).items == ()
+    then = Window(moment - timedelta(hours=11), moment - timedelta(minutes=100), live=False)
+    (row,) = groups(then, now=moment).items
+    assert (row.name, row.lag) == ("billing", 30)
+    page = group("demo", "billing", then, now=moment)
+    assert page is not None
+    assert [(each.partition, each.committed, each.lag) for each in page.partitions] == [(0, 0, 30), (1, 0, 0)]
+    (line,) = series("demo", topic_id, then, now=moment).lags
+    assert (line.name, line.is_over, {*line.values[-10:]}) == ("billing", False, {30.0})
+    (line,) = series("demo", topic_id, parse("now-11h", "now", now=moment), now=moment).lags
+    assert (line.name, line.is_over, {*line.values[-35:-28]}, {*line.values[-25:]}) == ("billing", True, {30.0}, {None})
+
+
+def test_what_is_known_of_who_is_gone_goes_with_his_sums(watched: Watched) -> None:
+    watched.broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    hidden = watched.broker.topics.pop("orders")
+    minutes(watched, 2)
+    assert rows("select count(*) from group_gone") == [(1,)]
+    watched.broker.topics["orders"] = hidden
+    minutes(watched, 2)
+    assert rows("select count(*) from group_gone") == [(0,)]
+    watched.broker.known_groups.pop("billing")
+    minutes(watched, 2)
+    moment = AT + timedelta(seconds=watched.second)
+    sample_chunks.pack_old(Leaves(), now=moment + timedelta(days=33) - timedelta(minutes=5))
+    assert rows("select count(*) from group_gone") == [(1,)]
+    sample_chunks.pack_old(Leaves(), now=moment + timedelta(days=33, minutes=5))
+    assert rows("select count(*) from group_gone") == [(0,)]
 
 
 def test_a_chart_of_thirty_days_has_hours_and_at_most_180_steps(watched: Watched) -> None:
@@ -338,6 +387,31 @@ def test_a_list_of_days_ago_has_the_groups_that_read_then_with_their_lags(watche
     assert (listed.n_groups, listed.lag) == (1, 60)
     before = Window(AT - timedelta(hours=2), AT - timedelta(hours=1), live=False)
     assert groups(before, now=moment).items == ()
+
+
+def test_of_days_ago_each_partition_is_told_from_what_is_packed(watched: Watched) -> None:
+    weeks(watched, hours=60)
+    watched.broker.known_groups.pop("billing")
+    minutes(watched, 2)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    sample_chunks.pack_old(Leaves(), now=moment)
+    end = AT + timedelta(hours=30, minutes=5)
+    assert rows("select count(*) from group_sample where sampled_at <= %s", end) == [(0,)]
+    page = group("demo", "billing", Window(end - timedelta(hours=1), end, live=False), now=moment)
+    assert page is not None
+    told = [(each.partition, each.high, each.committed, each.lag) for each in page.partitions]
+    assert told == [(0, 107_400, 107_340, 60), (1, 0, 0, 0)]
+    age = page.partitions[0].age
+    assert age is not None
+    assert age.seconds == pytest.approx(368, abs=10)  # a tenth of what came with the scan of 29:59:52 is unread
+
+
+def test_a_short_stretch_between_two_sums_of_long_ago_counts_nothing(watched: Watched) -> None:
+    weeks(watched, hours=60)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    begin = AT + timedelta(hours=20, minutes=31)
+    known = facts(Window(begin, begin + timedelta(minutes=8), live=False), now=moment)
+    assert {each.messages for each in (*known.topics.values(), *known.groups.values())} == {None}
 
 
 def test_lists_of_days_count_what_was_written_and_committed_in_them(watched: Watched) -> None:
