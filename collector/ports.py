@@ -134,7 +134,7 @@ class BrokerMetadata(Protocol):
         """Topic ids, which no overview has."""
 
     def topic_configs(self, names: Sequence[str]) -> Mapping[str, TopicConfigs]:
-        """Settings of topics; the value of a secret one is None."""
+        """Settings of topics, one object for those that share them all; the value of a secret one is None."""
 
     def describe_groups(self, names: Sequence[str]) -> Sequence[GroupDescribed]:
         """Groups with their members. One that does not exist is Dead; one whose coordinator is silent is left out."""

@@ -131,8 +131,11 @@ class MemoryMetadata:
     def topic_configs(self, names: Sequence[str]) -> dict[str, TopicConfigs]:
         """See BrokerMetadata."""
         self._answer()
+        alike: dict[object, TopicConfigs] = {}
         return {
-            name: TopicConfigs(dict(topic.configs), frozenset(topic.configs))
+            name: alike.setdefault(
+                tuple(topic.configs.items()), TopicConfigs(dict(topic.configs), frozenset(topic.configs))
+            )
             for name in names
             if (topic := self.topics.get(name))
         }

@@ -168,14 +168,15 @@ class AdminMetadata:
     def topic_configs(self, names: Sequence[str]) -> dict[str, TopicConfigs]:
         """See BrokerMetadata."""
         found: dict[str, TopicConfigs] = {}
+        alike: dict[object, TopicConfigs] = {}
         for some in _chunks(names, DESCRIBED_AT_ONCE):
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in some]
             asked = self._admin().describe_configs(resources, request_timeout=ENDS_SECONDS)
             for resource, entries in self._answered(asked):
-                found[resource.name] = TopicConfigs(
-                    {name: None if entry.is_sensitive else entry.value for name, entry in entries.items()},
-                    frozenset(name for name, entry in entries.items() if entry.source == _SET_ON_TOPIC),
-                )
+                values = {name: None if entry.is_sensitive else entry.value for name, entry in entries.items()}
+                own = frozenset(name for name, entry in entries.items() if entry.source == _SET_ON_TOPIC)
+                kind = tuple(values), tuple(values.values()), own
+                found[resource.name] = alike.setdefault(kind, TopicConfigs(values, own))
         return found
 
     def describe_groups(self, names: Sequence[str]) -> list[GroupDescribed]:

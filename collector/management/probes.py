@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from collector import telemetry
-from collector.receive.answers import Refused
 from collector.receive.origins import Origins
+from collector.receive.refusals import Refused
 
 log = logging.getLogger(__name__)
 

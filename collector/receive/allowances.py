@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from collector.receive.answers import UNAVAILABLE, Refused
+from collector.receive.refusals import UNAVAILABLE, Refused
 from collector.receive.senders import OPEN_SOURCE
 
 BURST_SECONDS = 10.0  # of its spans that a source may send at once

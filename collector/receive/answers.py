@@ -7,6 +7,8 @@ from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from collector.receive.refusals import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, Refused
+
 
 class Form(StrEnum):
     """The two encodings of OTLP, by their media types."""
@@ -15,19 +17,6 @@ class Form(StrEnum):
     JSON = "application/json"
 
 
-class Refused(Exception):
-    """A request that is not taken. `code` is google.rpc.Code; `retry_seconds` where trying again may help."""
-
-    def __init__(self, http_status: int, code: int, message: str, retry_seconds: int | None = None) -> None:
-        super().__init__(message)
-        self.http_status = http_status
-        self.code = code
-        self.message = message
-        self.retry_seconds = retry_seconds
-
-
-INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 3, 7, 8
-UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED = 12, 14, 16
 RETRY_SECONDS = 5
 
 

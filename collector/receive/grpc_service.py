@@ -11,10 +11,11 @@ import grpc
 
 from collector.otlp.limits import MAX_BODY_BYTES
 from collector.ports import NotDelivered
-from collector.receive.answers import INVALID_ARGUMENT, PERMISSION_DENIED, Form, Refused, status_message, taken
+from collector.receive.answers import Form, status_message, taken
 from collector.receive.deadlines import Deadlines
 from collector.receive.origins import FROM_A_PAGE
 from collector.receive.reception import DELIVERY_SECONDS, NO_KAFKA, TOO_MUCH, Reception
+from collector.receive.refusals import INVALID_ARGUMENT, PERMISSION_DENIED, Refused
 from collector.receive.senders import LOOK_UP_SECONDS, Senders
 
 log = logging.getLogger(__name__)

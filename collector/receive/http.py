@@ -11,21 +11,17 @@ from collector import telemetry
 from collector.domain.positions import Position
 from collector.otlp.limits import MAX_BODY_BYTES
 from collector.ports import NotDelivered
-from collector.receive.answers import (
+from collector.receive.answers import Form, malformed, status, taken, too_large
+from collector.receive.origins import Origins
+from collector.receive.reception import DELIVERY_SECONDS, NO_KAFKA, Budget, Reception
+from collector.receive.refusals import (
     INVALID_ARGUMENT,
     PERMISSION_DENIED,
     UNAUTHENTICATED,
     UNAVAILABLE,
     UNIMPLEMENTED,
-    Form,
     Refused,
-    malformed,
-    status,
-    taken,
-    too_large,
 )
-from collector.receive.origins import Origins
-from collector.receive.reception import DELIVERY_SECONDS, NO_KAFKA, Budget, Reception
 from collector.receive.senders import LOOK_UP_SECONDS, Senders
 from collector.receive.unpacking import BadCoding, TooLarge, UnknownCoding, check_coding, unpacked
 

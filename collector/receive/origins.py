@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from collector.receive.answers import PERMISSION_DENIED, Refused
+from collector.receive.refusals import PERMISSION_DENIED, Refused
 
 WRONG_HOST = "This receiver does not answer to that host name. Name it in WEIR_OTLP_HOSTS, or use the IP address."
 FROM_A_PAGE = "Requests from web pages are not taken. Name the page's origin in WEIR_OTLP_ORIGINS to take them."

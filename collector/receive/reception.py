@@ -13,7 +13,8 @@ from collector.otlp import Malformed, Parts, parts_of_json, parts_of_protobuf
 from collector.otlp.limits import MAX_BODY_BYTES
 from collector.ports import NotDelivered, Outgoing, Publisher, QueueFull
 from collector.receive.allowances import Allowances
-from collector.receive.answers import Form, Refused, busy, malformed
+from collector.receive.answers import Form, busy, malformed
+from collector.receive.refusals import Refused
 
 MOST_IN_FLIGHT_BYTES = 64 * 1024 * 1024
 LARGE_BYTES = 1024 * 1024

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from collector.receive.answers import PERMISSION_DENIED, UNAUTHENTICATED, Refused, busy
+from collector.receive.answers import busy
+from collector.receive.refusals import PERMISSION_DENIED, UNAUTHENTICATED, Refused
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from collector.domain.brokers import (
     GroupDescribed,
     GroupListed,
     GroupProtocol,
-    TopicConfigs,
     TopicDescribed,
 )
 from collector.domain.dialects.names import role as role_by_name
@@ -97,12 +96,10 @@ def _store_topic(
 
 
 def _store_configs(cursor: CursorWrapper, known: Memory, slow: Slow, at: datetime) -> None:
-    alike: dict[object, TopicConfigs] = {}  # most topics have the settings of some other: they are kept once
-    for name, told in slow.configs.items():
+    for name, configs in slow.configs.items():
         row = known.topics.get(name)
         if row is None:
             continue
-        configs = alike.setdefault((frozenset(told.values.items()), told.own), told)
         if row.configs != configs:
             broker_names.set_configs(cursor, known.cluster_id, row.id, before=row.configs, after=configs, now=at)
         known.topics[name] = TopicRow(row.id, row.kafka_id, row.role, row.n_partitions, configs)

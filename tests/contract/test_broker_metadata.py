@@ -194,6 +194,13 @@ def test_settings_of_topics_are_text(cluster: Cluster, topic: str) -> None:
     assert cluster.metadata.topic_configs([topic])[topic].values["cleanup.policy"] == "delete"
 
 
+def test_settings_that_topics_share_are_held_once(cluster: Cluster, topic: str) -> None:
+    other = f"{topic}.other"
+    cluster.create_topic(other, 1)
+    found = cluster.metadata.topic_configs([topic, other])
+    assert found[topic] is found[other]
+
+
 def test_members_tell_their_client_and_what_they_were_given(cluster: Cluster, topic: str) -> None:
     group = f"billing-{topic}"
     cluster.join(group, topic)

@@ -8,7 +8,7 @@ from django.db import connection
 
 from collector.clock import now
 from collector.config import tokens
-from collector.receive.answers import Refused
+from collector.receive.refusals import Refused
 from collector.receive.senders import Senders
 from collector.store.connection import StoreAway
 from collector.store.listening import Listener

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collector.receive.allowances import BURST_SECONDS, MOST_SOURCES, Allowance, Allowances
-from collector.receive.answers import Refused
+from collector.receive.refusals import Refused
 from tests.unit.receiving import Clock
 
 PACE = 100.0

@@ -1,5 +1,8 @@
 """What the sampler remembers, and what it does not."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 from collector.domain.brokers import GroupProtocol
@@ -39,3 +42,16 @@ def test_what_was_written_when_moves_with_a_clock_that_is_set() -> None:
     assert known.scanned_at == at - hour + timedelta(seconds=2)
     assert [known.ends[number].written_at for number in (7, 8)] == [at - hour, None]
     assert known.pairs[7, 3].written_at == at - hour
+
+
+def test_its_process_loads_only_what_a_scan_needs() -> None:
+    """What it loads it holds all day, and once more for each cluster: protobuf and Celery take ten megabytes."""
+    said = (
+        "import sys; sys.argv = ['manage.py', 'sample']\n"
+        "import django; django.setup()\n"
+        "import collector.management.commands.sample\n"
+        "print({'celery', 'google.protobuf', 'grpc', 'dashboard.urls'} & sys.modules.keys())\n"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout == "set()\n", done.stderr
