@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collector.domain.lag import Point
 
 MOST_POINTS = 720
-_PACKED_FROM = 16  # this many of the newest points lie open: nearly every age is found among them
+_PACKED_FROM = 12  # at most so many of the newest points lie open, and half of them: nearly every age is found there
 
 
 def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: int | None) -> int:

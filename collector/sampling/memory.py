@@ -16,7 +16,8 @@ from collector.store.sample_sums import GroupSum, bucket
 from collector.store.samples import Kept, Offsets
 
 REMEMBERED = timedelta(hours=6)  # by then rows are the last ones of minutes, and the ends of silences
-MOST_POINTS = 360  # of each topic: an hour of changes at 10 s, then ever fewer of what is older
+MOST_POINTS, FEWEST_POINTS = 720, 240  # of each topic: changes, ever fewer of what is older
+MOST_ENDS = 2_400_000  # in all, where not even the fewest are too many: 10 MB
 TOPICS_AT_ONCE = 20  # whose rows are read together at the start: some hundred each
 MOST_ASKED = 3  # times for the id of a topic, scan by scan; from then on with the slow scan
 INTERNAL = 3  # topic.role
@@ -200,6 +201,11 @@ def _moved(at: datetime | None, step: timedelta) -> datetime | None:
     return None if at is None else at + step
 
 
+def room(n_partitions: int) -> int:
+    """How many points are remembered of each topic of a cluster with so many partitions."""
+    return min(MOST_POINTS, max(FEWEST_POINTS, MOST_ENDS // max(1, n_partitions)))
+
+
 def loaded(cluster_id: int, *, now: datetime) -> Memory:
     """Memory as the tables have it: what an earlier sampler wrote."""
     with connection.cursor() as cursor:
@@ -208,11 +214,12 @@ def loaded(cluster_id: int, *, now: datetime) -> Memory:
         ends = samples.topics_now(cursor, topic_ids)
         pairs = samples.groups_now(cursor, topic_ids)
         scanned_at = samples.last_scan_at(cursor, cluster_id)
-        rings = {topic_id: Ring(MOST_POINTS) for topic_id in ends}
+        most = room(sum(len(high) for _, high, _, _ in ends.values()))
+        rings = {topic_id: Ring(most) for topic_id in ends}
         for start in range(0, len(topic_ids), TOPICS_AT_ONCE):
             some = topic_ids[start : start + TOPICS_AT_ONCE]
             for topic_id, at, high in samples.recent_ends(cursor, some, since=now - REMEMBERED):
-                rings.setdefault(topic_id, Ring(MOST_POINTS)).add(at.timestamp(), high)
+                rings.setdefault(topic_id, Ring(most)).add(at.timestamp(), high)
         groups = broker_names.known_groups(cursor, cluster_id)
         members = broker_names.known_members(cursor, cluster_id)
     if scanned_at is not None:

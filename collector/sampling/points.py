@@ -14,7 +14,7 @@ from collector.domain.lag import Behind, FirstUnread, behind, is_blocked, lags, 
 from collector.domain.verdicts import PATIENCE_SECONDS, Standing
 from collector.sampling import sums
 from collector.sampling.judging import judge
-from collector.sampling.memory import MOST_POINTS, Ends, FirstKey, Group, Looked, Memory, Pair, Told
+from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair, Told, room
 from collector.sampling.scan import Fast
 from collector.store import broker_names, sample_sums, samples
 from collector.store.broker_names import DEAD, Mark
@@ -43,13 +43,14 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     new = {name: row.id for name in unseen(known, fast) if (row := known.topics.get(name))}
     broker_names.set_older(cursor, [number for name, number in new.items() if name in fast.older])
     totals = sample_sums.topic_totals(cursor, list(new.values()))
+    most_points = room(sum(len(marks.high) for marks in fast.ends.values()))
     for name, marks in fast.ends.items():
         row = known.topics.get(name)
         if row is None or known.is_internal(name) or not marks.high:
             continue
         ends, ring = known.ends.get(row.id), known.rings.get(row.id)
         if ring is None:
-            ring = known.rings[row.id] = Ring(MOST_POINTS)
+            ring = known.rings[row.id] = Ring(most_points)
         leaders = fast.overview.leaders[name]
         if ends is not None and (ends.low, ends.high, ends.leaders) == (marks.low, marks.high, leaders):
             ring.add(fast.now, marks.high)

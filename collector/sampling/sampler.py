@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from collector.changes import announce
+from collector.domain.lag import FirstUnread
 from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, KafkaUnreachable, Partition
 from collector.sampling import memory as memories
 from collector.sampling import names, points, sums
@@ -161,9 +162,11 @@ class Sampler:
             marks, first = fast.ends.get(place.topic), found.get(place)
             high = marks.high[place.number] if marks and place.number < len(marks.high) else None
             if first is None or high is None:
-                known.firsts[key] = Looked.unanswered(fast.at.timestamp())
+                known.firsts[key] = Looked.unanswered(fast.now)
+            elif first.offset is not None:  # of a record only its time is wanted: there may be ten thousands
+                known.firsts[key] = Looked(fast.now, high, FirstUnread(key[2], first.written_at, key[2]))
             else:
-                known.firsts[key] = Looked(fast.at.timestamp(), high, first)
+                known.firsts[key] = Looked(fast.now, high, first)
 
     def _store(self, known: Memory, fast: Fast, slow: Slow, clock: float) -> None:
         over = sums.closing(known, fast.at)

@@ -1,5 +1,6 @@
 """The sampler on a real database, looking at a cluster in memory."""
 
+import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -669,6 +670,33 @@ def test_a_clock_that_is_set_back_does_not_put_off_what_is_looked_at_again(watch
     del broker.topics["orders"].open_from[0]  # committed: they can be read
     watched.scan(10)
     assert rows("select notes ->> '0' from group_now") == [(None,)]
+
+
+def test_what_is_remembered_does_not_grow_with_the_number_of_scans(watched: Watched) -> None:
+    """Readers that come and go, a topic that is made anew, and groups that stand still with events unread."""
+    broker, n = watched.broker, 0
+    broker.create_topic("stale", 40)
+    for number in range(40):
+        broker.produce("stale", number, 100)
+    for name in ("sink", "archive"):
+        broker.commit(name, "stale", dict.fromkeys(range(40), 7))
+
+    def meanwhile() -> None:
+        nonlocal n
+        n += 1
+        watched.second += 58
+        broker.produce("orders", n % 2, 10)
+        broker.commit("billing", "orders", {0: 5 * n, 1: 5 * n - 5})
+        broker.known_groups.pop(f"console-{n - 1}", None)
+        broker.commit(f"console-{n}", "orders", {0: n})
+        if n % 10 == 0:
+            broker.create_topic("again", 3)
+            broker.commit("billing", "again", {0: 0})
+
+    watched.scan(60, meanwhile=meanwhile)
+    before = len(pickle.dumps(watched.sampler._memory))
+    watched.scan(180, meanwhile=meanwhile)
+    assert len(pickle.dumps(watched.sampler._memory)) < 1.05 * before
 
 
 def test_members_that_come_and_go_leave_marks(watched: Watched) -> None:

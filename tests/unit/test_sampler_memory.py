@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from collector.domain.brokers import GroupProtocol
-from collector.sampling.memory import Ends, Group, Memory, Pair
+from collector.sampling.memory import Ends, Group, Memory, Pair, room
 from collector.sampling.names import forget_dead
 
 
@@ -55,3 +55,7 @@ def test_its_process_loads_only_what_a_scan_needs() -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, env=environment, check=False)
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_of_very_many_partitions_fewer_ends_are_remembered() -> None:
+    assert [room(n) for n in (0, 50, 3_000, 5_000, 10_000, 50_000)] == [720, 720, 720, 480, 240, 240]
