@@ -35,6 +35,7 @@ from dashboard.queries.graph import Node
 from dashboard.queries.keeping import keeping
 from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.neighbourhood import Neighbourhood
+from dashboard.queries.offsets import by_minutes
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
 from dashboard.queries.topic_partitions import EVERY_TAB, Asked, PartitionRow, PartitionTable
@@ -147,6 +148,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         "unit": "offsets" if page.unlike_events else "events",
         "around": _around(page.around),
         "tab": tab,
+        "stood_at": None if span.live else by_minutes(span, now=now()).to_at,
     }
     if tab == "partitions":
         facts |= _more_partitions(page.partitions)

@@ -15,7 +15,7 @@ from dashboard.queries.groups import GroupRow, group_rows, row_of
 from dashboard.queries.histories import recent_ends
 from dashboard.queries.keeping import keeping
 from dashboard.queries.offsets import Offsets, by_minutes
-from dashboard.queries.offsets_at import Stood, stood
+from dashboard.queries.offsets_at import held
 from dashboard.queries.standings import Reasons, Recent, reasons, recent
 from dashboard.queries.window import Window
 
@@ -188,13 +188,12 @@ def _read(number: int, told: Window, known: Facts, asked: str, now: datetime) ->
     read = [key for key, group_id in known.names.standing if group_id == number and key in known.names.topics]
     read.sort(key=lambda key: (-_unread(key, number, known), key))
     wanted = [key for place, key in enumerate(read) if place < MOST_TOPICS or known.names.topics[key].name == asked]
-    stands = _now(number, wanted) if told.live else stood(number, wanted, told.to_at, now=now)
+    stands = _now(number, wanted) if told.live else _then(number, wanted, told.to_at, now)
     found = [
-        _Ends(each.topic_id, known.names.topics[each.topic_id].name, each.committed, each.high, each.low, behind)
-        for each in stands
-        if (behind := known.names.behind(each.topic_id, number)) is not None
+        _Ends(key, known.names.topics[key].name, *stands[key], known.names.standing[key, number])
+        for key in wanted
+        if key in stands
     ]
-    found.sort(key=lambda each: wanted.index(each.topic_id))
     return found, sum(known.names.topics[key].n_partitions or 0 for key in read if key not in wanted)
 
 
@@ -287,10 +286,23 @@ def _members(group_id: int) -> tuple[tuple[Member, ...], int]:
     return members, rows[0][5] if rows else 0
 
 
-def _now(group_id: int, topic_ids: Collection[int]) -> list[Stood]:
+_Stood = tuple[Offsets, Offsets, Offsets]  # committed, high and low
+
+
+def _now(group_id: int, topic_ids: Collection[int]) -> dict[int, _Stood]:
     with connection.cursor() as cursor:
         cursor.execute(_NOW, {"group": group_id, "topics": list(topic_ids)})
-        return [Stood(*row) for row in cursor.fetchall()]
+        return {topic_id: (committed, high, low) for topic_id, committed, high, low in cursor.fetchall()}
+
+
+def _then(group_id: int, topic_ids: Collection[int], moment: datetime, now: datetime) -> dict[int, _Stood]:
+    found = held([(key, number) for key in topic_ids for number in (0, group_id)], moment, now=now)
+    stood = {}
+    for key in topic_ids:
+        committed, ends = found.get((key, group_id)), found.get((key, 0))
+        if committed and ends:
+            stood[key] = committed[0], ends[0], ends[1]
+    return stood
 
 
 _NOW = """

@@ -119,7 +119,7 @@ def topic(cluster: str, name: str, window: Window, *, now: datetime, asked: Aske
         readers(number, known, around(known, drawn), kept),
         progress.messages if progress else None,
         progress.available if progress else None,
-        partition_table(number, known, asked),
+        partition_table(number, known, asked, now=now),
         kept,
         record_bytes([number]).get(number),
         _unlike_events(number, configs),

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 
 from django.db import connection
 
 from collector.domain.lag import lag
 from dashboard.queries.graph import Facts
-from dashboard.queries.offsets import Offsets, longest_rate
+from dashboard.queries.offsets import Offsets, by_minutes, longest_rate
+from dashboard.queries.offsets_at import held
 from dashboard.queries.window import RATE_SECONDS
 
 HOT = 3.0  # times the median rate of the partitions
@@ -81,9 +82,14 @@ class _Ends:
         return None if low is None or high is None else high - low
 
 
-def partition_table(number: int, known: Facts, asked: Asked) -> PartitionTable:
-    """Of the topic with this number. Two statements; what is not asked for is not made, however many there are."""
-    ends, commits = _ends(number, known.fresh.scanned_at), _commits(number, known)
+def partition_table(number: int, known: Facts, asked: Asked, *, now: datetime) -> PartitionTable:
+    """Of the topic with this number, as of the window's end. Two statements, in the past up to four; what is not asked
+    for is not made, however many there are.
+    """
+    if known.window.live:
+        ends, commits = _ends(number, known.fresh.scanned_at), _commits(number, known)
+    else:
+        ends, commits = _then(number, known, now)
     if ends is None:
         return PartitionTable((), (), 0, (), 0, 0)
     worst = sorted(commits, key=lambda key: -_lag(number, key, known))
@@ -160,6 +166,21 @@ def _ends(number: int, at: datetime | None) -> _Ends | None:
     high, low, leaders, before, seconds = row
     is_known = seconds is not None and seconds <= longest_rate()
     return _Ends(high, low, leaders, before if is_known else None, seconds)
+
+
+def _then(number: int, known: Facts, now: datetime) -> tuple[_Ends | None, dict[int, Offsets]]:
+    """As they stood when a window ended that is over. Who led is not kept."""
+    at = by_minutes(known.window, now=now).to_at
+    groups = [group for topic, group in known.names.standing if topic == number and group in known.names.groups]
+    found = held([(number, group) for group in (0, *groups)], at, now=now)
+    if (number, 0) not in found:
+        return None, {}
+    high, low = found[number, 0]
+    progress, before = known.topics.get(number), None
+    if progress is not None and progress.rate is not None:
+        before = held([(number, 0)], at - timedelta(seconds=RATE_SECONDS), now=now).get((number, 0))
+    ends = _Ends(high, [*low, *[None] * (len(high) - len(low))], [], before[0] if before else None, RATE_SECONDS)
+    return ends, {group: found[number, group][0] for group in groups if (number, group) in found}
 
 
 def _commits(number: int, known: Facts) -> dict[int, Offsets]:

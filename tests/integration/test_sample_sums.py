@@ -15,6 +15,8 @@ from dashboard.queries.group import group
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import groups
 from dashboard.queries.series import series
+from dashboard.queries.topic import topic
+from dashboard.queries.topic_partitions import Asked
 from dashboard.queries.topics import topics
 from dashboard.queries.window import Window, parse
 from tests.integration.span_world import rows
@@ -302,11 +304,11 @@ def test_what_a_group_reads_no_more_is_drawn_up_to_its_end_and_said(watched: Wat
             assert AT + timedelta(minutes=10) < max(told) <= (ended + timedelta(minutes=4 if length == "6h" else 45))
         assert max(value for value in drawn.lags[1].values if value is not None) <= 120
         assert pace_caption(drawn).endswith(" It reads refunds no more.")
-        topic = series("demo", topic_id, window, now=moment)
-        for lines in (topic.lags, topic.ages, topic.rates_out):
+        own = series("demo", topic_id, window, now=moment)
+        for lines in (own.lags, own.ages, own.rates_out):
             assert [(line.name, line.is_over) for line in lines] == [("billing", True)]
-        assert max(value for value in topic.lags[0].values if value is not None) <= 120
-        assert lag_caption(topic).endswith(" billing reads it no more.")
+        assert max(value for value in own.lags[0].values if value is not None) <= 120
+        assert lag_caption(own).endswith(" billing reads it no more.")
     later = parse("now-10m", "now", now=moment)
     assert [line.name for line in group_series("demo", group_id, later, now=moment).lags] == ["orders"]
     assert series("demo", topic_id, later, now=moment).lags == ()
@@ -396,7 +398,7 @@ def test_of_days_ago_each_partition_is_told_from_what_is_packed(watched: Watched
     moment = AT + timedelta(seconds=watched.second + 1)
     sample_chunks.pack_old(Leaves(), now=moment)
     end = AT + timedelta(hours=30, minutes=5)
-    assert rows("select count(*) from group_sample where sampled_at <= %s", end) == [(0,)]
+    assert rows("select count(*) from group_sample where sampled_at <= '2026-03-02 18:05Z'") == [(0,)]
     page = group("demo", "billing", Window(end - timedelta(hours=1), end, live=False), now=moment)
     assert page is not None
     told = [(each.partition, each.high, each.committed, each.lag) for each in page.partitions]
@@ -404,6 +406,12 @@ def test_of_days_ago_each_partition_is_told_from_what_is_packed(watched: Watched
     age = page.partitions[0].age
     assert age is not None
     assert age.seconds == pytest.approx(368, abs=10)  # a tenth of what came with the scan of 29:59:52 is unread
+    own = topic("demo", "orders", Window(end - timedelta(hours=1), end, live=False), now=moment, asked=Asked(10))
+    assert own is not None
+    assert own.partitions.groups == ("billing",)
+    assert [(each.partition, each.high, each.leader, each.lags) for each in own.partitions.rows] == [
+        (0, 107_400, None, (60,)), (1, 0, None, (0,)),
+    ]  # fmt: skip
 
 
 def test_a_short_stretch_between_two_sums_of_long_ago_counts_nothing(watched: Watched) -> None:
@@ -411,7 +419,8 @@ def test_a_short_stretch_between_two_sums_of_long_ago_counts_nothing(watched: Wa
     moment = AT + timedelta(seconds=watched.second + 1)
     begin = AT + timedelta(hours=20, minutes=31)
     known = facts(Window(begin, begin + timedelta(minutes=8), live=False), now=moment)
-    assert {each.messages for each in (*known.topics.values(), *known.groups.values())} == {None}
+    assert {each.messages for each in known.topics.values()} == {None}
+    assert {each.messages for each in known.groups.values()} == {None}
 
 
 def test_lists_of_days_count_what_was_written_and_committed_in_them(watched: Watched) -> None:

@@ -20,7 +20,7 @@ from dashboard.queries.series import series
 from dashboard.queries.topic import topic
 from dashboard.queries.topic_partitions import Asked
 from dashboard.queries.topics import topics
-from dashboard.queries.window import parse
+from dashboard.queries.window import Window, parse
 from dashboard.queries.wire import iso
 from tests.integration.graph_world import World
 from tests.integration.people import bearer, person, signed_in, token_of
@@ -126,6 +126,19 @@ def test_gaps_between_tapped_offsets_are_markers_and_compaction_is_a_setting() -
     assert page.unlike_events == "compacted"
     assert page.groups[0].risk is not None
     assert page.groups[0].risk.seconds == float("inf")  # compaction deletes nothing for being old
+
+
+def test_in_the_past_partitions_are_as_they_were() -> None:
+    Shop()
+    then = Window(AT - timedelta(minutes=8), AT - timedelta(minutes=5), live=False)
+    page = topic("demo", "orders.created", then, now=AT, asked=Asked(100))
+    assert page is not None
+    assert [(row.high, row.leader, row.lags) for row in page.partitions.rows] == [
+        *[(300, None, (0,))] * 3, (8100, None, (4500,)),
+    ]  # fmt: skip
+    (hot,) = page.partitions.hot
+    assert hot.partition == 3
+    assert hot.rate == pytest.approx(27)
 
 
 def test_after_a_time_in_which_nobody_looked_no_partition_has_a_burst() -> None:
