@@ -130,6 +130,15 @@ class GroupPage:
     why: Reasons | None
     freshness: Freshness
 
+    @property
+    def members_told(self) -> tuple[tuple[Member, tuple[str, ...]], ...]:
+        """Members, each with the services that are known to read what it holds as this group."""
+        by_topic = {reading.topic_name: reading.services for reading in self.row.readings}
+        return tuple(
+            (member, tuple(sorted({who for topic, _ in member.assignment for who in by_topic.get(topic, ())})))
+            for member in self.members
+        )
+
 
 def group(
     cluster: str,

@@ -38,7 +38,7 @@ class Shop:
         self.world = world = World(at)
         self.topic, self.group, self.silent = world.topic("orders.created"), world.group("billing"), world.group("sink")
         service = world.service("billing-svc")
-        world.edge(2, service, self.topic, self.group)
+        self.reads = world.edge(2, service, self.topic, self.group)
         run("update consumer_group set state = 'Stable', protocol = 1 where id = %s", self.group)
         run("update consumer_group set state = 'Hidden', protocol = 4 where id = %s", self.silent)
         run(
@@ -129,7 +129,20 @@ def test_members_that_are_left_out_are_counted(viewer: Client) -> None:
     found = group("demo", "billing", window(shop.at), now=shop.at)
     assert found is not None
     assert (len(found.members), found.n_members, found.row.n_members) == (1000, 1201, 1201)
-    assert "The first 1,000 of 1,201, by client id." in viewer.get("/groups/demo/billing/?tab=members").content.decode()
+    members = viewer.get("/groups/demo/billing/?tab=members").content.decode()
+    assert "The first 1,000 of 1,201, by client id." in members
+
+
+def test_members_are_named_with_the_services_that_read_as_them(viewer: Client) -> None:
+    shop = Shop(now())
+    run("insert into group_member values (%s, 'm-2', 'other-1', '10.0.0.2', '[]', %s)", shop.group, shop.at)
+    shop.world.counted(shop.reads, 50, ago=60)
+    found = group("demo", "billing", window(shop.at), now=shop.at)
+    assert found is not None
+    assert [(member.client_id, services) for member, services in found.members_told] == [
+        ("billing-1", ("service:billing-svc",)), ("other-1", ()),
+    ]  # fmt: skip
+    assert '<a href="/services/billing-svc/">' in viewer.get("/groups/demo/billing/?tab=members").content.decode()
 
 
 def test_a_verdict_opens_the_samples_that_led_to_it() -> None:
