@@ -50,7 +50,7 @@ def marks_of_topic(topic_id: int, window: Window) -> Marks:
     return _marks(
         "m.topic_id = %(number)s"
         " or (m.topic_id is null and m.group_id in (select group_id from group_now where topic_id = %(number)s"
-        "   union all select group_id from group_gone where topic_id = %(number)s and gone_at >= m.at))"
+        "   union all select group_id from group_gone where topic_id = %(number)s))"
         " or m.service_id in (select service_id from edge where topic_id = %(number)s)",
         topic_id,
         window,
@@ -62,7 +62,7 @@ def marks_of_group(group_id: int, window: Window) -> Marks:
     return _marks(
         "m.group_id = %(number)s"
         " or (m.group_id is null and m.topic_id in (select topic_id from group_now where group_id = %(number)s"
-        "   union all select topic_id from group_gone where group_id = %(number)s and gone_at >= m.at))"
+        "   union all select topic_id from group_gone where group_id = %(number)s))"
         " or m.service_id in (select service_id from edge where kind = 2 and group_id = %(number)s"
         "   union all select service_id from group_hint where group_id = %(number)s)",
         group_id,
