@@ -29,7 +29,7 @@ from dashboard.queries.freshness import freshness
 from dashboard.queries.group import MOST_PARTITIONS, group, kept_by, number_of
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
-from dashboard.queries.marks import marks_of_group
+from dashboard.queries.marks import last_rewind, marks_of_group
 from dashboard.queries.offsets import by_minutes
 from dashboard.queries.owners import group_owners, owners_of
 from dashboard.queries.window import Window
@@ -136,6 +136,9 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     if page is None:
         raise Http404(f"There is no group {name} on {cluster}.")
     facts: dict[str, Any] = {"group": page, "owners": owners_of(page.row.id), "tab": tab}
+    judged = page.row.judged
+    if judged and judged.behind.verdict == "REWOUND":
+        facts["rewind"] = last_rewind(page.number, judged.topic_name, span)
     facts["stood_at"] = None if span.live else by_minutes(span, now=now()).to_at
     if shell.wants_part(request, "fresh"):
         facts |= {"span": span, "marks": marks_of_group(page.number, span), **shell.standing(within, span, [cluster])}

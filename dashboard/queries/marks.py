@@ -23,13 +23,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One change. `who` is the service, group or topic that changed; `changes` are the settings of a `config` mark."""
+    """One change. `who` is the service, group or topic that changed, `on` the topic on which a group went back;
+    `changes` are the settings of a `config` mark.
+    """
 
     at: datetime
     kind: str
     who: str
     sentence: str
     changes: tuple[Change, ...] = ()
+    on: str = ""
 
     @property
     def key(self) -> str:
@@ -68,6 +71,12 @@ def marks_of_group(group_id: int, window: Window) -> Marks:
         group_id,
         window,
     )
+
+
+def last_rewind(group_id: int, topic: str, window: Window) -> Mark | None:
+    """The newest one of a group on a topic, if there was one. One statement."""
+    found = _marks("m.group_id = %(number)s and m.kind = 5", group_id, window)
+    return next((mark for mark in found.items if mark.on == topic), None)
 
 
 def marks_of_service(service_id: int, window: Window) -> Marks:
@@ -132,7 +141,7 @@ def _mark(at: datetime, number: int, topic: str, group: str, service: str, befor
             return Mark(at, kind, topic, f"{topic}: {_said(changes[0])}{more}", changes)
         case "rewind":
             back = _distance(json.loads(before), json.loads(after))
-            return Mark(at, kind, group, f"{group} went back {back:,} on {topic}")
+            return Mark(at, kind, group, f"{group} went back {back:,} on {topic}", on=topic)
         case "rebalance":
             return Mark(at, kind, group, f"{group} rebalanced: {_members(before)} before, {_members(after)} after")
         case _:

@@ -281,6 +281,19 @@ def test_the_verdict_of_the_heading_is_the_worst_one_in_its_own_words(viewer: Cl
     assert re.search(r"<dt>Lag on .*refunds.*</dt>", standing)
 
 
+def test_a_rewind_is_told_with_how_far_and_when(viewer: Client) -> None:
+    shop = Shop(now())
+    run("update group_now set verdict = 'REWOUND', n_judged = 1")
+    mark = "insert into change_mark (at, kind, topic_id, group_id, before, after) values (%s, 5, %s, %s, %s, %s)"
+    other = shop.world.topic("other")
+    run(mark, shop.at - timedelta(minutes=2), shop.topic, shop.group, '{"1": 14400}', '{"1": 2000}')
+    run(mark, shop.at - timedelta(minutes=1), other, shop.group, '{"0": 9}', '{"0": 1}')
+    page = viewer.get("/groups/demo/billing/").content.decode()
+    standing = page[page.index('id="standing"') : page.index('<nav class="tabs"')]
+    assert "<b>REWOUND</b> on 1 of 2 partitions of" in standing
+    assert re.search(r"\(billing went back 12,400 on orders.created, <time", standing)
+
+
 def test_in_the_past_what_is_only_known_of_now_says_so(viewer: Client) -> None:
     at = now()
     Shop(at)
