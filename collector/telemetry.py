@@ -7,16 +7,15 @@ import hmac
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
 
 OWN_HEADER = "x-weir-own"
 EXPOSITION = CONTENT_TYPE_LATEST  # the media type of `exposition`
@@ -27,13 +26,20 @@ meter = metrics.get_meter("weir")
 _tracer = trace.get_tracer("weir")
 
 
-def start(part: str, *, send_to: str = "") -> None:
+def start(part: str, *, send_to: str = "", is_read: bool = True) -> None:
     """Count from now on, as the part (web, receive, …) that this process is; once a process.
 
     `send_to`: an OTLP/HTTP address such as http://collector:4318, which gets metrics and spans; "" for nobody.
+    `is_read`: whether somebody can ask for them. To count takes 3 MB: where nobody gets to know it, nothing is counted.
     """
+    if not (send_to or is_read):
+        return
+    from opentelemetry.exporter.prometheus import PrometheusMetricReader
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.resources import Resource
+
     resource = Resource({"service.namespace": "weir", "service.name": f"weir-{part}"})
-    readers: list[MetricReader] = [PrometheusMetricReader()]
+    readers: list[MetricReader] = [PrometheusMetricReader()] if is_read else []
     if send_to:
         readers.append(_sending(send_to, resource))
     metrics.set_meter_provider(MeterProvider(readers, resource=resource, shutdown_on_exit=False))
@@ -71,10 +77,13 @@ def span(name: str, attributes: Mapping[str, str | int] | None = None) -> Iterat
         yield
 
 
-def _sending(address: str, resource: Resource) -> MetricReader:
+def _sending(address: str, resource: "Resource") -> "MetricReader":
     """Spans go there from now on; the reader that sends the metrics, too."""
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     headers = {OWN_HEADER: "1"}
     spans = OTLPSpanExporter(f"{address}/v1/traces", headers=headers, timeout=_SEND_SECONDS)

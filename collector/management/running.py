@@ -63,7 +63,7 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    telemetry.start(part.name, send_to=settings.WEIR_TELEMETRY_URL)
+    telemetry.start(part.name, send_to=settings.WEIR_TELEMETRY_URL, is_read=bool(part.port))
     bind, token = settings.WEIR_METRICS_BIND, settings.WEIR_METRICS_TOKEN
     with serving(Probes(bind, part.port, token, pulse.is_live, part.is_ready)):
         worker = threading.Thread(target=work, name="work", daemon=True)
