@@ -18,6 +18,7 @@ from dashboard.queries.window import Window
 
 LIMIT = 1000
 UNREADABLE = "Hidden"  # the state of a group whose offsets no client can read
+DEAD = "Dead"  # that of one that its coordinator knows no more
 NOT_READABLE = "lag not readable: share, Connect or Streams group"
 
 
@@ -160,6 +161,8 @@ def row_of(name: GroupName, readings: list[Reading], n_members: int) -> GroupRow
         health = Health("unknown", NOT_READABLE)
     elif readings:
         health = worst([reading.health for reading in readings])
+    elif name.state == DEAD:
+        health = Health("idle", "is gone: Kafka knows no such group any more")
     else:
         health = Health("unknown", "has never committed")
     return GroupRow(

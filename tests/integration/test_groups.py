@@ -281,6 +281,19 @@ def test_the_verdict_of_the_heading_is_the_worst_one_in_its_own_words(viewer: Cl
     assert re.search(r"<dt>Lag on .*refunds.*</dt>", standing)
 
 
+def test_a_group_that_is_gone_is_not_said_to_have_never_committed(viewer: Client) -> None:
+    shop = Shop(now())
+    run("update consumer_group set state = 'Dead' where id = %s", shop.group)
+    run("insert into group_gone select topic_id, group_id, %s from group_now", shop.at - timedelta(minutes=1))
+    run("delete from group_now")
+    page = viewer.get("/groups/demo/billing/").content.decode()
+    assert "is gone: Kafka knows no such group any more" in page
+    assert "has never committed" not in page
+    assert "It reads orders.created no more." in page
+    silent = viewer.get("/groups/demo/sink/").content.decode()
+    assert "lag not readable" in silent
+
+
 def test_a_rewind_is_told_with_how_far_and_when(viewer: Client) -> None:
     shop = Shop(now())
     run("update group_now set verdict = 'REWOUND', n_judged = 1")
@@ -291,7 +304,7 @@ def test_a_rewind_is_told_with_how_far_and_when(viewer: Client) -> None:
     page = viewer.get("/groups/demo/billing/").content.decode()
     standing = page[page.index('id="standing"') : page.index('<nav class="tabs"')]
     assert "<b>REWOUND</b> on 1 of 2 partitions of" in standing
-    assert re.search(r"\(billing went back 12,400 on orders.created, <time", standing)
+    assert re.search(r"\(<bdi>billing went back 12,400 on orders.created</bdi>, <time", standing)
 
 
 def test_in_the_past_what_is_only_known_of_now_says_so(viewer: Client) -> None:
