@@ -122,10 +122,12 @@ def names_of_groups(group_ids: Collection[int]) -> dict[int, str]:
 
 
 def names_of_topics(topic_ids: Collection[int]) -> dict[int, str]:
-    """Of these topics those that live. One statement."""
+    """Of these topics; those that live no more say so. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id, name from topic where id = any(%s) and id > 0 and deleted_at is null", [list(topic_ids)]
+            "select id, case when deleted_at is null then name else name || ' (deleted)' end from topic"
+            " where id = any(%s) and id > 0",
+            [list(topic_ids)],
         )
         return dict(cursor.fetchall())
 

@@ -343,6 +343,26 @@ def test_who_is_gone_is_in_lists_and_charts_of_when_it_read(watched: Watched) ->
     assert (line.name, line.is_over, {*line.values[-35:-28]}, {*line.values[-25:]}) == ("billing", True, {30.0}, {None})
 
 
+def test_a_topic_that_was_made_anew_is_another_line_of_its_group(watched: Watched) -> None:
+    broker = watched.broker
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    watched.scan()
+    broker.produce("orders", 0, 30)
+    minutes(watched, 15)
+    broker.delete_topic("orders")
+    minutes(watched, 2)
+    broker.create_topic("orders", 2)
+    broker.commit("billing", "orders", {0: 0, 1: 0})
+    minutes(watched, 13)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    (group_id,) = rows("select id from consumer_group where name = 'billing'")[0]
+    for length in ("6h", "13h"):
+        lines = group_series("demo", group_id, parse(f"now-{length}", "now", now=moment), now=moment).lags
+        assert [(line.name, line.is_over) for line in lines] == [("orders", False), ("orders (deleted)", True)]
+        assert max(value for value in lines[1].values if value is not None) == 30
+        assert {value for value in lines[0].values if value is not None} == {0}
+
+
 def test_what_is_known_of_who_is_gone_goes_with_his_sums(watched: Watched) -> None:
     watched.broker.commit("billing", "orders", {0: 0, 1: 0})
     watched.scan()
