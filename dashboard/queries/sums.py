@@ -12,7 +12,8 @@ from django.db import connection
 from dashboard.queries.edges import floor
 from dashboard.queries.window import Window
 
-LONGEST_FINE = timedelta(hours=24)  # the last of each minute is a row for an hour more
+# The last of each minute is a row for an hour more. A page asks a little later than its window of a day ends.
+LONGEST_FINE = timedelta(hours=24, minutes=1)
 LONGEST_DRAWN = timedelta(hours=12)  # a longer chart would unpack hundreds of hours
 TEN_MINUTES, HOUR = timedelta(minutes=10), timedelta(hours=1)
 HOLDS = timedelta(hours=26)  # every day begins with a row of everything

@@ -1,6 +1,6 @@
 """What stretch the numbers of the brokers are of, where it is not just the window."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -45,6 +45,11 @@ BY_SUMS = "of what is older than a day sums by ten minutes are kept, and later b
 )
 def test_a_page_says_of_which_stretch_its_offsets_are(since: str, until: str | None, told: str) -> None:
     assert told_of(parse(since, until, now=NOW), now=NOW) == told
+
+
+def test_a_day_is_told_by_minutes_though_a_page_asks_after_its_window_ended() -> None:
+    day = parse("now-24h", "now", now=NOW)
+    assert told_of(day, now=NOW + timedelta(seconds=2)) == f"Offsets are counted since 27 Nov 21:59 UTC: {BY_MINUTES}"
 
 
 def test_a_stretch_of_long_ago_is_as_long_as_what_is_kept_of_it() -> None:
