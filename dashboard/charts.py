@@ -49,18 +49,26 @@ def chart(
     first: int = 0,
     highest: bool = False,
     none: str = "no data in this window",
+    over: str = "gone",
 ) -> dict[str, object]:
     """What one chart draws: times in seconds since 1970, a value or null per line and step.
 
     `first`: the place of its first line among the colours, where another chart of the page has more lines. `highest`:
-    each value is the highest of its step. `none`: what stands there where there is no value.
+    each value is the highest of its step. `none`: what stands there where there is no value, `over`: behind the name of
+    a line that ends because somebody reads no more.
     """
     return {
         "at": [moment.timestamp() for moment in lines.at],
         "step": lines.step_seconds,
         "unit": unit,
         "first": first,
-        "lines": [{"name": line.name, "values": [rounded(value) for value in line.values]} for line in drawn],
+        "lines": [
+            {
+                "name": f"{line.name} ({over})" if line.is_over else line.name,
+                "values": [rounded(value) for value in line.values],
+            }
+            for line in drawn
+        ],
         "limit": {"value": limit.value, "words": limit.words} if limit else None,
         "highest": highest,
         "none": none,

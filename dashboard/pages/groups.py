@@ -1,6 +1,7 @@
 """Consumer groups, and one group: which fall behind, since when, and when will they be done?"""
 
 from collections.abc import Collection
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -167,13 +168,12 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
 def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:
     lines, marks, kept = group_series(cluster, number, span, now=now()), marks_of_group(number, span), kept_by(number)
     limit = retention_limit({line.name: kept.get(line.name) for line in lines.ages})
+    drawn = partial(chart, lines, over="read no more")
     return {
         "charts": {
-            "ages": chart(
-                lines, by_name(lines.ages), "s", limit=limit, highest=lines.by_sums, none=without_ages(lines)
-            ),
-            "lags": chart(lines, by_name(lines.lags), "offsets", highest=lines.by_sums),
-            "rates": chart(lines, by_name(lines.rates), "commits/s"),
+            "ages": drawn(by_name(lines.ages), "s", limit=limit, highest=lines.by_sums, none=without_ages(lines)),
+            "lags": drawn(by_name(lines.lags), "offsets", highest=lines.by_sums),
+            "rates": drawn(by_name(lines.rates), "commits/s"),
         },
         "captions": {"ages": age_caption(lines), "lags": offsets_caption(lines), "rates": pace_caption(lines)},
         "n_more_topics": lines.n_more_topics,

@@ -101,3 +101,12 @@ def test_evidence_of_several_edges_is_each_word_once_the_strongest_first() -> No
             self.evidence = evidence
 
     assert known_by([Known("sampled", "traced"), Known("traced")], "offsets") == ("traced", "offsets", "sampled")  # type: ignore[list-item]
+
+
+def test_a_line_that_ends_says_why_in_its_name() -> None:
+    over = Line("billing", "s", (1.0,) * 10).over(STEPS[4], STEPS)
+    ended = series(*[5.0] * 10)
+    assert chart(ended, [over], "s")["lines"] == [{"name": "billing (gone)", "values": [*[1.0] * 5, *[None] * 5]}]
+    assert chart(ended, [over], "s", over="read no more")["lines"] == [
+        {"name": "billing (read no more)", "values": [*[1.0] * 5, *[None] * 5]}
+    ]
