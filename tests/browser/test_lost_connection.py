@@ -23,7 +23,7 @@ HEARD = """
     .observe(document.getElementById("announcer"), { childList: true, characterData: true, subtree: true });
 """
 
-NOTHING_OPENS = """
+NOTHING_OPENS = """() => {
   window.__WebSocket = WebSocket;
   window.WebSocket = class {
     static CONNECTING = 0;
@@ -34,7 +34,7 @@ NOTHING_OPENS = """
       queueMicrotask(() => this.onclose({ code: 1006 }));
     }
   };
-"""
+}"""
 
 
 class Wire:
@@ -109,7 +109,7 @@ def test_the_page_says_what_it_knows_and_catches_up_once(shop: Demo, browser: Br
         wire.die()
         page.evaluate("{ const before = Date.now; Date.now = () => before() + 61_000; }")
         expect(chip).to_contain_text(re.compile("Reconnecting|Polling"), timeout=30_000)
-        page.evaluate("window.WebSocket = window.__WebSocket")
+        page.evaluate("() => { window.WebSocket = window.__WebSocket; }")
         expect(chip).to_contain_text(re.compile(r"Live · as of \d+ s"), timeout=60_000)
 
         wire.cut()
