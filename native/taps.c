@@ -1,5 +1,5 @@
 /* Records of observed topics -> rows of record and record_key, for those of which only place, size, key and what stands
-   in their headers is kept. Holds no rule of Weir's: what the rules say of a topic, and where the values stand in
+   in their headers is kept, or of which more than that is read elsewhere: dead letters. Holds no rule of Weir's: what the rules say of a topic, and where the values stand in
    headers of the same names, is asked of collector.intake.taps.TapReading. A record that may have to be read otherwise
    is left to it. tests/unit/test_taps_native.py holds both ways to the same rows. */
 
@@ -7,6 +7,7 @@
 #include <Python.h>
 #include <datetime.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -42,7 +43,7 @@ typedef struct {
 typedef struct {
     PyObject *ask, *plans, *rows, *keys, *left;
     PyObject *topic; /* of the record before, with its partition and what the rules say of it */
-    long partition, topic_id;
+    long partition, course; /* the topic's number; below 0 where its records are read elsewhere, too; 0: only there */
 } Packing;
 
 static PyObject *text_topic, *text_partition, *text_offset, *text_produced_at, *text_timestamp_type, *text_key, *text_value,
@@ -323,7 +324,7 @@ end:
     return done;
 }
 
-/* What the rules say of the record's topic: its number, or 0 where more than the row is kept of its records. */
+/* What the rules say of the record's topic, in packing->course. */
 static int take_course(Packing *packing, PyObject *record, long partition) {
     PyObject *topic = PyObject_GetAttr(record, text_topic);
     if (topic == NULL) return -1;
@@ -335,23 +336,23 @@ static int take_course(Packing *packing, PyObject *record, long partition) {
         }
         if (order == 0) {
             Py_DECREF(topic);
-            return packing->topic_id > 0;
+            return packing->course != 0;
         }
     }
     PyObject *number = PyLong_FromLong(partition);
     PyObject *said =
         number == NULL ? NULL : PyObject_CallMethodObjArgs(packing->ask, text_course, topic, number, NULL);
     Py_XDECREF(number);
-    long topic_id = said == NULL ? -1 : PyLong_AsLong(said);
+    long course = said == NULL ? -1 : PyLong_AsLong(said);
     Py_XDECREF(said);
-    if (topic_id == -1 && PyErr_Occurred()) {
+    if (course == -1 && PyErr_Occurred()) {
         Py_DECREF(topic);
         return -1;
     }
     Py_XSETREF(packing->topic, topic);
     packing->partition = partition;
-    packing->topic_id = topic_id;
-    return topic_id > 0;
+    packing->course = course;
+    return course != 0;
 }
 
 static int take_ids(const Plan *plan, const Slice *values, Row *row, Slice *flow) {
@@ -370,6 +371,14 @@ static int add(Packing *packing, const Plan *plan, const Slice *values, const Ro
     for (uint8_t i = 0; i < plan->n_keys; i++)
         if (add_searchable(packing, row, plan->key_number[i], values[plan->key_at[i]]) < 0) return -1;
     return 1;
+}
+
+/* The record, its size and who wrote it, for who reads the rest. */
+static int leave(Packing *packing, PyObject *record, const Row *row) {
+    PyObject *told = row->has_context ? Py_BuildValue("(On(y#y#))", record, row->size_bytes, row->trace_id, (Py_ssize_t)16,
+                                                      row->span_id, (Py_ssize_t)8)
+                                      : Py_BuildValue("(OnO)", record, row->size_bytes, Py_None);
+    return append(packing->left, told) < 0 ? -1 : 1;
 }
 
 static int take_record(Packing *packing, PyObject *record) {
@@ -400,10 +409,11 @@ static int take_record(Packing *packing, PyObject *record) {
     if (plan.context >= 0) take_context(values[plan.context], &row);
     row.partition = (long)partition;
     row.timestamp_type = (long)timestamp_type;
-    row.topic_id = packing->topic_id;
+    row.topic_id = labs(packing->course);
     row.n_headers = PyTuple_GET_SIZE(headers);
     row.size_bytes = plan.n_characters + n_value_bytes + row.key.size + value.size;
     done = add(packing, &plan, values, &row, flow);
+    if (done > 0 && packing->course < 0) done = leave(packing, record, &row);
 end:
     Py_XDECREF(key);
     Py_XDECREF(body);
@@ -414,7 +424,8 @@ end:
 
 PyDoc_STRVAR(pack_doc,
              "pack(ask, records, plans, rows, keys) -> list\n\n"
-             "Append what the records become to `rows` and `keys`; those that the rules must see are returned.");
+             "Append what the records become to `rows` and `keys`; those that must be read elsewhere are returned, and those of\n"
+             "which more must be with their size and who wrote them.");
 
 static PyObject *taps_pack(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Packing packing = {0};

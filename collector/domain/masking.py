@@ -215,6 +215,11 @@ def without_shapes(text: str, *, parts: Sequence[Piece] | None = None) -> str:
     return text if is_same else "\n".join(shown)
 
 
+def is_clean(text: str) -> bool:
+    """Whether nothing in it can be a secret by its shape, whatever lines stand before and behind."""
+    return _line(text) == text
+
+
 def _line(said: str) -> str | None:
     """A line, or None where it holds the beginning of the one shape that may run over lines."""
     folded = said.lower() if said.isascii() else said.casefold()

@@ -17,7 +17,7 @@ _JAVA_HEADING = re.compile(
     r"(?:\s*Caused by: |\s*Suppressed: |Exception in thread \"[^\"]*\" )?([A-Za-z_][\w.$]*)(?:: (.*))?"
 )
 _PYTHON_FRAME = re.compile(r'\s*File "([^"]+)", line (\d{1,9}), in (\S+)')
-_PYTHON_START = "Traceback (most recent call last):"
+PYTHON_START = "Traceback (most recent call last):"
 _PYTHON_HEADING = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?")
 
 _JAVA_FRAMEWORKS = (
@@ -131,10 +131,10 @@ def _sections(stack: str, parts: Sequence[Piece]) -> tuple[Section, ...]:
     calls = [None if each is None else _calls(each) for _, each in parts]
     n_feeds = len(parts) - 1 + sum([each.n_feeds + 1 for each in calls if each is not None])
     if any([each is not None and each.may_be_python for each in calls]) or any(
-        [_PYTHON_START in said for said, _ in parts]
+        [PYTHON_START in said for said, _ in parts]
     ):
         lines = stack.splitlines()[:MOST_LINES]
-        if any(line.strip() == _PYTHON_START for line in lines):
+        if any(line.strip() == PYTHON_START for line in lines):
             return tuple(reversed(_python(lines)))
     if n_feeds >= MOST_LINES:
         parts = pieces("\n".join(stack.split("\n", MOST_LINES)[:MOST_LINES]))
@@ -223,7 +223,7 @@ def _calls(text: str) -> _Calls:
 
 
 def _read_calls(text: str) -> _Calls:
-    return _Calls(_runs(text, is_first=False), text.count("\n"), _PYTHON_START in text)
+    return _Calls(_runs(text, is_first=False), text.count("\n"), PYTHON_START in text)
 
 
 _known_calls = lru_cache(maxsize=256)(_read_calls)
@@ -257,7 +257,7 @@ def _python(lines: Sequence[str]) -> list[Section]:
     found: list[Section] = []
     frames: list[Frame] | None = None
     for line in lines:
-        if line.strip() == _PYTHON_START:
+        if line.strip() == PYTHON_START:
             frames = []
         elif frames is not None and (frame := _PYTHON_FRAME.match(line)):
             frames.append(_python_frame(line, frame))

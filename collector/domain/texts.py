@@ -1,7 +1,7 @@
 """Text that Postgres can hold, whatever a sender wrote."""
 
 REPLACEMENT = "\ufffd"
-_NEXT = "\nCaused by: "
+NEXT = "\nCaused by: "
 Piece = tuple[str, str | None]
 
 
@@ -35,8 +35,8 @@ def pieces(trace: str) -> list[Piece]:
     """
     found: list[Piece] = []
     lead = ""
-    for part in trace.split(_NEXT):
+    for part in trace.split(NEXT):
         said, feed, calls = part.partition("\n")
         found.append((lead + said, calls if feed else None))
-        lead = _NEXT[1:]
+        lead = NEXT[1:]
     return found

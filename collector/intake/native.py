@@ -28,7 +28,10 @@ class Compiled(Protocol):
 
 
 Pack = Callable[[object, list[Any], dict[bytes, bytes | None], list[bytes], list[bytes]], list[Any]]
-"""What native/taps.c does: append what records become to rows of record and of record_key; what is left over."""
+"""What native/taps.c does: append what records become to rows of record and of record_key; what is left over.
+
+That is a record that must be read otherwise, or, with its size and who wrote it, one of which more must be read.
+"""
 
 
 def compiled() -> Compiled | None:

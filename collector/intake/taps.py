@@ -5,13 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from collector.domain import contexts, dialects, json_paths, json_values, masking, record_ids
+from collector.domain import contexts, dialects, frames, json_paths, json_values, masking, record_ids
+from collector.domain.alike import Alike
+from collector.domain.dead_letters import DeadLetter
 from collector.domain.dialects import LetterMapping, mapped
+from collector.domain.fingerprints import CURRENT, Fingerprint
 from collector.domain.globs import matches
 from collector.domain.json_paths import Path
 from collector.domain.json_values import Json, NotJson
 from collector.domain.key_aliases import alias
-from collector.domain.letter_forms import fit_to_see, letter_of, origins, way_of
+from collector.domain.letter_forms import fit_to_see, letter_of, origins, parked_form, way_of
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import RecordIds
 from collector.domain.records import Record
@@ -103,10 +106,12 @@ class _Batch:
         return found
 
     def course_of(self, topic: str, partition: int) -> int:
-        """The topic's id; 0 where its records must be seen one by one."""
+        """The topic's id; below 0 where its records must be seen, too, 0 where they must be seen one by one."""
         course = self.course(topic, partition)
+        if course.holds_letters:  # whose origin's mask rules count, too
+            return 0 if self._reading.masks else -course.topic_id
         is_plain = course.drops is NOTHING and course.hidden is NOTHING
-        return course.topic_id if is_plain and not (course.holds_letters or course.retries or course.keeps_body) else 0
+        return course.topic_id if is_plain and not (course.retries or course.keeps_body) else 0
 
 
 class TapReading:
@@ -123,6 +128,12 @@ class TapReading:
         self._path_keys = [(json_paths.parse(name), number) for name, number in key_names.items() if name[:1] == "$"]
         self._feeds: dict[UUID, Feed] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._alike = Alike()
+
+    @property
+    def masks(self) -> bool:
+        """Whether anything may be masked."""
+        return bool(self._rules.hidden.all)
 
     def know(self, feeds: Iterable[Feed]) -> None:
         """Topics that records may come from, from another thread; records of those that went may still be under way."""
@@ -135,13 +146,17 @@ class TapReading:
             records = self._pack(batch, list(records), self._packed_plans, packed.records, packed.keys)
         tapped: list[Tapped] = []
         garbage: list[Undecodable] = []
-        for record in records:
+        for each in records:
+            record, *told = each if isinstance(each, tuple) else (each,)
             course = batch.course(record.topic, record.partition)
             try:
-                tapped.append(self._tapped(record, course))
+                tapped.append(self._letter_alone(record, course, *told) if told else self._tapped(record, course))
             except Exception as error:
                 log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
                 garbage.append(self.unstorable(record, places, f"the decoder failed ({type(error).__name__})"))
+        letters = [each for each in tapped if each.letter is not None]
+        for one, headers in zip(letters, frames.packed([one.record.headers for one in letters]), strict=True):
+            one.headers = headers
         return Rows(tapped=tapped, packed=packed, undecodable=garbage)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
@@ -177,15 +192,49 @@ class TapReading:
             mapping=mapping,
         )
 
+    def _letter_alone(self, record: Record, course: _Course, size: int, context: contexts.Written | None) -> Tapped:
+        """Of a record whose rows are packed."""
+        letter, fingerprint = self._parked(record, course)
+        return Tapped(
+            record,
+            course.topic_id,
+            size,
+            course.keeps_body,
+            context,
+            None,
+            (),
+            letter,
+            fingerprint=fingerprint,
+            is_packed=True,
+        )
+
+    def _parked(self, record: Record, course: _Course) -> tuple[DeadLetter | None, Fingerprint | None]:
+        """The letter and its fingerprint, where there is no mask rule."""
+        if course.mapping is None:
+            return self._alike.parked(record) or (None, None)
+        letter = parked_form(record, course.mapping, self._rules.hidden)
+        return letter, CURRENT.of(letter, record.topic) if letter else None
+
+    def _letter(self, record: Record, course: _Course) -> tuple[DeadLetter | None, Fingerprint | None, Aim]:
+        """The letter, and what is masked of it and its record; without a fingerprint it is not yet fit to see."""
+        if not course.holds_letters:
+            return None, None, course.hidden
+        if not self.masks:
+            return *self._parked(record, course), NOTHING
+        letter = letter_of(record, course.mapping)
+        return letter, None, self._rules.hidden.of(course.name, *origins(letter)) or NOTHING
+
     def _tapped(self, whole: Record, course: _Course) -> Tapped:
-        letter = letter_of(whole, course.mapping) if course.holds_letters else None
+        letter, fingerprint, aim = self._letter(whole, course)
         record, is_readable = (whole, True) if course.drops is NOTHING else masking.dropped(whole, course.drops)
         context, ids, size, keys = self._said(record)
-        aim = self._rules.hidden.of(course.name, *origins(letter)) or NOTHING if letter else course.hidden
         seen = None
         if aim is not NOTHING:
             seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers)
             keys = self._shown(keys, record, seen, aim)
+        if letter is not None and fingerprint is None:
+            letter = fit_to_see(letter, seen)
+            fingerprint = CURRENT.of(letter, whole.topic)
         return Tapped(
             record,
             course.topic_id,
@@ -194,9 +243,10 @@ class TapReading:
             context,
             ids.own,
             tuple(keys),
-            fit_to_see(letter, seen) if letter else None,
+            letter,
             ids.cause,
             way_of(whole) if course.retries else None,
+            fingerprint,
         )
 
     def _said(self, record: Record) -> tuple[contexts.Written | None, RecordIds, int, list[tuple[int, str]]]:

@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain import contexts
 from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.dialects import own_key
-from collector.domain.fingerprints import CURRENT, Fingerprinting
+from collector.domain.fingerprints import CURRENT, Fingerprint, Fingerprinting
 from collector.domain.frames import packed
 from collector.domain.records import Record
 from collector.domain.resending import attempt_number
@@ -23,9 +24,17 @@ from collector.store.letter_names import Places
 from collector.store.records import size_of
 from collector.store.rows import moment
 
-Known = tuple[int, contexts.Written | None]
-"""Of a record that was looked at before: its size in bytes, and who wrote it."""
-_NOTHING: Mapping[At, Known] = MappingProxyType({})
+
+class Told(NamedTuple):
+    """Of a letter that was looked at: its record's size and who wrote it, its fingerprint, its packed headers."""
+
+    size_bytes: int
+    context: contexts.Written | None
+    fingerprint: Fingerprint
+    headers: bytes
+
+
+_NOTHING: Mapping[At, Told] = MappingProxyType({})
 
 
 def park(
@@ -34,10 +43,10 @@ def park(
     *,
     now: datetime,
     fingerprinting: Fingerprinting = CURRENT,
-    told: Mapping[At, Known] = _NOTHING,
+    told: Mapping[At, Told] = _NOTHING,
 ) -> Collection[At]:
     """Store new dead letters; those whose bytes are kept now. One that is there already changes nothing, so a batch
-    may be read again. `told`: what is known of the records.
+    may be read again. `told`: what is known of them, by the same rules.
 
     A letter that Weir sent back and that died again is no new one: it becomes a row of dead_letter_again. Its proof is
     the attempt's id (128 random bits) or the position it was sent to, and besides the same value, group and topic
@@ -52,10 +61,20 @@ def park(
     places = letter_names.places(cursor, [(topic_id, letter) for _, topic_id, letter in fresh])
     again = later_deaths.matched(cursor, fresh, places)
     later_deaths.write(cursor, [(each, again[position(each)]) for each in fresh if position(each) in again], now=now)
-    new = [_parking(each, places, fingerprinting, now) for each in fresh if position(each) not in again]
+    new = [
+        _parking(each, told.get(place) or _told(each, fingerprinting), places, fingerprinting, now)
+        for each in fresh
+        if (place := position(each)) not in again
+    ]
     if new:
-        _write_new(cursor, new, told, now)
+        _write_new(cursor, new, now)
     return known | {each.at for each in new}
+
+
+def _told(found: Found, fingerprinting: Fingerprinting) -> Told:
+    record, _, letter = found
+    (headers,) = packed([record.headers])
+    return Told(size_of(record), contexts.writer(record), fingerprinting.of(letter, record.topic), headers)
 
 
 @dataclass(slots=True)  # not frozen, as Record is not; never changed
@@ -65,6 +84,7 @@ class _Parking:
     at: At
     record: Record
     letter: DeadLetter
+    told: Told
     failure: Failure
     failed_at: datetime
     expires_at: datetime | None
@@ -109,12 +129,19 @@ def _known(cursor: CursorWrapper, wanted: Iterable[At]) -> set[At]:
     return set(cursor.fetchall())
 
 
-def failure_of(found: Found, places: Places, fingerprinting: Fingerprinting, *, failed_at: datetime) -> Failure:
-    """What the letter's failure group is found by."""
+def failure_of(
+    found: Found,
+    places: Places,
+    fingerprinting: Fingerprinting,
+    *,
+    failed_at: datetime,
+    fingerprint: Fingerprint | None = None,
+) -> Failure:
+    """What the letter's failure group is found by. `fingerprint`: by these rules, where it is known."""
     record, topic_id, letter = found
     before = fingerprinting.before
     return Failure(
-        fingerprint=fingerprinting.of(letter, record.topic),
+        fingerprint=fingerprint or fingerprinting.of(letter, record.topic),
         before=before.of(letter, record.topic) if before else None,
         cluster_id=places.clusters.get(topic_id, 0),
         group_id=places.group(topic_id, letter.group),
@@ -124,15 +151,16 @@ def failure_of(found: Found, places: Places, fingerprinting: Fingerprinting, *, 
     )
 
 
-def _parking(found: Found, places: Places, fingerprinting: Fingerprinting, now: datetime) -> _Parking:
+def _parking(found: Found, told: Told, places: Places, fingerprinting: Fingerprinting, now: datetime) -> _Parking:
     record, topic_id, letter = found
     kept_for = places.kept_for(topic_id)
     failed_at = letter.failed_at or now
-    failure = failure_of(found, places, fingerprinting, failed_at=failed_at)
+    failure = failure_of(found, places, fingerprinting, failed_at=failed_at, fingerprint=told.fingerprint)
     return _Parking(
         at=position(found),
         record=record,
         letter=letter,
+        told=told,
         failure=failure,
         failed_at=failed_at,
         expires_at=_expiry(record.produced_at or now, kept_for),
@@ -149,22 +177,21 @@ def _expiry(since: datetime, kept_for: timedelta | None) -> datetime | None:
         return None
 
 
-def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], told: Mapping[At, Known], now: datetime) -> None:
+def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) -> None:
     """Times of groups and counts last and sorted: two collectors wait for each other briefly, and in one order."""
     groups = failure_groups.groups_of(cursor, [each.failure for each in new])
     cursor.execute(
-        "select nextval(pg_get_serial_sequence('dead_letter', 'id')) from generate_series(1, %s)", [len(new)]
+        "select array_agg(nextval(pg_get_serial_sequence('dead_letter', 'id'))) from generate_series(1, %s)", [len(new)]
     )
-    numbers = [number for (number,) in cursor.fetchall()]
+    (numbers,) = cursor.fetchone()
     now_us, status = moment(now), int(LetterStatus.OPEN)
     copy_packed(
         cursor,
         letter_rows.LETTER,
-        [_letter(number, each, told, now_us) for number, each in zip(numbers, new, strict=True)],
+        [_letter(number, each, now_us) for number, each in zip(numbers, new, strict=True)],
     )
-    headers = packed([each.record.headers for each in new])
     bodies = [
-        letter_rows.body(number, each.record, held) for number, each, held in zip(numbers, new, headers, strict=True)
+        letter_rows.body(number, each.record, each.told.headers) for number, each in zip(numbers, new, strict=True)
     ]
     copy_packed(cursor, letter_rows.BODY, bodies)
     states = [
@@ -176,9 +203,8 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], told: Mapping[At,
     letter_counts.adjust(cursor, Counter((group, each.at[0], status) for group, each in zip(groups, new, strict=True)))
 
 
-def _letter(number: int, each: _Parking, told: Mapping[At, Known], now_us: int) -> bytes:
+def _letter(number: int, each: _Parking, now_us: int) -> bytes:
     record, letter = each.record, each.letter
-    size, context = told.get(each.at) or (size_of(record), contexts.writer(record))
     return letter_rows.letter(
         number,
         each.at,
@@ -190,7 +216,7 @@ def _letter(number: int, each: _Parking, told: Mapping[At, Known], now_us: int) 
             own_key=own_key(letter, record),
         ),
         seen_us=now_us,
-        size_bytes=size,
+        size_bytes=each.told.size_bytes,
         expires_at=each.expires_at,
-        context=context,
+        context=each.told.context,
     )

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import DeadLetter
+from collector.domain.fingerprints import Fingerprint
 from collector.domain.frames import framed
 from collector.domain.records import Record
 from collector.store import record_rows
@@ -34,8 +35,9 @@ class Tapped:
     """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it.
 
     `event_id` is its own id, `cause_id` that of the record it comes from. `letter`: what it says of a failure, where it
-    is a dead letter; `way`: where it is on a retry topic. `size_bytes`: of the record as it came, also where a rule
-    dropped parts of it.
+    is a dead letter, with its `fingerprint` and its packed `headers`; `way`: where it is on a retry topic.
+    `size_bytes`: of the record as it came, also where a rule dropped parts of it. `is_packed`: the rows of record and
+    record_key are among those of PackedRecords already, and what only they hold is not here.
     """
 
     record: Record
@@ -48,11 +50,14 @@ class Tapped:
     letter: DeadLetter | None = None
     cause_id: str | None = None
     way: DeadLetter | None = None
+    fingerprint: Fingerprint | None = None
+    headers: bytes = b""
+    is_packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PackedRecords:
-    """Records of which nothing but these rows is kept: of record and of record_key, but for the time of storing."""
+    """Rows of record and of record_key, but for the time of storing."""
 
     records: list[bytes] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
@@ -105,6 +110,8 @@ def packed(tapped: Sequence[Tapped]) -> tuple[list[bytes], list[bytes]]:
     keys: list[bytes] = []
     records: list[bytes] = []
     for each in tapped:
+        if each.is_packed:
+            continue
         record, topic_id = each.record, each.topic_id
         records.append(
             record_rows.record(

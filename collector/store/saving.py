@@ -9,6 +9,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.store import dead_letters, details, retry_hops, weights
 from collector.store.connection import StoreAway, reaching
+from collector.store.dead_letters import Told
 from collector.store.early_end import is_ending
 from collector.store.listening import Listener
 from collector.store.names import Names
@@ -45,7 +46,7 @@ class Batch:
     @property
     def n_records(self) -> int:
         """Tapped records, in either form."""
-        return len(self.tapped) + len(self.packed.records)
+        return sum([not each.is_packed for each in self.tapped]) + len(self.packed.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,11 @@ def _parked(cursor: CursorWrapper, tapped: Sequence[Tapped], now: datetime) -> C
     letters = [(each.record, each.topic_id, each.letter) for each in tapped if each.letter is not None]
     if not letters:
         return frozenset()
-    told = {position(each): (each.size_bytes, each.context) for each in tapped if each.letter is not None}
+    told = {
+        position(each): Told(each.size_bytes, each.context, each.fingerprint, each.headers)
+        for each in tapped
+        if each.letter is not None and each.fingerprint is not None
+    }
     return dead_letters.park(cursor, letters, now=now, told=told)
 
 

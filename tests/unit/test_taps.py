@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from collector.domain import letter_forms
 from collector.domain.globs import matches
 from collector.domain.records import Headers, Record
-from collector.intake import taps
 from collector.intake.reading import Rows
 from collector.intake.taps import MAX_KEY, MOST_PLANS, TapReading, TapRules, searchable
 from collector.ports import Partition
@@ -61,7 +61,7 @@ def test_a_record_that_a_reader_fails_at_is_told_of_and_stops_no_other(monkeypat
         if record.offset == 6:
             raise RecursionError
 
-    monkeypatch.setattr(taps, "letter_of", failing)
+    monkeypatch.setattr(letter_forms, "letter_of", failing)
     reading = TapReading(TapRules(("*",), (), ()), {})
     reading.know([LETTERS])
     records = [Record(LETTERS.name, 0, offset, None, 0, None, b"secret", ()) for offset in (5, 6, 7)]

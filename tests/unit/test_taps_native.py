@@ -2,6 +2,7 @@
 
 import shutil
 import sysconfig
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -37,6 +38,7 @@ RULES = TapRules(
     drops=Rules((Rule([DROPPED], Aim(key=True)),)),
     hidden=Rules((Rule([MASKED], Aim(key=True)),)),
 )
+UNMASKED = replace(RULES, hidden=Rules())
 FEEDS = [Feed(number + 3, name, UUID(int=number), 4, holds_dead_letters=False) for number, name in enumerate(TOPICS)]
 PLACES = {Partition(feed.name, number): Place(feed.kafka_id, number) for feed in FEEDS for number in range(4)}
 KEYS = {"order-id": 7, "tenant": 8, "event-id": 9}
@@ -44,13 +46,14 @@ TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 AT = datetime(2026, 11, 28, 12, 30, 1, 234_000, tzinfo=UTC)
 
 
-def reading(*, native: bool, keys: dict[str, int] | None = None) -> TapReading:
-    made = TapReading(RULES, KEYS if keys is None else keys, compiled_taps() if native else None)
+def reading(*, native: bool, keys: dict[str, int] | None = None, rules: TapRules = RULES) -> TapReading:
+    made = TapReading(rules, KEYS if keys is None else keys, compiled_taps() if native else None)
     made.know(FEEDS)
     return made
 
 
 IN_C, IN_PYTHON = reading(native=True), reading(native=False)
+UNMASKED_IN_C, UNMASKED_IN_PYTHON = (reading(native=native, rules=UNMASKED) for native in (True, False))
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
 
 
@@ -72,7 +75,18 @@ def rows(found: Rows) -> tuple[list[bytes], list[bytes]]:
     return sorted(records + found.packed.records), sorted(keys + found.packed.keys)
 
 
+def letters(found: Rows) -> list[tuple[object, ...]]:
+    return [
+        (each.record, each.topic_id, each.size_bytes, each.context, each.letter, each.fingerprint, each.headers)
+        for each in found.tapped
+        if each.keeps_body and each.record.topic == LETTERS
+    ]
+
+
 def assert_same(*records: Record) -> Rows:
+    unmasked, in_python = (its.rows(records, PLACES) for its in (UNMASKED_IN_C, UNMASKED_IN_PYTHON))
+    assert rows(unmasked) == rows(in_python)
+    assert letters(unmasked) == letters(in_python)
     found = IN_C.rows(records, PLACES)
     assert rows(found) == rows(IN_PYTHON.rows(records, PLACES))
     return found
@@ -149,6 +163,20 @@ def test_only_records_of_which_rows_alone_are_kept_are_packed_in_c(topic: str) -
 )
 def test_what_may_mean_more_is_left_to_the_rules(fields: dict[str, object]) -> None:
     assert len(assert_same(record(PLAIN, **fields)).tapped) == 1
+
+
+@needs_compiler
+def test_a_letters_rows_are_packed_in_c_where_no_mask_rule_can_count() -> None:
+    records = [
+        record(LETTERS, headers=(("kafka_dlt-exception-fqcn", b"shop.Declined"), ("traceparent", trace)))
+        for trace in (TRACE, b"none")
+    ]
+    left = replace(records[0], headers=(("nothing", None), *records[0].headers))
+    found = UNMASKED_IN_C.rows([records[0], left, records[1]], PLACES)
+    assert [each.is_packed for each in found.tapped] == [True, False, True]
+    assert [each.letter and each.letter.exception_class for each in found.tapped] == ["shop.Declined"] * 3
+    assert len(found.packed.records) == 2
+    assert not any(each.is_packed for each in IN_C.rows(records, PLACES).tapped)
 
 
 def test_values_that_are_indexed_by_their_path_are_read_in_python() -> None:

@@ -81,8 +81,8 @@ def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter 
         exception_class=exception_class,
         message=_application_message(exception_class, sections) or message,
         stack=stack,
-        attempts=_attempts(family, headers, latest),
-        failed_at=values.moment(_value(headers, family.failed_at, latest)) or _failed_at(family, record),
+        attempts=attempts_of(family, _value(headers, family.attempts, latest)),
+        failed_at=time_of(family, _value(headers, family.failed_at, latest), record),
         trace=trace,
     )
 
@@ -124,22 +124,26 @@ def _value(headers: Grouped, names: Names, which: int) -> bytes | None:
 def _place(family: Family, headers: Grouped, which: int) -> Place:
     return Place(
         topic=family.place(_value(headers, family.topic, which)),
-        partition=_number(family, _value(headers, family.partition, which), MOST_PARTITION),
-        offset=_number(family, _value(headers, family.offset, which), MOST_OFFSET),
+        partition=number_of(family, _value(headers, family.partition, which), MOST_PARTITION),
+        offset=number_of(family, _value(headers, family.offset, which), MOST_OFFSET),
     )
 
 
-def _number(family: Family, value: bytes | None, most: int) -> int | None:
+def number_of(family: Family, value: bytes | None, most: int) -> int | None:
+    """What a header's value counts, from 0 to `most`."""
     found = family.number(value) if value else None
     return found if found is not None and 0 <= found <= most else None
 
 
-def _attempts(family: Family, headers: Grouped, which: int) -> int | None:
-    found = _number(family, _value(headers, family.attempts, which), MOST_ATTEMPTS)
+def attempts_of(family: Family, value: bytes | None) -> int | None:
+    """How many deliveries a header's value tells of."""
+    found = number_of(family, value, MOST_ATTEMPTS)
     return None if found is None else max(1, found - family.attempts_over)
 
 
-def _failed_at(family: Family, record: Record) -> datetime | None:
-    """The record's own time, where it was taken at the failure."""
+def time_of(family: Family, value: bytes | None, record: Record) -> datetime | None:
+    """When it failed: as a header's value says, else the record's own time, where that was taken at the failure."""
+    if said := values.moment(value):
+        return said
     is_own_time = not family.copies_time or record.timestamp_type == _LOG_APPEND_TIME
     return record.produced_at if is_own_time else None

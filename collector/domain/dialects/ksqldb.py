@@ -29,9 +29,14 @@ class _Said:
     error: Mapping[str, object]
 
 
+def is_one(topic: str) -> bool:
+    """Whether a topic has the name of such a log."""
+    return topic.endswith(_SUFFIX)
+
+
 def read(record: Record, headers: Grouped) -> DeadLetter | None:  # noqa: ARG001  the form that all dialects have
     """The error a log entry tells of."""
-    if not record.topic.endswith(_SUFFIX):
+    if not is_one(record.topic):
         return None
     said = _said(record.value)
     if said is None:

@@ -86,6 +86,9 @@ _ADDING: Mapping[Read, Family] = {
     knative.read: knative.FAMILY,
 }
 
+# Readers that look at records of topics with certain names only.
+_BY_TOPIC: Mapping[Read, Callable[[str], bool]] = {uforwarder.read: uforwarder.is_one, ksqldb.read: ksqldb.is_one}
+
 
 def read(record: Record, mapping: LetterMapping | None = None) -> DeadLetter | None:
     """What the record says of a failure, or None when it is no dead letter.
@@ -111,6 +114,14 @@ def read(record: Record, mapping: LetterMapping | None = None) -> DeadLetter | N
     if not is_named and record.topic in {found.origin.topic, found.latest.topic}:
         return None
     return found
+
+
+def only_family(topic: str, names: Sequence[str]) -> Family | None:
+    """The one whose table alone says what `read` reads there of a record with headers of these names, none twice."""
+    if role(topic) not in {"dead_letter", "business"} or len(set(names)) < len(names):
+        return None
+    found = _fitting(tuple(READERS), topic, tuple(names))
+    return _family(found[0]) if len(found) == 1 and isinstance(found[0], partial) else None
 
 
 def on_its_way(record: Record) -> DeadLetter | None:
@@ -147,13 +158,18 @@ def key_for(target: str, *, dialect: str, key: bytes | None) -> bytes | None:
 def _all(readers: Sequence[Read], record: Record, headers: Grouped) -> list[DeadLetter]:
     names = tuple(headers)
     fitting = _remembered if sum(map(len, names)) <= MOST_NAMES else _fitting
-    return [letter for reader in fitting(tuple(readers), names) if (letter := reader(record, headers))]
+    return [letter for reader in fitting(tuple(readers), record.topic, names) if (letter := reader(record, headers))]
 
 
-def _fitting(readers: Sequence[Read], names: tuple[str, ...]) -> Sequence[Read]:
+def _fitting(readers: Sequence[Read], topic: str, names: tuple[str, ...]) -> Sequence[Read]:
     """Those that can say something of headers with these names. The ones without a table of names look themselves."""
     found = frozenset(names)
-    return tuple(each for each in readers if (family := _family(each)) is None or is_of(family, found))
+    return tuple(
+        each
+        for each in readers
+        if ((family := _family(each)) is None or is_of(family, found))
+        and (each not in _BY_TOPIC or _BY_TOPIC[each](topic))
+    )
 
 
 def _family(reader: Read) -> Family | None:

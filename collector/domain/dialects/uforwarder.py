@@ -43,6 +43,11 @@ def read(record: Record, headers: Grouped) -> DeadLetter | None:  # noqa: ARG001
     return DeadLetter(DIALECT, origin, origin, group[: values.MOST_GROUP], "", "", "", attempts, record.produced_at)
 
 
+def is_one(topic: str) -> bool:
+    """Whether a topic has a name of uForwarder's: the records of others are none of its letters."""
+    return bool(_group(topic))
+
+
 def _group(topic: str) -> str:
     """What stands behind the first "__" of a name of uForwarder's; "" where it is none."""
     stem = topic.removesuffix(_SUFFIX)
