@@ -1,6 +1,6 @@
 """An existing dead-letter topic from its earliest offset into Postgres: letters a second, against the bar of 15,000.
 
-python -m benchmarks.backfill [thousands of dead letters] [collectors]      (200 and 1 by default)
+python -m benchmarks.backfill [thousands of dead letters] [collectors...]     (200, with 1 and with 2 by default)
 """
 
 import sys
@@ -16,15 +16,16 @@ ORIGIN, TOPIC = "orders.created", "orders.created.dlq"
 N_KEYS = 50_000
 WARM = 0.1  # of the records, before it counts
 WANTED = 15_000
+LETTERS = "dead_letter, dead_letter_body, letter_state, failure_group, failure_fingerprint, failure_count"
 
 
 def main(words: Sequence[str]) -> int:
-    """Print what it took; 1 where the bar is missed."""
-    thousands, number = (int(word) for word in (*words, *("200", "1")[len(words) :]))
+    """Print what it took; 1 where the bar is missed with each number of collectors."""
+    thousands, numbers = int(words[0]) if words else 200, [int(word) for word in words[1:]] or [1, 2]
     with world(0) as empty:
         servers = replace(empty, n_records=thousands * 1_000, environment={**empty.environment, "WEIR_TAP": TOPIC})
         _fill(servers.n_records)
-        found = _run(servers, number)
+        found = max(_run(servers, number) for number in numbers)
     if found < WANTED:
         print(f"MISSED {found:,.0f} letters per second, wanted {WANTED:,}")
     return int(found < WANTED)
@@ -35,6 +36,9 @@ def _run(servers: World, number: int) -> float:
 
     from dashboard.queries.failure_facts import backfills
 
+    servers.reset()
+    with connection.cursor() as cursor:
+        cursor.execute(f"truncate {LETTERS}")
     with servers.collectors(number):
         began = servers.wait_for(int(servers.n_records * WARM))
         with measured("benchmark") as reading:

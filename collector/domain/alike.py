@@ -92,7 +92,7 @@ class Alike:
         """The record's letter; None when it is no dead letter."""
         asked = self._asked(record)
         form = None if asked is None else self._forms.get(asked.key)
-        if asked is not None and form is not None and masking.is_clean("\n".join(asked.words)):
+        if asked is not None and form is not None and _is_clean("\n".join(asked.words)):
             return _filled(form, asked, record)
         letter = parked_form(record, None, _NO_RULES)
         if letter is None:
@@ -143,6 +143,11 @@ class Alike:
             self._forms, self._n_formed = {}, 0
         self._n_formed += size
         self._forms[asked.key] = form
+
+
+def _is_clean(words: str) -> bool:
+    """Whether they hold no secret, nor the beginning of one that may go on in the calls."""
+    return masking.line_without_shapes(words) == words
 
 
 def _planned(topic: str, names: tuple[str, ...]) -> _Plan | None:

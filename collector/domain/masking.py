@@ -206,7 +206,7 @@ def without_shapes(text: str, *, parts: Sequence[Piece] | None = None) -> str:
     """Without what is a secret by its shape: tokens, passwords in addresses, cards. `parts`: its texts.pieces."""
     shown, is_same = [], True
     for said, calls in pieces(text) if parts is None else parts:
-        line = _line(said)
+        line = line_without_shapes(said)
         behind = None if calls is None else _known_calls(calls) if len(calls) <= MOST_CALLS else _of_calls(calls)
         if line is None or (behind is None and calls is not None):
             return _without_shapes(text)
@@ -215,20 +215,15 @@ def without_shapes(text: str, *, parts: Sequence[Piece] | None = None) -> str:
     return text if is_same else "\n".join(shown)
 
 
-def is_clean(text: str) -> bool:
-    """Whether nothing in it can be a secret by its shape, whatever lines stand before and behind."""
-    return _line(text) == text
-
-
-def _line(said: str) -> str | None:
-    """A line, or None where it holds the beginning of the one shape that may run over lines."""
+def line_without_shapes(said: str) -> str | None:
+    """A line, or None where it holds the beginning of the one shape that may run over lines; the same for several."""
     folded = said.lower() if said.isascii() else said.casefold()
     return None if "bearer" in folded or "basic" in folded else _without_shapes(said, _IN_LINES)
 
 
 def _of_calls(calls: str) -> str | None:
     """Lines, or None as above."""
-    shown = [_known_line(line) if len(line) <= MOST_LINE else _line(line) for line in calls.split("\n")]
+    shown = [_known_line(line) if len(line) <= MOST_LINE else line_without_shapes(line) for line in calls.split("\n")]
     return None if None in shown else "\n".join([line for line in shown if line is not None])
 
 
@@ -241,7 +236,7 @@ def _without_shapes(text: str, shapes: Sequence[_Shape] = _SHAPES) -> str:
     return _CARD.sub(lambda found: MASK if _is_card(found.group()) else found.group(), text)
 
 
-_known_line = lru_cache(maxsize=4_096)(_line)
+_known_line = lru_cache(maxsize=4_096)(line_without_shapes)
 _known_calls = lru_cache(maxsize=256)(_of_calls)
 
 

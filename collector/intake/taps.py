@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from collector.domain import contexts, dialects, frames, json_paths, json_values, masking, record_ids
 from collector.domain.alike import Alike
@@ -142,11 +142,12 @@ class TapReading:
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One row per record. Nothing a record holds can be wrong here; a fault of ours must not stop the intake."""
         batch, packed = _Batch(self, places), PackedRecords()
+        left: list[Any] = list(records)
         if self._pack is not None and not self._path_keys:
-            records = self._pack(batch, list(records), self._packed_plans, packed.records, packed.keys)
+            left = self._pack(batch, left, self._packed_plans, packed.records, packed.keys)
         tapped: list[Tapped] = []
         garbage: list[Undecodable] = []
-        for each in records:
+        for each in left:
             record, *told = each if isinstance(each, tuple) else (each,)
             course = batch.course(record.topic, record.partition)
             try:

@@ -11,8 +11,8 @@ from collector.domain.fingerprints import Fingerprint
 from collector.store.later_deaths import columns
 
 ANY = UUID(int=0)  # the detail of a group that was not split
-SPLIT = UUID(int=1)  # stands in what is known beside the details of a group that was
-Key = tuple[int, UUID, int, UUID]  # version, digest, cluster id, detail
+SPLIT = 1  # stands in what is known beside the details of a group that was
+Key = tuple[int, int, int, int]  # version, digest, cluster id, detail: UUIDs as numbers, which are hashed in no time
 
 
 @dataclass(slots=True)  # not frozen, as Record is not; never changed
@@ -37,21 +37,23 @@ def groups_of(cursor: CursorWrapper, failures: Sequence[Failure]) -> list[int]:
     `note_times` belongs to it, as late in the transaction as can be.
     """
     known = _known(cursor, [each.fingerprint for each in failures])
-    if _missing(known, failures):
+    keys = [_key(known, each) for each in failures]
+    if not all(key in known for key in keys):
         cursor.execute("select pg_advisory_xact_lock(hashtext('weir.failure groups'))")
         known = _known(cursor, [each.fingerprint for each in failures])
         known |= _adopted(cursor, _missing(known, failures))
         known |= _made(cursor, _missing(known, failures))
-    return [known[_key(known, each)] for each in failures]
+        keys = [_key(known, each) for each in failures]
+    return [known[key] for key in keys]
 
 
 def _key(known: Mapping[Key, int], of: Failure) -> Key:
     """The one for its message, where the group was split by that; else the usual one."""
-    own = of.fingerprint.version, of.fingerprint.digest, of.cluster_id
-    if (*own, SPLIT) not in known:
-        return *own, ANY
-    exact = *own, of.fingerprint.detail
-    return exact if exact in known else (*own, ANY)
+    version, digest, cluster = of.fingerprint.version, of.fingerprint.digest.int, of.cluster_id
+    if (version, digest, cluster, SPLIT) not in known:
+        return version, digest, cluster, ANY.int
+    exact = version, digest, cluster, of.fingerprint.detail.int
+    return exact if exact in known else (version, digest, cluster, ANY.int)
 
 
 def _missing(known: Mapping[Key, int], failures: Sequence[Failure]) -> list[Failure]:
@@ -64,14 +66,16 @@ def _known(cursor: CursorWrapper, wanted: Sequence[Fingerprint]) -> dict[Key, in
     cursor.execute(
         "select version, digest, cluster_id, detail, failure_group_id from failure_fingerprint"
         " where version = any(%s) and digest = any(%s) order by 1, 2, 3, 4 for share",
-        [sorted({each.version for each in wanted}), list({each.digest for each in wanted})],
+        [sorted({each.version for each in wanted}), list({each.digest.int: each.digest for each in wanted}.values())],
     )
-    return _marked({tuple(key): group for *key, group in cursor.fetchall()})
+    found = cursor.fetchall()
+    return _marked({(version, digest.int, cluster, its.int): group for version, digest, cluster, its, group in found})
 
 
 def _marked(found: dict[Key, int]) -> dict[Key, int]:
     """With a key SPLIT for each digest of which some are told by their message."""
-    return found | {(version, digest, cluster, SPLIT): 0 for version, digest, cluster, detail in found if detail != ANY}
+    split = {key[:3] for key in found if key[3] != ANY.int}
+    return found | {(*own, SPLIT): 0 for own in split}
 
 
 def _adopted(cursor: CursorWrapper, missing: Sequence[Failure]) -> dict[Key, int]:
@@ -89,7 +93,8 @@ def _adopted(cursor: CursorWrapper, missing: Sequence[Failure]) -> dict[Key, int
             " returning detail, failure_group_id",
             [new.version, new.digest, old.version, old.digest, each.cluster_id, new.version],
         )
-        found |= {(new.version, new.digest, each.cluster_id, detail): group for detail, group in cursor.fetchall()}
+        own = new.version, new.digest.int, each.cluster_id
+        found |= {(*own, detail.int): group for detail, group in cursor.fetchall()}
     return _marked(found)
 
 
@@ -128,7 +133,10 @@ def _made(cursor: CursorWrapper, missing: Sequence[Failure]) -> dict[Key, int]:
         "  %s::bigint[]) r(version, digest, cluster_id, id)",
         columns([(*key, number) for key, number in zip(first, ids, strict=True)]),
     )
-    return {(*key, ANY): number for key, number in zip(first, ids, strict=True)}
+    return {
+        (version, digest.int, cluster, ANY.int): number
+        for (version, digest, cluster), number in zip(first, ids, strict=True)
+    }
 
 
 def note_times(cursor: CursorWrapper, placed: Iterable[tuple[int, Failure]]) -> None:
