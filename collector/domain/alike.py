@@ -29,7 +29,8 @@ from collector.domain.stacks import PYTHON_START, Frame, Section, Trace, is_same
 from collector.domain.texts import NEXT
 
 MOST_PLANS, MOST_PLANNED = 1_000, 2_000  # how many are remembered; characters of names in one
-MOST_FORMS, MOST_FORMED = 4_096, 4_000_000  # as above; characters of all together
+MOST_FORMS, MOST_FORMED = 4_096, 2_000_000  # as above; characters of all together, in memory ten times as much and more
+MOST_EXCEPTIONS = 20  # in one stack
 _CLASS = re.compile(r"(?!Suppressed$)[A-Za-z_][\w.$]*")  # "Suppressed: a.B: no" is headed by a.B
 _NO_RULES = Rules()
 _Key = tuple[object, ...]
@@ -117,7 +118,10 @@ class Alike:
             return None
         key: list[object] = [plan, *[said[at] for at in plan.fixed]]
         words = []
-        for part in stack.split(NEXT):
+        parts = stack.split(NEXT, MOST_EXCEPTIONS)
+        if len(parts) > MOST_EXCEPTIONS:
+            return None
+        for part in parts:
             line, feed, calls = part.partition("\n")
             if not line.isprintable():  # it may be several to whoever reads lines
                 return None

@@ -125,10 +125,11 @@ def letters_alike(draw: st.DrawFn) -> list[Record]:
     return found
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(letters_alike())
 @example([letter("a"), letter("b")])
 @example([letter(words) for words in WORDS])
+@example([letter(stack="\nCaused by: ".join(["a.B: {words}"] * n)) for n in (20, 20, 21, 21)])
 @example([letter(words, stack="Suppressed: {words}") for words in ("two words", "a.B: no")])
 @example([letter(words, stack='Exception in thread "{words}\n\tat a.B.c()') for words in ("t", 't" a.B: no')])
 @example([letter(words, stack=STACK + "Caused by: {words}") for words in ("a.B: c", "a.B: d", "a.B", "c")])
