@@ -156,16 +156,20 @@ def _is_clean(words: str) -> bool:
 
 def _planned(topic: str, names: tuple[str, ...]) -> _Plan | None:
     family = dialects.only_family(topic, names)
-    if family is None:
+    if family is None or family.newest_first:
         return None
+    if any(names.count(name) > 1 for name in (*family.topic, *family.partition, *family.offset)):
+        return None  # it died more than once: it comes from one place and died last at another
+    last = {name: at for at, name in enumerate(names)}
 
     def place(of: Names) -> int | None:
-        return next((names.index(name) for name in of if name in names), None)
+        return next((last[name] for name in of if name in last), None)
 
     stack = place(family.stack)
     if stack is None:
         return None
-    fixed = [place(family.topic), place(family.group), *(place((name,)) for name in family.exception_class)]
+    alone = [(name,) for name in (*family.exception_class, *family.besides)]
+    fixed = [place(of) for of in (family.topic, family.group, *alone)]
     return _Plan(
         family,
         tuple(at for at in fixed if at is not None),

@@ -2,7 +2,6 @@
 
 import struct
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,15 +9,13 @@ from hypothesis import strategies as st
 
 from collector.domain import alike
 from collector.domain.alike import Alike
+from collector.domain.dialects.family import Family
 from collector.domain.dialects.registry import FAMILIES
 from collector.domain.fingerprints import fingerprint
 from collector.domain.letter_forms import parked_form
 from collector.domain.masking import Rules
 from collector.domain.records import Headers, Record
 from tests.unit.dead_letter_samples import samples
-
-if TYPE_CHECKING:
-    from collector.domain.dialects.family import Family
 
 AT = datetime(2026, 11, 28, 22, 40, tzinfo=UTC)
 STACK = (
@@ -51,6 +48,13 @@ def letter(
         *more,
     )
     return Record(topic, 0, 1, AT, 1, b"k", b"v", headers)
+
+
+def said_by(family: Family, *more: tuple[str, bytes]) -> Record:
+    """A letter with the headers that `family` tells things by, and more behind them."""
+    names = dict.fromkeys((*family.marks, *family.topic, *family.exception_class, *family.message))
+    headers: Headers = (*((name, b"a.B") for name in names), *((name, b"a.B: no") for name in family.stack), *more)
+    return Record("orders.dlq", 0, 1, AT, 1, b"k", b"v", headers)
 
 
 def assert_same(record: Record, reading: Alike = REMEMBERING) -> None:
@@ -108,7 +112,7 @@ def letters_alike(draw: st.DrawFn) -> list[Record]:
     """Some that differ in numbers and words alone, of any family and none."""
     family: Family = draw(st.sampled_from(FAMILIES))
     spoken = (family.marks, family.needs, family.topic, family.partition, family.offset, family.group,
-              family.exception_class, family.message, family.attempts, family.failed_at)  # fmt: skip
+              family.exception_class, family.message, family.attempts, family.failed_at, family.besides)  # fmt: skip
     names = draw(st.lists(st.sampled_from([*{name for each in spoken for name in each}, "order-id"]), max_size=8))
     kept = draw(st.lists(VALUES, min_size=len(names), max_size=len(names)))
     topic, parts = draw(TOPICS), draw(PARTS)
@@ -129,6 +133,8 @@ def letters_alike(draw: st.DrawFn) -> list[Record]:
 @given(letters_alike())
 @example([letter("a"), letter("b")])
 @example([letter(words) for words in WORDS])
+@example([letter(more=(("kafka_dlt-exception-cause-fqcn", its),) * n) for n in (1, 2) for its in (b"a.B", b"c.D")])
+@example([letter(more=(("kafka_dlt-original-topic", b"other"), ("kafka_dlt-original-offset", b"5"))), letter()])
 @example([letter(stack="\nCaused by: ".join(["a.B: {words}"] * n)) for n in (20, 20, 21, 21)])
 @example([letter(words, stack="Suppressed: {words}") for words in ("two words", "a.B: no")])
 @example([letter(words, stack='Exception in thread "{words}\n\tat a.B.c()') for words in ("t", 't" a.B: no')])
@@ -148,6 +154,21 @@ def test_letters_alike_say_the_same_as_when_each_is_read_whole(records: list[Rec
         assert_same(each)
         assert_same(each, fresh)
         assert_same(each, fresh)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: f"{family.dialect}-{family.marks[0]}")
+def test_what_comes_twice_or_from_another_header_is_no_less(family: Family) -> None:
+    fresh = Alike()
+    for name in (*family.besides, *family.group, *family.exception_class, *family.message, *family.attempts):
+        for values in ((), (b"a.B",), (b"c.D",), (b"c.D", b"7"), (b"7", b"c.D")):
+            assert_same(said_by(family, *((name, value) for value in values)), fresh)
+
+
+def test_a_stack_of_many_exceptions_is_not_remembered() -> None:
+    reading = Alike()
+    for n, expected in ((alike.MOST_EXCEPTIONS + 1, 0), (alike.MOST_EXCEPTIONS, 1)):
+        assert_same(letter(stack="\nCaused by: ".join(["a.B: {words}"] * n)), reading)
+        assert len(reading._forms) == expected
 
 
 def test_real_dead_letters_say_the_same_a_second_time() -> None:

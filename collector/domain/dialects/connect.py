@@ -20,6 +20,7 @@ FAMILY = Family(
     message=("__connect.errors.exception.message",),
     stack=("__connect.errors.exception.stacktrace",),
     copies_time=True,
+    besides=(_CONNECTOR,),
 )
 
 

@@ -36,7 +36,7 @@ class Family:
     `marks`: any of them on a record makes it one of this family, where all of `needs` and none of `unless` are there.
     `newest_first`: the framework puts its own headers before those of an earlier death, instead of behind them.
     `copies_time`: the record carries the time of the original, so it says nothing of the failure. `attempts_over` is
-    taken off the count of attempts. `place` reads the topic's name.
+    taken off the count of attempts. `place` reads the topic's name. `besides`: what the dialect's own reader looks at.
     """
 
     dialect: str
@@ -57,6 +57,7 @@ class Family:
     needs: Names = ()
     unless: Names = ()
     place: Callable[[bytes | None], str | None] = values.topic
+    besides: Names = ()
 
 
 def read_family(family: Family, record: Record, headers: Grouped) -> DeadLetter | None:

@@ -117,11 +117,10 @@ def read(record: Record, mapping: LetterMapping | None = None) -> DeadLetter | N
 
 
 def only_family(topic: str, names: Sequence[str]) -> Family | None:
-    """The one whose table alone says what `read` reads there of a record with headers of these names, none twice."""
-    if role(topic) not in {"dead_letter", "business"} or len(set(names)) < len(names):
-        return None
+    """The one whose table names all that `read` looks at there of a record with headers of these names."""
     found = _fitting(tuple(READERS), topic, tuple(names))
-    return _family(found[0]) if len(found) == 1 and isinstance(found[0], partial) else None
+    family = _family(found[0]) if len(found) == 1 and role(topic) in {"dead_letter", "business"} else None
+    return family if family is not None and (isinstance(found[0], partial) or family.besides) else None
 
 
 def on_its_way(record: Record) -> DeadLetter | None:
