@@ -38,7 +38,7 @@ def _run(servers: World, number: int) -> float:
 
     servers.reset()
     with connection.cursor() as cursor:
-        cursor.execute(f"truncate {LETTERS}")
+        cursor.execute(f"truncate {LETTERS} cascade")
     with servers.collectors(number):
         began = servers.wait_for(int(servers.n_records * WARM))
         with measured("benchmark") as reading:

@@ -33,3 +33,11 @@ class Record:
             if found == name:
                 return value
         return None
+
+
+def size_of(record: Record) -> int:
+    """Key, value and headers, in bytes."""
+    headers = sum([len(value or b"") for _, value in record.headers])
+    names = "".join([name for name, _ in record.headers])
+    headers += len(names) if names.isascii() else len(names.encode("utf-8", "surrogateescape"))
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -17,13 +17,13 @@ from collector.domain.key_aliases import alias
 from collector.domain.letter_forms import fit_to_see, letter_of, origins, parked_form, way_of
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import RecordIds
-from collector.domain.records import Record
+from collector.domain.records import Record, size_of
 from collector.intake.native import Pack
 from collector.intake.reading import Rows, undecodable
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place
-from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, Undecodable, size_of
+from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, Undecodable
 
 if TYPE_CHECKING:
     from uuid import UUID

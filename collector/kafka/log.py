@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from collector.domain.records import Headers, Record
+from collector.domain.records import Headers, Record, size_of
 from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, REFUSED, translated
 from collector.kafka.raw_headers import RawHeaders
 from collector.ports import Identity, KafkaRefused, KafkaUnreachable, Partition, Taken
@@ -145,8 +145,8 @@ class KafkaLog:
                 if error := message.error():
                     self._notice(error, message, lost=lost, refused=refused, ends=ends)
                     continue
-                records.append(as_record(message, self._raw))
-                size += len(message)
+                records.append(record := as_record(message, self._raw))
+                size += size_of(record)
             if not messages or left <= 0:
                 break
         if records or lost or refused or ends:

@@ -14,14 +14,13 @@ from collector.domain.dead_letters import DeadLetter, LetterStatus
 from collector.domain.dialects import own_key
 from collector.domain.fingerprints import CURRENT, Fingerprint, Fingerprinting
 from collector.domain.frames import packed
-from collector.domain.records import Record
+from collector.domain.records import Record, size_of
 from collector.domain.resending import attempt_number
 from collector.store import failure_groups, later_deaths, letter_counts, letter_names, letter_rows
 from collector.store.copying import copy_packed
 from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
-from collector.store.records import size_of
 from collector.store.rows import moment
 
 
@@ -181,7 +180,9 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
     """Times of groups and counts last and sorted: two collectors wait for each other briefly, and in one order."""
     groups = failure_groups.groups_of(cursor, [each.failure for each in new])
     cursor.execute(
-        "select array_agg(nextval(pg_get_serial_sequence('dead_letter', 'id'))) from generate_series(1, %s)", [len(new)]
+        "with s as materialized (select pg_get_serial_sequence('dead_letter', 'id')::regclass ids)"  # looked up once
+        " select array_agg(nextval(s.ids)) from s, generate_series(1, %s)",
+        [len(new)],
     )
     (numbers,) = cursor.fetchone()
     now_us, status = moment(now), int(LetterStatus.OPEN)

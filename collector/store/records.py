@@ -73,14 +73,6 @@ class Undecodable:
     body: bytes
 
 
-def size_of(record: Record) -> int:
-    """Key, value and headers, in bytes."""
-    headers = sum([len(value or b"") for _, value in record.headers])
-    names = "".join([name for name, _ in record.headers])
-    headers += len(names) if names.isascii() else len(names.encode("utf-8", "surrogateescape"))
-    return len(record.key or b"") + len(record.value or b"") + headers
-
-
 def copy_records(cursor: CursorWrapper, tapped: Sequence[Tapped], done: PackedRecords, stored_at: datetime) -> None:
     """Write the rows of record and record_key; of `done` they are packed already."""
     records, keys = packed(tapped)

@@ -244,6 +244,14 @@ def test_a_take_is_bounded_by_number(world: World) -> None:
     assert max(len(each.records) for each in taken) <= 2
 
 
+def test_a_take_is_bounded_by_bytes_those_of_headers_too(world: World) -> None:
+    for _ in range(200):
+        world.write(0, b"")
+    world.log.assign({world.partition(): 0})
+    first, *_ = (taken for _ in range(200) if (taken := world.log.take(limit=200, limit_bytes=60, wait=0.1)).records)
+    assert len(first.records) < 200
+
+
 def test_a_position_that_is_gone_is_called_lost_and_can_be_left_by_a_seek(world: World) -> None:
     for _ in range(4):
         world.write(0, b"v")

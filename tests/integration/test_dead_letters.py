@@ -9,9 +9,8 @@ from django.db import connection
 
 from collector.domain.frames import unframed
 from collector.domain.keys import key_hash
-from collector.domain.records import Headers, Record
+from collector.domain.records import Headers, Record, size_of
 from collector.store.dead_letters import park
-from collector.store.records import size_of
 from tests.integration.letter_world import AT, LetterWorld, dead_record, letter_of, one, rows
 
 pytestmark = pytest.mark.django_db

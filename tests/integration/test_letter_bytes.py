@@ -12,14 +12,13 @@ from django.db import connection
 from collector.config.rules import standing
 from collector.domain.letter_forms import parked_form
 from collector.domain.masking import Aim, Rule, Rules
-from collector.domain.records import Record
+from collector.domain.records import Record, size_of
 from collector.intake.taps import TapReading, TapRules
 from collector.ports import Partition
 from collector.store import positions
 from collector.store.dead_letters import park
 from collector.store.feeds import Feed
 from collector.store.positions import Advance, InputKind, Place, input_row
-from collector.store.records import size_of
 from collector.store.saving import Batch, Store
 from dashboard.queries.dead_letter import letter
 from dashboard.queries.event import payload

@@ -7,13 +7,13 @@ import pytest
 
 from collector.domain import letter_forms
 from collector.domain.globs import matches
-from collector.domain.records import Headers, Record
+from collector.domain.records import Headers, Record, size_of
 from collector.intake.reading import Rows
 from collector.intake.taps import MAX_KEY, MOST_PLANS, TapReading, TapRules, searchable
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place
-from collector.store.records import FLOW_NAME, KEY_NAME, size_of
+from collector.store.records import FLOW_NAME, KEY_NAME
 
 ORDERS = Feed(3, "orders.created", UUID(int=1), 1, holds_dead_letters=False)
 LETTERS = Feed(4, "orders.failed", UUID(int=2), 1, holds_dead_letters=True)
