@@ -12,6 +12,7 @@ from collector.retry import outcomes, rights, waking
 from collector.retry.dispatch import dispatch
 from collector.store import (
     closing,
+    failure_versions,
     leaf_statistics,
     letter_bell,
     operations,
@@ -141,8 +142,10 @@ def ring_letters() -> None:
 
 @shared_task(name="collector.count_letter_keys")
 def count_letter_keys() -> None:
-    """Count the keys that failure groups touch."""
-    letter_bell.count_keys(now=clock.now())
+    """Count the keys that failure groups touch, and look for the versions that they failed in."""
+    counted_at = clock.now()
+    letter_bell.count_keys(now=counted_at)
+    failure_versions.find_versions(counted_at=counted_at)
 
 
 @shared_task(name="collector.read_letters_again")

@@ -8,6 +8,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from collector.domain.records import Headers
 from collector.domain.resending import is_stale
@@ -20,7 +21,11 @@ _SENSITIVE = ("authorization", "cookie", "token", "secret", "password", "api-key
 
 
 class NotEditable(ValueError):
-    """What cannot be edited, or what is wrong with the change; the message never shows a value."""
+    """What cannot be edited, or what is wrong with the change; the message never shows a value. `field`: where."""
+
+    def __init__(self, said: str, *, field: Literal["value", "headers", "reason"] = "value") -> None:
+        super().__init__(said)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +103,11 @@ def edited_headers(original: Headers, changes: Mapping[int, str | None]) -> Head
             continue
         text = changes[index]
         if index not in open_ones:
-            raise NotEditable("A locked header cannot be changed.")
+            raise NotEditable("A locked header cannot be changed.", field="headers")
         if text is None:
             continue
         if len(text) > MOST_HEADER_CHARACTERS:
-            raise NotEditable(f"A header holds at most {MOST_HEADER_CHARACTERS:,} characters.")
+            raise NotEditable(f"A header holds at most {MOST_HEADER_CHARACTERS:,} characters.", field="headers")
         kept.append((name, value if text == open_ones[index].text else text.encode("utf-8", "replace")))
     return tuple(kept)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -9,12 +10,13 @@ from django.db.backends.utils import CursorWrapper
 from collector.domain.canary import AT_ONCE
 from collector.domain.dead_letters import OperationStatus
 from collector.retry import drafts, edits, records, requests
+from collector.retry.destinations import NEWER
 from collector.retry.drafts import Draft
 from collector.retry.edits import Changes, Edit
 from collector.retry.records import Asker
-from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed
+from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed, NothingToSend
 from collector.retry.requests import Order, Requested
-from collector.store import freezing, operations
+from collector.store import freezing, key_order, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
 MOST_REASON = 500
@@ -29,9 +31,14 @@ class Asked:
     edit_reason: str
 
 
-def ask_for_edit(letter: int, edit: Edit, by: Asker, *, token: str, now: datetime) -> Requested:
-    """Keep an edited copy until a second person decides; once per click. Raises a Refusal."""
-    order = Order((letter,), None, 1, AT_ONCE, name="edited copy", selection=records.in_words((letter,)), edit=edit)
+def ask_for_edit(
+    letter: int, edit: Edit, by: Asker, *, token: str, now: datetime, expect: int | None = 1, sends_newer: bool = False
+) -> Requested:
+    """Keep an edited copy until a second person decides; once per click. Raises a Refusal, as a retry would."""
+    selection = records.in_words((letter,))
+    order = Order(
+        (letter,), None, expect, AT_ONCE, sends_newer=sends_newer, name="edited copy", selection=selection, edit=edit
+    )
     noted = records.refusals(by, now, "ask for approval", records.subject_of(order.letters))
     with noted, transaction.atomic(), connection.cursor() as cursor:
         requests.check(order, token=token)
@@ -46,8 +53,22 @@ def ask_for_edit(letter: int, edit: Edit, by: Asker, *, token: str, now: datetim
             now=now,
         )
         if is_new:
+            seen = key_order.order_of(cursor, order.letters)
+            if seen.newer and not sends_newer:
+                raise NothingToSend({NEWER: 1})
+            requests.fits(1, order, {}, n_unknown=len(seen.unknown))
             operations.describe(
-                cursor, number, letters=[letter], selection=order.selection, name=order.name, n_items=1, sending=AT_ONCE
+                cursor,
+                number,
+                letters=[letter],
+                selection=order.selection,
+                name=order.name,
+                n_items=1,
+                sending=AT_ONCE,
+                newer=list(seen.newer),
+                n_order_unknown=len(seen.unknown),
+                order_known_from=seen.known_from,
+                leaves_newer_out=not sends_newer,
             )
             freezing.keep_edit(cursor, number, value=edit.value, headers=edit.headers, reason=edit.reason)
             records.asked(cursor, number, 1, by, now=now, reason=edit.reason)
@@ -74,11 +95,9 @@ def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
     """Send what was asked for. Raises NoSuchPlan, NotAllowed, Changed, NothingToSend; a refusal is audited."""
     with records.refusals(by, now, "approve retry", f"retry {number}"):
         with transaction.atomic(), connection.cursor() as cursor:
-            found = _asked(cursor, number, now=now, lock=True)
-            if found.person_id == by.person_id:
+            if _asked(cursor, number, now=now).person_id == by.person_id:
                 raise NotAllowed("Who asked cannot approve. Ask somebody else with the operator role.")
-            if _edit(cursor, number) is None:
-                drafts.look_again(cursor, found, now=now)
+        drafts.look_again(partial(_asked, number=number, now=now), now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             _send(cursor, _asked(cursor, number, now=now, lock=True), by, digest=digest, now=now)
     return Requested(number, repeated=False)

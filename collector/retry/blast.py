@@ -115,11 +115,11 @@ def _warnings(topic: Topic, *, n_too_large: int, n_repeated: int) -> tuple[str, 
     if n_repeated:
         found.append(f"Another letter of the same event goes there, too, for {n_repeated:,} of these.")
     if n_too_large and topic.most_bytes is not None:
-        found.append(too_large(n_too_large, topic.most_bytes))
+        found.append(_too_large(n_too_large, topic.most_bytes))
     return tuple(found)
 
 
-def too_large(n: int, most_bytes: int) -> str:
+def _too_large(n: int, most_bytes: int) -> str:
     """What is said of so many events that are larger than their target takes."""
     are, they = ("event is", "It is") if n == 1 else ("events are", "They are")
     return (

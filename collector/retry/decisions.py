@@ -70,7 +70,8 @@ def _again(letter: int, ended: Ended, by: Asker, *, token: str, now: datetime) -
     """Send just what may have been sent before, to just there: never the original beside its edited copy."""
     edit = Edit(*ended.edited) if ended.edited else None
     selection = records.in_words((letter,))
-    order = Order((letter,), ended.target, 1, selection=selection, edit=edit, stands=_UNDECIDED)
+    # The words that were typed let it go behind newer events, too: one of these may be its own first copy.
+    order = Order((letter,), ended.target, 1, sends_newer=True, selection=selection, edit=edit, stands=_UNDECIDED)
     try:
         return requested(order, by, token=token, now=now)
     except NeedsApproval:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from collector.clock import running_seconds
 from collector.domain.positions import Position
 from collector.domain.resending import UNREADABLE, Attempt, attempt_id, outgoing
 from collector.ports import (
@@ -177,7 +178,7 @@ def send_some(operation_id: int, sender: Sender) -> bool:
     retries.mark_not_sent(refused, now=sender.now())
     kept = [item for item in items if item.attempt_id not in refused]
     sender.pace.wait(len(kept), per_second, stopping=sender.stopping)
-    claiming = time.monotonic()
+    claiming = running_seconds()
     claimed = retries.claim(
         kept,
         ends={topic: {number: high for number, (_, high) in found.items()} for topic, found in ends.items()},
@@ -282,7 +283,7 @@ def _send(
     refused: dict[UUID, str] = {}
     unsent: list[UUID] = []
     for item in items:
-        if time.monotonic() > until:
+        if running_seconds() > until:
             log.warning("retry %d: item %d stays claimed: this worker stood still", item.operation_id, item.ordinal)
             continue
         try:
@@ -310,7 +311,7 @@ def _alone(
     item: Item, ends: Mapping[str, Mapping[int, tuple[int, int]]], sender: Sender, *, until: float
 ) -> Position | NotTaken | None:
     """Once more, by itself: brokers refuse all that went together with a record that they do not take."""
-    if time.monotonic() > until:
+    if running_seconds() > until:
         return None
     try:
         return _report(item, sender.publisher.publish(_outgoing(item, ends[item.target], sender.now())))

@@ -6,6 +6,8 @@ A draft belongs to one person. What it will do is bound by a digest, so that nob
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -99,7 +101,7 @@ def _write(
         selection=selection,
         left_out=left_out,
         newer=list(order.newer),
-        n_order_unknown=order.n_unknown,
+        n_order_unknown=len(order.unknown),
         order_known_from=order.known_from,
         target_name=target,
         n_items=len(found.letters),
@@ -177,7 +179,8 @@ def order_of(found: Operation, n: int) -> Order:
         target=found.target,
         expect=n,
         sending=found.sending,
-        leave_out=found.newer if found.leaves_newer_out else (),
+        newer=found.newer,
+        sends_newer=not found.leaves_newer_out,
         name=found.name,
         selection=found.selection,
     )
@@ -219,8 +222,7 @@ def pace(number: int, by: Asker, *, now: datetime, sending: Sending) -> None:
 def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, name: str) -> Requested:
     """Step 4: send it. Raises AlreadySent, Changed, NothingToSend, NoSuchPlan, NotAllowed; a refusal is audited."""
     with records.refusals(by, now, "retry", f"retry {number}"):
-        with transaction.atomic(), connection.cursor() as cursor:  # what it finds stays, also where that is refused
-            look_again(cursor, _own(cursor, number, by, now=now, lock=True), now=now)
+        look_again(partial(_own, number=number, by=by, now=now), now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             found = _own(cursor, number, by, now=now, lock=True)
             made = drafted(cursor, found, now=now)
@@ -260,15 +262,29 @@ def _agreed(made: Draft, *, digest: str, typed: str) -> None:
         raise Changed(f"Type {made.n} to confirm.")
 
 
-def look_again(cursor: CursorWrapper, found: Operation, *, now: datetime) -> None:
-    """In an older plan newer events may have been processed meanwhile: then its digest changes."""
-    if now - found.created_at < LOOK_AGAIN_AFTER:
+class _Reads(Protocol):
+    def __call__(self, cursor: CursorWrapper, *, lock: bool = False) -> Operation:
+        """The plan as it stands."""
+
+
+def look_again(read: _Reads, *, now: datetime) -> None:
+    """In an older plan newer events may have been processed meanwhile: then its digest changes. What is found stays,
+    also where the plan is refused then; nothing is locked while it is looked for, and where the time was up the plan
+    stays as it is.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = read(cursor)
+        if now - found.created_at < LOOK_AGAIN_AFTER:
+            return
+        order = key_order.order_of(cursor, sorted_out(cursor, found.letters, target=TO_ORIGIN).letters)
+    if not order.in_time:
         return
-    order = key_order.order_of(cursor, sorted_out(cursor, found.letters, target=TO_ORIGIN).letters)
-    operations.describe(
-        cursor,
-        found.id,
-        newer=sorted({*found.newer, *order.newer}),
-        n_order_unknown=order.n_unknown,
-        order_known_from=order.known_from,
-    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = read(cursor, lock=True)
+        operations.describe(
+            cursor,
+            found.id,
+            newer=sorted({*found.newer, *order.newer}),
+            n_order_unknown=len(order.unknown),
+            order_known_from=order.known_from,
+        )

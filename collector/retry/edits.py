@@ -3,6 +3,7 @@
 What rules hide stays hidden and unchanged: a mark in the value, a locked header. The bytes behind never leave here.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -39,11 +40,16 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The copy, and the difference as it may be seen."""
+    """The copy, and the difference as it may be seen. `digest` binds a click to it."""
 
     edit: Edit
     lines: tuple[Line, ...]
     n_headers: int
+
+    @property
+    def digest(self) -> str:
+        """Of the copy's bytes."""
+        return hashlib.blake2b(repr((self.edit.value, self.edit.headers)).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ def made(letter: int, *, value: str, headers: Mapping[int, str | None], reason: 
     body = _body(letter)
     typed = value if "\r" in body.marked.text else value.replace("\r\n", "\n")
     if any(header.is_locked for header in body.offered if header.index in headers):
-        raise NotEditable("A locked header cannot be changed.")
+        raise NotEditable("A locked header cannot be changed.", field="headers")
     changed = editing.edited_headers(body.headers, headers)
     try:
         whole = marked_json.unmarked(typed, body.marked.behind) if body.marked.behind else typed
@@ -77,7 +83,7 @@ def made(letter: int, *, value: str, headers: Mapping[int, str | None], reason: 
     if (edit.value, edit.headers) == (body.value, body.headers):
         raise NotEditable("Nothing is changed. Use Retry to send the original.")
     if not reason:
-        raise NotEditable("Give a reason.")
+        raise NotEditable("Give a reason.", field="reason")
     lines = editing.difference(body.marked.text.encode(), typed.encode("utf-8", "replace"))
     return Made(edit, lines, sum(pair not in changed for pair in body.headers))
 

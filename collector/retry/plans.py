@@ -7,45 +7,60 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.frames import readable
+from collector.domain.records import Headers
 from collector.domain.resending import removed, unsendable
 from collector.domain.retry_targets import Permission
-from collector.retry.blast import too_large
-from collector.retry.destinations import destination, refusal, unfit, world_of
-from collector.retry.refusals import NotAllowed
-from collector.retry.rights import looked_up, refused
-from collector.store import blast_radius, freezing
-from collector.store.freezing import Destination, Kind, Topic
+from collector.retry.blast import Reader, blast
+from collector.retry.choices import choices
+from collector.retry.destinations import Sorted, destination, refusal, unfit, world_of
+from collector.retry.refusals import Changed, NotAllowed
+from collector.retry.rights import refused
+from collector.store import freezing, key_order
+from collector.store.freezing import Kind
+from collector.store.key_order import MOST_NEWER
 from collector.store.target_rights import Right
-
-MOST_NEWER = 1_000  # events of the same key are counted up to here
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """A group that will get the copy. `failed_it`: this group is the one that gave the letter up."""
+class KeyOrder:
+    """What came behind a letter. `newer`: that events of its key were processed since, as a sentence; "" for none.
 
-    name: str
-    failed_it: bool
-    lag: int | None
-    lag_seconds: float | None
+    `is_unknown`: nobody can say, for not all events before `known_from` were seen, or nobody ever looked.
+    """
+
+    newer: str = ""
+    is_unknown: bool = False
+    known_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Of one letter. `refusal` says why it cannot be sent; then `target` may be None.
 
-    `n_newer`: later events of the same key in the origin's partition, up to MOST_NEWER; None where that is not known.
+    `downstream`: topics and groups within two hops.
     """
 
     dead_letter: int
+    cluster: str
     target: str | None
     why: str
     refusal: str | None
     readers: tuple[Reader, ...]
     removed_headers: tuple[str, ...]
-    n_newer: int | None
-    warnings: tuple[str, ...]
+    order: KeyOrder
+    warnings: tuple[str, ...] = ()
+    downstream: tuple[str, ...] = ()
     right: Right | None = None  # whether Weir may write there
+
+    @property
+    def must_type(self) -> bool:
+        """Whether the number is asked for, as of a plan of many."""
+        return self.order.is_unknown or any(not reader.n_failed for reader in self.readers)
+
+    def agree(self, typed: str) -> None:
+        """Raises Changed where the number is asked for and was not typed."""
+        if self.must_type and typed.strip() != "1":
+            raise Changed("Type 1 to confirm.")
 
 
 def plan(letter_id: int, *, target: str | None = None, now: datetime) -> Plan | None:
@@ -55,29 +70,52 @@ def plan(letter_id: int, *, target: str | None = None, now: datetime) -> Plan | 
         if not found:
             return None
         kind = found[0]
-        cursor.execute("select headers from dead_letter_body where dead_letter_id = %s", [letter_id])
-        headers = readable(cursor.fetchone()[0])
+        headers = _headers(cursor, letter_id)
         stops = refusal(kind) or unsendable(headers)
-        made = Plan(letter_id, target, "", stops, (), removed(headers or ()), None, ())
+        made = Plan(letter_id, kind.cluster, target, "", stops, (), removed(headers or ()), _order(cursor, letter_id))
         try:
             goes, why = destination(kind, target=target, world=world_of(cursor, found, target=target))
         except NotAllowed as error:
             return replace(made, refusal=made.refusal or str(error))
-        readers = _readers(cursor, goes, kind)
-        n_newer = _newer(cursor, letter_id)
-        right = looked_up(cursor, [goes.topic.id], now=now).get(goes.topic.id)
+        seen = blast(cursor, Sorted(((kind, goes, why),), {}), left_out=(), now=now)
+        (there,) = seen.targets
         return replace(
             made,
-            target=goes.topic.name,
+            target=there.topic,
             refusal=made.refusal
             or unfit(kind, goes.topic)
-            or (refused(goes.topic.name) if right and right.may_write is False else None),
-            right=right,
+            or (refused(there.topic) if there.right and there.right.may_write is False else None),
+            right=there.right,
             why=_why(cursor, why, kind, letter_id),
-            readers=readers,
-            n_newer=n_newer,
-            warnings=(*_warnings(readers, n_newer), *_size(cursor, letter_id, goes.topic)),
+            readers=seen.readers,
+            warnings=(*_warnings(seen.readers), *there.warnings),
+            downstream=seen.downstream,
         )
+
+
+def targets(letter_id: int, *, chosen: str | None) -> tuple[str, ...]:
+    """Topics that an open letter may go to: where it goes by itself, then its origin and what an admin names."""
+    with connection.cursor() as cursor:
+        found = choices(cursor, [letter_id], chosen=chosen)
+    return tuple(dict.fromkeys(topic for choice in found for topic in choice.topics))
+
+
+def why_not(letter_id: int) -> str | None:
+    """Why the letter can be sent nowhere as it stands, or None."""
+    with connection.cursor() as cursor:
+        found = freezing.kinds(cursor, [letter_id])
+        return (refusal(found[0]) or unsendable(_headers(cursor, letter_id))) if found else None
+
+
+def _headers(cursor: CursorWrapper, letter_id: int) -> Headers | None:
+    cursor.execute("select headers from dead_letter_body where dead_letter_id = %s", [letter_id])
+    return readable(cursor.fetchone()[0])
+
+
+def order_of(letter_id: int) -> KeyOrder:
+    """What came behind one letter."""
+    with connection.cursor() as cursor:
+        return _order(cursor, letter_id)
 
 
 def _why(cursor: CursorWrapper, why: Permission, kind: Kind, letter_id: int) -> str:
@@ -88,45 +126,25 @@ def _why(cursor: CursorWrapper, why: Permission, kind: Kind, letter_id: int) -> 
     return f"Compared before the send: {kind.origin}/{partition}/{offset} must hold the same key and value."
 
 
-def _readers(cursor: CursorWrapper, goes: Destination, kind: Kind) -> tuple[Reader, ...]:
-    cursor.execute(
-        "select g.id, g.name, n.lag, n.lag_seconds from consumer_group g"
-        " left join group_now n on n.group_id = g.id and n.topic_id = %s"
-        " where g.id = any(%s) and g.name not like 'weir-%%' order by g.name",
-        [goes.topic.id, list(goes.topic.readers)],
-    )
-    return tuple(
-        Reader(name, number == kind.group_id, lag, lag_seconds) for number, name, lag, lag_seconds in cursor.fetchall()
-    )
+def _order(cursor: CursorWrapper, letter_id: int) -> KeyOrder:
+    found = key_order.order_of(cursor, [letter_id])
+    newer = _newer(key_order.n_newer(cursor, letter_id)) if found.newer else ""
+    return KeyOrder(newer, bool(found.unknown), found.known_from)
 
 
-def _newer(cursor: CursorWrapper, letter_id: int) -> int | None:
-    """Events of the same key behind the origin, where the key is some text that is searched by."""
-    cursor.execute(
-        "select d.key_text is not null and d.origin_offset is not null, (select count(*) from (select 1"
-        "  from record_key k where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id"
-        "  and k.kafka_partition = d.origin_partition and k.kafka_offset > d.origin_offset limit %s) n)"
-        " from dead_letter d where d.id = %s",
-        [MOST_NEWER, letter_id],
-    )
-    is_known, n = cursor.fetchone()
-    return int(n) if is_known else None
+def _newer(n: int | None) -> str:
+    if n is None or n >= MOST_NEWER:
+        many = "Newer events" if n is None else f"{n:,} or more newer events"
+    else:
+        many = f"{n:,} newer event{'' if n == 1 else 's'}"
+    were = "was" if n == 1 else "were"
+    return f"{many} with this key {were} processed since. Retrying may overwrite newer state."
 
 
-def _size(cursor: CursorWrapper, letter_id: int, target: Topic) -> list[str]:
-    if target.most_bytes is None:
-        return []
-    n = blast_radius.n_too_large(cursor, [(letter_id, target.id)], {target.id: target.most_bytes}).get(target.id, 0)
-    return [too_large(n, target.most_bytes)] if n else []
-
-
-def _warnings(readers: tuple[Reader, ...], n_newer: int | None) -> list[str]:
+def _warnings(readers: tuple[Reader, ...]) -> list[str]:
     found = []
-    if others := [reader.name for reader in readers if not reader.failed_it]:
+    if others := [reader.name for reader in readers if not reader.n_failed]:
         found.append(f"Groups that did not fail get it again: {', '.join(others)}.")
     if not readers:
         found.append("No group that Weir knows reads this topic.")
-    if n_newer:
-        more = "or more " if n_newer >= MOST_NEWER else ""
-        found.append(f"{n_newer:,} {more}newer events with this key. Retrying may overwrite newer state.")
     return found

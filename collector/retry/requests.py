@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from collector.retry.plans import Plan, plan
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NeedsApproval, NotAllowed, NothingToSend, TokenReused, TooMany
 from collector.retry.waking import wake
-from collector.store import freezing, operations
+from collector.store import freezing, key_order, operations
 from collector.store.letter_states import move
 
 __all__ = ["TO_ORIGIN", "Asker", "Edit", "Plan", "Requested", "plan", "retry"]
@@ -27,6 +27,7 @@ __all__ = ["TO_ORIGIN", "Asker", "Edit", "Plan", "Requested", "plan", "retry"]
 MOST_LETTERS = 100_000
 EXPECT_ABOVE = 100  # more letters than this need `expect`
 MOST_TOKEN = 200  # characters
+MOST_REASONS = 5  # why letters are left out, said with a number that does not fit
 Goes = tuple[tuple[int, int], ...]  # id of each topic, and how many go there
 
 
@@ -40,18 +41,29 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be sent, where and how. `leave_out`: letters of it that a person decided to leave out."""
+    """What is to be sent, where and how.
+
+    `newer`: letters of it whose key has newer events that were processed; they are left out unless a person decided
+    otherwise (`sends_newer`). `unknown`: those of which nobody can say whether there are any.
+    """
 
     letters: tuple[int, ...]
     target: str | None
     expect: int | None
     sending: Sending = AT_ONCE
-    leave_out: tuple[int, ...] = ()
+    newer: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
+    sends_newer: bool = False
     name: str = ""
     selection: str = ""
     edit: Edit | None = None
     asked: str = ""  # how the letters were chosen, where the request did not name them
     stands: tuple[LetterStatus, ...] = (LetterStatus.OPEN,)  # where a letter must stand to be sent
+
+    @property
+    def leave_out(self) -> tuple[int, ...]:
+        """Letters of it that are not sent."""
+        return () if self.sends_newer else self.newer
 
 
 def retry(
@@ -64,6 +76,7 @@ def retry(
     expect: int | None,
     now: datetime,
     address: str = "",
+    sends_newer: bool = False,
     sending: Sending | None = None,
     name: str = "",
     edit: Edit | None = None,
@@ -73,13 +86,24 @@ def retry(
 
     `token` makes a click count once: the same person's same token and request is the same operation, also where the
     request chose letters by what they are (`asked`) and would choose others by now. Letters that
-    cannot be sent are left out; `expect`, the number that will be sent, must fit (needed above 100). Raises a Refusal.
-    Call it outside of a transaction of your own: the row of a refusal would be rolled back with it.
+    cannot be sent are left out, and those whose key has newer events that were processed unless `sends_newer`;
+    `expect`, the number that will be sent, must fit (needed above 100, and where the order of a key is not known).
+    Raises a Refusal. Call it outside of a transaction of your own: the row of a refusal would be rolled back with it.
     """
     wanted = tuple(sorted(set(letters)))
     by = Asker(person_id, person_name, address)
     words = records.in_words(wanted)
-    order = Order(wanted, target, expect, sending or AT_ONCE, name=name, selection=words, edit=edit, asked=asked)
+    order = Order(
+        wanted,
+        target,
+        expect,
+        sending or AT_ONCE,
+        sends_newer=sends_newer,
+        name=name,
+        selection=words,
+        edit=edit,
+        asked=asked,
+    )
     with records.refusals(by, now, "retry", records.subject_of(wanted), letters=len(wanted)):
         return requested(order, by, token=token, now=now)
 
@@ -102,7 +126,8 @@ def requested(order: Order, by: Asker, *, token: str, now: datetime) -> Requeste
             if found != digest:
                 raise TokenReused(f"This token was used for operation #{number}, which asks for something else.")
             return Requested(number, repeated=True)
-        n = start(cursor, number, order, by, now=now)
+        seen = key_order.order_of(cursor, order.letters)
+        n = start(cursor, number, replace(order, newer=seen.newer, unknown=seen.unknown), by, now=now)
         if consent.needed(n, edited=order.edit is not None):
             raise NeedsApproval(NeedsApproval.__doc__)
     return Requested(number, repeated=False)
@@ -137,7 +162,7 @@ def start(
     n = len(found.letters) - len(later)
     if not n:
         raise NothingToSend(left_out)
-    _fits(n, len(order.letters), order.expect)
+    fits(n, order, left_out, n_unknown=len(set(order.unknown) & set(found.letters) - later))
     _leads(goes_to(found, later), goes)
     rights.refuse(cursor, {(goes.topic.id, goes.topic.name) for _, goes, _ in found.sent}, now=now)
     ends = bounds(order.sending.steps, n)
@@ -163,7 +188,7 @@ def start(
         released=ends[0],
         sending=order.sending,
     )
-    _record(cursor, order, number, n, sum(left_out.values()), by, now=now)
+    _record(cursor, order, number, sent, sum(left_out.values()), by, now=now)
     moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=order.stands, now=now)
     if len(moved) != n:
         raise RuntimeError("letters moved although they were locked")
@@ -172,23 +197,46 @@ def start(
     return n
 
 
-def _record(cursor: CursorWrapper, order: Order, number: int, n: int, n_out: int, by: Asker, *, now: datetime) -> None:
-    operations.note(cursor, number, f"confirmed: {n:,} to send", now=now, by=by.person_name)
+def _record(
+    cursor: CursorWrapper, order: Order, number: int, sent: Sequence[int], n_out: int, by: Asker, *, now: datetime
+) -> None:
+    n, n_newer = len(sent), len(set(order.newer) & set(sent))
+    anyway = f", {n_newer:,} of them although newer events of their keys were processed" if n_newer else ""
+    operations.note(cursor, number, f"confirmed: {n:,} to send{anyway}", now=now, by=by.person_name)
     deed, reason = ("retry", "") if order.edit is None else ("edit and retry", order.edit.reason)
-    records.done(by, now, deed, number, reason=reason, letters=n, left_out=n_out, target=order.target, name=order.name)
+    facts: dict[str, int | str | None] = {"target": order.target, "name": order.name}
+    if n_newer:
+        facts["sent_after_newer"] = n_newer
+    records.done(by, now, deed, number, reason=reason, letters=n, left_out=n_out, **facts)
 
 
-def _fits(n_sent: int, n_wanted: int, expect: int | None) -> None:
-    if expect is None and n_wanted > EXPECT_ABOVE:
+def fits(n_sent: int, order: Order, left_out: Mapping[str, int], *, n_unknown: int) -> None:
+    """Raises Changed where a person has not named the number that will be sent, though it must be, or another one."""
+    if order.expect is not None:
+        if order.expect != n_sent:
+            why = "".join(f" {n:,} left out: {reason}" for reason, n in sorted(left_out.items())[:MOST_REASONS])
+            raise Changed(f"{n_sent} can be sent, not {order.expect}.{why}")
+    elif len(order.letters) > EXPECT_ABOVE:
         raise Changed(f"More than {EXPECT_ABOVE} dead letters need the expected number: {n_sent} can be sent.")
-    if expect is not None and expect != n_sent:
-        raise Changed(f"{n_sent} can be sent, not {expect}.")
+    elif n_unknown:
+        raise Changed(
+            f"Nobody saw whether newer events of the key were processed, for {n_unknown} of these."
+            f" That needs the expected number: {n_sent} can be sent."
+        )
 
 
 def digest_of(order: Order) -> UUID:
     """What is asked for: letters, target, number, and how they are sent."""
     said = repr(
-        (order.asked or order.letters, order.target, order.expect, order.sending, order.leave_out, order.edit)
+        (
+            order.asked or order.letters,
+            order.target,
+            order.expect,
+            order.sending,
+            order.leave_out,
+            order.sends_newer,
+            order.edit,
+        )
     ).encode()
     return UUID(bytes=hashlib.blake2b(said, digest_size=16).digest())
 

@@ -1,10 +1,10 @@
 """The targets as their brokers know them now: their ends, the right to write there, whether they are still the same."""
 
 import math
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
+from collector.clock import running_seconds
 from collector.ports import Grant, KafkaRefused, Lookup, Rights
 from collector.retry.rights import refused
 from collector.store.retries import Item
@@ -29,12 +29,12 @@ class Ends:
         Where an end is lower than before, `has_shrunk` is told: another topic may have the name now.
         """
         at, before = self._found.get(topic, (0.0, {}))
-        if before and time.monotonic() - at <= ENDS_SECONDS:
+        if before and running_seconds() - at <= ENDS_SECONDS:
             return before
         found = dict(self._lookup.ends(topic))
         if any(found.get(number, (0, 0))[1] < high for number, (_, high) in before.items()):
             self._has_shrunk(topic)
-        self._found[topic] = (time.monotonic(), found)
+        self._found[topic] = (running_seconds(), found)
         return found
 
 
@@ -55,12 +55,12 @@ class Grants:
 
     def of(self, topics: Collection[str]) -> Mapping[str, Grant]:
         """Of those that are there."""
-        old = [topic for topic in topics if time.monotonic() - self._asked_at.get(topic, -math.inf) > GRANT_SECONDS]
+        old = [topic for topic in topics if running_seconds() - self._asked_at.get(topic, -math.inf) > GRANT_SECONDS]
         if old:
             for topic in old:
                 self._found.pop(topic, None)
             self._found |= self._rights.granted(old)
-            self._asked_at |= dict.fromkeys(old, time.monotonic())
+            self._asked_at |= dict.fromkeys(old, running_seconds())
         return {topic: self._found[topic] for topic in topics if topic in self._found}
 
     def forget(self, topic: str) -> None:

@@ -1,53 +1,67 @@
 """Whether newer events of a letter's key have been processed meanwhile: a letter sent now would come after them."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
-LOOKING_SECONDS = 3
+LOOKING_SECONDS = 3.0
+MOST_NEWER = 1_000  # events that are newer than one letter are counted up to here
 _CANCELLED = "57014"  # SQLSTATE of a statement whose time was up
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`newer`: letters whose key has newer events that the group has processed; `n_keys` so many keys.
+    """`newer`: letters whose key has newer events that the group has processed.
 
-    `n_unknown`: letters of which nobody can say, for the events after them were not all seen; seen from `known_from`.
+    `unknown`: letters of which nobody can say, for the events after them were not all seen; seen from `known_from`.
+    Where not `in_time`, nothing was found out: that of all is unknown.
     """
 
     newer: tuple[int, ...]
-    n_keys: int
-    n_unknown: int
+    unknown: tuple[int, ...]
     known_from: datetime | None
+    in_time: bool = True
 
 
-# Events of the key behind the origin that the failed group has passed, that did not die, and that are not this letter's
-# own earlier copies.
+# Events of the key behind the origin that the failed group has passed, without those that died and did not get through
+# since, and without copies that failed, or that are of this event itself or of one before it.
 _NEWER = """
-select d.id, d.key_hash from dead_letter d
-where d.id = any(%(letters)s) and d.key_text is not null and d.origin_offset is not null
-  and exists (select 1 from record_key k
+from record_key k
     where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id
       and k.kafka_partition = d.origin_partition and k.kafka_offset > d.origin_offset and k.stored_at >= %(since)s
       and (d.group_id is null or k.kafka_offset < coalesce((select n.committed[d.origin_partition + 1] from group_now n
         where n.group_id = d.group_id and n.topic_id = d.origin_topic_id), 9223372036854775807))
-      and not exists (select 1 from dead_letter x where x.origin_topic_id = k.topic_id
-        and x.origin_partition = k.kafka_partition and x.origin_offset = k.kafka_offset
-        and x.group_id is not distinct from d.group_id)
-      and not exists (select 1 from retry_item i where i.target_topic_id = k.topic_id
-        and i.sent_partition = k.kafka_partition and i.sent_offset = k.kafka_offset
-        and (i.dead_letter_id = d.id or i.status = 6)))
+      and not exists (select 1 from dead_letter x join letter_state s on s.dead_letter_id = x.id
+        where x.origin_topic_id = k.topic_id and x.origin_partition = k.kafka_partition
+        and x.origin_offset = k.kafka_offset and x.group_id is not distinct from d.group_id and s.status not in (3, 4))
+      and not exists (select 1 from retry_item i join dead_letter x on x.id = i.dead_letter_id
+        where i.target_topic_id = k.topic_id and i.sent_partition = k.kafka_partition and i.sent_offset = k.kafka_offset
+        and (i.status = 6 or (x.origin_topic_id = d.origin_topic_id and x.origin_partition = d.origin_partition
+          and x.origin_offset <= d.origin_offset)))
 """
+_WITH_NEWER = f"""
+select d.id from dead_letter d
+where d.id = any(%(letters)s) and d.key_text is not null and d.origin_offset is not null and exists (select 1 {_NEWER})
+"""  # noqa: S608  of constants
+_N_NEWER = f"""
+select (select count(*) from (select 1 {_NEWER} limit {MOST_NEWER}) n) from dead_letter d where d.id = any(%(letters)s)
+"""  # noqa: S608
 # Who saw the origin itself by its key has seen every event of the key behind it. A key that is no text, is masked, or
-# is older than what is kept, was not seen.
+# is older than what is kept, was not seen; and where the topic got partitions since, a key may have moved to another.
 _UNKNOWN = """
-select count(*) filter (where d.key_hash is not null and (d.key_text is null or d.origin_offset is null or not exists
-  (select 1 from record_key k where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id
-    and k.kafka_partition = d.origin_partition and k.kafka_offset = d.origin_offset)))
-from dead_letter d where d.id = any(%(letters)s)
+with grown as materialized (select topic_id, max(at) at from change_mark where kind = 3 group by 1)
+select d.id from dead_letter d left join grown g on g.topic_id = d.origin_topic_id
+where d.id = any(%(letters)s) and d.key_hash is not null
+  and (d.key_text is null or d.origin_offset is null or not exists
+    (select 1 from record_key k where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id
+      and k.kafka_partition = d.origin_partition and k.kafka_offset = d.origin_offset
+      and (g.at is null or k.stored_at > g.at)))
 """
 # From when on events behind these origins were stored: a partition's records are stored in their order.
 _SINCE = """
@@ -61,20 +75,53 @@ left join lateral (select r.stored_at from record r where r.topic_id = t and r.k
 
 def order_of(cursor: CursorWrapper, letters: Collection[int]) -> Order:
     """The order of these letters, looked for during at most three seconds: after that, that of all is unknown."""
-    wanted = {"letters": sorted(letters)}
+    wanted = sorted(letters)
+    try:
+        with _looking(cursor) as ask:
+            ((since, known_from),) = ask(_SINCE, letters=wanted)
+            newer = tuple(sorted(letter for (letter,) in ask(_WITH_NEWER, letters=wanted, since=since or _EVER)))
+            unknown = tuple(sorted(letter for (letter,) in ask(_UNKNOWN, letters=wanted)))
+    except _TimeIsUp:
+        return Order((), tuple(wanted), None, in_time=False)
+    return Order(newer, unknown, known_from if unknown else None)
+
+
+def n_newer(cursor: CursorWrapper, letter: int) -> int | None:
+    """How many newer events of this letter's key the group has processed, up to MOST_NEWER; None where three seconds
+    did not do.
+    """
+    try:
+        with _looking(cursor) as ask:
+            ((since, _),) = ask(_SINCE, letters=[letter])
+            ((n,),) = ask(_N_NEWER, letters=[letter], since=since or _EVER)
+    except _TimeIsUp:
+        return None
+    return int(n)
+
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+class _TimeIsUp(Exception):
+    """What was looked for was not found in time."""
+
+
+@contextmanager
+def _looking(cursor: CursorWrapper) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+    """Ask several statements, each of which gets what time is left of all. Raises _TimeIsUp."""
+    until = time.monotonic() + LOOKING_SECONDS
+
+    def ask(statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  of any type that columns have
+        left = max(1, round((until - time.monotonic()) * 1000))
+        cursor.execute(f"set local statement_timeout = {left}")
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
     try:
         with transaction.atomic():
-            cursor.execute(f"set local statement_timeout = {LOOKING_SECONDS * 1000}")
-            cursor.execute(_SINCE, wanted)
-            since, known_from = cursor.fetchone()
-            cursor.execute(_NEWER, {**wanted, "since": since or datetime.min.replace(tzinfo=UTC)})
-            found = cursor.fetchall()
-            cursor.execute(_UNKNOWN, wanted)
-            n_unknown = int(cursor.fetchone()[0])
+            yield ask
             cursor.execute("set local statement_timeout to default")
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != _CANCELLED:
             raise
-        return Order((), 0, len(wanted["letters"]), None)
-    newer = tuple(sorted(letter for letter, _ in found))
-    return Order(newer, len({key for _, key in found}), n_unknown, known_from if n_unknown else None)
+        raise _TimeIsUp from error

@@ -6,7 +6,7 @@ from ninja import Field, Schema
 
 from collector.domain.dialects.mapped import MOST_SOURCE
 
-LetterStatus = Literal["open", "retry_requested", "sent", "unknown", "processed", "passed", "archived"]
+LetterStatus = Literal["open", "retry_requested", "sent", "no_answer", "unknown", "processed", "passed", "archived"]
 
 
 class Place(Schema):

@@ -54,6 +54,7 @@ def ask_for_retry(
             expect=wanted.expect,
             now=clock.now(),
             address=by.address,
+            sends_newer=wanted.newer == "send",
             sending=_sending(wanted.sending),
             name=wanted.name,
             asked=_asked(wanted),

@@ -24,7 +24,8 @@ class SendingRequest(Schema):
 class RetryRequest(Schema):
     """Dead letters to send once each, or the open ones of a failure group, or those that match a filter.
 
-    `expect`, how many will be sent, is needed above 100.
+    `expect`, how many will be sent, is needed above 100, and where nobody saw whether newer events of a letter's key
+    were processed. Where that is known such letters are left out, unless `newer` is "send".
     """
 
     dead_letters: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field([], max_length=100_000)
@@ -32,6 +33,7 @@ class RetryRequest(Schema):
     matching: str | None = Field(None, max_length=400)
     target: str | None = Field(None, max_length=600)
     expect: int | None = Field(None, ge=1)
+    newer: Literal["leave_out", "send"] = "leave_out"
     name: str = Field("", max_length=100)
     sending: SendingRequest | None = None
 

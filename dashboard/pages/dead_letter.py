@@ -8,7 +8,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
-from collector.retry import decisions
+from collector.retry import decisions, plans
 from collector.retry.records import Asker
 from collector.retry.refusals import Refusal
 from dashboard import shell, unmasking
@@ -41,6 +41,8 @@ def dead_letter(request: HttpRequest, number: int) -> HttpResponse:
     tab = request.GET.get("tab", "reason")
     facts = {
         "letter": found,
+        "order": plans.order_of(number) if found.status == "open" or found.undecided else None,
+        "why_not": plans.why_not(number) if found.status == "open" else None,
         "error": error,
         "token": secrets.token_urlsafe(24),
         "tabs": TABS,

@@ -47,7 +47,7 @@ from dashboard.templatetags.states import LETTER
 if TYPE_CHECKING:
     from dashboard.models import Person
 
-SHOWN_STATES = ("open", "retry_requested", "sent", "unknown", "processed", "passed", "archived")
+SHOWN_STATES = ("open", "retry_requested", "sent", "no_answer", "unknown", "processed", "passed", "archived")
 COUNTED = 10_000
 ALL = "all"
 PRESETS = (("Died more than once", "attempt>=2"), ("Last hour", "age<1h"), ("Leaves Kafka within 3 h", "expires<3h"))
@@ -87,7 +87,7 @@ def _written(request: HttpRequest, number: int) -> HttpResponse:
             notes.note(number, by, text=request.POST.get("note", ""), now=now())
     except NotNow as gone:  # between the question and the deed
         raise Http404(str(gone)) from gone
-    return HttpResponseRedirect(reverse("failure_group", args=[number]))
+    return _back(request, reverse("failure_group", args=[number]))
 
 
 def _shelved(request: HttpRequest) -> HttpResponse:
@@ -102,9 +102,14 @@ def _shelved(request: HttpRequest) -> HttpResponse:
         deed(found.letters, _asker(request), reason=request.POST.get("reason", ""), now=now())
     except (Refusal, BadFilter):
         raise Http404("Nothing was chosen.") from None
+    return _back(request, reverse("dead_letters"))
+
+
+def _back(request: HttpRequest, default: str) -> HttpResponseRedirect:
+    """To the page that asked, as it says."""
     back = request.POST.get("next", "")
     safe = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
-    return HttpResponseRedirect(back if safe else reverse("dead_letters"))
+    return HttpResponseRedirect(back if safe else default)
 
 
 def _asker(request: HttpRequest) -> Asker:
@@ -137,16 +142,16 @@ def _list(request: HttpRequest, *, group: FailureGroup | None) -> HttpResponse:
         "most_groups": MOST_GROUPS,
         "most_letters": MOST_LETTERS,
         "expiring": expiring(now=now(), clusters=within.chosen),
-        "backfills": backfills(),
+        "backfills": backfills(within.chosen),
         "rereadings": rereadings(),
-        "unexplained": unexplained(),
+        "unexplained": unexplained(within.chosen),
         "letter_topics": letter_topics,  # asked where the page is empty
         "may_describe": can(request.user, Action.DESCRIBE),
         **(_groups(request, group, within.chosen) if view == "groups" or group else {}),
         **(_letters(request, query, wanted, group) if view == "list" else {}),
         **({"merged": merged(group.id), "failed_in": failed_in(group.id)} if group else {}),
     }
-    counts = state_counts()
+    counts = state_counts(within.chosen)
     n_all = sum(counts.values())
     facts["n_unfiltered"] = _unfiltered(group, wanted, counts, n_all)
     facts["states"] = [*((name, LETTER[name][1], counts.get(name, 0)) for name in SHOWN_STATES), (ALL, "All", n_all)]

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
 from collector.domain.editing import NotEditable
-from collector.retry import approvals, consent, edits
+from collector.retry import approvals, consent, edits, records
 from collector.retry.edits import Edit, Made, Offer
 from collector.retry.plans import plan
 from collector.retry.records import Asker
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dashboard.models import Person
 
 MOST_REASON = 500
+UNSEEN = "You changed it since the check. Look at the difference, then send."
 LONGEST_TOPIC = 249  # Kafka's limit of a topic's name
 
 
@@ -54,9 +55,13 @@ def letter_edit(request: HttpRequest, number: int) -> HttpResponse:
         made = edits.made(number, value=typed.value, headers=typed.headers, reason=typed.reason)
         if request.POST.get("do") != "send":
             return _page(request, found, offer, typed=typed, made=made)
+        if request.POST.get("checked") != made.digest:
+            return _page(request, found, offer, typed=typed, made=made, error=UNSEEN, status=409)
         return _sent(request, number, made.edit)
-    except (NotEditable, Refusal) as problem:
-        return _page(request, found, offer, typed=typed, error=str(problem), status=409)
+    except NotEditable as problem:
+        return _page(request, found, offer, typed=typed, error=str(problem), field=problem.field, status=409)
+    except Refusal as refused:
+        return _page(request, found, offer, typed=typed, made=made, error=str(refused), status=409)
 
 
 def _offer(request: HttpRequest, number: int) -> tuple[Offer | None, str]:
@@ -81,20 +86,25 @@ def _typed(request: HttpRequest, offer: Offer) -> Typed:
 def _sent(request: HttpRequest, number: int, edit: Edit) -> HttpResponse:
     """Send the copy, or let it wait for a second person."""
     person = cast("Person", request.user)  # as `needs` made sure
-    by = Asker(person.pk, str(person), address_of(request))
-    token = request.POST.get("token", "")
+    by, moment = Asker(person.pk, str(person), address_of(request)), now()
+    token, sends_newer = request.POST.get("token", ""), request.POST.get("newer") == "send"
+    target = request.POST.get("target", "")[:LONGEST_TOPIC] or None  # as the check said
+    with records.refusals(by, moment, "edit and retry", records.subject_of([number]), letters=1):
+        if (plan_now := plan(number, target=target, now=moment)) is not None:
+            plan_now.agree(request.POST.get("typed", ""))
     if consent.needed(1, edited=True):
-        asked = approvals.ask_for_edit(number, edit, by, token=token, now=now())
+        asked = approvals.ask_for_edit(number, edit, by, token=token, now=moment, sends_newer=sends_newer)
         return HttpResponseRedirect(reverse("retry", args=[asked.id]))
     made = retry(
         [number],
         person_id=by.person_id,
         person_name=by.person_name,
         token=token,
-        target=request.POST.get("target", "")[:LONGEST_TOPIC] or None,  # as the check said
+        target=target,
         expect=1,
-        now=now(),
+        now=moment,
         address=by.address,
+        sends_newer=sends_newer,
         name="edited copy",
         edit=edit,
     )
@@ -110,11 +120,17 @@ def _page(
     typed: Typed | None = None,
     made: Made | None = None,
     error: str = "",
+    field: str = "",
     status: int = 200,
 ) -> HttpResponse:
     facts: dict[str, object] = {
-        "letter": found, "error": error, "refusal": refusal, "made": made, "token": secrets.token_urlsafe(24)
-    }  # fmt: skip
+        "letter": found,
+        "error": error,
+        "field": field,
+        "refusal": refusal,
+        "made": made,
+        "token": secrets.token_urlsafe(24),
+    }
     if offer is not None:
         facts["original"] = offer.text
         facts["n_hidden"] = offer.n_hidden

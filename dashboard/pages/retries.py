@@ -21,6 +21,7 @@ from dashboard.queries.letter_filter import BadFilter
 from dashboard.queries.letter_selection import Selection
 from dashboard.queries.retries import Item, Operation, retries, retry
 from dashboard.queries.retries import drafts as drafts_of
+from dashboard.queries.retry_keys import keys_of
 
 if TYPE_CHECKING:
     from dashboard.models import Person
@@ -108,6 +109,7 @@ def retry_page(request: HttpRequest, number: int) -> HttpResponse:
         "error": error,
         "may_retry": can(request.user, Action.RETRY),
         "seen_at": moment,
+        "keys": keys_of(number) if request.GET.get("by") == "key" else None,
         **_patience(found, (moment - (found.row.started_at or found.row.created_at)).total_seconds()),
     }
     crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"#{number}")]

@@ -134,7 +134,7 @@ def _page(
         "seconds": made.n / made.operation.sending.rate_per_second,
         "first": _first(made),
         "is_other": step == "2" and request.GET.get("other") == "1",
-        "away": next((each for each in within.partial([made.cluster]) if each.state == "silent"), None),
+        "away": within.away(made.cluster),
         "asks": step == "4" and consent.needed(made.n, edited=False),
     }
     crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"Plan #{number}")]

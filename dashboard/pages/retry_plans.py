@@ -1,7 +1,6 @@
 """The plan of one retry: four blocks on one page, and the one button that sends."""
 
 import secrets
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -9,9 +8,11 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from collector.clock import now
-from collector.retry.plans import Plan, plan
+from collector.retry import records
+from collector.retry.plans import Plan, plan, targets
+from collector.retry.records import Asker
 from collector.retry.refusals import Refusal
-from collector.retry.requests import retry
+from collector.retry.requests import Requested, retry
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.audit import address_of
@@ -34,42 +35,53 @@ def retry_plan(request: HttpRequest, number: int) -> HttpResponse:
         raise Http404(f"There is no dead letter {number}.")
     if request.method != "POST":
         return _page(request, found, made, token=secrets.token_urlsafe(24))
-    person = cast("Person", request.user)  # as `needs` made sure
-    token = request.POST.get("token", "")
     try:
-        asked = retry(
-            [number],
-            person_id=person.pk,
-            person_name=str(person),
-            token=token,
-            target=wanted or None,
-            expect=1,
-            now=now(),
-            address=address_of(request),
-        )
+        asked = _asked(request, made, target=wanted or None)
     except Refusal as refusal:
         return _page(request, found, made, token=secrets.token_urlsafe(24), error=str(refusal), status=409)
     there = reverse("retry", args=[asked.id])
     return HttpResponseRedirect(f"{there}?already=1" if asked.repeated else there)
 
 
+def _asked(request: HttpRequest, made: Plan, *, target: str | None) -> Requested:
+    """Send it, if what is to be confirmed was. Raises a Refusal, which is audited."""
+    person = cast("Person", request.user)  # as `needs` made sure
+    by, moment, number = Asker(person.pk, str(person), address_of(request)), now(), made.dead_letter
+    with records.refusals(by, moment, "retry", records.subject_of([number]), letters=1):
+        made.agree(request.POST.get("typed", ""))
+    return retry(
+        [number],
+        person_id=by.person_id,
+        person_name=by.person_name,
+        token=request.POST.get("token", ""),
+        target=target,
+        expect=1,
+        now=moment,
+        address=by.address,
+        sends_newer=request.POST.get("newer") == "send",
+    )
+
+
 def _page(
     request: HttpRequest, found: Letter, made: Plan, *, token: str, error: str = "", status: int = 200
 ) -> HttpResponse:
-    facts = {"letter": found, "plan": made, "token": token, "error": error, "targets": _targets(found, made)}
+    within = shell.scope(request)
+    facts = {
+        "letter": found,
+        "plan": made,
+        "token": token,
+        "error": error,
+        "targets": targets(found.id, chosen=None if made.refusal else made.target),
+        "away": within.away(made.cluster),
+    }
     crumbs = [
         shell.Crumb("Dead letters", reverse("dead_letters")),
         shell.Crumb(found.address, reverse("dead_letter", args=[found.id])),
         shell.Crumb("Retry plan"),
     ]
-    return shell.page(request, "retry_plans/plan.html", facts, section="dead_letters", crumbs=crumbs, status=status)
-
-
-def _targets(found: Letter, made: Plan) -> Sequence[str]:
-    """What may be chosen: where it goes by itself, and where it came from."""
-    usual = plan(found.id, now=now())
-    wanted = [usual.target if usual else None, found.origin_topic, made.target]
-    return list(dict.fromkeys(name for name in wanted if name))
+    return shell.page(
+        request, "retry_plans/plan.html", facts, section="dead_letters", crumbs=crumbs, within=within, status=status
+    )
 
 
 urlpatterns = [

@@ -50,6 +50,10 @@ class Scope:
         asked = self.chosen if about is None else about
         return tuple(each for each in self.clusters if each.is_partial and (asked is None or each.name in asked))
 
+    def away(self, name: str) -> Cluster | None:
+        """The cluster of this name, where no broker of it answers."""
+        return next((each for each in self.clusters if each.name == name and each.state == "silent"), None)
+
     def without(self, name: str) -> list[str]:
         """What is chosen when this one is added, or taken out."""
         chosen = set(self.chosen or ())

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, fields
+from datetime import datetime
 
 from django.db import connection
 
@@ -20,14 +21,23 @@ MOST_SAME_KEY = 1_000  # other letters are counted up to one more
 
 
 @dataclass(frozen=True, slots=True)
+class InOperation:
+    """A retry that a letter is in: who asked for it, and when."""
+
+    id: int
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Letter(LetterRow):
     """One letter with its stack and its attempts.
 
     `latest`: where it died last, when that is not the origin. `own_frames`: the application's lines of the stack,
-    innermost first. `n_same_key`: other dead letters with this key, at most 1,001. `operation`: the one it is open in.
+    innermost first. `n_same_key`: other dead letters with this key, at most 1,001. `operation`: the one it is open in,
+    and who asked for that when.
     `undecided`: it may have been sent, or gave no answer in time. `n_key_bytes`: None where it has no key, which is not
-    the empty one. `same_event`: id and consumer group of letters of the same event, at most 10. `n_newer`: events of
-    its key behind the origin, at most 1,000; None where its key is none that is searched by.
+    the empty one. `same_event`: id and consumer group of letters of the same event, at most 10.
     """
 
     stack: str
@@ -38,9 +48,8 @@ class Letter(LetterRow):
     trace_id: str | None
     n_key_bytes: int | None
     same_event: tuple[tuple[int, str], ...]
-    n_newer: int | None
     n_same_key: int
-    operation: int | None
+    operation: "InOperation | None"
     undecided: bool
     attempts: Attempts
 
@@ -66,7 +75,7 @@ def letter(number: int) -> Letter | None:
             _FACTS,
             [MOST_SAME_KEY + 2, number],
         )
-        same_event, n_newer, key, value, headers, n_attempts, size_bytes, trace_id, *rest = cursor.fetchone()
+        same_event, key, value, headers, n_attempts, size_bytes, trace_id, *rest = cursor.fetchone()
         n_same_key, operation, undecided = rest
         said = _said(row, key, value, readable(headers))
         stack = veil.text(said.stack) or "" if said else ""
@@ -80,9 +89,8 @@ def letter(number: int) -> Letter | None:
             trace_id=trace_id,
             n_key_bytes=None if key is None else len(key),
             same_event=tuple((number, name) for number, name in json.loads(same_event)),
-            n_newer=n_newer,
             n_same_key=max(0, n_same_key),
-            operation=operation,
+            operation=_in_operation(operation),
             undecided=undecided,
             attempts=attempts(cursor, number, first_died_at=row.failed_at, died_of=row.exception_class),
         )
@@ -95,24 +103,26 @@ _SAME_EVENT = (
     "  and x.origin_partition = d.origin_partition and x.origin_offset = d.origin_offset and x.id <> d.id"
     "  order by x.id limit 10) o left join consumer_group g on g.id = o.group_id)"
 )
-_NEWER = (
-    "case when d.key_text is not null and d.origin_offset is not null then"
-    " (select count(*) from (select 1 from record_key k where k.value = d.key_text and k.name_id = 1"
-    "  and k.topic_id = d.origin_topic_id and k.kafka_partition = d.origin_partition"
-    "  and k.kafka_offset > d.origin_offset limit 1000) n) end"
-)
 
 
 _FACTS = (
-    f"select {_SAME_EVENT}, {_NEWER}, b.key, b.value, b.headers,"  # noqa: S608  of constants
+    f"select {_SAME_EVENT}, b.key, b.value, b.headers,"  # noqa: S608  of constants
     " d.n_attempts, d.size_bytes, encode(uuid_send(d.trace_id), 'hex'),"
     " (select count(*) - 1 from (select 1 from dead_letter o where o.key_hash = d.key_hash limit %s) n),"
-    " (select max(operation_id) from retry_item i where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)),"
+    " (select json_build_array(p.id, p.person_name, coalesce(p.confirmed_at, p.created_at))::text from retry_item i"
+    "  join retry_operation p on p.id = i.operation_id where i.dead_letter_id = d.id and i.status in (0, 1, 2, 3)),"
     " exists (select 1 from retry_item i join retry_operation p on p.id = i.operation_id"
     "  where i.dead_letter_id = d.id and (i.status = 3 or (i.status = 2"
     "   and i.sent_at <= now() - make_interval(secs => p.wait_seconds))))"
     " from dead_letter d join dead_letter_body b on b.dead_letter_id = d.id where d.id = %s"
 )
+
+
+def _in_operation(said: str | None) -> InOperation | None:
+    if said is None:
+        return None
+    number, by, at = json.loads(said)
+    return InOperation(number, by, datetime.fromisoformat(at))
 
 
 def _own_frames(stack: str, exception_class: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Lists of dead letters, and how many stand where."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,11 +16,14 @@ from dashboard.queries.letter_filter import Condition
 
 PAGE, MOST_LETTERS = 100, 1_000
 STATUS_WORDS = {status: status.name.lower() for status in LetterStatus}
-STATUSES = {word: status for status, word in STATUS_WORDS.items()}
+NO_ANSWER = "no_answer"  # sent, and the wait for an outcome is over
+_STORED = {word: status for status, word in STATUS_WORDS.items()}
+STATUSES = (*_STORED, NO_ANSWER)
+_NO_ANSWER = -1
 
 
 class BadStatus(ValueError):
-    """A status is one of open, retry_requested, sent, processed, passed, unknown, archived."""
+    """A status is one of open, retry_requested, sent, no_answer, processed, passed, unknown, archived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,29 @@ class Letters:
     truncated: bool
 
 
-def state_counts() -> dict[str, int]:
-    """How many letters stand where, by the status's word. One statement."""
+def state_counts(clusters: Collection[str] | None = None) -> dict[str, int]:
+    """How many letters stand where, by the status's word; of `clusters` alone where that is not None. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute("select status, sum(n)::bigint from failure_count group by 1")
+        cursor.execute(_COUNTS, {"clusters": None if clusters is None else sorted(clusters)})
         counts = dict(cursor.fetchall())
-    return {word: counts.get(int(status), 0) for status, word in STATUS_WORDS.items()}
+    found = {word: int(counts.get(int(status), 0)) for status, word in STATUS_WORDS.items()}
+    found[NO_ANSWER] = min(int(counts[_NO_ANSWER]), found["sent"])
+    found["sent"] -= found[NO_ANSWER]
+    return found
+
+
+# What gave no answer is counted by operation: all that wait for one, without those sent within the wait.
+_COUNTS = f"""
+select status, sum(n)::bigint from failure_count where %(clusters)s::text[] is null or topic_id in
+  (select t.id from topic t join cluster c on c.id = t.cluster_id where c.name = any(%(clusters)s::text[])) group by 1
+union all select {_NO_ANSWER}, coalesce(sum(c.n - w.n), 0)::bigint
+  from (select operation_id, sum(n) n from retry_count where status = 2 and n > 0 group by 1) c
+  join retry_operation o on o.id = c.operation_id
+  cross join lateral (select count(*) n from retry_item i where i.operation_id = o.id and i.status = 2
+    and i.sent_at > now() - make_interval(secs => o.wait_seconds)) w
+  where %(clusters)s::text[] is null
+    or o.cluster_id in (select id from cluster where name = any(%(clusters)s::text[]))
+"""  # noqa: S608  of a constant
 
 
 def parked_letters(
@@ -100,7 +120,7 @@ def parked_letters(
         raise BadStatus(BadStatus.__doc__)
     limit = max(1, min(limit, MOST_LETTERS))
     wanted = {
-        "s.status = %(status)s": None if status is None else int(STATUSES[status]),
+        stands(status or ""): status,
         f"s.failure_group_id = {STANDS_FOR}": failure_group,
         "s.dead_letter_id < %(after)s": after,
     }
@@ -108,7 +128,7 @@ def parked_letters(
     asked = [condition for condition, value in wanted.items() if value is not None]
     said = " and ".join([*asked, f"({filtered.sql})"] if filtered and filtered.terms else asked)
     where = f" where {said}" if said else ""
-    values = dict(zip(("status", "group", "after"), wanted.values(), strict=True))
+    values = dict(zip(("", "group", "after"), wanted.values(), strict=True))
     with connection.cursor() as cursor:
         cursor.execute(
             f"{ROWS}{where} order by s.dead_letter_id desc limit %(limit)s",
@@ -132,6 +152,20 @@ def veiled(row: LetterRow, veil: Veil) -> LetterRow:
     return replace(row, key=key, message=veil.text(row.message) or "", failure_title=veil.text(row.failure_title) or "")
 
 
+_SILENT = (
+    "exists (select from retry_item i join retry_operation p on p.id = i.operation_id"
+    " where i.dead_letter_id = s.dead_letter_id and i.status = 2"
+    " and i.sent_at <= now() - make_interval(secs => p.wait_seconds))"
+)
+
+
+def stands(status: str) -> str:
+    """The condition that a letter stands at this one of STATUSES; "" for another word."""
+    if status in {"sent", NO_ANSWER}:
+        return f"s.status = 2 and {'' if status == NO_ANSWER else 'not '}{_SILENT}"
+    return f"s.status = {int(_STORED[status])}" if status in _STORED else ""
+
+
 STANDS_FOR = "(select coalesce(merged_into, emptied_into, id) from failure_group where id = %(group)s)"
 """The group that a merged one leads to."""
 LETTERS = (
@@ -140,13 +174,13 @@ LETTERS = (
     " join cluster c on c.id = t.cluster_id left join consumer_group cg on cg.id = d.group_id"
     " left join topic o on o.id = d.origin_topic_id"
 )
-ROWS = (  # noqa: S608  of constants
-    "select d.id, s.status, s.attempt, c.name, t.name, d.kafka_partition, d.kafka_offset, d.key_text, d.failed_at,"
-    " d.expires_at, cg.name, o.name, d.origin_partition, d.origin_offset, d.exception_class, d.message, d.dialect,"
-    " g.id, g.title from "
-) + LETTERS
+ROWS = f"""
+select d.id, case when s.status = 2 and {_SILENT} then {_NO_ANSWER} else s.status end, s.attempt, c.name, t.name,
+  d.kafka_partition, d.kafka_offset, d.key_text, d.failed_at, d.expires_at, cg.name, o.name, d.origin_partition,
+  d.origin_offset, d.exception_class, d.message, d.dialect, g.id, g.title from {LETTERS}
+"""  # noqa: S608  of constants
 
 
 def row_of(row: tuple[Any, ...]) -> LetterRow:
     """What a row of ROWS says."""
-    return LetterRow(row[0], STATUS_WORDS[LetterStatus(row[1])], *row[2:])
+    return LetterRow(row[0], NO_ANSWER if row[1] == _NO_ANSWER else STATUS_WORDS[LetterStatus(row[1])], *row[2:])

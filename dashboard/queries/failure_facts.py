@@ -12,6 +12,7 @@ BEFORE = timedelta(hours=1)  # a change longer ago is not named
 LATELY_SECONDS = 900
 SOON = timedelta(hours=3)
 MOST_ASKED = 50  # letters whose spans are looked for
+MOST_NEW = 1_000
 _KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "rewind"}  # a rebalance follows a deploy
 
 
@@ -25,14 +26,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one group. `n_lately`: deaths of the last 15 min; `oldest_expires_at`: of its oldest open letter in Kafka."""
+    """Of one group. `n_lately`: deaths of the last 15 min; `oldest_expires_at`: of its oldest open letter in Kafka.
+
+    `n_new`: failures since its last retry was confirmed, up to MOST_NEW, while that is not over.
+    """
 
     change: Change | None
     n_lately: int
     oldest_expires_at: datetime | None
-    last_retry: int | None
-    last_retry_status: str
-    last_retry_reason: str
+    last_retry: "LastRetry | None"
+    n_new: int
     assignee: str
     note: str
     note_by: str
@@ -40,10 +43,35 @@ class Facts:
     trend: Trend | None
 
 
+@dataclass(frozen=True, slots=True)
+class LastRetry:
+    """The newest operation with letters of a group, and what came of all its letters."""
+
+    id: int
+    at: datetime
+    status: str
+    reason: str
+    n: int
+    n_done: int
+    n_failed_again: int
+    n_without: int
+
+    @property
+    def words(self) -> str:
+        """20 of 20 failed again"""
+        counted = (
+            (self.n_failed_again, "failed again"),
+            (self.n_done, "processed or passed"),
+            (self.n_without, "without an outcome"),
+        )
+        said = [f"{n:,} of {self.n:,} {what}" for n, what in counted if n]
+        return ", ".join(said) or self.reason or self.status
+
+
 _FACTS = """
 select g.id, g.trend, g.trend_until,
   extract(epoch from g.first_at - m.at)::float8, m.kind, m.after, m.service, m.topic, m.changed_group,
-  coalesce(l.n, 0), x.expires_at, r.id, coalesce(r.status, -1), coalesce(r.reason, ''),
+  coalesce(l.n, 0), x.expires_at, r.id, r.at, r.status, r.reason, r.n, r.n_done, r.n_failed, r.n_without, w.n,
   g.assignee, g.note, g.note_by, g.note_at
 from failure_group g
 left join lateral (select c.at, c.kind, c.after, v.name service, t.name topic, k.name changed_group from change_mark c
@@ -58,11 +86,19 @@ left join (select s.failure_group_id, count(*) n from dead_letter d join letter_
   where d.seen_at > %(now)s - make_interval(secs => %(lately)s) group by 1) l on l.failure_group_id = g.id
 left join lateral (select d.expires_at from dead_letter d where d.id = (select s.dead_letter_id from letter_state s
   where s.failure_group_id = g.id and s.status = 0 order by s.dead_letter_id limit 1)) x on true
-left join lateral (select o.id, o.status, o.reason from retry_operation o
-  where g.id = any(o.failure_groups) and o.status <> 6 order by o.id desc limit 1) r on true
+left join lateral (select o.*, coalesce(sum(c.n), 0)::int n,
+    coalesce(sum(c.n) filter (where c.status in (4, 5)), 0)::int n_done,
+    coalesce(sum(c.n) filter (where c.status = 6), 0)::int n_failed,
+    coalesce(sum(c.n) filter (where c.status in (2, 3)), 0)::int n_without
+  from (select id, coalesce(confirmed_at, created_at) at, status, reason from retry_operation
+    where g.id = any(failure_groups) and status <> 6 order by id desc limit 1) o
+  left join retry_count c on c.operation_id = o.id group by 1, 2, 3, 4) r on true
+left join lateral (select count(*)::int n from (select 1 from dead_letter d
+  join letter_state s on s.dead_letter_id = d.id where r.status in (0, 1, 3, 5) and d.seen_at > r.at
+  and s.failure_group_id = g.id limit %(most_new)s) f) w on true
 where g.id = any(%(groups)s)
 """
-_STATUSES = {0: "requested", 1: "running", 2: "done", 3: "stopped", 4: "cancelled", 5: "paused"}
+_STATUSES = {0: "requested", 1: "running", 2: "done", 3: "stopped", 4: "cancelled", 5: "paused", 7: "asked for"}
 
 
 def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Facts]:
@@ -76,6 +112,7 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
                 "before": BEFORE.total_seconds(),
                 "kinds": list(_KINDS),
                 "lately": LATELY_SECONDS,
+                "most_new": MOST_NEW,
             },
         )
         found = {}
@@ -93,12 +130,20 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
             expires_at,
             *rest,
         ) in cursor.fetchall():
-            retry, status, reason, assignee, note, note_by, note_at = rest
+            *retry, n_new, assignee, note, note_by, note_at = rest
             change = None if seconds is None else Change(seconds, _said(kind, after, service or topic or group))
             known = trend(by_hour, until, now=now)
-            told = _STATUSES.get(status, "")
-            found[number] = Facts(change, n, expires_at, retry, told, reason, assignee, note, note_by, note_at, known)
+            last = _last_retry(*retry)
+            found[number] = Facts(change, n, expires_at, last, n_new, assignee, note, note_by, note_at, known)
     return found
+
+
+def _last_retry(
+    number: int | None, at: datetime, status: int, reason: str, n: int, n_done: int, n_failed: int, n_without: int
+) -> LastRetry | None:
+    if number is None:
+        return None
+    return LastRetry(number, at, _STATUSES.get(status, ""), reason, n, n_done, n_failed, n_without)
 
 
 def _said(kind: int, after: str | None, name: str | None) -> str:
@@ -214,15 +259,20 @@ class Backfill:
         return min(1.0, self.n_read / self.n_all) if self.n_all else 1.0
 
 
-def backfills() -> tuple[Backfill, ...]:
-    """Dead-letter topics with more than 1,000 records that are not read yet, the most first. One statement."""
+def backfills(clusters: Collection[str] | None = None) -> tuple[Backfill, ...]:
+    """Dead-letter topics with more than 1,000 records that are not read yet, the most first; of `clusters` alone where
+    that is not None. One statement.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select t.name, sum(greatest(0, least(p.next_offset, n.high[p.partition + 1]) - n.low[p.partition + 1]))"
             "::bigint, sum(n.high[p.partition + 1] - n.low[p.partition + 1])::bigint from topic t"
             " join topic_now n on n.topic_id = t.id join intake_position p on p.topic_uuid = t.kafka_id"
-            " join input i on i.id = p.input_id and i.kind = 3 where t.role = 1 and t.deleted_at is null group by t.id"
+            " join input i on i.id = p.input_id and i.kind = 3 join cluster c on c.id = t.cluster_id"
+            " where t.role = 1 and t.deleted_at is null"
+            " and (%(clusters)s::text[] is null or c.name = any(%(clusters)s::text[])) group by t.id"
             " having sum(greatest(0, n.high[p.partition + 1] - greatest(p.next_offset, n.low[p.partition + 1]))) > 1000"
-            " order by 3 desc limit 20"
+            " order by 3 desc limit 20",
+            {"clusters": None if clusters is None else sorted(clusters)},
         )
         return tuple(Backfill(*row) for row in cursor.fetchall())

@@ -18,7 +18,10 @@ _OPEN = (LetterStatus.OPEN, LetterStatus.RETRY_REQUESTED, LetterStatus.SENT, Let
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """All letters with one fingerprint. `n_open` wait for a person, `n_unresolved` also those under way."""
+    """All letters with one fingerprint. `n_open` wait for a person, `n_unresolved` also those under way.
+
+    `versions`: "billing-svc 2.8.0", of the newest letters; empty where no span says so.
+    """
 
     id: int
     title: str
@@ -32,6 +35,7 @@ class FailureGroup:
     n_unresolved: int
     n_all: int
     n_keys: int
+    versions: tuple[str, ...]
 
 
 def failure_groups(clusters: Collection[str] | None = None) -> tuple[FailureGroup, ...]:
@@ -74,15 +78,17 @@ def failure_group(number: int) -> FailureGroup | None:
 
 def _group(row: tuple[Any, ...]) -> FailureGroup:
     """A title may hold what one of its letters said: of masked topics it is the class alone."""
-    found = FailureGroup(*row[:-1])
-    if not hiding.aim_for(found.topic, *row[-1]):
+    *own, versions, topics = row
+    found = FailureGroup(*(*own, tuple(versions)))
+    if not hiding.aim_for(found.topic, *topics):
         return found
     return replace(found, title=short_class(found.exception_class) or MASK)
 
 
 _GROUPS = (
     "select g.id, g.title, g.exception_class, cg.name, t.name, c.name, g.first_at, g.last_at,"
-    "  coalesce(n.open, 0), coalesce(n.unresolved, 0), coalesce(n.n, 0), g.n_keys, coalesce(n.topics, '{}')"
+    "  coalesce(n.open, 0), coalesce(n.unresolved, 0), coalesce(n.n, 0), g.n_keys, g.versions,"
+    "  coalesce(n.topics, '{}')"
     " from failure_group g left join consumer_group cg on cg.id = g.group_id left join topic t on t.id = g.topic_id"
     " left join cluster c on c.id = t.cluster_id"
     " left join lateral (select sum(n)::bigint n, array_agg(distinct lt.name) topics,"

@@ -1,4 +1,4 @@
-"""Groups of failures below what they have in common: a consumer group, a topic, an exception."""
+"""Groups of failures below what they have in common: a consumer group, a topic, an exception, a service's version."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,15 @@ KINDS: Mapping[str, Callable[[FailureGroup], str | None]] = {
     "group": lambda one: one.group,
     "topic": lambda one: one.topic,
     "class": lambda one: one.exception_class,
+    "version": lambda one: ", ".join(one.versions),
 }
-KIND_WORDS = (("", "Failure"), ("group", "Consumer group"), ("topic", "Topic"), ("class", "Exception"))
+KIND_WORDS = (
+    ("", "Failure"),
+    ("group", "Consumer group"),
+    ("topic", "Topic"),
+    ("class", "Exception"),
+    ("version", "Service version"),
+)
 
 
 @dataclass(frozen=True, slots=True)

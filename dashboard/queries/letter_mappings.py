@@ -1,6 +1,6 @@
 """Dead-letter topics that no dialect reads, and records of one, so that an admin can say what they mean."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,15 +52,19 @@ class Preview:
     is_complete: bool
 
 
-def unexplained() -> tuple[Unexplained, ...]:
-    """Topics with open letters of that kind, most first; at most 20. One statement."""
+def unexplained(clusters: Collection[str] | None = None) -> tuple[Unexplained, ...]:
+    """Topics with open letters of that kind, most first, at most 20; of `clusters` alone where that is not None. One
+    statement.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select c.name, t.name, sum(n.n)::bigint from failure_group g join failure_count n"
             " on n.failure_group_id = g.id and n.topic_id = g.topic_id and n.status = 0 and n.n > 0"
             " join topic t on t.id = n.topic_id join cluster c on c.id = t.cluster_id"
             " where g.group_id is null and g.exception_class = '' and t.role = 1 and t.deleted_at is null"
-            " group by 1, 2 order by 3 desc, 1, 2 limit 20"
+            " and (%(clusters)s::text[] is null or c.name = any(%(clusters)s::text[]))"
+            " group by 1, 2 order by 3 desc, 1, 2 limit 20",
+            {"clusters": None if clusters is None else sorted(clusters)},
         )
         return tuple(Unexplained(*row) for row in cursor.fetchall())
 

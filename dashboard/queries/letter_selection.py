@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from collector.domain.dead_letters import LetterStatus
-from dashboard.queries.dead_letters import LETTERS, STANDS_FOR, STATUSES
+from dashboard.queries.dead_letters import LETTERS, STANDS_FOR, stands
 from dashboard.queries.failure_groups import failure_group
 from dashboard.queries.hiding import masked_topics
 from dashboard.queries.letter_filter import MOST_TEXT, Condition, condition
@@ -74,9 +74,8 @@ def _where(
     filtered: Condition, *, status: str | None, group: int | None
 ) -> tuple[str, dict[str, str | int | list[str]]]:
     parts, parameters = [f"({filtered.sql})"], dict(filtered.parameters)
-    if status in STATUSES:
-        parts.append("s.status = %(status)s")
-        parameters["status"] = int(STATUSES[status])
+    if said := stands(status or ""):
+        parts.append(said)
     if group:
         parts.append(f"s.failure_group_id = {STANDS_FOR}")
         parameters["group"] = group

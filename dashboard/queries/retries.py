@@ -93,6 +93,7 @@ class Operation:
     """One operation with its items, in the order in which they are sent; `next` is the cursor of those behind.
 
     `n_new`: failures of the same groups since it was confirmed. `rate_now`: sent a second, over the last 5 s.
+    `failure_groups`: whose letters these are.
     """
 
     row: OperationRow
@@ -101,11 +102,17 @@ class Operation:
     left_out: Mapping[str, int]
     rate_now: float
     n_new: int
+    failure_groups: tuple[int, ...]
     steps: tuple[Step, ...]
     log: tuple[LogLine, ...]
     items: tuple[Item, ...]
     next: int | None
     truncated: bool
+
+    @property
+    def at_step(self) -> int | None:
+        """The first step that is not over, from 1; None where it has no steps, or all are over."""
+        return next((step.number for step in self.steps if step.stand != "passed"), None)
 
 
 def retries(*, now: datetime, clusters: Collection[str] | None = None, limit: int = PAGE) -> tuple[OperationRow, ...]:
@@ -176,6 +183,7 @@ def retry(number: int, *, now: datetime, after: int | None = None, limit: int = 
         left_out=json.loads(more["left_out"]) if isinstance(more["left_out"], str) else more["left_out"],
         rate_now=more["n_lately"] / RATE_SECONDS,
         n_new=more["n_new"],
+        failure_groups=tuple(more["failure_groups"]),
         steps=steps,
         log=log,
         items=tuple(_item(row, now - wait) for row in shown),
@@ -210,7 +218,7 @@ _OPERATIONS = (
 )
 _MORE = """
 select o.rate_per_second, o.steps, o.wait_seconds, o.asks_after_first, o.stop_first, o.stop_percent, o.one_per_key,
-  o.released, o.trouble, o.left_out,
+  o.released, o.trouble, o.left_out, o.failure_groups,
   (select count(*) from retry_item i where i.operation_id = o.id
     and i.sent_at > %(now)s - make_interval(secs => %(seconds)s)) n_lately,
   (select count(*) from (select 1 from letter_state s join dead_letter d on d.id = s.dead_letter_id

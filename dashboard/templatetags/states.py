@@ -4,6 +4,7 @@ LETTER = {
     "open": ("failing", "Open"),
     "retry_requested": ("waiting", "Retry requested"),
     "sent": ("waiting", "Sent, no outcome yet"),
+    "no_answer": ("unknown", "No answer"),
     "processed": ("ok", "Processed"),
     "passed": ("passed", "Passed"),
     "unknown": ("unknown", "Unknown: may have been sent"),

@@ -16,13 +16,12 @@ def hourly(found: Trend | None) -> Mapping[str, object]:
     if not found:  # also where a group came between two questions, and has no facts
         return {"trend": None}
     tall = [-(-n * HEIGHT // found.most) if n else 0 for n in found.by_hour]
-    bars = [(index * BAR, HEIGHT - height, height) for index, height in enumerate(tall) if height]
+    bars = [f"M{index * BAR} {HEIGHT}v-{height}h{BAR - 1}v{height}z" for index, height in enumerate(tall) if height]
     return {
         "trend": found,
-        "bars": bars,
+        "bars": "".join(bars),
         "newest": found.by_hour[-1],
         "n_hours": len(found.by_hour),
         "width": len(found.by_hour) * BAR,
-        "bar": BAR - 1,
         "height": HEIGHT,
     }

@@ -124,7 +124,7 @@ def lived_through(weir: Demo, programs: "list[subprocess.Popen[bytes]]", mended:
     producer.flush(20)
     status, asked = weir.ask(
         "POST", "retries", headers={"Idempotency-Key": "frameworks"},
-        body={"dead_letters": [letter["id"] for letter in letters.values()]},
+        body={"dead_letters": [letter["id"] for letter in letters.values()], "expect": len(letters)},
     )  # fmt: skip
     assert status == 202, asked
     outcomes = until(lambda: all_ended(weir, asked["id"], letters), "an outcome of each")

@@ -23,8 +23,8 @@ expect.set_options(timeout=30_000)
 LOOKS = (("light", 1440), ("dark", 390), ("dark", 1440), ("light", 390))
 PAYLOADS = ("binary", "large", "many headers", "tombstone", "masked")
 LISTS = (
-    "", "?by=group", "?view=list", "?view=list&status=archived", "?view=list&status=all", "?q=nowhere", "?q=age>30",
-    "?q=payload:amount",
+    "", "?by=group", "?by=version", "?view=list", "?view=list&status=archived", "?view=list&status=all", "?q=nowhere",
+    "?q=age>30", "?q=payload:amount",
 )  # fmt: skip
 
 
@@ -95,6 +95,7 @@ def test_letters_are_selected_archived_and_restored_and_a_failure_is_assigned_by
         expect(page.get_by_label("Assigned to")).to_have_value("team-pay")
         expect(page.get_by_role("button", name=re.compile(r"^Retry \d+…$"))).to_be_visible()
         failures_are_ticked_and_a_filter_is_completed(page, hand, seen)
+        a_copy_is_sent_as_its_difference_was_seen(page, hand, seen, states["failed again"])
         assert (seen.violations(), seen.barriers()) == ([], [])
 
 
@@ -109,6 +110,7 @@ def failures_are_ticked_and_a_filter_is_completed(page: Page, hand: Keyboard, se
     seen.picture("failures-ticked")
     hand.press(page, page.get_by_role("button", name="Clear selection"))
     expect(page.locator("#archive summary")).not_to_be_visible()
+    a_failure_is_noted_on_its_row(page, hand, seen)
     box = page.get_by_role("textbox", name="Filter", exact=True)
     box.focus()
     page.keyboard.type("gr")
@@ -125,6 +127,59 @@ def failures_are_ticked_and_a_filter_is_completed(page: Page, hand: Keyboard, se
     box.focus()
     page.keyboard.press("ArrowUp")
     expect(box).to_have_value("group:billing")
+
+
+def a_failure_is_noted_on_its_row(page: Page, hand: Keyboard, seen: Visit) -> None:
+    """Its menu opens and closes by the keyboard, and leads back to the row."""
+    row = page.locator("article.failure").first
+    menu = row.locator("summary")
+    hand.press(page, menu)
+    expect(row.get_by_label("Assigned to")).to_be_visible()
+    seen.picture("failure-row-deeds")
+    page.keyboard.press("Escape")
+    expect(row.get_by_label("Assigned to")).not_to_be_visible()
+    expect(menu).to_be_focused()
+    hand.press(page, menu)
+    hand.fill(page, row.get_by_label("Note"), "fix in 2.8.1")
+    hand.press(page, row.get_by_role("button", name="Save note"))
+    expect(row).to_contain_text("“fix in 2.8.1”")
+    assert page.url.split("#")[1] == row.get_attribute("id")
+    page.wait_for_load_state()
+
+
+def a_copy_is_sent_as_its_difference_was_seen(page: Page, hand: Keyboard, seen: Visit, letter: int) -> None:
+    """Enter sends nothing, nor does the button once something else was typed; where the order is unknown 1 is typed."""
+    seen.open(f"/dead-letters/{letter}/edit/")
+    value, reason = page.locator("#value"), page.get_by_label("Reason (required)")
+    value.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type('{"amount": ')
+    hand.press(page, page.get_by_role("button", name="Check"))
+    expect(page.locator("#problem")).to_contain_text("Not valid JSON")
+    expect(value).to_be_focused()
+    seen.picture("edit-with-a-problem")
+    page.keyboard.press("Control+End")
+    page.keyboard.type("13}")
+    hand.fill(page, reason, "PAY-311")
+    page.keyboard.press("Enter")
+    hand.press(page, page.get_by_role("button", name="Check"))
+    send = page.get_by_role("button", name="Send edited copy")
+    expect(send).to_be_visible()
+    seen.picture("edit-checked")
+    hand.fill(page, page.get_by_label("Type 1 to confirm"), "1")
+    value.focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("Delete")
+    page.keyboard.type('{"vat": 2, ')
+    hand.press(page, send)
+    expect(page.get_by_role("alert")).to_contain_text("You changed it since the check.")
+    expect(page.get_by_label("Difference of the values")).to_contain_text("vat")
+    typed = page.get_by_label("Type 1 to confirm")
+    typed.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("1")
+    hand.press(page, send)
+    expect(page.locator("h1")).to_contain_text("Retry #")
 
 
 def rows(page: Page) -> Locator:

@@ -23,11 +23,13 @@ def click(
     token: str = "t1",  # noqa: S107  it makes a click count once
     target: str | None = None,
     expect: int | None = None,
+    sends_newer: bool = False,
 ) -> Requested:
-    """What an operator asks for."""
+    """What an operator asks for; they expect all to be sent."""
     return retry(
-        letters, person_id=7, person_name="operator1", token=token, target=target, expect=expect, now=AT, address="::1"
-    )
+        letters, person_id=7, person_name="operator1", token=token, target=target,
+        expect=len(set(letters)) if expect is None else expect, now=AT, address="::1", sends_newer=sends_newer,
+    )  # fmt: skip
 
 
 @dataclass

@@ -1,9 +1,13 @@
 """What pages and the API are told of dead letters and retries."""
 
+import re
 import struct
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from collector.retry import outcomes
@@ -13,9 +17,11 @@ from dashboard.queries.dead_letter import letter
 from dashboard.queries.dead_letters import BadStatus, parked_letters, state_counts
 from dashboard.queries.failure_groups import failure_groups
 from dashboard.queries.letter_bodies import letter_body
+from dashboard.queries.letter_filter import condition
+from dashboard.queries.letter_selection import n_matching
 from dashboard.queries.retries import retries, retry
-from tests.integration.letter_world import AT, dead_record, rows
-from tests.integration.people import person, signed_in
+from tests.integration.letter_world import AT, LetterWorld, dead_record, rows
+from tests.integration.people import bearer, person, signed_in, token_of
 from tests.integration.retry_world import RetryWorld, click
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -42,8 +48,29 @@ def test_failure_groups_say_who_failed_on_what_and_how_many_wait(
     }
     with django_assert_num_queries(1):
         assert state_counts() == {
-            "open": 5, "retry_requested": 0, "sent": 1, "processed": 0, "passed": 0, "unknown": 0, "archived": 0,
+            "open": 5, "retry_requested": 0, "sent": 0, "no_answer": 1, "processed": 0, "passed": 0, "unknown": 0,
+            "archived": 0,
         }  # fmt: skip
+
+
+def test_what_gave_no_answer_is_found_beside_what_is_still_waited_for(world: RetryWorld, olga: Client) -> None:
+    silent, sent = world.letters.park(dead_record(1), dead_record(2))
+    world.send(click(silent, sent).id)
+    rows("update retry_item set sent_at = now() where dead_letter_id = %s returning 1", sent)
+    for word, number in (("no_answer", silent), ("sent", sent)):
+        found = parked_letters(status=word)
+        assert [(row.id, row.status) for row in found.items] == [(number, word)]
+        assert n_matching(condition(""), status=word, group=None, most=10) == 1
+    for cluster, expected in ((None, (1, 1)), (["demo"], (1, 1)), (["west"], (0, 0))):
+        counts = state_counts(cluster)
+        assert (counts["sent"], counts["no_answer"]) == expected
+    page = olga.get("/dead-letters/?view=list&status=no_answer").content.decode()
+    assert f'href="/dead-letters/{silent}/"' in page
+    assert f'href="/dead-letters/{sent}/"' not in page
+    assert 'No answer <span class="tag">1</span>' in page
+    read = bearer(token_of(person("bo"), "read"))
+    items = Client().get("/api/v1/dead-letters?status=no_answer", headers=read).json()["items"]
+    assert [(item["id"], item["status"]) for item in items] == [(silent, "no_answer")]
 
 
 def test_the_list_comes_newest_first_in_pages_and_says_that_there_is_more(
@@ -186,8 +213,41 @@ def test_an_operation_tells_of_each_item_where_its_copy_is_and_how_its_outcome_i
         assert [(one.id, one.status, one.n_passed) for one in retries(now=AT)] == [(asked.id, "done", 2)]
 
 
-def test_new_letters_are_announced_once(world: RetryWorld) -> None:
+def test_new_letters_and_those_that_died_again_are_announced_once(world: RetryWorld) -> None:
     letter_bell.ring()
-    world.letters.park(dead_record(1))
+    (letter,) = world.letters.park(dead_record(1))
     assert letter_bell.ring()
     assert not letter_bell.ring()
+    for n in range(2):
+        rows(
+            "insert into dead_letter_again (topic_id, kafka_partition, kafka_offset, dead_letter_id, attempt_id,"
+            " seen_at, failed_at) values (%s, 0, %s, %s, gen_random_uuid(), %s, %s) returning 1",
+            world.letters.dlq, 50 + n, letter, AT + timedelta(seconds=n), AT,
+        )  # fmt: skip
+        assert letter_bell.ring()
+        assert not letter_bell.ring()
+
+
+def test_the_bell_is_rung_by_the_ends_of_two_indexes(world: RetryWorld) -> None:
+    world.letters.park(dead_record(1))
+    with CaptureQueriesContext(connection) as asked:
+        letter_bell.ring()
+    (statement,) = [query["sql"] for query in asked.captured_queries if "dead_letter_again" in query["sql"]]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute(f"explain {statement}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    for index in ("dead_letter_pkey", "dead_letter_again_seen"):
+        assert re.search(rf"Index Only Scan Backward using {index}", plan), plan
+    assert "Seq Scan on dead_letter" not in plan
+
+
+def test_states_are_counted_of_the_chosen_clusters_alone(world: RetryWorld, olga: Client) -> None:
+    world.letters.park(dead_record(1), dead_record(2))
+    LetterWorld("west").park(dead_record(3))
+    assert [state_counts(of)["open"] for of in (None, ["demo"], ["west"], ["demo", "west"], [])] == [3, 2, 1, 3, 0]
+    for cluster, n in (("demo", 2), ("west", 1)):
+        page = olga.get("/dead-letters/", {"cluster": cluster}).content.decode()
+        assert f'Open <span class="tag">{n}</span>' in page
+        assert f'All <span class="tag">{n}</span>' in page
+    assert 'Open <span class="tag">3</span>' in olga.get("/dead-letters/").content.decode()

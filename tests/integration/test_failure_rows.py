@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from collector.store import letter_bell
+from collector.store import failure_versions, letter_bell
 from dashboard.queries.failure_facts import failure_facts
+from dashboard.queries.failure_groups import failure_groups
 from dashboard.queries.letter_selection import selection
 from dashboard.queries.letter_words import vocabulary
 from tests.integration.letter_world import AT, dead_record, one, rows
@@ -60,10 +61,12 @@ def test_a_trend_is_drawn_with_its_numbers_and_is_unknown_before_it_is_counted(w
     three_groups(world)
     page = olga.get("/dead-letters/").content.decode()
     assert page.count("trend ?") == 3
-    rows("update failure_group set trend = array_fill(0, array[22]) || array[1, 4], trend_until = now() returning 1")
+    rows(
+        "update failure_group set trend = array_fill(0, array[22]) || array[1, 4],"
+        " trend_until = now() + interval '30 minutes' returning 1"
+    )
     page = olga.get("/dead-letters/").content.decode()
-    heights = [int(tall) for tall in re.findall(r'<rect x="\d+" y="\d+" width="3" height="(\d+)"', page)]
-    assert heights == [4, 16] * 3
+    assert re.findall(r'<path class="bars" d="([^"]*)"', page) == ["M88 16v-4h3v4zM92 16v-16h3v16z"] * 3
     assert "Deaths by hour in the last 24 h: at most 4, " in page
 
 
@@ -82,6 +85,78 @@ def test_several_failures_are_frozen_and_archived_together(world: RetryWorld, ol
     assert 'name="group"' not in vera.get("/dead-letters/").content.decode()
     assert vera.post("/dead-letters/", {"group": [billing], "do": "archive"}).status_code == 403
     assert one("select count(*) from letter_state where status = 6") == 3
+
+
+def test_a_failure_is_assigned_noted_and_archived_on_its_row(world: RetryWorld, olga: Client) -> None:
+    billing, *_ = three_groups(world)
+    back = f"/dead-letters/?by=group#failure-{billing}"
+    page = olga.get("/dead-letters/?by=group").content.decode()
+    assert page.count("Assign, note, archive…") == 3
+    assert f'<input type="hidden" name="next" value="{back}">' in page
+    there = f"/dead-letters/groups/{billing}/"
+    assert olga.post(there, {"do": "assign", "assignee": "team-pay", "next": back})["Location"] == back
+    assert olga.post(there, {"do": "note", "note": "PAY-311", "next": back})["Location"] == back
+    assert olga.post(there, {"do": "note", "note": "PAY-311", "next": "//evil.example/"})["Location"] == there
+    assert (
+        olga.post("/dead-letters/", {"group": billing, "do": "archive", "reason": "x", "next": back})["Location"]
+        == back
+    )
+    page = olga.get("/dead-letters/?by=group").content.decode()
+    for said in ("assigned to <bdi>team-pay</bdi>", "“<bdi>PAY-311</bdi>”", f'id="note-{billing}"'):
+        assert said in page, said
+    assert f'id="why-{billing}"' not in page, "nothing of it is open any more"
+    seen = signed_in(person("vera", "viewer")).get("/dead-letters/").content.decode()
+    assert "Assign, note, archive…" not in seen
+    assert "team-pay" in seen
+
+
+def test_failures_stand_below_the_versions_that_they_failed_in(world: RetryWorld, olga: Client) -> None:
+    billing, shipping, audit = three_groups(world)
+    letter_bell.count_keys(now=AT)
+    assert failure_versions.find_versions(counted_at=AT) == 0
+    failed_in(world, "2.8.0", [101, 102])
+    failed_in(world, "2.8.1", [102])
+    failed_in(world, "2.9.0", [102], status=1)
+    failed_in(world, "1.0.0", [103])
+    assert failure_versions.find_versions(counted_at=AT + timedelta(seconds=30)) == 1, "spans come later than letters"
+    assert failure_versions.find_versions(counted_at=AT + timedelta(seconds=60)) == 0
+    found = {one_.id: one_.versions for one_ in failure_groups()}
+    assert found == {billing: ("billing-svc 2.8.0", "billing-svc 2.8.1"), shipping: (), audit: ()}
+    page = olga.get("/dead-letters/?by=version").content.decode()
+    shelves = re.findall(r'<h2 id="shelf-\d+">(.*?)</h2>', page)
+    assert sorted(re.sub("<[^>]*>", "", each) for each in shelves) == ["?", "billing-svc 2.8.0, billing-svc 2.8.1"]
+    assert "failed in <bdi>billing-svc 2.8.0, billing-svc 2.8.1</bdi>" in page
+    rows("delete from span returning 1")
+    world.letters.park(dead_record(7))
+    later = AT + timedelta(hours=1)
+    rows("update letter_state set changed_at = %s returning 1", later)
+    letter_bell.count_keys(now=later)
+    failure_versions.find_versions(counted_at=later)
+    assert {one_.id: one_.versions for one_ in failure_groups()} == found, "what was found once stays"
+
+
+def failed_in(world: RetryWorld, version: str, offsets: list[int], *, status: int = 2) -> None:
+    """Spans of billing's deliveries of orders.created at these offsets, by this version of billing-svc."""
+    rows("insert into service (name) values ('billing-svc') on conflict do nothing returning 1")
+    service = one("select id from service where name = 'billing-svc'")
+    number = one(
+        "insert into service_version (service_id, version, first_at, last_at) values (%s, %s, %s, %s) returning id",
+        service, version, AT, AT,
+    )  # fmt: skip
+    source = one("insert into source (service_version_id, instance) values (%s, 'a') returning id", number)
+    rows(
+        "insert into edge (kind, service_id, topic_id, group_id) values (2, %s, %s, %s) on conflict do nothing"
+        " returning 1",
+        service, world.letters.orders, world.letters.billing,
+    )  # fmt: skip
+    edge = one("select id from edge where group_id = %s and kind = 2", world.letters.billing)
+    rows(
+        "insert into span (trace_id, span_id, started_at, stored_at, kafka_offset, duration_ms, source_id, name_id,"
+        " edge_id, topic_id, kafka_partition, attrs_id, n_messages, kind, status, op)"
+        " select gen_random_uuid(), n, %s, %s, n, 1, %s, 0, %s, %s, 0, 0, 1, 5, %s, 3 from unnest(%s::bigint[]) n"
+        " returning 1",
+        AT, AT, source, edge, world.letters.orders, status, offsets,
+    )  # fmt: skip
 
 
 def test_more_failures_than_one_can_read_are_named_by_number(world: RetryWorld) -> None:

@@ -138,7 +138,7 @@ def test_a_failure_group_is_assigned_and_noted(world: RetryWorld, olga: Client) 
 
 
 def test_a_group_tells_what_changed_before_its_first_death_and_how_its_last_retry_went(
-    world: RetryWorld, django_assert_num_queries: DjangoAssertNumQueries
+    world: RetryWorld, olga: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     (letter,) = world.letters.park(dead_record(1))
     rows("insert into service (id, name) values (77, 'billing-svc'), (78, 'other-svc') returning 1")
@@ -161,7 +161,21 @@ def test_a_group_tells_what_changed_before_its_first_death_and_how_its_last_retr
         found = failure_facts([group], now=AT + timedelta(minutes=1))[group]
     assert found.change is not None
     assert (found.change.what, found.change.seconds_before) == ("billing-svc 2.8.0", 60)
-    assert (found.n_lately, found.last_retry, found.last_retry_status) == (1, number, "requested")
+    assert found.n_lately == 1
+    assert found.last_retry is not None
+    assert (found.last_retry.id, found.last_retry.at, found.last_retry.words) == (number, AT, "requested")
+    assert found.n_new == 0
+    with connection.cursor() as cursor:
+        later = dead_record(2)
+        park(cursor, [(later, world.letters.dlq, letter_of(later))], now=AT + timedelta(seconds=5))
+    assert failure_facts([group], now=AT)[group].n_new == 1
+    assert f"1 new since retry #{number}" in olga.get("/dead-letters/").content.decode()
+    rows("update retry_item set status = 6 returning 1")
+    failed = failure_facts([group], now=AT)[group].last_retry
+    assert failed is not None
+    assert failed.words == "1 of 1 failed again"
+    rows("update retry_operation set status = 2 returning 1")
+    assert failure_facts([group], now=AT)[group].n_new == 0, "the retry is over"
     assert failure_facts([group], now=AT + timedelta(hours=1))[group].n_lately == 0
 
 

@@ -29,7 +29,15 @@ def world() -> Iterator[RetryWorld]:
 def _form(page: str, **changes: str) -> dict[str, str]:
     token = re.search(r'name="token" value="([^"]*)"', page)
     assert token
-    return {"token": token[1], "value": '{"amount": 13}', "header-0": "order-1", "reason": "PAY-311", **changes}
+    form = {"token": token[1], "value": '{"amount": 13}', "header-0": "order-1", "reason": "PAY-311", "typed": "1"}
+    return {**form, **changes}
+
+
+def _seen(page: str) -> dict[str, str]:
+    """What the page's button says of the difference above it."""
+    seen = re.search(r'name="checked" value="([^"]*)"', page)
+    assert seen
+    return {"checked": seen[1]}
 
 
 def test_an_edited_copy_is_checked_then_sent_once_and_the_original_stays(world: RetryWorld, olga: Client) -> None:
@@ -40,6 +48,7 @@ def test_an_edited_copy_is_checked_then_sent_once_and_the_original_stays(world: 
     assert "&quot;amount&quot;: 12.5" in checked
     assert "Send edited copy" in checked
     assert one("select count(*) from retry_item") == 0
+    form |= _seen(checked)
     sent = olga.post(there, {**form, "do": "send"})
     assert olga.post(there, {**form, "do": "send"})["Location"] == f"{sent['Location']}?already=1"
     number = one("select max(id) from retry_operation")
@@ -47,11 +56,29 @@ def test_an_edited_copy_is_checked_then_sent_once_and_the_original_stays(world: 
     (copy,) = world.sent()
     assert (copy.key, copy.value, copy.first("order-id")) == (b"order-1", b'{"amount": 13}', b"order-one")
     assert rows("select value from dead_letter_body") == [(dead_record(1).value,)]
-    locked = olga.post(there, {**form, "token": "other", "do": "send", "value": '{"amount": 14}'})
+    other = {**form, "token": "other", "value": '{"amount": 14}'}
+    other |= _seen(olga.post(there, {**other, "do": "check"}).content.decode())
+    locked = olga.post(there, {**other, "do": "send"})
     assert locked.status_code == 409
     assert f"Operation #{number}" in locked.content.decode()
     assert len(world.sent()) == 1
     assert ("edit and retry", "done", "PAY-311") in audit_rows("action", "result", "reason")
+
+
+def test_nothing_is_sent_whose_difference_was_not_looked_at(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/edit/"
+    form = _form(olga.get(there).content.decode())
+    unseen = olga.post(there, {**form, "do": "send"})
+    assert unseen.status_code == 409
+    assert "You changed it since the check." in unseen.content.decode()
+    form |= _seen(olga.post(there, {**form, "do": "check"}).content.decode())
+    changed = olga.post(there, {**form, "value": '{"amount": 99}', "do": "send"})
+    assert (changed.status_code, one("select count(*) from retry_item")) == (409, 0)
+    assert "&quot;amount&quot;: 99" in changed.content.decode()
+    again = olga.post(there, {**form, "value": '{"amount": 99}', **_seen(changed.content.decode()), "do": "send"})
+    assert again.status_code == 302
+    assert rows("select edited_value from retry_item") == [(b'{"amount": 99}',)]
 
 
 def test_an_edited_copy_goes_where_the_check_said(world: RetryWorld, olga: Client) -> None:
@@ -60,6 +87,7 @@ def test_an_edited_copy_goes_where_the_check_said(world: RetryWorld, olga: Clien
     form = _form(olga.get(there).content.decode())
     checked = olga.post(there, {**form, "do": "check"}).content.decode()
     assert '<input type="hidden" name="target" value="orders.created">' in checked
+    form |= _seen(checked)
     own = world.letters.topic("orders.created.retry.billing", role=2)
     world.letters.allow("orders.created.retry.billing")
     rows(
@@ -77,7 +105,9 @@ def test_a_copy_that_died_again_is_the_same_letter_and_its_original_can_be_sent(
 ) -> None:
     (letter,) = world.letters.park(dead_record(1))
     there = f"/dead-letters/{letter}/edit/"
-    olga.post(there, {**_form(olga.get(there).content.decode()), "do": "send"})
+    form = _form(olga.get(there).content.decode())
+    form |= _seen(olga.post(there, {**form, "do": "check"}).content.decode())
+    olga.post(there, {**form, "do": "send"})
     world.send(one("select max(id) from retry_operation"))
     (copy,) = world.sent()
     marks = (("x-weir-attempt", copy.first("x-weir-attempt")),)
@@ -106,6 +136,10 @@ def test_what_cannot_be_sent_is_said_and_nothing_typed_is_lost(
     page = response.content.decode()
     assert (response.status_code, one("select count(*) from retry_item")) == (409, 0)
     assert problem in page
+    field = re.search(r'name="(\w+)"[^>]* autofocus aria-invalid="true" aria-describedby="problem"', page)
+    assert field
+    assert field[1] == next(iter(changes)), "the focus is where the problem is"
+    assert page.count(f'<p class="problem" id="problem"><bdi>{problem}') == 1
     assert "PAY-311" in page or changes.get("reason")
 
 
@@ -141,6 +175,7 @@ def test_masked_parts_are_marked_and_travel_untouched(world: RetryWorld, olga: C
     checked = olga.post(there, {**form, "do": "check"}).content.decode()
     assert "4111-2222" not in checked
     assert "13.0" in checked
+    form |= _seen(checked)
     moved = olga.post(there, {**form, "value": marked.replace('"note": "••• 2"', '"note": "••• 1"'), "do": "send"})
     assert moved.status_code == 409
     assert "stands where it did not before" in moved.content.decode()

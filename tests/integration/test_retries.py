@@ -2,6 +2,7 @@
 
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -11,6 +12,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from collector.clock import running_seconds
 from collector.domain.letter_forms import way_of
 from collector.domain.positions import Position
 from collector.domain.records import Record
@@ -19,7 +21,7 @@ from collector.kafka.memory_lookup import MemoryLookup
 from collector.kafka.memory_publisher import MemoryPublisher
 from collector.ports import KafkaUnreachable, NotTaken, Outgoing, Partition
 from collector.retry import drafts, outcomes, targets
-from collector.retry.dispatch import Sender, dispatch
+from collector.retry.dispatch import FRESH_SECONDS, Sender, dispatch
 from collector.retry.patience import Patience
 from collector.retry.plans import plan
 from collector.retry.records import Asker
@@ -142,7 +144,7 @@ def test_a_letter_in_an_operation_is_not_taken_into_a_second_one(world: RetryWor
     asked = click(first)
     with pytest.raises(NothingToSend, match=f"requested already. Operation #{asked.id}."):
         click(first, token="t2")
-    click(first, second, token="t3")
+    click(first, second, token="t3", expect=1)
     assert rows("select operation_id, dead_letter_id from retry_item order by 1") == [
         (asked.id, first), (one("select max(id) from retry_operation"), second),
     ]  # fmt: skip
@@ -513,6 +515,36 @@ def test_a_worker_that_died_before_the_send_leaves_the_item_open_again(world: Re
     assert _states() == [(2, 2, 1)]
 
 
+class StandsStill(MemoryPublisher):
+    """The machine sleeps while the worker hands over its second record."""
+
+    n, woke = 0, 0.0
+
+    def publish(self, record: Outgoing) -> Future[Position]:
+        self.n += 1
+        if self.n == 2:
+            self.woke += FRESH_SECONDS + 1
+        return super().publish(record)
+
+
+def test_who_slept_after_a_claim_sends_no_more_of_it(world: RetryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = click(*world.letters.park(*[dead_record(n) for n in range(4)]))
+    publisher = StandsStill(world.broker)
+    monkeypatch.setattr("collector.retry.dispatch.running_seconds", lambda: publisher.woke)
+    world.send(asked.id, publisher)
+    assert len(world.sent()) == 2
+    assert [state[0] for state in _states()] == [2, 2, 1, 1]
+    world.send(asked.id, after_seconds=150)
+    assert len(world.sent()) == 4
+    assert len({copy.first("x-weir-attempt") for copy in world.sent()}) == 4
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="a clock of Linux")
+def test_the_time_that_the_machine_slept_counts() -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= running_seconds() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def test_a_worker_whose_clock_is_ahead_takes_nobodys_claim(world: RetryWorld) -> None:
     """A record may still be on its way: the search would not find it, and it would be sent twice."""
     (letter,) = world.letters.park(dead_record(1))
@@ -862,9 +894,9 @@ def test_the_plan_says_where_a_letter_goes_why_and_who_else_gets_it(world: Retry
         )
     found = plan(letter, now=AT)
     assert found is not None
-    assert (found.target, found.refusal, found.n_newer) == ("orders.created", None, 0)
+    assert (found.target, found.refusal, found.order.newer, found.must_type) == ("orders.created", None, "", True)
     assert found.why == "Compared before the send: orders.created/0/101 must hold the same key and value."
-    assert [(reader.name, reader.failed_it) for reader in found.readers] == [("billing", True), ("shipping", False)]
+    assert [(reader.name, reader.n_failed) for reader in found.readers] == [("billing", 1), ("shipping", 0)]
     assert found.warnings == ("Groups that did not fail get it again: shipping.",)
     assert "kafka_dlt-original-topic" in found.removed_headers
     assert plan(letter, target="orders.created.dlq", now=AT).refusal is not None  # type: ignore[union-attr]

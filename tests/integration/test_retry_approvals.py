@@ -122,7 +122,7 @@ def test_no_other_way_leads_around_it(world: RetryWorld) -> None:
         click(*letters)
     token = token_of(person("script", "operator"), "read", "retry")
     answer = Client().post(
-        "/api/v1/retries", {"dead_letters": letters}, content_type="application/json",
+        "/api/v1/retries", {"dead_letters": letters, "expect": len(letters)}, content_type="application/json",
         headers={**bearer(token), "idempotency-key": "k1"},
     )  # fmt: skip
     assert answer.status_code == 409
@@ -130,13 +130,22 @@ def test_no_other_way_leads_around_it(world: RetryWorld) -> None:
     assert (one("select count(*) from retry_item"), one("select count(*) from retry_operation")) == (0, 0)
 
 
+def checked(client: Client, there: str, *, value: str, header: str) -> dict[str, str]:
+    """The form as it stands when the difference was looked at, and the number typed."""
+    token = re.search(r'name="token" value="([^"]*)"', client.get(there).content.decode())
+    assert token
+    form = {"token": token[1], "value": value, "header-0": header, "reason": "PAY-311"}
+    page = client.post(there, {**form, "do": "check"}).content.decode()
+    assert ">Ask for approval</button>" in page
+    seen = re.search(r'name="checked" value="([^"]*)"', page)
+    assert seen
+    return {**form, "checked": seen[1], "typed": "1"}
+
+
 def test_an_edited_copy_waits_with_its_difference(world: RetryWorld, olga: Client, otto: Client) -> None:
     letter = one("select min(id) from dead_letter")
     there = f"/dead-letters/{letter}/edit/"
-    token = re.search(r'name="token" value="([^"]*)"', olga.get(there).content.decode())
-    assert token
-    form = {"token": token[1], "value": '{"amount": 13}', "header-0": "order-0", "reason": "PAY-311"}
-    assert ">Ask for approval</button>" in olga.post(there, {**form, "do": "check"}).content.decode()
+    form = checked(olga, there, value='{"amount": 13}', header="order-0")
     sent = olga.post(there, {**form, "do": "send"})
     assert olga.post(there, {**form, "do": "send"})["Location"] == sent["Location"]
     number = one("select max(id) from retry_operation")
@@ -157,10 +166,7 @@ def test_the_second_person_sees_headers_and_no_masked_field_that_the_copy_adds_a
     standing.pin(Rules((Rule(("*",), Aim((json_paths.parse("$.card"),))),)), seconds=60)
     letter = one("select min(id) from dead_letter")
     there = f"/dead-letters/{letter}/edit/"
-    token = re.search(r'name="token" value="([^"]*)"', olga.get(there).content.decode())
-    assert token
-    value = '{"amount": 12.5, "card": "4000-1234"}'
-    form = {"token": token[1], "value": value, "header-0": "order-<one>", "reason": "PAY-311"}
+    form = checked(olga, there, value='{"amount": 12.5, "card": "4000-1234"}', header="order-<one>")
     assert olga.post(there, {**form, "do": "send"}).status_code == 302
     number = one("select max(id) from retry_operation")
     page = otto.get(f"/retries/{number}/approval/").content.decode()

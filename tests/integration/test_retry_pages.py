@@ -1,10 +1,14 @@
 """The plan's four steps and an operation's buttons as a browser without scripts uses them, and who may not."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 
+from collector.config.rules import standing
+from collector.domain.masking import MASK, Aim, Rule, Rules
+from dashboard.queries.retry_keys import keys_of
 from tests.integration.letter_world import dead_record, one, rows
 from tests.integration.people import audit_rows, bearer, person, signed_in, token_of
 from tests.integration.retry_world import RetryWorld, click
@@ -128,7 +132,7 @@ def test_a_viewer_is_told_who_may_and_a_forced_freeze_is_refused_and_noted(world
 def test_the_api_sends_in_steps_and_controls_what_runs(world: RetryWorld) -> None:
     letters = world.letters.park(*[dead_record(n) for n in range(3)])
     headers = {**bearer(token_of(person("otto", "operator"), "read", "retry")), "idempotency-key": "k1"}
-    wanted = {"dead_letters": letters, "sending": {"steps": [1, 1], "rate_per_second": 5}}
+    wanted = {"dead_letters": letters, "expect": 3, "sending": {"steps": [1, 1], "rate_per_second": 5}}
     asked = Client().post("/api/v1/retries", wanted, content_type="application/json", headers=headers)
     assert asked.status_code == 202, asked.content
     number = asked.json()["id"]
@@ -194,6 +198,90 @@ def test_a_plan_that_expired_says_so_and_is_changed_by_nothing(world: RetryWorld
         assert answer.status_code == 410
         assert "Expired after 24 h: what it froze has changed since. Freeze again." in answer.content.decode()
     assert ("discard plan", "refused") in audit_rows("action", "result")
+
+
+def test_a_letter_that_cannot_be_sent_says_why_instead_of_the_buttons(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/"
+    page = olga.get(there).content.decode()
+    assert "Retry…" in page
+    assert "Edit…" in page
+    rows("update letter_state set attempt = 5 returning 1")
+    page = olga.get(there).content.decode()
+    assert "<span data-refused><bdi>It died 5 times, which is the limit: something in the flow loops.</bdi>" in page
+    assert "Retry…" not in page
+    assert "Edit…" not in page
+
+
+def test_one_letter_is_not_confirmed_while_its_cluster_does_not_answer(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/retry/"
+    assert "Send 1 event" in olga.get(there).content.decode()
+    rows("insert into scan select %s, now(), false, 0, 0, 5, 'No broker answers.' returning 1", world.letters.cluster)
+    page = olga.get(there).content.decode()
+    assert "has never answered: nothing can be sent to it now" in page
+    assert "Send 1 event" not in page
+
+
+def test_the_page_of_one_letter_offers_what_an_admin_names_and_says_what_lies_behind(
+    world: RetryWorld, olga: Client
+) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    world.letters.topic("billing-again")
+    world.letters.allow("billing-again")
+    page = olga.get(f"/dead-letters/{letter}/retry/").content.decode()
+    assert re.findall(r'<a href="\?target=([^"]*)"', page) == ["orders.created", "billing-again"]
+    assert "Downstream in 2 hops: nothing known." in page
+    chosen = olga.get(f"/dead-letters/{letter}/retry/?target=billing-again").content.decode()
+    assert field(chosen, "target") == "billing-again"
+    assert "Allowed by an admin." in chosen
+
+
+def test_a_running_operation_names_its_step_and_a_stopped_one_leads_to_its_failure(
+    world: RetryWorld, olga: Client
+) -> None:
+    number = click(*world.letters.park(*[dead_record(n) for n in range(3)])).id
+    rows("update retry_operation set status = 1, steps = '{1,1}' returning 1")
+    rows("update retry_item set step = ordinal returning 1")
+    assert "<span>step 1 of 3</span>" in olga.get(f"/retries/{number}/").content.decode()
+    rows("update retry_operation set status = 3, reason = 'Stopped: 1 of 1 failed again.' returning 1")
+    page = olga.get(f"/retries/{number}/").content.decode()
+    assert f'<a href="/dead-letters/groups/{one("select id from failure_group")}/">See the failure</a>' in page
+    assert 'href="/topics/demo/orders.created/"' in page
+    assert "<span>step" not in page
+
+
+def test_who_comes_second_is_told_who_asked_and_sends_nothing(world: RetryWorld, olga: Client) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/retry/"
+    token = field(olga.get(there).content.decode(), "token")
+    number = click(letter).id
+    late = olga.post(there, {"token": token, "typed": "1"})
+    assert late.status_code == 409
+    for page in (late.content.decode(), olga.get(f"/dead-letters/{letter}/").content.decode()):
+        assert "<bdi>operator1</bdi> asked for a retry of this" in page
+        assert f'href="/retries/{number}/"' in page
+    assert one("select count(*) from retry_item") == 1
+
+
+def test_outcomes_are_told_key_by_key_those_with_failures_first(world: RetryWorld, olga: Client) -> None:
+    records = [replace(dead_record(n), key=key) for n, key in enumerate((b"a", b"b", b"b", b"c", b"\xff", None))]
+    number = click(*world.letters.park(*records)).id
+    rows("update retry_item set status = 6, sent_at = now() where dead_letter_id in"
+         " (select id from dead_letter where kafka_offset = 2) returning 1")  # fmt: skip
+    rows("update retry_item set status = 4, sent_at = now() where dead_letter_id in"
+         " (select id from dead_letter where kafka_offset = 0) returning 1")  # fmt: skip
+    found = keys_of(number)
+    assert (found.n_keys, found.n_keyless) == (4, 1)
+    assert [(row.key, row.n, row.n_sent, row.n_done, row.n_failed_again, row.n_waiting) for row in found.items] == [
+        ("b", 2, 1, 0, 1, 1), ("a", 1, 1, 1, 0, 0), ("c", 1, 0, 0, 0, 1), (None, 1, 0, 0, 0, 1),
+    ]  # fmt: skip
+    page = olga.get(f"/retries/{number}/?by=key").content.decode()
+    assert 'aria-label="Outcomes by key"' in page
+    assert "1 letter without a key." in page
+    assert 'aria-label="Letters of this operation"' not in page
+    standing.pin(Rules((Rule(("orders.created",), Aim(key=True)),)), seconds=60)
+    assert [row.key for row in keys_of(number).items] == [MASK, MASK, MASK, None]
 
 
 def test_the_list_of_retries_of_one_cluster_leaves_out_the_others(world: RetryWorld, olga: Client) -> None:

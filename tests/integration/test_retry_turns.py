@@ -73,7 +73,7 @@ def asked(world: RetryWorld, *numbers: int, sending: Sending | None = None, key:
     found = [dead_record(n) if key is None else replace(dead_record(n), key=key) for n in numbers]
     letters = sorted(set(world.letters.park(*found)) - before)
     return retry(
-        letters, person_id=7, person_name="operator1", token=f"t{numbers}", target=None, expect=None, now=AT,
+        letters, person_id=7, person_name="operator1", token=f"t{numbers}", target=None, expect=len(numbers), now=AT,
         sending=sending,
     ).id  # fmt: skip
 
