@@ -70,11 +70,12 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """Somebody who may sign in, or might once."""
+    """Somebody who may sign in, or might once. Without a password (a script) only tokens act under the name."""
 
     name: str
     role: str
     is_active: bool
+    has_password: bool
     created_at: datetime
 
 
@@ -109,7 +110,7 @@ def people() -> tuple[PersonRow, ...]:
     """Everybody, admins first; at most 500. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select name, role, is_active, created_at from dashboard_person"
+            "select name, role, is_active, password not like '!%%', created_at from dashboard_person"
             " order by is_active desc, array_position(array['admin', 'operator', 'viewer'], role::text), name limit %s",
             [MOST_LISTED],
         )

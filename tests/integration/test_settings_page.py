@@ -1,8 +1,10 @@
 """The page of settings: what is set and from where; names for everybody, the rest for admins, secrets for nobody."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
@@ -60,6 +62,7 @@ def test_tokens_and_people_are_listed_without_what_opens_something(
 ) -> None:
     ada = person("ada", "admin")
     gone = person("otto", "operator", is_active=False)
+    call_command("create_token", "script", stdout=StringIO())
     secret = token_of(ada, "read", "retry")
     token_of(gone, "read")
     with connection.cursor() as cursor:
@@ -68,17 +71,20 @@ def test_tokens_and_people_are_listed_without_what_opens_something(
         found = tokens(now=now())
     assert [(each.owner, each.state, set(each.scopes)) for each in found] == [
         ("ada", "valid", {"read", "retry"}),
+        ("script", "valid", {"read"}),
         ("otto", "revoked", {"read"}),
     ]
     with django_assert_num_queries(1):
-        assert [(each.name, each.role, each.is_active) for each in people()] == [
-            ("ada", "admin", True),
-            ("otto", "operator", False),
+        assert [(each.name, each.role, each.is_active, each.has_password) for each in people()] == [
+            ("ada", "admin", True, True),
+            ("script", "viewer", True, False),
+            ("otto", "operator", False, True),
         ]
     page = signed_in(ada).get("/settings/").content.decode()
     assert found[0].public_id in page
     assert secret.rpartition("_")[2] not in page
     assert "may not sign in" in page
+    assert page.count("by tokens only") == 1
 
 
 def test_before_the_first_file_the_environment_alone_counts(django_assert_num_queries: DjangoAssertNumQueries) -> None:
