@@ -15,6 +15,7 @@ MOST_DROPS = 10
 MOST_FOLDED = 20
 STOPPED = ""  # the instance of the row that tells when one of a part stopped in order (collector.store.reports)
 ENDS_SOON = timedelta(days=14)
+CHECKED_EVERY = timedelta(minutes=1)  # the disk, by the schedule of the worker
 FOLDED_KINDS = {  # as collector.store.guard numbers them
     1: "services",
     2: "versions",
@@ -156,7 +157,7 @@ def health(*, now: datetime) -> HealthPage:
     silent = [each for each in clusters if each.state == "silent"]
     others = [part for part in bad if not _waits_for(part, {each.name for each in silent})]
     disk = _disk()
-    problem = disk.problem if disk else ""
+    problem = " ".join(filter(None, (_standstill(disk, now), disk.problem))) if disk else ""
     said = (
         problem if problem and not others else _sentence(others, fresh.only(_answering(clusters)), newest, n_spans, now)
     )
@@ -191,6 +192,15 @@ def _answering(clusters: Iterable[ClusterHealth]) -> set[str]:
 def _silence(cluster: ClusterHealth) -> str:
     since = f" not answered since {cluster.last_ok_at:%H:%M:%S} UTC." if cluster.last_ok_at else " never answered."
     return f"Cluster {cluster.name} has{since}"
+
+
+def _standstill(disk: Disk, now: datetime) -> str:
+    """What the schedule asks for each minute was not done; "" where it was. The schedule itself reports nothing."""
+    late = now - disk.checked_at
+    if late <= LATE * CHECKED_EVERY:
+        return ""
+    minutes = round(late / timedelta(minutes=1))
+    return f"What is done each minute was last done {minutes:,} min ago. Start beat, or see what holds up the worker."
 
 
 def _disk() -> Disk | None:

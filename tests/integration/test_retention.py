@@ -13,7 +13,7 @@ from django.db import connection
 from collector import retention
 from collector.folding.fold import MissingLeaves, RollupLeaves, fold
 from collector.folding.folder import Folder
-from collector.store import budget, closing
+from collector.store import budget, closing, reports
 from collector.store.budget import Usage
 from collector.store.partitions import make
 from dashboard.queries.edges import traced_edges
@@ -196,6 +196,20 @@ def test_ten_seconds_are_counted_again_where_the_clock_had_been_ahead(settings: 
     assert rows("select n::int from edge_10s") == [(1,)]
     hour = Window(AT - timedelta(minutes=30), AT + timedelta(minutes=30), live=False)
     assert [edge.messages for edge in traced_edges(hour, as_of=AT, now=AT + timedelta(seconds=2))] == [1]
+
+
+def test_a_schedule_that_stands_still_makes_health_fail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else would tell: beat has no word on Health, and the worker waits for it."""
+    monkeypatch.setattr(budget, "usage", lambda: Usage(1, 0))
+    retention.keep_within_budget(NOW)
+    assert "each minute" not in health(now=NOW + timedelta(seconds=149)).sentence
+    page = health(now=NOW + timedelta(minutes=12))
+    assert not page.ok
+    for part in ("receive", "collect", "fold", "sample", "worker", "web"):
+        reports.report(part, instance="1@a", now=NOW + timedelta(minutes=12), ok=True, sentence="", value={})
+    page = health(now=NOW + timedelta(minutes=12))
+    assert not page.ok
+    assert page.sentence.startswith("What is done each minute was last done 12 min ago. Start beat")
 
 
 def test_dead_letters_alone_above_80_percent_make_health_fail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
