@@ -21,7 +21,9 @@ from collector.domain.records import Record, size_of
 from collector.intake.native import Pack
 from collector.intake.reading import Rows, undecodable
 from collector.ports import Partition
+from collector.store import letter_rows
 from collector.store.feeds import Feed
+from collector.store.letter_rows import Parcel
 from collector.store.positions import Place
 from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, Undecodable
 
@@ -155,9 +157,9 @@ class TapReading:
             except Exception as error:
                 log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
                 garbage.append(self.unstorable(record, places, f"the decoder failed ({type(error).__name__})"))
-        letters = [each for each in tapped if each.letter is not None]
-        for one, headers in zip(letters, frames.packed([one.record.headers for one in letters]), strict=True):
-            one.headers = headers
+        parcels = [(each.parcel, each.record.headers) for each in tapped if each.parcel is not None]
+        for (parcel, _), packed_headers in zip(parcels, frames.packed([each for _, each in parcels]), strict=True):
+            parcel.headers = packed_headers
         return Rows(tapped=tapped, packed=packed, undecodable=garbage)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
@@ -205,7 +207,7 @@ class TapReading:
             None,
             (),
             letter,
-            fingerprint=fingerprint,
+            parcel=_parcel(record, letter, fingerprint, size, context),
             is_packed=True,
         )
 
@@ -229,6 +231,7 @@ class TapReading:
         letter, fingerprint, aim = self._letter(whole, course)
         record, is_readable = (whole, True) if course.drops is NOTHING else masking.dropped(whole, course.drops)
         context, ids, size, keys = self._said(record)
+        size = size if record is whole else size_of(whole)
         seen = None
         if aim is not NOTHING:
             seen = masking.concealed(aim, key=record.key, value=record.value, headers=record.headers)
@@ -239,7 +242,7 @@ class TapReading:
         return Tapped(
             record,
             course.topic_id,
-            size if record is whole else size_of(whole),
+            size,
             is_readable and course.keeps_body,
             context,
             ids.own,
@@ -247,7 +250,7 @@ class TapReading:
             letter,
             ids.cause,
             way_of(whole) if course.retries else None,
-            fingerprint,
+            _parcel(whole, letter, fingerprint, size, context),
         )
 
     def _said(self, record: Record) -> tuple[contexts.Written | None, RecordIds, int, list[tuple[int, str]]]:
@@ -312,6 +315,18 @@ class TapReading:
             for text in sorted({*_texts(tree, path)})[:MOST_VALUES]
             if searchable(text.encode("utf-8", "replace")) == text
         ]
+
+
+def _parcel(
+    record: Record,
+    letter: DeadLetter | None,
+    fingerprint: Fingerprint | None,
+    size: int,
+    context: contexts.Written | None,
+) -> Parcel | None:
+    if letter is None or fingerprint is None:
+        return None
+    return letter_rows.parcel(record, letter, fingerprint, size_bytes=size, context=context)
 
 
 def _texts(tree: Json, path: Path) -> list[str]:

@@ -5,35 +5,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain import contexts
-from collector.domain.dead_letters import DeadLetter, LetterStatus
-from collector.domain.dialects import own_key
+from collector.domain.dead_letters import LetterStatus
 from collector.domain.fingerprints import CURRENT, Fingerprint, Fingerprinting
 from collector.domain.frames import packed
 from collector.domain.records import Record, size_of
-from collector.domain.resending import attempt_number
 from collector.store import failure_groups, later_deaths, letter_counts, letter_names, letter_rows
 from collector.store.copying import copy_packed
 from collector.store.failure_groups import Failure
 from collector.store.later_deaths import At, Found, columns, position
 from collector.store.letter_names import Places
+from collector.store.letter_rows import Parcel
 from collector.store.rows import moment
 
-
-class Told(NamedTuple):
-    """Of a letter that was looked at: its record's size and who wrote it, its fingerprint, its packed headers."""
-
-    size_bytes: int
-    context: contexts.Written | None
-    fingerprint: Fingerprint
-    headers: bytes
-
-
-_NOTHING: Mapping[At, Told] = MappingProxyType({})
+_NONE: Mapping[At, Parcel] = MappingProxyType({})
 
 
 def park(
@@ -42,10 +30,10 @@ def park(
     *,
     now: datetime,
     fingerprinting: Fingerprinting = CURRENT,
-    told: Mapping[At, Told] = _NOTHING,
+    parcels: Mapping[At, Parcel] = _NONE,
 ) -> Collection[At]:
     """Store new dead letters; those whose bytes are kept now. One that is there already changes nothing, so a batch
-    may be read again. `told`: what is known of them, by the same rules.
+    may be read again. `parcels`: of those that have one already, made by the same rules.
 
     A letter that Weir sent back and that died again is no new one: it becomes a row of dead_letter_again. Its proof is
     the attempt's id (128 random bits) or the position it was sent to, and besides the same value, group and topic
@@ -61,7 +49,7 @@ def park(
     again = later_deaths.matched(cursor, fresh, places)
     later_deaths.write(cursor, [(each, again[position(each)]) for each in fresh if position(each) in again], now=now)
     new = [
-        _parking(each, told.get(place) or _told(each, fingerprinting), places, fingerprinting, now)
+        _parking(each, parcels.get(place) or _parcel(each, fingerprinting), places, fingerprinting, now)
         for each in fresh
         if (place := position(each)) not in again
     ]
@@ -70,10 +58,12 @@ def park(
     return known | {each.at for each in new}
 
 
-def _told(found: Found, fingerprinting: Fingerprinting) -> Told:
+def _parcel(found: Found, fingerprinting: Fingerprinting) -> Parcel:
     record, _, letter = found
-    (headers,) = packed([record.headers])
-    return Told(size_of(record), contexts.writer(record), fingerprinting.of(letter, record.topic), headers)
+    told, size, context = fingerprinting.of(letter, record.topic), size_of(record), contexts.writer(record)
+    made = letter_rows.parcel(record, letter, told, size_bytes=size, context=context)
+    (made.headers,) = packed([record.headers])
+    return made
 
 
 @dataclass(slots=True)  # not frozen, as Record is not; never changed
@@ -82,8 +72,7 @@ class _Parking:
 
     at: At
     record: Record
-    letter: DeadLetter
-    told: Told
+    parcel: Parcel
     failure: Failure
     failed_at: datetime
     expires_at: datetime | None
@@ -150,16 +139,15 @@ def failure_of(
     )
 
 
-def _parking(found: Found, told: Told, places: Places, fingerprinting: Fingerprinting, now: datetime) -> _Parking:
+def _parking(found: Found, parcel: Parcel, places: Places, fingerprinting: Fingerprinting, now: datetime) -> _Parking:
     record, topic_id, letter = found
     kept_for = places.kept_for(topic_id)
     failed_at = letter.failed_at or now
-    failure = failure_of(found, places, fingerprinting, failed_at=failed_at, fingerprint=told.fingerprint)
+    failure = failure_of(found, places, fingerprinting, failed_at=failed_at, fingerprint=parcel.fingerprint)
     return _Parking(
         at=position(found),
         record=record,
-        letter=letter,
-        told=told,
+        parcel=parcel,
         failure=failure,
         failed_at=failed_at,
         expires_at=_expiry(record.produced_at or now, kept_for),
@@ -192,11 +180,11 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
         [_letter(number, each, now_us) for number, each in zip(numbers, new, strict=True)],
     )
     bodies = [
-        letter_rows.body(number, each.record, each.told.headers) for number, each in zip(numbers, new, strict=True)
+        letter_rows.body(number, each.record, each.parcel.headers) for number, each in zip(numbers, new, strict=True)
     ]
     copy_packed(cursor, letter_rows.BODY, bodies)
     states = [
-        letter_rows.state(number, group, status, attempt_number(each.record) + 1, now_us)
+        letter_rows.state(number, group, status, each.parcel.n_sent + 1, now_us)
         for number, group, each in zip(numbers, groups, new, strict=True)
     ]
     copy_packed(cursor, letter_rows.STATE, states)
@@ -205,19 +193,13 @@ def _write_new(cursor: CursorWrapper, new: Sequence[_Parking], now: datetime) ->
 
 
 def _letter(number: int, each: _Parking, now_us: int) -> bytes:
-    record, letter = each.record, each.letter
     return letter_rows.letter(
         number,
         each.at,
-        letter_rows.said(
-            letter,
-            failed_at=each.failed_at,
-            group_id=each.group_id,
-            origin_topic_id=each.origin_topic_id,
-            own_key=own_key(letter, record),
-        ),
         seen_us=now_us,
-        size_bytes=each.told.size_bytes,
+        failed_at=each.failed_at,
         expires_at=each.expires_at,
-        context=each.told.context,
+        group_id=each.group_id,
+        origin_topic_id=each.origin_topic_id,
+        tail=each.parcel.tail,
     )

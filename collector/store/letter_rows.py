@@ -1,6 +1,7 @@
 """What a dead letter says of itself, as columns of dead_letter: written when it is parked and when it is read again;
 and its rows in COPY's binary form."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from struct import Struct
@@ -8,8 +9,11 @@ from typing import NamedTuple
 
 from collector.domain.contexts import Written
 from collector.domain.dead_letters import DeadLetter
+from collector.domain.dialects import own_key
+from collector.domain.fingerprints import Fingerprint
 from collector.domain.keys import key_hash, key_text
 from collector.domain.records import Record
+from collector.domain.resending import attempt_number
 from collector.store.record_rows import MAX_INT
 from collector.store.rows import moment
 
@@ -19,14 +23,14 @@ SAID = (
 )
 TYPES = ("text", "timestamptz", "int4", "int4", "int4", "int8", "text", "text", "int8", "text", "int2")
 LETTER = (
-    "dead_letter (id, seen_at, topic_id, kafka_partition, kafka_offset, size_bytes, expires_at, trace_id, span_id,"
-    " dialect, failed_at, group_id, origin_topic_id, origin_partition, origin_offset, exception_class, message,"
-    " key_hash, key_text, n_attempts)"
+    "dead_letter (id, seen_at, topic_id, kafka_partition, kafka_offset, failed_at, expires_at, group_id,"
+    " origin_topic_id, size_bytes, trace_id, span_id, dialect, origin_partition, origin_offset, exception_class,"
+    " message, key_hash, key_text, n_attempts)"
 )
 BODY = "dead_letter_body (dead_letter_id, key, value, headers)"
 STATE = "letter_state (dead_letter_id, failure_group_id, status, attempt, changed_at)"
 _N_LETTER, _N_BODY, _N_STATE = 20, 4, 5  # columns
-_LETTER, _HEAD, _STATE = Struct("!hiqiqiiiiiqii").pack, Struct("!hiq").pack, Struct("!hiqiqihihiq").pack
+_LETTER, _HEAD, _STATE = Struct("!hiqiqiiiiiqiq").pack, Struct("!hiq").pack, Struct("!hiqiqihihiq").pack
 _SIZE, _INT, _LONG, _SMALL = (Struct(f"!i{rest}").pack for rest in ("", "i", "q", "h"))
 _CONTEXT = Struct("!i16si8s").pack  # an id is eight bytes, big-endian: a signed number as Postgres sends it
 _NULL = _SIZE(-1)
@@ -49,35 +53,61 @@ class Said(NamedTuple):
     n_attempts: int | None
 
 
+@dataclass(slots=True)  # not frozen: many are packed in one go, after each was made
+class Parcel:
+    """What of a letter is known before the database is asked, and so is made beside the saving of others.
+
+    `tail`: of its row of LETTER; `n_sent`: how often Weir had sent it; `headers`: packed by collector.domain.frames.
+    """
+
+    fingerprint: Fingerprint
+    tail: bytes
+    n_sent: int
+    headers: bytes = b""
+
+
+def parcel(
+    record: Record, letter: DeadLetter, fingerprint: Fingerprint, *, size_bytes: int, context: Written | None
+) -> Parcel:
+    """Without the headers. `context`: who wrote the record."""
+    key, place = own_key(letter, record), letter.origin
+    hashed, text = key_hash(key), key_text(key)
+    tail = b"".join(
+        (
+            _INT(4, min(size_bytes, MAX_INT)),
+            _NO_CONTEXT if context is None else _CONTEXT(16, context[0], 8, context[1]),
+            _named(letter.dialect),
+            _NULL if place.partition is None else _INT(4, place.partition),
+            _NULL if place.offset is None else _LONG(8, place.offset),
+            _named(letter.exception_class),
+            _text(letter.message),
+            _NULL if hashed is None else _LONG(8, hashed),
+            _NULL if text is None else _text(text),
+            _NULL if letter.attempts is None else _SMALL(2, letter.attempts),
+        )
+    )
+    return Parcel(fingerprint, tail, attempt_number(record))
+
+
 def letter(
     number: int,
     at: tuple[int, int, int],
-    says: Said,
     *,
     seen_us: int,
-    size_bytes: int,
+    failed_at: datetime,
     expires_at: datetime | None,
-    context: Written | None,
+    group_id: int | None,
+    origin_topic_id: int | None,
+    tail: bytes,
 ) -> bytes:
     """The row of LETTER. `at`: topic's id, partition, offset; `seen_us`: the `moment` it was seen at."""
-    dialect, failed_at, group, topic, partition, offset, exception_class, message, hashed, text, attempts = says
-    size = min(size_bytes, MAX_INT)
     return b"".join(
         (
-            _LETTER(_N_LETTER, 8, number, 8, seen_us, 4, at[0], 4, at[1], 8, at[2], 4, size),
+            _LETTER(_N_LETTER, 8, number, 8, seen_us, 4, at[0], 4, at[1], 8, at[2], 8, moment(failed_at)),
             _NULL if expires_at is None else _LONG(8, moment(expires_at)),
-            _NO_CONTEXT if context is None else _CONTEXT(16, context[0], 8, context[1]),
-            _named(dialect),
-            _LONG(8, moment(failed_at)),
-            _NULL if group is None else _INT(4, group),
-            _NULL if topic is None else _INT(4, topic),
-            _NULL if partition is None else _INT(4, partition),
-            _NULL if offset is None else _LONG(8, offset),
-            _named(exception_class),
-            _text(message),
-            _NULL if hashed is None else _LONG(8, hashed),
-            _NULL if text is None else _text(text),
-            _NULL if attempts is None else _SMALL(2, attempts),
+            _NULL if group_id is None else _INT(4, group_id),
+            _NULL if origin_topic_id is None else _INT(4, origin_topic_id),
+            tail,
         )
     )
 

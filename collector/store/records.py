@@ -8,11 +8,11 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import DeadLetter
-from collector.domain.fingerprints import Fingerprint
 from collector.domain.frames import framed
 from collector.domain.records import Record
 from collector.store import record_rows
 from collector.store.copying import copy, copy_packed
+from collector.store.letter_rows import Parcel
 from collector.store.positions import Place
 
 FIRST_BYTES = 256
@@ -35,9 +35,9 @@ class Tapped:
     """One record as it will be stored. `keys`: (name's id, text); `context`: trace and span id of who wrote it.
 
     `event_id` is its own id, `cause_id` that of the record it comes from. `letter`: what it says of a failure, where it
-    is a dead letter, with its `fingerprint` and its packed `headers`; `way`: where it is on a retry topic.
-    `size_bytes`: of the record as it came, also where a rule dropped parts of it. `is_packed`: the rows of record and
-    record_key are among those of PackedRecords already, and what only they hold is not here.
+    is a dead letter, with its `parcel`; `way`: where it is on a retry topic. `size_bytes`: of the record as it came,
+    also where a rule dropped parts of it. `is_packed`: the rows of record and record_key are among those of
+    PackedRecords already, and what only they hold is not here.
     """
 
     record: Record
@@ -50,8 +50,7 @@ class Tapped:
     letter: DeadLetter | None = None
     cause_id: str | None = None
     way: DeadLetter | None = None
-    fingerprint: Fingerprint | None = None
-    headers: bytes = b""
+    parcel: Parcel | None = None
     is_packed: bool = False
 
 

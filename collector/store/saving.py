@@ -9,7 +9,6 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.store import dead_letters, details, retry_hops, weights
 from collector.store.connection import StoreAway, reaching
-from collector.store.dead_letters import Told
 from collector.store.early_end import is_ending
 from collector.store.listening import Listener
 from collector.store.names import Names
@@ -143,12 +142,8 @@ def _parked(cursor: CursorWrapper, tapped: Sequence[Tapped], now: datetime) -> C
     letters = [(each.record, each.topic_id, each.letter) for each in tapped if each.letter is not None]
     if not letters:
         return frozenset()
-    told = {
-        position(each): Told(each.size_bytes, each.context, each.fingerprint, each.headers)
-        for each in tapped
-        if each.letter is not None and each.fingerprint is not None
-    }
-    return dead_letters.park(cursor, letters, now=now, told=told)
+    parcels = {position(each): each.parcel for each in tapped if each.parcel is not None}
+    return dead_letters.park(cursor, letters, now=now, parcels=parcels)
 
 
 def _unseen(cursor: CursorWrapper, requests: Sequence[Request], now: datetime) -> list[Request]:

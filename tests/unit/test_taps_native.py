@@ -77,7 +77,7 @@ def rows(found: Rows) -> tuple[list[bytes], list[bytes]]:
 
 def letters(found: Rows) -> list[tuple[object, ...]]:
     return [
-        (each.record, each.topic_id, each.size_bytes, each.context, each.letter, each.fingerprint, each.headers)
+        (each.record, each.topic_id, each.size_bytes, each.context, each.letter, each.parcel)
         for each in found.tapped
         if each.keeps_body and each.record.topic == LETTERS
     ]
