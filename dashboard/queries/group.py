@@ -245,22 +245,18 @@ def _standings(
 ) -> list[PartitionStanding]:
     """Of these places of one topic, furthest behind first."""
     behind = ends.behind
-    oldest = USUAL_HISTORY_SECONDS if behind.lag_seconds is None else 1.2 * behind.lag_seconds
-    wanted = min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, oldest))
     is_past = behind.verdict == PAST
     aged = [place.partition for place in own[:MOST_AGES] if place.lag]
-    ring = None
-    if until and aged and (behind.lag or is_past):  # of then it is told to the hour
-        ring = recent_ends(ends.topic_id, until=until, seconds=wanted, is_past=is_past, partitions=aged)
-    position_of = {partition: index for index, partition in enumerate(aged)}
+    ages: dict[int, lags.Age | None] = {}
+    if until and (behind.lag or is_past):  # of then it is told to the hour
+        for seconds in _looked_back(behind):
+            if older := [partition for partition in aged if ages.get(partition) is None]:
+                ages |= _ages(older, ends, until, seconds)
     found = []
     for place in own:
         partition = place.partition
         offset, low = ends.committed_at(partition), ends.low_at(partition)
-        age = lags.Age(0.0, 0.0) if place.lag == 0 else None
-        if partition in position_of and ring is not None and until is not None:
-            position, index = max(offset or 0, low or 0), position_of[partition]
-            age = lags.age(position, partition=index, history=ring.points, now=until.timestamp())
+        age = lags.Age(0.0, 0.0) if place.lag == 0 else ages.get(partition)
         found.append(
             PartitionStanding(
                 ends.topic,
@@ -276,6 +272,25 @@ def _standings(
                 holders.get((ends.topic, partition), ""),
             )
         )
+    return found
+
+
+def _looked_back(behind: Behind) -> Sequence[float]:
+    """Over how many seconds ends are read to find how old a lag is: the shorter, the narrower is its margin."""
+    if behind.verdict == PAST:
+        return LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS
+    oldest = USUAL_HISTORY_SECONDS if behind.lag_seconds is None else 1.2 * behind.lag_seconds
+    return (min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, oldest)),)
+
+
+def _ages(partitions: Sequence[int], ends: _Ends, until: datetime, seconds: float) -> dict[int, lags.Age | None]:
+    """How old the first unread event of each of these partitions is; None where ends of so long do not tell."""
+    is_past = ends.behind.verdict == PAST
+    ring = recent_ends(ends.topic_id, until=until, seconds=seconds, is_past=is_past, partitions=partitions)
+    found = {}
+    for index, partition in enumerate(partitions):
+        position = max(ends.committed_at(partition) or 0, ends.low_at(partition) or 0)
+        found[partition] = lags.age(position, partition=index, history=ring.points, now=until.timestamp())
     return found
 
 

@@ -120,6 +120,25 @@ def test_each_partition_has_its_own_lag_verdict_and_holder() -> None:
     assert page.worst_partition == Place(stuck.topic, stuck.partition, stuck.lag)
 
 
+def test_in_the_past_young_lags_have_narrow_margins_and_old_ones_an_age_too() -> None:
+    shop = Shop()
+    for ago in range(3600, 600, -10):
+        shop.world.scanned(ago=ago)
+        shop.world.watermarks(shop.topic, [0, 0], ago=ago)
+    for ago, written in ((600, 0), (0, 3000)):  # as they stand now
+        shop.world.watermarks(shop.topic, [written, written], ago=ago)
+    then = Window(AT - timedelta(minutes=5), AT - timedelta(seconds=15), live=False)
+    shop.world.committed(shop.topic, shop.group, [2880, 0], ago=20)
+    page = group("demo", "billing", then, now=AT)
+    assert page is not None
+    ages = {each.partition: each.age for each in page.partitions}
+    assert ages[0] is not None
+    assert ages[1] is not None
+    assert ages[0].seconds == pytest.approx(9, abs=1)
+    assert ages[0].margin_seconds <= 10
+    assert ages[1].seconds == pytest.approx(585, abs=130)
+
+
 def test_members_that_are_left_out_are_counted(viewer: Client) -> None:
     shop = Shop(now())
     run(
