@@ -81,7 +81,7 @@ class Log(Protocol):
         """Read exactly these partitions. Those read already go on where they are; new ones start at the offset."""
 
     def take(self, *, limit: int, limit_bytes: int, wait: float) -> Taken:
-        """Up to about `limit` records and `limit_bytes` bytes, waiting at most `wait` seconds for the first."""
+        """Up to about `limit` records that take about `limit_bytes` of memory; waits for one at most `wait` seconds."""
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Go on reading these assigned partitions at these offsets; nothing read before the call comes later.

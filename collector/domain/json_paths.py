@@ -1,7 +1,7 @@
 """Paths into JSON that people write: $.customer.id, $.items[*].sku, $['a b'], $..iban; no filters, no scripts."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -37,6 +37,8 @@ class Step:
 
 
 Path = tuple[Step, ...]
+_ONE = ("name", "index")  # kinds of steps that lead to one child
+_Begun = tuple[int, ...]  # numbers of steps taken so far: several, where names at any depth are looked for
 
 
 @lru_cache(maxsize=1_024)
@@ -72,7 +74,7 @@ def _written(step: Step) -> str:
 
 
 def found(tree: Json, path: Path) -> Iterator[Json]:
-    """Everything at the path, in order."""
+    """Everything at the path, in order, each place once."""
     seen: list[Json] = []
 
     def note(value: Json) -> Json:
@@ -84,43 +86,53 @@ def found(tree: Json, path: Path) -> Iterator[Json]:
 
 
 def changed(tree: Json, path: Path, change: Callable[[Json], Json]) -> Json:
-    """A copy of `tree` in which everything at the path is what `change` makes of it; GONE takes it out."""
-    if not path:
-        return change(tree)
-    step, rest = path[0], path[1:]
-    if isinstance(tree, dict):
-        return _changed_members(tree, step, path, rest, change)
-    if isinstance(tree, list):
-        return _changed_items(tree, step, path, rest, change)
-    return tree
+    """A copy of `tree` in which everything at the path is what `change` makes of it; GONE takes it out.
+
+    Each place is looked at once, however many ways lead there: several ..name would take for ever otherwise. What
+    `change` made is not looked into.
+    """
+    return _changed(tree, path, (0,), change)
 
 
-def _changed_members(
-    tree: dict[str, Any], step: Step, path: Path, rest: Path, change: Callable[[Any], Any]
-) -> dict[str, Any]:
-    made = {}
-    for name, value in tree.items():
-        held = value
-        if step.kind == "all" or (step.kind in {"name", "deep"} and name == step.name):
-            held = changed(held, rest, change)
-        if step.kind == "deep" and held is not GONE:
-            held = changed(held, path, change)
+def _changed(node: Json, path: Path, begun: _Begun, change: Callable[[Json], Json]) -> Json:
+    if isinstance(node, dict):
+        return dict(_kept(node.items(), path, begun, change))
+    if isinstance(node, list):
+        return [held for _, held in _kept(enumerate(node), path, begun, change)]
+    return node
+
+
+def _kept(
+    children: Iterable[tuple[str | int, Json]], path: Path, begun: _Begun, change: Callable[[Json], Json]
+) -> Iterator[tuple[Any, Json]]:
+    first = path[begun[0]]
+    only = (first.index if first.kind == "index" else first.name) if len(begun) == 1 and first.kind in _ONE else None
+    for place, value in children:
+        if only is not None and place != only:
+            yield place, value
+            continue
+        further, is_there = _reached(path, begun, place)
+        held = change(value) if is_there else value
+        if further and held is value:
+            held = _changed(value, path, further, change)
         if held is not GONE:
-            made[name] = held
-    return made
+            yield place, held
 
 
-def _changed_items(tree: list[Any], step: Step, path: Path, rest: Path, change: Callable[[Any], Any]) -> list[Any]:
-    made = []
-    for number, value in enumerate(tree):
-        held = value
-        if step.kind == "all" or (step.kind == "index" and number == step.index):
-            held = changed(held, rest, change)
-        elif step.kind == "deep":
-            held = changed(held, path, change)
-        if held is not GONE:
-            made.append(held)
-    return made
+def _reached(path: Path, begun: _Begun, place: str | int) -> tuple[_Begun, bool]:
+    """How many steps lead to a child, from what led to what holds it; and whether all do."""
+    further, is_there = [], False
+    for n_steps in begun:
+        step = path[n_steps]
+        is_deep = step.kind == "deep"
+        if is_deep and n_steps not in further:
+            further.append(n_steps)
+        if step.kind == "all" or (place == step.index if step.kind == "index" else place == step.name):
+            if n_steps + 1 == len(path):
+                is_there = True
+            elif n_steps + 1 not in further:
+                further.append(n_steps + 1)
+    return tuple(further), is_there
 
 
 def _step(found: re.Match[str]) -> Step:

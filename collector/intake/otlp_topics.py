@@ -1,7 +1,6 @@
 """Records of OTLP topics, as an OpenTelemetry Collector's Kafka exporter writes them -> what the spool's become."""
 
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from google.protobuf.message import DecodeError
 from collector.domain.masking import Rules
 from collector.domain.records import Record
 from collector.intake.native import Compiled
-from collector.intake.reading import Rows, undecodable
+from collector.intake.reading import Faults, Rows, undecodable
 from collector.intake.spool import DIGEST_BYTES, NO_RULES, SpoolReading
 from collector.otlp import Malformed, Parts, parts_of_json, parts_of_protobuf
 from collector.otlp.limits import MAX_BODY_BYTES
@@ -18,8 +17,6 @@ from collector.ports import Partition
 from collector.store.positions import Place
 from collector.store.records import Undecodable
 from collector.store.spans import Request
-
-log = logging.getLogger(__name__)
 
 JSON = "otlp_json"
 
@@ -42,40 +39,30 @@ class OtlpTopicReading:
         self._encodings = encodings
         self._sources = sources or {}
         self._spool = SpoolReading(compiled, drops)
+        self._faults = Faults()
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """The same as the receiver and the spool make of it; what was refused in a record is a row, too."""
-        requests: list[Request] = []
-        refused: list[Undecodable] = []
-        for record in records:
-            try:
-                found, reason = self._requests(record)
-            except Malformed as error:
-                refused.append(undecodable(record, places, str(error)))
-            except Exception as error:
-                # A decoder's fault must not stop the intake at this record for ever; its bytes stay in Kafka.
-                log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
-                refused.append(undecodable(record, places, f"the decoder failed ({type(error).__name__})"))
-            else:
-                requests.extend(found)
-                if reason:
-                    refused.append(undecodable(record, places, reason))
-        return Rows(requests=requests, undecodable=refused)
+        found, garbage = self._faults.each(records, places, self._requests, self.unstorable)
+        for _, record, reason in found:
+            if reason:
+                garbage.append(self.unstorable(record, places, reason))
+        return Rows(requests=[each for requests, *_ in found for each in requests], undecodable=garbage)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """With its first bytes, as everything that cannot be decoded."""
         return undecodable(record, places, reason)
 
-    def _requests(self, record: Record) -> tuple[list[Request], str]:
+    def _requests(self, record: Record) -> tuple[list[Request], Record, str]:
         """What a record holds, and why some of its spans were refused. Raises Malformed."""
         if len(record.value or b"") > MAX_BODY_BYTES:
             raise Malformed(f"The body is larger than {MAX_BODY_BYTES} bytes.")
         is_json = self._encodings[record.topic] == JSON
         if not is_json and (found := self._at_once(record)):
-            return [found], ""
+            return [found], record, ""
         parts = (parts_of_json if is_json else parts_of_protobuf)(record.value or b"")
         requests = [self._spool.request(each) for each in _spooled(record, parts, self._source(record))]
-        return requests, parts.reason if parts.n_rejected else ""
+        return requests, record, parts.reason if parts.n_rejected else ""
 
     def _at_once(self, record: Record) -> Request | None:
         """A binary record without fault, parsed once; None where the slower way must say what is wrong with it."""

@@ -1,7 +1,6 @@
 """Spool records -> requests: OTLP bytes read, each span packed with what it did to messages."""
 
 import hashlib
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from uuid import UUID
@@ -12,7 +11,7 @@ from collector.domain.masking import Rules
 from collector.domain.records import Record
 from collector.intake.native import Compiled
 from collector.intake.packing import Packed, packed
-from collector.intake.reading import Rows, undecodable
+from collector.intake.reading import Faults, Rows, undecodable
 from collector.intake.scanning import Scanner
 from collector.otlp import Malformed, decode_protobuf, mended, slim
 from collector.otlp.redacting import redacted
@@ -20,8 +19,6 @@ from collector.ports import Partition
 from collector.store.positions import Place
 from collector.store.records import Undecodable
 from collector.store.spans import Failed, Request
-
-log = logging.getLogger(__name__)
 
 DIGEST_BYTES = 16
 NO_RULES = Rules()
@@ -36,20 +33,11 @@ class SpoolReading:
     def __init__(self, compiled: Compiled | None = None, drops: Rules = NO_RULES) -> None:
         self.scanner = Scanner(compiled)
         self._drops = drops
+        self._faults = Faults()
 
     def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
         """One request per record."""
-        requests: list[Request] = []
-        garbage = []
-        for record in records:
-            try:
-                requests.append(self.request(record))
-            except Malformed as error:
-                garbage.append(undecodable(record, places, str(error)))
-            except Exception as error:
-                # A decoder's fault must not stop the intake at this record for ever; its bytes stay in Kafka.
-                log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
-                garbage.append(undecodable(record, places, f"the decoder failed ({type(error).__name__})"))
+        requests, garbage = self._faults.each(records, places, self.request, self.unstorable)
         return Rows(requests=requests, undecodable=garbage)
 
     def request(self, record: Record) -> Request:

@@ -1,6 +1,5 @@
 """Records of observed topics -> what is kept of them: place, size, key, context; more only where that is wanted."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import RecordIds
 from collector.domain.records import Record, size_of
 from collector.intake.native import Pack
-from collector.intake.reading import Rows, undecodable
+from collector.intake.reading import Faults, Rows, undecodable
 from collector.ports import Partition
 from collector.store import letter_rows
 from collector.store.feeds import Feed
@@ -29,8 +28,6 @@ from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, 
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-log = logging.getLogger(__name__)
 
 MAX_KEY = 200  # characters that a key is searched by
 MOST_VALUES = 20  # of one path in one record
@@ -130,6 +127,7 @@ class TapReading:
         self._path_keys = [(json_paths.parse(name), number) for name, number in key_names.items() if name[:1] == "$"]
         self._feeds: dict[UUID, Feed] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._faults = Faults()
         self._alike = Alike()
 
     @property
@@ -146,21 +144,24 @@ class TapReading:
         batch, packed = _Batch(self, places), PackedRecords()
         left: list[Any] = list(records)
         if self._pack is not None and not self._path_keys:
-            left = self._pack(batch, left, self._packed_plans, packed.records, packed.keys)
-        tapped: list[Tapped] = []
-        garbage: list[Undecodable] = []
-        for each in left:
-            record, *told = each if isinstance(each, tuple) else (each,)
-            course = batch.course(record.topic, record.partition)
             try:
-                tapped.append(self._letter_alone(record, course, *told) if told else self._tapped(record, course))
-            except Exception as error:
-                log.exception("cannot read %s/%d/%d", record.topic, record.partition, record.offset)
-                garbage.append(self.unstorable(record, places, f"the decoder failed ({type(error).__name__})"))
-        parcels = [(each.parcel, each.record.headers) for each in tapped if each.parcel is not None]
+                left = self._pack(batch, left, self._packed_plans, packed.records, packed.keys)
+            except Exception as error:  # noqa: BLE001  said; which record it is shows when each is read alone
+                self._faults.say(records[0], error)
+                packed = PackedRecords()
+        told = {id(each[0]): each[1:] for each in left if isinstance(each, tuple)}
+
+        def tapped(record: Record) -> Tapped:
+            course = batch.course(record.topic, record.partition)
+            alone = told.get(id(record))
+            return self._letter_alone(record, course, *alone) if alone else self._tapped(record, course)
+
+        ordered = [each[0] if isinstance(each, tuple) else each for each in left]
+        found, garbage = self._faults.each(ordered, places, tapped, self.unstorable)
+        parcels = [(each.parcel, each.record.headers) for each in found if each.parcel is not None]
         for (parcel, _), packed_headers in zip(parcels, frames.packed([each for _, each in parcels]), strict=True):
             parcel.headers = packed_headers
-        return Rows(tapped=tapped, packed=packed, undecodable=garbage)
+        return Rows(tapped=found, packed=packed, undecodable=garbage)
 
     def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
         """Without its first bytes: they may be what a rule drops, or a payload that nobody asked to keep."""

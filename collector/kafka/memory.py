@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from collector.domain.records import Record, size_of
+from collector.domain.records import Record
 from collector.ports import Identity, KafkaUnreachable, Partition, Taken
 
 
@@ -132,7 +132,7 @@ class MemoryLog:
                     if len(records) >= limit or size >= limit_bytes:
                         break
                     records.append(record)
-                    size += size_of(record)
+                    size += record.held_bytes
                     self._next[partition] = record.offset + 1
                 else:
                     self._next[partition] = ends[partition] = self._end(partition)

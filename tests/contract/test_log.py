@@ -244,12 +244,18 @@ def test_a_take_is_bounded_by_number(world: World) -> None:
     assert max(len(each.records) for each in taken) <= 2
 
 
-def test_a_take_is_bounded_by_bytes_those_of_headers_too(world: World) -> None:
-    for _ in range(200):
-        world.write(0, b"")
+@pytest.mark.parametrize(("size", "limit_bytes"), [(1, 1_000), (500_000, 1_000_000)])
+def test_a_take_is_bounded_by_the_memory_of_its_records(world: World, size: int, limit_bytes: int) -> None:
+    """Small ones, whose headers take it, and large ones, of which many may lie ready."""
+    for _ in range(12):
+        world.write(0, b"v" * size)
     world.log.assign({world.partition(): 0})
-    first, *_ = (taken for _ in range(200) if (taken := world.log.take(limit=200, limit_bytes=60, wait=0.1)).records)
-    assert len(first.records) < 200
+    came: list[int] = []
+    until = time.monotonic() + 20
+    while sum(came) < 12 and time.monotonic() < until:
+        came.append(len(world.log.take(limit=100, limit_bytes=limit_bytes, wait=0.5).records))
+    assert sum(came) == 12
+    assert max(came) <= 2
 
 
 def test_a_position_that_is_gone_is_called_lost_and_can_be_left_by_a_seek(world: World) -> None:

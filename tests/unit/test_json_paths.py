@@ -60,3 +60,22 @@ def test_a_change_leaves_everything_else_as_it_was_and_the_original_alone() -> N
     assert made["items"] == [{"iban": "x"}, {}, [1, 2]]
     assert (made["customer"], ORDER["items"][0]["sku"]) == (ORDER["customer"], "A")
     assert changed(ORDER, parse("$..iban"), lambda _: 0)["billing"] == {"card": {"iban": 0}}
+
+
+def test_names_at_any_depth_are_looked_for_once_however_often_a_path_does() -> None:
+    tree: Any = 0
+    for _ in range(62):
+        tree = {"a": tree}
+    deep = parse("$" + "..a" * 16)
+    assert len(list(found(tree, deep))) == 62 - 15  # whatever has fifteen of them above
+    assert changed(tree, parse("$" + "..a" * 2), lambda _: GONE) == {"a": {}}
+
+
+def test_a_place_that_several_ways_lead_to_is_found_once() -> None:
+    tree = {"a": {"a": {"a": 1, "b": {"a": 2}}}}
+    assert list(found(tree, parse("$..a..a"))) == [tree["a"]["a"], 1, 2]
+    assert list(found(tree, parse("$..a.*..a"))) == [1, 2]
+
+
+def test_what_a_change_made_is_not_looked_into() -> None:
+    assert changed({"a": 1}, parse("$..a"), lambda _: {"a": 2}) == {"a": {"a": 2}}

@@ -190,3 +190,16 @@ def test_header_names_without_end_are_not_remembered_without_end() -> None:
     for number in range(3 * MOST_PLANS):
         its.rows([record(headers=((f"h-{number}", b"v"),))], PLACES)
     assert 0 < len(its._packed_plans) <= MOST_PLANS
+
+
+@needs_compiler
+def test_a_fault_under_the_compiled_packing_costs_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    its, records = reading(native=True), [record(), record(headers=(("new", b"v"),), offset=6)]
+
+    def failing(_names: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(its, "places_of", failing)
+    found = its.rows(records, PLACES)
+    assert rows(found) == rows(IN_PYTHON.rows(records, PLACES))
+    assert len(found.tapped) == 2
