@@ -118,6 +118,22 @@ def test_closing_takes_repeats_out_of_the_spans_and_off_the_rollups() -> None:
     assert closing.close_full(end) == []
 
 
+def test_a_repeat_in_the_next_leaf_is_taken_out_where_it_came_soon_after_the_first() -> None:
+    world, midnight = World(), datetime(2026, 11, 25, tzinfo=UTC)
+    collector = world.collector()
+    for minutes, body in ((-2, sends(1, 2, 3)), (2, sends(2, 3, 4)), (4, sends(3)), (6, sends(1, 5))):
+        world.clock.at = midnight + timedelta(minutes=minutes)
+        world.send(body)
+        world.take(collector)
+    assert stored_ids() == [1, 1, 2, 2, 3, 3, 3, 4, 5]
+    end = midnight + timedelta(hours=13)
+    fold_all(end)
+    closing.close_full(end)
+    assert stored_ids() == [1, 1, 2, 3, 4, 5]  # the first again after six minutes: by then nobody sends again
+    assert rows("select sum(n)::int, sum(n_spans)::int from edge_10s") == [(6, 6)]
+    assert rows("select n_repeated::int from fold_state") == [(3,)]
+
+
 def test_a_repeat_of_a_sampled_span_stands_for_nothing_more() -> None:
     world = World()
     world.clock.at = NOW
