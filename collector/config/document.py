@@ -1,5 +1,5 @@
 """Everything that people declare in one settings file: clusters, inputs, taps, drop and mask rules, dead letters,
-where retries may go, owners, limits, permissions.
+where retries may go, owners, readers, limits, permissions.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Any
 from collector.config.clusters import Cluster, cluster
 from collector.config.limits import Limit, limit, refuse_twice
 from collector.config.owners import Owner, owner
+from collector.config.readers import Reader, reader
 from collector.config.retry_pairs import RetryPair, retry_pair
 from collector.config.tables import Problem, Table, glob_problem, topic_problem
 from collector.domain import json_paths
@@ -22,7 +23,7 @@ MOST_CLUSTERS = 20  # each takes a process of the sampler, and clients and threa
 MOST_LETTERS = 100_000  # in one retry
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _DROPPED, _MASKED = "paths, headers", "paths, headers, attributes"
-KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "retries", "owners", "stuck")
+KINDS = ("clusters", "inputs", "drop", "mask", "dead_letters", "retries", "owners", "readers", "stuck")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Document:
     retries: Mapping[str, RetryPair] = field(default_factory=dict)
     permissions: Permissions = Permissions()
     owners: Mapping[str, Owner] = field(default_factory=dict)
+    readers: Mapping[str, Reader] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
 
 
@@ -110,6 +112,7 @@ def read(body: Mapping[str, Any]) -> tuple[Document, tuple[Problem, ...]]:
         retries={name: retry_pair(table, clusters) for name, table in tables.get("retries", {}).items()},
         permissions=_permissions(Table(("permissions",), body.get("permissions", {}), problems)),
         owners={name: owner(name, table) for name, table in tables.get("owners", {}).items()},
+        readers={name: reader(name, table, clusters) for name, table in tables.get("readers", {}).items()},
         limits={name: limit(name, table) for name, table in tables.get("stuck", {}).items()},
     )
     _refuse_unknown(body, problems)

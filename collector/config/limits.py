@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collector.config.tables import Problem, Table
+from collector.config.tables import Problem, Table, service_of
 from collector.domain.durations import seconds_of
 
 LEAST_SECONDS, MOST_SECONDS = 0.1, 7 * 86_400.0
@@ -38,7 +38,7 @@ def limit(name: str, table: Table) -> Limit:
         cluster=table.text("cluster"),
         topic=table.text("topic", needed=True),
         group=group,
-        service=_service(service) if service else None,
+        service=service_of(service) if service else None,
         next_topic=following,
         seconds=_seconds(table, MOST_SECONDS if group else MOST_SECONDS_OF_SENDS),
     )
@@ -53,11 +53,6 @@ def refuse_twice(limits: Mapping[str, Limit], problems: list[Problem]) -> None:
         other = first.setdefault((each.cluster, each.topic, each.group, each.service, each.next_topic), name)
         if other != name:
             problems.append(Problem(("stuck", name), f"is for the same as stuck.{other}"))
-
-
-def _service(text: str) -> tuple[str, str]:
-    namespace, _, name = text.rpartition("/")
-    return namespace, name
 
 
 def _seconds(table: Table, most: float) -> float:

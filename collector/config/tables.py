@@ -38,6 +38,12 @@ def topic_problem(text: str) -> str | None:
     return None if _TOPIC.fullmatch(text) else "must be the name of a topic"
 
 
+def service_of(text: str) -> tuple[str, str]:
+    """Namespace and name of a service as people write it: billing-svc, or shop/billing-svc."""
+    namespace, _, name = text.rpartition("/")
+    return namespace, name
+
+
 class Table:
     """The fields of one table. Every read notes its problem in `problems`, and gives something harmless back."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
+from collector.config.readers import GroupOf
 from collector.domain.brokers import (
     HIDDEN,
     GroupDescribed,
@@ -180,13 +181,21 @@ def _gone_groups(known: Memory, fast: Fast, slow: Slow) -> Iterator[GroupListed]
         yield GroupListed(name, DEAD, GroupProtocol(known.groups[name].protocol))
 
 
-def store_hints(cursor: CursorWrapper, known: Memory, at: datetime) -> bool:
-    """Explain deliveries without a group by the only group that fits. True when one was explained anew."""
+def store_hints(cursor: CursorWrapper, known: Memory, group_of: GroupOf, at: datetime) -> bool:
+    """Explain deliveries without a group as is declared, else by the only group that fits. True when that changed.
+
+    A group that the cluster does not have explains nothing.
+    """
+
+    def declared(service: tuple[str, str], topic: str) -> int | None:
+        group = known.groups.get(group_of(service, topic) or "")
+        return group.id if group else None
+
+    found = hints.declare(cursor, known.cluster_id, declared, now=at)
     open_questions = hints.unexplained(cursor, known.cluster_id)
     if not open_questions:
-        return False
+        return found
     readers = hints.readers(cursor, known.cluster_id)
-    found = False
     for question in open_questions:
         group_id = explaining_group(readers.get(question.topic_id, ()), names=question.names)
         if group_id is not None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from collector.changes import announce
+from collector.config.readers import GroupOf
 from collector.domain.lag import FirstUnread
 from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, KafkaUnreachable, Partition
 from collector.sampling import memory as memories
@@ -45,6 +46,7 @@ class Sampler:
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = since_boot,
         holds_letters: Callable[[str], bool] = lambda _topic: False,
+        group_of: GroupOf = lambda _service, _topic: None,
     ) -> None:
         self._broker = broker
         self._records = records
@@ -52,6 +54,7 @@ class Sampler:
         self._now = now
         self._monotonic = monotonic
         self._holds_letters = holds_letters
+        self._group_of = group_of
         self._clocks: tuple[float, float] | None = None  # wall and monotonic time of the last scan
         self._memory: Memory | None = None
         self._leaves = Leaves()
@@ -179,7 +182,7 @@ class Sampler:
             renamed = names.store(cursor, known, fast, slow, holds_letters=self._holds_letters)
             points.store_topics(cursor, known, fast)
             points.store_groups(cursor, known, fast)
-            renamed |= names.store_hints(cursor, known, fast.at)
+            renamed |= names.store_hints(cursor, known, self._group_of, fast.at)
             samples.add_scan(
                 cursor,
                 cluster_id=known.cluster_id,

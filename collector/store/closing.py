@@ -243,9 +243,10 @@ def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:
     kept_10s = TABLES["edge_10s"].kept
     starts_at, _ = _bounds(cursor, leaf)
     near = {"starts_at": starts_at, "near_from": starts_at - REPEATED, "near_to": starts_at + REPEATED}
+    bounds: dict[str, str | datetime] = {**rollups.possible(kept_10s), **near}
     before = sql.Identifier(_before(cursor, starts_at) or leaf.name)
     statement = sql.SQL(_REPEATS).format(leaf=sql.Identifier(leaf.name), before=before)
-    cursor.execute(statement, rollups.possible(kept_10s) | near)
+    cursor.execute(statement, bounds)
     rows = cursor.fetchall()
     counts = [Counts(*row[:-1]) for row in rows if row[1] is not None and row[5]]
     horizon = ten_seconds.complete_since(cursor, now=now, kept=kept_10s)

@@ -1,7 +1,7 @@
-"""Which group a service's unnamed deliveries belong to, from what the broker knows of members."""
+"""Which group a service's unnamed deliveries belong to: as people declare, else by the members that the broker knows."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,3 +60,54 @@ def set_hint(cursor: CursorWrapper, *, service_id: int, topic_id: int, group_id:
         [service_id, topic_id, group_id, int(Evidence.MEMBERSHIP), now],
     )
     return bool(cursor.rowcount)
+
+
+def declare(
+    cursor: CursorWrapper,
+    cluster_id: int,
+    group_of: Callable[[tuple[str, str], str], int | None],
+    *,
+    now: datetime,
+) -> bool:
+    """Keep what people declare, and nothing that they do not declare any more. True when something changed.
+
+    `group_of`: the group in which a service (namespace, name) reads a topic.
+    """
+    cursor.execute(
+        "select e.service_id, e.topic_id, s.namespace, s.name, t.name from edge e join service s on s.id = e.service_id"
+        " join topic t on t.id = e.topic_id where e.kind = 2 and e.group_id is null and e.service_id > 0"
+        " and t.cluster_id = %s and t.deleted_at is null order by 1, 2",
+        [cluster_id],
+    )
+    found = [
+        (service_id, topic_id, group_id)
+        for service_id, topic_id, namespace, name, topic in cursor.fetchall()
+        if (group_id := group_of((namespace, name), topic)) is not None
+    ]
+    given: dict[str, int | datetime | list[int]] = {
+        "cluster": cluster_id,
+        "declared": int(Evidence.DECLARED),
+        "now": now,
+        "services": [service_id for service_id, _, _ in found],
+        "topics": [topic_id for _, topic_id, _ in found],
+        "groups": [group_id for _, _, group_id in found],
+    }
+    cursor.execute(_FORGET, given)
+    has_changed = bool(cursor.rowcount)
+    cursor.execute(_DECLARE, given)
+    return has_changed or bool(cursor.rowcount)
+
+
+_FORGET = """
+delete from group_hint h using topic t where t.id = h.topic_id and t.cluster_id = %(cluster)s
+  and h.evidence = %(declared)s and not exists (select from unnest(%(services)s::int[], %(topics)s::int[])
+    d(service_id, topic_id) where d.service_id = h.service_id and d.topic_id = h.topic_id)
+"""
+_DECLARE = """
+insert into group_hint as h (service_id, topic_id, group_id, evidence, noticed_at)
+  select service_id, topic_id, group_id, %(declared)s, %(now)s
+  from unnest(%(services)s::int[], %(topics)s::int[], %(groups)s::int[]) d(service_id, topic_id, group_id)
+on conflict (service_id, topic_id) do update
+  set group_id = excluded.group_id, evidence = excluded.evidence, noticed_at = excluded.noticed_at
+  where (h.group_id, h.evidence) is distinct from (excluded.group_id, excluded.evidence)
+"""

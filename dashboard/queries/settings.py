@@ -20,6 +20,7 @@ KINDS = (
     ("dead_letters", "Dead letters", "Topics whose headers an admin described."),
     ("retries", "Retries", "Where dead letters may go besides their origin, without a look at what lies there."),
     ("owners", "Owners", "Who looks after services, topics and groups."),
+    ("readers", "Readers", "In which group a service reads, where its spans do not say."),
     ("stuck", "Limits", "After how long an event counts as stuck."),
     ("permissions", "Permissions", "What may be done with dead letters beyond the roles."),
 )

@@ -2,12 +2,14 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from django.db import connection
 
+from collector.config.readers import GroupOf, Reader, group_of
 from collector.domain.brokers import GroupProtocol, Member
 from collector.kafka.memory_metadata import MemoryMetadata
 from collector.sampling.sampler import Sampler
@@ -35,7 +37,7 @@ class Watched:
             self.cluster_id = broker_names.cluster_row(cursor, "demo")
         self.sampler = self.started()
 
-    def started(self) -> Sampler:
+    def started(self, group_of: GroupOf = lambda _service, _topic: None) -> Sampler:
         """A new sampler process."""
         return Sampler(
             self.broker,
@@ -43,6 +45,7 @@ class Watched:
             cluster_id=self.cluster_id,
             now=lambda: AT + timedelta(seconds=self.second + self.clock_error),
             monotonic=lambda: self.second,
+            group_of=group_of,
         )
 
     def scan(self, times: int = 1, *, meanwhile: Callable[[], None] | None = None) -> str | None:
@@ -560,6 +563,33 @@ def test_a_delivery_without_a_group_is_explained_by_the_only_member_it_fits(watc
     assert rows(
         "select h.service_id, g.name, h.evidence from group_hint h join consumer_group g on g.id = h.group_id"
     ) == [(service_id, "billing", 4)]
+
+
+def test_a_delivery_without_a_group_is_of_the_one_that_is_declared_while_it_is(watched: Watched) -> None:
+    watched.broker.join("billing", Member("m1", "billing-1", "10.0.0.1", (("orders", 0),)))
+    watched.broker.commit("audit", "orders", {0: 0})
+    watched.scan()
+    ((topic_id,),) = rows("select id from topic where name = 'orders'")
+    ((service_id,),) = rows("insert into service (namespace, name) values ('shop', 'billing-svc') returning id")
+    rows("insert into service_client values (%s, 'billing-1') returning 1", service_id)
+    rows("insert into edge (kind, service_id, topic_id) values (2, %s, %s) returning id", service_id, topic_id)
+    told = "select h.service_id, g.name, h.evidence from group_hint h join consumer_group g on g.id = h.group_id"
+    watched.scan()
+    assert rows(told) == [(service_id, "billing", 4)]
+    declared = [
+        Reader("a", "demo", ("shop", "billing-svc"), ("orders",), "audit"),
+        Reader("b", "", ("shop", "billing-svc"), ("*",), "billing"),
+    ]
+    for readers, expected in [
+        (declared, [(service_id, "audit", 8)]),  # a person's word before what the broker knows of members
+        (declared[1:], [(service_id, "billing", 8)]),
+        ([replace(declared[0], cluster="another"), replace(declared[0], service=("", "billing-svc"))],
+         [(service_id, "billing", 4)]),
+        ([replace(declared[0], group="none-that-there-is")], [(service_id, "billing", 4)]),
+    ]:  # fmt: skip
+        watched.sampler = watched.started(group_of(readers, "demo"))
+        watched.scan(2)
+        assert rows(told) == expected
 
 
 def test_another_cluster_under_the_same_name_has_other_topics(watched: Watched) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from collector.config.clusters import Cluster
 from collector.config.document import Document, OtlpInput, Rule, Taps, read
+from collector.config.readers import Reader
 from collector.retry.allowed import rules
 
 WHOLE = """
@@ -264,3 +265,16 @@ def test_s40_a_pair_counts_for_its_cluster_and_its_dead_letter_topics_alone() ->
     assert rules(one, "any", "c.dlq").pairs == set()
     assert rules(several, "west", "a.dlq").pairs == {"again"}
     assert rules(several, "prod", "a.dlq").pairs == set()
+
+
+def test_in_which_group_a_service_reads_may_be_declared() -> None:
+    text = "[readers.x]\nservice = 'shop/billing-svc'\ngroup = 'billing'\n"
+    document, found = read(tomllib.loads(text))
+    assert found == ()
+    assert document.readers == {"x": Reader("x", "", ("shop", "billing-svc"), ("*",), "billing")}
+    assert problems("[readers.x]\ntopics = ['orders']\n") == [
+        "readers.x.service is missing",
+        "readers.x.group is missing",
+    ]
+    (wrong,) = problems(f"[clusters.a]\nbootstrap = 'a:9092'\n{text}cluster = 'b'\n")
+    assert wrong == "readers.x.cluster is none of a"

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 
 from collector import clock, observing, telemetry
 from collector.config import declared
+from collector.config.readers import group_of
 from collector.management.children import Children, end_with_parent
 from collector.management.health import PartReport
 from collector.management.running import Part, run
@@ -105,7 +106,8 @@ class _OneCluster:
         if self._watch is not None:
             self._watch.leadership.give_up()
         try:
-            found = observing.observed(declared.document())
+            document = declared.document()
+            found = observing.observed(document)
             where = next((each for each in found if self._name in (None, each.name)), None)
             if where is None:
                 self._report.say(f"No cluster is called {self._name} in the settings.", ok=False, now=clock.now())
@@ -118,7 +120,12 @@ class _OneCluster:
         numbers = clusters.observe([each.name for each in found], version=version, now=clock.now())
         cluster_id = numbers[where.name]
         sampler = Sampler(
-            broker, records=records, cluster_id=cluster_id, now=clock.now, holds_letters=observing.holds_letters()
+            broker,
+            records=records,
+            cluster_id=cluster_id,
+            now=clock.now,
+            holds_letters=observing.holds_letters(),
+            group_of=group_of(document.readers.values(), where.name),
         )
         return _Watch(where.name, version, sampler, Leadership(Lead.SAMPLER, cluster_id))
 
