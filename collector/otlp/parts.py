@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 
@@ -85,9 +86,21 @@ def _trim(span: trace_pb2.Span, tally: Tally) -> None:
     if span.ByteSize() <= MAX_VALUE_BYTES:
         return
     for pair in span.attributes:
-        if len(pair.value.string_value) > MAX_VALUE_BYTES:
-            pair.value.string_value = pair.value.string_value[:MAX_VALUE_BYTES]
-            tally.n_cut += 1
+        if pair.value.ByteSize() > MAX_VALUE_BYTES:
+            tally.n_cut += _cut(pair.value)
+
+
+def _cut(value: AnyValue) -> bool:
+    """Cut a value as collector.otlp.values reads it; False where it is not too long."""
+    kind = value.WhichOneof("value")
+    if kind not in ("string_value", "bytes_value"):
+        value.Clear()  # a cut list would read like a whole one
+        return True
+    held = getattr(value, kind)
+    if len(held) <= MAX_VALUE_BYTES:
+        return False
+    setattr(value, kind, held[:MAX_VALUE_BYTES])
+    return True
 
 
 @dataclass(frozen=True, slots=True)

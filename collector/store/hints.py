@@ -1,4 +1,4 @@
-"""Which group a service's unnamed deliveries belong to: as people declare, else by the members that the broker knows."""
+"""Which group a service's unnamed deliveries belong to: as people declare, else by the members that brokers know."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping

@@ -198,7 +198,7 @@ def test_what_the_sdk_records_is_what_the_spool_holds(
     assert len(sent) == 2
 
 
-def test_grpc_tells_what_is_wrong_with_the_codes_of_otlp(receiver: Running) -> None:
+def test_s59_grpc_tells_what_is_wrong_with_the_codes_of_otlp(receiver: Running) -> None:
     path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
     reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
     token = "_".join(("weir", "ingest", "a" * 16, "x" * 43))

@@ -206,7 +206,9 @@ def test_scram_opens_and_a_wrong_password_is_refused(secured: Secured, sasl: str
     are_refused(replace(access, password="wrong"))
 
 
-def test_a_broker_that_another_authority_vouches_for_or_under_another_name_gets_no_password(secured: Secured) -> None:
+def test_s49_a_broker_with_a_foreign_certificate_or_another_name_gets_no_password(
+    secured: Secured,
+) -> None:
     access = replace(secured.access("SCRAM"), sasl="scram-sha-512", username="weir", password=PASSWORD)
     are_refused(
         replace(access, ca=Authority().certificate),

@@ -162,7 +162,7 @@ def shop() -> Shop:
     return made
 
 
-def test_shown_by_4_a_dropped_secret_is_in_no_dump_no_log_and_no_audit_row(
+def test_s39_shown_by_4_a_dropped_secret_is_in_no_dump_no_log_and_no_audit_row(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")

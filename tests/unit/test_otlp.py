@@ -6,6 +6,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
@@ -139,7 +140,7 @@ def test_one_bad_span_is_refused_and_the_others_are_kept(change: dict[str, objec
     ],
     ids=range(15),
 )
-def test_hostile_json_is_refused(body: bytes) -> None:
+def test_s56_hostile_json_is_refused(body: bytes) -> None:
     with pytest.raises(Malformed):
         decode_json(body)
 
@@ -157,7 +158,7 @@ def test_hostile_json_is_refused(body: bytes) -> None:
     ],
     ids=range(7),
 )
-def test_hostile_protobuf_is_refused(body: bytes) -> None:
+def test_s57_hostile_protobuf_is_refused(body: bytes) -> None:
     with pytest.raises(Malformed):
         decode_protobuf(body)
 
@@ -232,7 +233,7 @@ def test_json_that_is_no_utf8_costs_its_text_alone() -> None:
     assert decoded.reason == "2 texts were not UTF-8: what cannot be read in them was replaced"
 
 
-def test_what_is_beyond_the_limits_is_cut_and_said() -> None:
+def test_s57_what_is_beyond_the_limits_is_cut_and_said() -> None:
     span = proto_span()
     for number in range(200):
         span.attributes.add(key=f"k{number}").value.string_value = "v"
@@ -241,6 +242,30 @@ def test_what_is_beyond_the_limits_is_cut_and_said() -> None:
     (decoded,) = decode_protobuf(parts.parts[0]).spans
     assert parts.reason == "73 attributes, links or values beyond the limits were cut"
     assert (len(decoded.attributes), len(str(decoded.attributes["k0"]))) == (128, 16_384)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (AnyValue(string_value="x" * 20_000), "x" * 16_384),
+        (AnyValue(bytes_value=b"x" * 20_000), b"x" * 16_384),
+        (AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="x" * 9_000)] * 2)), None),
+        (
+            AnyValue(kvlist_value=KeyValueList(values=[KeyValue(key="k", value=AnyValue(bytes_value=b"x" * 17_000))])),
+            None,
+        ),
+    ],
+    ids=["text", "bytes", "list", "map"],
+)
+def test_s57_a_value_of_any_kind_is_cut_before_the_spool_and_said(sent: AnyValue, kept: object) -> None:
+    span = proto_span()
+    span.attributes.add(key="large", value=sent)
+    span.attributes.add(key="other").value.string_value = "v" * 3_000
+    parts = parts_of_protobuf(message_of(span).SerializeToString())
+    assert parts.reason == "1 attributes, links or values beyond the limits were cut"
+    assert len(parts.parts[0]) < 20_000
+    (decoded,) = decode_protobuf(parts.parts[0]).spans
+    assert decoded.attributes == {"large": kept, "other": "v" * 3_000}
 
 
 def test_a_large_request_is_split_and_nothing_is_lost_or_doubled() -> None:

@@ -31,7 +31,7 @@ def ask(port: int, path: str, method: str = "GET", headers: dict[str, str] | Non
 @pytest.mark.parametrize(
     ("live", "ready", "expected"), [(True, True, (200, 200)), (True, False, (200, 503)), (False, True, (503, 503))]
 )
-def test_live_and_ready_are_told_by_the_status(*, live: bool, ready: bool, expected: tuple[int, int]) -> None:
+def test_s70_live_and_ready_are_told_by_the_status(*, live: bool, ready: bool, expected: tuple[int, int]) -> None:
     with probes(live=live, ready=ready) as port:
         assert (ask(port, "/health/live")[0], ask(port, "/health/ready")[0]) == expected
 

@@ -130,7 +130,7 @@ def test_only_post_is_taken(method: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_what_a_page_may_send_without_asking_is_not_taken(kind: str) -> None:
+def test_s11_what_a_page_may_send_without_asking_is_not_taken(kind: str) -> None:
     assert Receiver().post(BODY, content_type=kind).code == 415
 
 
@@ -155,13 +155,13 @@ def test_what_a_page_may_send_without_asking_is_not_taken(kind: str) -> None:
         ({"origin": "https://shop.example", "sec_fetch_site": "cross-site"}, 200),
     ],
 )
-def test_pages_and_foreign_host_names_are_refused(headers: dict[str, str], expected: int) -> None:
+def test_s11_pages_and_foreign_host_names_are_refused(headers: dict[str, str], expected: int) -> None:
     receiver = Receiver(hosts=["collector.internal"], origins=["https://shop.example"])
     assert receiver.post(BODY, **headers).code == expected
     assert receiver.ask("GET", "/health/live", b"", **headers).code == expected
 
 
-def test_with_required_tokens_any_host_name_is_fine_and_no_token_is_not() -> None:
+def test_s11_with_required_tokens_any_host_name_is_fine_and_no_token_is_not() -> None:
     receiver = Receiver(required=True)
     receiver.tokens.found = {"in": FoundToken("abc", "ingest"), "api": FoundToken("def", "api")}
     assert receiver.post(BODY, host="weir.example").headers["www-authenticate"] == "Bearer"
@@ -237,7 +237,7 @@ def test_before_the_spool_is_there_and_with_a_full_queue_the_sender_keeps_its_sp
     assert receiver.reception.counters.n_refused == 2
 
 
-def test_more_than_may_be_in_flight_is_told_to_come_again() -> None:
+def test_s57_more_than_may_be_in_flight_is_told_to_come_again() -> None:
     receiver = Receiver()
     with receiver.reception.budget() as held:
         held.grow(MOST_IN_FLIGHT_BYTES - 10)
@@ -277,7 +277,7 @@ def test_s58_a_body_of_a_million_empty_parts_is_refused_in_passing(coding: str, 
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
-def test_a_bomb_is_refused_without_being_unpacked(coding: str) -> None:
+def test_s58_a_bomb_is_refused_without_being_unpacked(coding: str) -> None:
     plain = bytes(40_000_000)
     packers: dict[str, Callable[[bytes], bytes]] = {
         "gzip": gzip.compress,
@@ -294,7 +294,7 @@ def test_a_bomb_is_refused_without_being_unpacked(coding: str) -> None:
         tracemalloc.stop()
 
 
-def test_a_zstd_window_larger_than_we_keep_is_refused() -> None:
+def test_s58_a_zstd_window_larger_than_we_keep_is_refused() -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=27)
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     packed = compressor.compress(b"x" * 100_000) + compressor.flush()
@@ -308,7 +308,7 @@ def test_json_errors_are_status_objects() -> None:
                                 " quotes at character 1."}  # fmt: skip
 
 
-def test_metrics_are_for_this_machine_and_pages_get_none() -> None:
+def test_s70_metrics_are_for_this_machine_and_pages_get_none() -> None:
     receiver = Receiver()
     answer = receiver.ask("GET", "/metrics")
     assert (answer.code, b"process_cpu_seconds_total" in answer.body) == (200, True)
