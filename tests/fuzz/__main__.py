@@ -7,6 +7,7 @@ Needs atheris (pip install atheris), which is no requirement of Weir's. Begin fr
 import gzip
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -32,20 +33,24 @@ def main(arguments: list[str]) -> None:
     atheris.Fuzz()
 
 
-def _write_seeds(folder: Path) -> None:
-    """One folder for each target that has samples."""
+def seeds() -> Mapping[str, Sequence[bytes]]:
+    """What to begin from, by target; others begin from nothing."""
     from tests.unit import otlp_samples, test_otlp
 
-    for number, sample in enumerate(otlp_samples.samples()):
-        _write(folder / "spans", number, sample.body)
-        _write(folder / "protobuf", number, sample.body)
-        _write(folder / "bodies", number, b"\0" + gzip.compress(sample.body[:500]))
-    _write(folder / "json", 0, test_otlp.json_body(test_otlp.JSON_SPAN))
+    requests = [sample.body for sample in otlp_samples.samples()]
+    return {
+        "spans": requests,
+        "protobuf": requests,
+        "json": [test_otlp.json_body(test_otlp.JSON_SPAN)],
+        "bodies": [b"\0" + gzip.compress(body[:500]) for body in requests],
+    }
 
 
-def _write(folder: Path, number: int, data: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / str(number)).write_bytes(data)
+def _write_seeds(folder: Path) -> None:
+    for name, found in seeds().items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(found):
+            (folder / name / str(number)).write_bytes(seed)
 
 
 if __name__ == "__main__":
