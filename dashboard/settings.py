@@ -72,6 +72,7 @@ WEIR_METRICS_TOKEN = _env.text("WEIR_METRICS_TOKEN", "")
 WEIR_COLLECT_PORT = _env.port_or_none("WEIR_COLLECT_PORT")
 WEIR_FOLD_PORT = _env.port_or_none("WEIR_FOLD_PORT")
 WEIR_SAMPLE_PORT = _env.port_or_none("WEIR_SAMPLE_PORT")
+WEIR_WORKER_PORT = _env.port_or_none("WEIR_WORKER_PORT")
 WEIR_TELEMETRY_URL = _env.web_url("WEIR_TELEMETRY_URL", "") if _env.text("WEIR_TELEMETRY_URL", "") else ""
 WEIR_OTLP_TOKENS = _env.choice("WEIR_OTLP_TOKENS", "optional", ("optional", "required"))
 WEIR_NATIVE = _env.choice("WEIR_NATIVE", "on", ("on", "off"))

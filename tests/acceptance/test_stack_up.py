@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import stat
@@ -21,6 +22,9 @@ import redis
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from psycopg import sql
+
+from stack.ports import free_port
 
 pytestmark = pytest.mark.acceptance
 
@@ -36,7 +40,9 @@ class Up:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self.environ = {**os.environ, **ANY_PORT, "WEIR_DATA_DIR": str(data)}
+        self.worker_port = free_port()
+        ports = {**ANY_PORT, "WEIR_WORKER_PORT": str(self.worker_port)}
+        self.environ = {**os.environ, **ports, "WEIR_DATA_DIR": str(data)}
         self.process = self.spawned()
 
     def spawned(self, **settings: str) -> subprocess.Popen[bytes]:
@@ -142,6 +148,34 @@ def test_s65_no_secret_stands_in_a_command_line_or_an_environment(up: Up) -> Non
     assert {"secret_key", "database_url", "broker_url", "kafka_password", "api_token"} <= values.keys()
     seen = " ".join(" ".join((*one.cmdline(), *one.environ().values())) for one in up.family())
     assert not [name for name, value in values.items() if value in seen]
+
+
+def test_s53_no_secret_stands_in_a_log_or_in_a_row(up: Up) -> None:
+    values = {path.name: path.read_text().strip() for path in (up.data / "secrets").iterdir()}
+    values |= {str(path): path.read_text().strip() for path in up.data.glob("*/*.password")}
+    with psycopg.connect(up.url("database_url")) as connection:
+        tables = connection.execute(
+            "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+        ).fetchall()
+        rows = [
+            text
+            for (name,) in tables
+            for (text,) in connection.execute(sql.SQL("select t::text from {} t").format(sql.Identifier(name)))
+        ]
+    logs = [path.read_text(errors="replace") for path in (up.data / "logs").iterdir()]
+    assert len(logs) > 5
+    assert len(rows) > 50
+    kept = "\n".join((*logs, *rows, up.output_file.read_text()))
+    assert not [name for name, value in values.items() if value in kept]
+
+
+def test_the_worker_tells_prometheus_of_its_tasks(up: Up) -> None:
+    def told(path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{up.worker_port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    eventually(lambda: re.search(r"^weir_worker_tasks_total.* [1-9]", told("/metrics"), re.MULTILINE) is not None)
+    assert told("/health/live") == told("/health/ready") == "ok\n"
 
 
 def test_s65_each_server_refuses_who_brings_no_password_or_a_wrong_one(up: Up) -> None:
