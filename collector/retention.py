@@ -114,7 +114,10 @@ def _problem(found: Usage, limit: int | None) -> str:
         return ""
     if found.kept_bytes > limit * MOST_KEPT_SHARE:
         share = round(100 * found.kept_bytes / limit)
-        return f"Dead letters alone take {share} % of the disk budget, and are never dropped. Raise WEIR_DISK_BUDGET."
+        return (
+            f"Dead letters and kept paths alone take {share} % of the disk budget, and are never dropped for it. Raise"
+            " WEIR_DISK_BUDGET, or let paths go. Until then no path is kept."
+        )
     if found.used_bytes > limit:
         return "More is stored than the disk budget allows, and nothing more may be dropped. Raise WEIR_DISK_BUDGET."
     return ""

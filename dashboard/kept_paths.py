@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from dashboard.models import KeptPath
 from dashboard.queries import hiding
 from dashboard.queries.event import Event, EventPage
+from dashboard.queries.health import kept_too_much
 from dashboard.queries.hiding import Veil
 from dashboard.queries.path_export import fit_to_see as veiled
 from dashboard.queries.path_export import otlp_of
@@ -39,8 +40,11 @@ def keep(found: EventPage, *, by: str, now: datetime) -> None:
     if len(found.path.hops) > MOST_HOPS:
         raise NotKept(f"This path has more than {MOST_HOPS:,} hops. Keep that of one of its later events.")
     address = _address(found.event)
-    if not KeptPath.objects.filter(**address).exists() and KeptPath.objects.count() >= MOST_KEPT:
-        raise NotKept(f"{MOST_KEPT} paths are kept already. Let one go first.")
+    if not KeptPath.objects.filter(**address).exists():
+        if KeptPath.objects.count() >= MOST_KEPT:
+            raise NotKept(f"{MOST_KEPT} paths are kept already. Let one go first.")
+        if problem := kept_too_much():
+            raise NotKept(problem)
     export = otlp_of({hop.trace_id for hop in found.path.hops if hop.trace_id})  # unmasked: rules count when it is read
     values = {
         "body": gzip.compress(json.dumps(asdict(found), default=_text).encode()),

@@ -11,7 +11,7 @@ from collector.store.partitions import RAW_TABLES
 
 KEPT = (
     "dead_letter", "dead_letter_body", "dead_letter_again", "letter_state", "retry_operation", "retry_item",
-    "retry_count", "retry_head",
+    "retry_count", "retry_head", "dashboard_keptpath",
 )  # fmt: skip
 MOST_KEPT_SHARE = 0.8  # of the budget; above it the budget must be raised
 HELD_DROPS = timedelta(days=90)
@@ -19,7 +19,7 @@ PATIENCE = timedelta(hours=6)  # so long what is to be closed first is waited fo
 
 
 ORDER = ("attributes of spans", "raw spans", "taps", "samples", "counts by ten seconds")
-"""In this order, each kind oldest first. Counts by minute and hour, dead letters and settings never go."""
+"""In this order, each kind oldest first. Counts by minute and hour, dead letters, kept paths and settings never go."""
 
 
 @dataclass(frozen=True, slots=True)

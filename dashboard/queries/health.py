@@ -13,6 +13,7 @@ from dashboard.queries.freshness import LATE, Freshness, freshness
 
 MOST_DROPS = 10
 MOST_FOLDED = 20
+MOST_KEPT_SHARE = 0.8  # of the disk budget (collector.store.budget)
 STOPPED = ""  # the instance of the row that tells when one of a part stopped in order (collector.store.reports)
 ENDS_SOON = timedelta(days=14)
 CHECKED_EVERY = timedelta(minutes=1)  # the disk, by the schedule of the worker
@@ -220,6 +221,14 @@ def _disk() -> Disk | None:
         drops = tuple(Drop(*drop) for drop in cursor.fetchall())
         checked_at, budget_bytes, used_bytes, kept_bytes, problem = row
         return Disk(checked_at, budget_bytes, used_bytes, kept_bytes, problem, drops)
+
+
+def kept_too_much() -> str:
+    """Why nothing more can be kept for good, as the last check of the disk budget said; "" where it can."""
+    with connection.cursor() as cursor:
+        cursor.execute("select problem from disk_check where kept_bytes > budget_bytes * %s", [MOST_KEPT_SHARE])
+        row = cursor.fetchone()
+    return row[0] if row else ""
 
 
 def _folded(now: datetime) -> tuple[Folded, ...]:

@@ -230,6 +230,22 @@ def test_a_kept_path_outlives_its_spans(operator: Client) -> None:
     assert [action for action in deeds if "path" in action] == ["keep path", "export path", "let path go"]
 
 
+def test_no_more_paths_are_kept_while_what_never_goes_takes_most_of_the_disk_budget(operator: Client) -> None:
+    shop()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into disk_check (checked_at, budget_bytes, used_bytes, kept_bytes, problem)"
+            " values (now(), 100, 90, 81, 'Kept paths alone take 81 percent.')"
+        )
+    answer = operator.post(f"{ORDER}keep/")
+    assert (answer.status_code, "Kept paths alone take 81 percent." in answer.content.decode()) == (400, True)
+    for budget_bytes, kept_bytes in ((100, 80), (None, 81)):
+        with connection.cursor() as cursor:
+            cursor.execute("update disk_check set budget_bytes = %s, kept_bytes = %s", [budget_bytes, kept_bytes])
+        assert operator.post(f"{ORDER}keep/").status_code == 302
+        assert operator.post(f"{ORDER}keep/", {"let_go": "1"}).status_code == 302
+
+
 def test_a_viewer_neither_keeps_nor_exports() -> None:
     shop()
     viewer = signed_in(person("vera", "viewer"))

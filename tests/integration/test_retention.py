@@ -1,6 +1,7 @@
 """What is dropped for the disk budget, in which order, and where that is said."""
 
 import json
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from collector.folding.folder import Folder
 from collector.store import budget, closing, reports
 from collector.store.budget import Usage
 from collector.store.partitions import make
+from dashboard.models import KeptPath
 from dashboard.queries.edges import traced_edges
 from dashboard.queries.health import health
 from dashboard.queries.window import Window
@@ -212,17 +214,25 @@ def test_a_schedule_that_stands_still_makes_health_fail(settings: Any, monkeypat
     assert page.sentence.startswith("What is done each minute was last done 12 min ago. Start beat")
 
 
-def test_dead_letters_alone_above_80_percent_make_health_fail(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_letters_and_kept_paths_above_80_percent_make_health_fail(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with_budget(settings, 1_000)
     monkeypatch.setattr(budget, "usage", lambda: Usage(900, 850))
     retention.keep_within_budget(NOW)
     page = health(now=NOW)
     assert page.disk
-    assert (
-        page.disk.problem
-        == "Dead letters alone take 85 % of the disk budget, and are never dropped. Raise WEIR_DISK_BUDGET."
-    )
+    assert page.disk.problem.startswith("Dead letters and kept paths alone take 85 % of the disk budget.")
     assert not page.ok
+
+
+def test_kept_paths_count_as_what_never_goes() -> None:
+    before = budget.usage().kept_bytes
+    body = random.Random(1).randbytes(500_000)
+    KeptPath.objects.create(
+        cluster="local", topic="orders", partition=0, offset=1, body=body, otlp=body, kept_by="ada", kept_at=NOW
+    )
+    assert budget.usage().kept_bytes >= before + 1_000_000
 
 
 def test_what_goes_by_age_is_said_too(settings: Any) -> None:
