@@ -1,8 +1,10 @@
 """Spans as libraries really send them become the deliveries that really were."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,70 +13,52 @@ from collector.domain.hops import EdgeKind, Hop, Op, Told, hops, linked_position
 from collector.domain.positions import Position
 from collector.domain.spans import Kind, Status
 from collector.otlp import decode_protobuf
-from tests.unit.otlp_samples import of, samples
+from tests.unit.otlp_samples import FILE, Sample, of, samples
 from tests.unit.span_making import make_link, make_span
+
+EXPECTED: Path = FILE.with_suffix(".expected.txt")
 
 
 def hop_of(attributes: Mapping[str, object], **rest: object) -> Hop | None:
     return hops([make_span(1, attributes, **rest)])[0]  # type: ignore[arg-type]
 
 
-def counts(service: str, semconv: str = "default") -> Counter[tuple[str, str | None, str | None]]:
-    """(produce or consume, topic, group) -> messages, over the samples of one service."""
-    found: Counter[tuple[str, str | None, str | None]] = Counter()
-    for sample in of(service, semconv):
-        for hop in hops(decode_protobuf(sample.body).spans):
-            if hop is not None and hop.edge is not None:
-                found[hop.edge.name.lower(), hop.topic, hop.group] += hop.n_messages
-    return +found
+Counts = dict[tuple[str, str | None, str | None], int]
+"""(wrote or read, topic, group) -> messages."""
+
+
+def counts(sample: Sample) -> Counts:
+    found = Counter[tuple[str, str | None, str | None]]()
+    for hop in hops(decode_protobuf(sample.body).spans):
+        if hop is not None and hop.edge is not None:
+            found["wrote" if hop.edge is EdgeKind.PRODUCE else "read", hop.topic, hop.group] += hop.n_messages
+    return dict(+found)
+
+
+def expected() -> Iterator[tuple[str, Counts]]:
+    """What each request was found to tell of by hand, with who sent it."""
+    for paragraph in re.split(r"\n(?=\w)", EXPECTED.read_text())[1:]:
+        who, *lines = paragraph.splitlines()
+        words = [line.split() for line in lines]
+        yield who, {(verb, topic, group[1] if group else None): int(n) for verb, n, topic, *group in words}
 
 
 @pytest.mark.parametrize(
-    ("service", "expected"),
-    [
-        ("watcher", {("consume", "views.seen", None): 6}),
-        ("settlement", {("consume", "payments.requested", "settlement"): 1, ("produce", "payments.settled", None): 1}),
-        ("parcels", {("consume", "payments.settled", None): 1, ("produce", "parcels.booked", None): 1}),
-        (
-            "keeper",
-            {
-                ("consume", "views.digest", None): 6,
-                ("produce", "digests.kept", None): 5,
-                ("produce", "keeper_poison", None): 1,
-            },
-        ),
-        ("storefront", {("produce", "orders.placed", None): 11, ("produce", "views.seen", None): 30}),
-        ("tracking", {("consume", "parcels.booked", None): 10, ("produce", "parcels.moved", None): 10}),
-        (
-            "mailer",
-            {
-                ("consume", "notices.posted", "mailer"): 7,
-                ("produce", "notices.echo", None): 5,
-                ("produce", "dead-letter-topic-notices", None): 2,
-            },
-        ),
-        ("ledger", {("consume", "ledger.lines", None): 5, ("produce", "ledger.pages", None): 1}),
-        ("notices", {("consume", "parcels.moved", "notices"): 11, ("produce", "notices.posted", None): 10}),
-        ("archiver", {("consume", "parcels.moved", None): 19, ("produce", "archiver-sump", None): 2}),
-        ("filing", {("consume", "ledger.pages", "filing"): 2, ("produce", "pages.filed", None): 2}),
-        (
-            "digester",
-            {
-                ("consume", "views.seen", None): 29,
-                ("consume", "stock.levels", None): 9,
-                ("produce", "views.digest", None): 9,
-            },
-        ),
-    ],
+    ("sample", "who", "told"),
+    [(sample, *each) for sample, each in zip(samples(), expected(), strict=True)],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_library_counts_what_it_really_sent_and_received(
-    service: str, expected: dict[tuple[str, str, str | None], int]
-) -> None:
-    assert counts(service) == expected
+def test_every_request_tells_what_was_really_sent_and_received(sample: Sample, who: str, told: Counts) -> None:
+    assert who == f"{sample.service} {sample.semconv}"
+    assert counts(sample) == told
+
+
+def test_the_requests_are_of_fourteen_kinds_of_services() -> None:
+    assert len({sample.service for sample in samples()}) == 14
 
 
 def test_a_java_agents_backoffs_are_neither_deliveries_nor_failures() -> None:
-    (sample,) = of("billing")
+    sample = of("billing")[0]
     spans = decode_protobuf(sample.body).spans
     backoffs = [
         hop
@@ -83,14 +67,15 @@ def test_a_java_agents_backoffs_are_neither_deliveries_nor_failures() -> None:
     ]
     assert len(backoffs) == 2
     assert all(hop is not None and hop.n_messages == 0 and not hop.failed for hop in backoffs)
-    assert counts("billing")["consume", "orders.placed", "billing"] == 13
+    assert counts(sample)["read", "orders.placed", "billing"] == 13
 
 
 def test_poll_and_process_of_one_record_are_one_delivery_with_the_new_names() -> None:
-    found = counts("billing", "new")
-    assert found["consume", "payments.settled", "billing-reconcile"] == 3
-    assert found["consume", "orders.placed", "billing"] == 2
-    assert ("consume", "orders.placed-dlt", "billing-dlt") not in found
+    (sample,) = of("billing", "new")
+    found = counts(sample)
+    assert found["read", "payments.settled", "billing-reconcile"] == 3
+    assert found["read", "orders.placed", "billing"] == 2
+    assert ("read", "orders.placed-dlt", "billing-dlt") not in found
 
 
 def test_a_connect_process_span_takes_its_group_from_the_poll_that_brought_its_records() -> None:
