@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from collector import telemetry
@@ -33,7 +34,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_SECONDS = 30.0
-INLINE_BYTES = 256 * 1024  # parsed at once on the loop (about 2 ms); larger bodies go to a thread
+INLINE_BYTES = 256 * 1024  # unpacked and parsed at once on the loop (about 3 ms); larger bodies go to a thread
 TRACES, DROPPED = "/v1/traces", frozenset({"/v1/metrics", "/v1/logs", "/v1development/profiles"})
 LIVE, READY, METRICS = "/health/live", "/health/ready", "/metrics"
 OWN = "Weir's own spans are not taken: it would draw itself. Send them to another OpenTelemetry Collector."
@@ -127,7 +128,7 @@ class HttpReceiver:
             raise Refused(415, INVALID_ARGUMENT, f"Content-Type must be {Form.PROTOBUF} or {Form.JSON}.")
         source = await self._source(heads.get("authorization"))
         with self._reception.budget() as budget:
-            body = await _body(heads, receive, budget)
+            body = await _body(heads, receive, budget, self._workers)
             return taken(heads.form) if path in DROPPED else await self._take(body, heads.form, source)
 
     def _health(self, method: str, path: str) -> bytes:
@@ -181,7 +182,7 @@ async def _all_delivered(futures: tuple[Future[Position], ...]) -> bool:
     return not any(isinstance(outcome, NotDelivered) for outcome in outcomes)
 
 
-async def _body(heads: Heads, receive: Receive, budget: Budget) -> bytes:
+async def _body(heads: Heads, receive: Receive, budget: Budget, workers: Executor) -> bytes:
     """The whole body, unpacked. Its size counts against the budget while it comes in."""
     coding = (heads.get("content-encoding") or "").strip().lower()
     try:
@@ -197,7 +198,7 @@ async def _body(heads: Heads, receive: Receive, budget: Budget) -> bytes:
     except TimeoutError:
         raise Refused(408, INVALID_ARGUMENT, f"The body did not come within {BODY_SECONDS:g} s.") from None
     try:
-        body = unpacked(packed, coding, limit_bytes=MAX_BODY_BYTES)
+        body = await _unpacked(packed, coding, workers)
     except TooLarge:
         raise too_large(MAX_BODY_BYTES) from None
     except BadCoding as error:
@@ -205,6 +206,14 @@ async def _body(heads: Heads, receive: Receive, budget: Budget) -> bytes:
     if body is not packed:
         budget.grow(len(body))
     return body
+
+
+async def _unpacked(packed: bytes, coding: str, workers: Executor) -> bytes:
+    try:
+        return unpacked(packed, coding, limit_bytes=INLINE_BYTES)
+    except TooLarge:  # how large it becomes is not known before: a few hundred bytes may be many megabytes
+        whole = partial(unpacked, packed, coding, limit_bytes=MAX_BODY_BYTES)
+        return await asyncio.get_running_loop().run_in_executor(workers, whole)
 
 
 async def _packed(receive: Receive, budget: Budget) -> bytes:

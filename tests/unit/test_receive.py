@@ -2,16 +2,18 @@
 
 import gzip
 import json
+import threading
 import time
 import tracemalloc
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
 
 from collector.otlp import decode_protobuf
 from collector.otlp.limits import MAX_BODY_BYTES
+from collector.receive import http
 from collector.receive.reception import MOST_IN_FLIGHT_BYTES
 from collector.receive.unpacking import BadCoding, TooLarge, unpacked
 from tests.unit.otlp_samples import of
@@ -292,6 +294,21 @@ def test_s58_a_bomb_is_refused_without_being_unpacked(coding: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("n_bytes", "on_the_loop"), [(200_000, [True]), (300_000, [True, False])])
+def test_s58_what_becomes_large_keeps_nobody_else_waiting(
+    n_bytes: int, on_the_loop: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def noted(*given: Any, **more: Any) -> bytes:
+        seen.append(threading.current_thread() is threading.main_thread())
+        return unpacked(*given, **more)
+
+    monkeypatch.setattr(http, "unpacked", noted)
+    answer = Receiver().post(gzip.compress(bytes(n_bytes)), content_encoding="gzip", path="/v1/metrics")
+    assert (answer.code, seen) == (200, on_the_loop)
 
 
 def test_s58_a_zstd_window_larger_than_we_keep_is_refused() -> None:
