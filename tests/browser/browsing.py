@@ -70,7 +70,7 @@ def browser_path() -> str | None:
 
 
 @contextmanager
-def browser(playwright: Playwright) -> Iterator[Browser]:
+def browser(playwright: Playwright, *more: str) -> Iterator[Browser]:
     """A headless Chromium."""
     path = browser_path()
     if path is None and not Path(playwright.chromium.executable_path).exists():
@@ -78,7 +78,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *more])
     try:
         yield started
     finally:
