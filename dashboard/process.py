@@ -12,6 +12,15 @@ OBSERVING = frozenset({"receive", "collect", "fold", "sample"})
 """Parts that take in what happens, and ask nobody to work."""
 
 _POOL_SIZE = 16
+_DEAD_PEER = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # ms that what was sent may stay without an answer of the other machine's kernel
+}
+"""A database whose machine is gone is noticed within a minute; by default after a quarter of an hour, or two hours."""
+
 _STATEMENT_SECONDS = {"web": 5, "receive": 60, "collect": 60, "fold": 60, "sample": 60, "worker": 60}
 
 
@@ -39,7 +48,8 @@ def database_options(name: str) -> dict[str, Any]:
     """Connection options of the part `name`.
 
     Prepared statements with server-side parameters make the reads behind a page twice as fast. statement_timeout
-    guards against mistakes; commands that a person runs (migrate among them) have none.
+    guards against mistakes; commands that a person runs (migrate among them) have none. It is the database that keeps
+    it: where that is gone, the kernel must say so.
     """
     seconds = _STATEMENT_SECONDS.get(name, 0)
     flags = f"-c statement_timeout={seconds}s -c idle_in_transaction_session_timeout={30 if seconds else 0}s"
@@ -48,6 +58,7 @@ def database_options(name: str) -> dict[str, Any]:
         "prepare_threshold": 1,
         "application_name": f"weir-{name}" if name else "weir",
         "options": f"{flags} -c jit=off",
+        **_DEAD_PEER,
     }
     if name in POOLED:
         options["pool"] = {"min_size": 2, "max_size": _POOL_SIZE, "timeout": 5}
