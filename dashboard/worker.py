@@ -34,7 +34,7 @@ app.conf.beat_schedule = SCHEDULE
 
 def on_worker_ready(**_facts: object) -> None:
     """The consumer is joined: announce it, answer probes, and report from a thread of its own."""
-    telemetry.start("worker", send_to=settings.WEIR_TELEMETRY_URL)
+    telemetry.start("worker", send_to=settings.WEIR_TELEMETRY_URL, is_read=bool(settings.WEIR_WORKER_PORT))
     telemetry.observe("counter", "weir.worker.tasks", _n_done, unit="{task}", description="Tasks that ended")
     telemetry.observe("gauge", "weir.worker.running", _n_running, unit="{task}", description="Tasks under way")
     bind, port, token = settings.WEIR_METRICS_BIND, settings.WEIR_WORKER_PORT, settings.WEIR_METRICS_TOKEN
