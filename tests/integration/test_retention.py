@@ -222,7 +222,7 @@ def test_dead_letters_and_kept_paths_above_80_percent_make_health_fail(
     retention.keep_within_budget(NOW)
     page = health(now=NOW)
     assert page.disk
-    assert page.disk.problem.startswith("Dead letters and kept paths alone take 85 % of the disk budget.")
+    assert page.disk.problem.startswith("Dead letters and kept paths alone take 85 % of the disk budget,")
     assert not page.ok
 
 
