@@ -1,6 +1,6 @@
 """Samples older than what pages read: from rows to one compressed chunk per hour and topic, or topic and group."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -177,15 +177,3 @@ def _add(cursor: CursorWrapper, kind: Kind, hour: datetime, found: dict[tuple[in
 
 def _tick(at: datetime) -> int:
     return (at - EPOCH) // TICK
-
-
-def points_of(
-    cursor: CursorWrapper, kind: Kind, *, topic_id: int, group_id: int = 0, since: datetime, until: datetime
-) -> Sequence[Point]:
-    """Packed points of a topic, or of a group on it, in order; hours are read whole."""
-    cursor.execute(
-        "select body from sample_chunk where kind = %s and topic_id = %s and group_id = %s"
-        " and from_at > %s and from_at < %s order by from_at",
-        [int(kind), topic_id, group_id, since - HOUR, until],
-    )
-    return [point for (body,) in cursor.fetchall() for point in unpacked(bytes(body))]

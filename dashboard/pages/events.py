@@ -86,7 +86,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
     facts: dict[str, object] = {"query": text, "view": view}
     if text:
         found = _search(request, text)
-        there = _leads_to(found)
+        there = found.url
         if there and not shell.wants_part(request, "results"):
             return HttpResponseRedirect(there)
         facts |= {**_results(request, found), "leads_to": there}
@@ -112,15 +112,6 @@ def _search(request: HttpRequest, text: str) -> Found:
     begun = monotonic()
     with recorded("search header", request, object=text.removeprefix(HEADER).partition("=")[0][:100]):
         return with_header(text.removeprefix(HEADER), elapsed=lambda: monotonic() - begun)
-
-
-def _leads_to(found: Found) -> str:
-    if found.kind == "trace" and found.trace_id:
-        return reverse("trace", args=[found.trace_id])
-    if found.kind == "event" and len(found.rows) == 1:
-        row = found.rows[0]
-        return reverse("event", args=[row.cluster, row.topic, row.partition, row.offset])
-    return ""
 
 
 def _results(request: HttpRequest, found: Found) -> dict[str, object]:

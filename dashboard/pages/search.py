@@ -8,7 +8,7 @@ from collector.domain.identities import tail
 from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.crowding import heavy
-from dashboard.queries.events import Found, search
+from dashboard.queries.events import search
 from dashboard.queries.names import MOST, Name, names_with
 
 _NAMED = ("topic", "service", "group")
@@ -25,7 +25,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('events')}?{urlencode({'q': text})}")
     kind, wanted = _forced(text)
     found = search(wanted, only=kind) if kind not in _NAMED else None
-    if found and (there := _event_or_trace(found)):
+    if found and (there := found.url):
         return HttpResponseRedirect(there)
     names = _names(wanted, kind)
     exact = [name for name in names if name.exact]
@@ -51,15 +51,6 @@ def address_of(name: Name) -> str:
 def _forced(text: str) -> tuple[str, str]:
     kind, colon, rest = text.partition(":")
     return (kind, rest.strip()) if colon and kind in _FORCED else ("", text)
-
-
-def _event_or_trace(found: Found) -> str:
-    if found.kind == "trace" and found.trace_id:
-        return reverse("trace", args=[found.trace_id])
-    if found.kind == "event" and len(found.rows) == 1:
-        row = found.rows[0]
-        return reverse("event", args=[row.cluster, row.topic, row.partition, row.offset])
-    return ""
 
 
 def _names(wanted: str, kind: str) -> list[Name]:

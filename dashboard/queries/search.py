@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
+from django.urls import reverse
 from psycopg.errors import QueryCanceled
 
 from collector.domain import positions
@@ -35,6 +36,16 @@ class Found:
     truncated: bool
     stopped: bool = False
     n_read: int | None = None
+
+    @property
+    def url(self) -> str:
+        """The page of the one event or trace that it is; "" where it is neither."""
+        if self.kind == "trace" and self.trace_id:
+            return reverse("trace", args=[self.trace_id])
+        if self.kind == "event" and len(self.rows) == 1:
+            row = self.rows[0]
+            return reverse("event", args=[row.cluster, row.topic, row.partition, row.offset])
+        return ""
 
 
 def search(text: str, *, only: str = "") -> Found:

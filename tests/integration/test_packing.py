@@ -4,7 +4,6 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
 from pytest_django.fixtures import Settings
 
 from collector.store import sample_chunks
@@ -17,6 +16,7 @@ from dashboard.queries.series import series
 from dashboard.queries.window import Window
 from tests.integration.graph_world import World
 from tests.integration.intake_world import rows
+from tests.integration.packed_samples import points_of
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
@@ -158,11 +158,10 @@ def test_the_last_sample_of_who_is_gone_goes_with_its_chunks() -> None:
 
 
 def packed(busy: Busy, kind: sample_chunks.Kind) -> list[tuple[object, ...]]:
-    with connection.cursor() as cursor:
-        points = sample_chunks.points_of(
-            cursor, kind, topic_id=busy.topics[0],
-            group_id=busy.groups[0] if kind is sample_chunks.Kind.COMMITTED else 0, since=AT - 3 * HOUR, until=LATER,
-        )  # fmt: skip
+    points = points_of(
+        kind, topic_id=busy.topics[0],
+        group_id=busy.groups[0] if kind is sample_chunks.Kind.COMMITTED else 0, since=AT - 3 * HOUR, until=LATER,
+    )  # fmt: skip
     return [(point.at, *(list(each) for each in point.values)) for point in points]
 
 

@@ -19,6 +19,7 @@ from collector.store.partitions import Leaves
 from collector.store.sample_chunks import Kind
 from dashboard.queries.offsets import group_progress, topic_progress
 from dashboard.queries.window import Window
+from tests.integration.packed_samples import points_of
 from tests.integration.span_world import rows
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -620,11 +621,8 @@ def test_old_samples_become_chunks_and_the_newest_of_them_stays(watched: Watched
     assert sample_chunks.pack_old(Leaves(), now=later) == 0
     assert rows("select sampled_at, high, low from topic_sample") == [before[-1]]
     assert rows("select count(*) from group_sample") == [(1,)]
-    with connection.cursor() as cursor:
-        points = sample_chunks.points_of(
-            cursor, Kind.WATERMARKS, topic_id=rows("select id from topic where name = 'orders'")[0][0],
-            since=AT, until=later,
-        )  # fmt: skip
+    topic = rows("select id from topic where name = 'orders'")[0][0]
+    points = points_of(Kind.WATERMARKS, topic_id=topic, since=AT, until=later)
     assert [(each.at, *(list(value) for value in each.values)) for each in points] == before[:-1]
 
 
