@@ -39,6 +39,7 @@ def count_keys(*, now: datetime) -> int:
                 "now": now,
                 "until": until,
                 "since": until - timedelta(hours=TREND_HOURS),
+                "last": TREND_HOURS - 1,
             },
         )
         return int(cursor.rowcount)
@@ -46,16 +47,18 @@ def count_keys(*, now: datetime) -> int:
 
 # Each letter of these groups is read once, for its key and its hour. Groups are locked when all is counted: who saves a
 # letter waits for them.
-_HOURS = ", ".join(f"count(*) filter (where ago = {hour})" for hour in reversed(range(TREND_HOURS)))
-_COUNT = f"""
+_COUNT = """
 with stale as (select id from failure_group f where keys_as_of is null or (keys_as_of < %(before)s and exists
       (select 1 from letter_state t where t.failure_group_id = f.id and t.changed_at > f.keys_as_of))),
   letters as (select s.failure_group_id id, d.key_hash, case when d.failed_at >= %(since)s and d.failed_at < %(until)s
       then ceil(extract(epoch from %(until)s - d.failed_at) / 3600)::int - 1 end ago
     from stale join letter_state s on s.failure_group_id = stale.id join dead_letter d on d.id = s.dead_letter_id),
-  counted as materialized (select id, count(distinct key_hash) n, array[{_HOURS}]::int[] trend from letters group by 1),
+  counted as materialized (select id, count(distinct key_hash) n, array_agg(ago) filter (where ago is not null) hours
+    from letters group by 1),
   held as materialized (select f.id from failure_group f join counted c on c.id = f.id
     cross join (select count(*) from counted) whole for no key update of f skip locked)
-update failure_group g set n_keys = c.n, keys_as_of = %(now)s, trend_until = %(until)s, trend = c.trend
+update failure_group g set n_keys = c.n, keys_as_of = %(now)s, trend_until = %(until)s,
+  trend = array(select coalesce(h.n, 0) from generate_series(%(last)s, 0, -1) a(ago)
+    left join (select ago, count(*)::int n from unnest(c.hours) u(ago) group by 1) h using (ago) order by ago desc)
 from counted c join held on held.id = c.id where c.id = g.id
-"""  # noqa: S608  of constants
+"""
