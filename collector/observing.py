@@ -26,6 +26,12 @@ class Observed:
     declared: Cluster | None
     is_only: bool
 
+    @property
+    def has_spool(self) -> bool:
+        """Whether the spool lies on its brokers."""
+        is_environment = self.declared is None or self.declared.environment
+        return is_environment and settings.WEIR_KAFKA_BOOTSTRAP == settings.WEIR_SPOOL_BOOTSTRAP
+
     def reads(self) -> dict[str, str | int]:
         """librdkafka properties, secrets read now. Raises KafkaRefused for an unusable secret, or one in clear text."""
         return properties(self._access())

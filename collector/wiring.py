@@ -149,7 +149,7 @@ def collecting() -> Collector:
     sources = [_spool_source(document)]
     for where in found:
         of = f" of {where.name}" if len(found) > 1 else ""
-        about = _About(where, numbers[where.name], of, is_needed=len(found) == 1)
+        about = _About(where, numbers[where.name], of, is_needed=where.has_spool)
         sources.append(_tap_source(about, tap_rules(document, where.declared)))
         inputs = [each for each in document.inputs.values() if len(found) == 1 or each.cluster == where.name]
         if inputs:

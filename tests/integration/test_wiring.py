@@ -52,6 +52,18 @@ def test_a_secret_that_is_missing_on_one_cluster_keeps_no_other_from_being_colle
     assert [worker.name for worker in collector.workers] == ["spool", "taps of east", "taps of house", "otlp of house"]
 
 
+def test_only_a_cluster_that_has_the_spool_is_needed_by_a_collector(settings: Settings) -> None:
+    def has_spool() -> list[bool]:
+        return [each.has_spool for each in observing.observed(declared.document())]
+
+    settings.WEIR_SPOOL_BOOTSTRAP = "127.0.0.1:2"
+    assert has_spool() == [False]
+    settings.WEIR_SPOOL_BOOTSTRAP = settings.WEIR_KAFKA_BOOTSTRAP
+    assert has_spool() == [True]
+    declare({"east": {"bootstrap": settings.WEIR_KAFKA_BOOTSTRAP}, "house": {"environment": True}})
+    assert has_spool() == [False, True]
+
+
 def test_taps_of_a_cluster_take_the_place_of_those_for_all() -> None:
     declare(
         {"east": {"bootstrap": "a:1", "taps": ["orders.*"], "payloads": []}, "house": {"environment": True}},
