@@ -28,7 +28,7 @@ from collector.domain.records import Record
 from collector.domain.stacks import PYTHON_START, Frame, Section, Trace, is_same_class
 from collector.domain.texts import NEXT
 
-MOST_PLANS, MOST_PLANNED = 1_000, 2_000  # how many are remembered; characters of names in one
+MOST_PLANS, MOST_PLANNED = 1_000, 2_000  # how many are remembered; names and their characters in one
 MOST_FORMS, MOST_FORMED = 4_096, 2_000_000  # as above; characters of all together, in memory ten times as much and more
 MOST_EXCEPTIONS = 20  # in one stack
 _CLASS = re.compile(r"(?!Suppressed$)[A-Za-z_][\w.$]*")  # "Suppressed: a.B: no" is headed by a.B
@@ -134,7 +134,7 @@ class Alike:
         found = self._plans.get((topic, names), self)
         if not isinstance(found, Alike):
             return found
-        if sum(map(len, names)) > MOST_PLANNED:
+        if len(names) + sum(map(len, names)) > MOST_PLANNED:
             return None
         if len(self._plans) >= MOST_PLANS:
             self._plans, self._forms, self._n_formed = {}, {}, 0

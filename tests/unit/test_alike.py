@@ -205,3 +205,9 @@ def test_stacks_without_end_are_not_remembered_without_end(monkeypatch: pytest.M
         assert 0 < reading._n_formed <= 20_000
         assert len(reading._forms) <= 20_000 // len(STACK)
         assert 0 < len(reading._plans) <= 5
+
+
+def test_names_of_no_length_are_not_remembered_without_end() -> None:
+    reading = Alike()
+    assert_same(letter(more=(("", b""),) * 10_000), reading)
+    assert not reading._plans
