@@ -215,7 +215,10 @@ class TapReading:
     def _parked(self, record: Record, course: _Course) -> tuple[DeadLetter | None, Fingerprint | None]:
         """The letter and its fingerprint, where there is no mask rule."""
         if course.mapping is None:
-            return self._alike.parked(record) or (None, None)
+            try:
+                return self._alike.parked(record) or (None, None)
+            except Exception as error:  # noqa: BLE001  said; what was read of others must not cost the letter
+                self._faults.say(record, error)
         letter = parked_form(record, course.mapping, self._rules.hidden)
         return letter, CURRENT.of(letter, record.topic) if letter else None
 

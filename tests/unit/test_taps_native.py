@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from collector.domain import alike
 from collector.domain.globs import matches
 from collector.domain.masking import Aim, Rule, Rules
 from collector.domain.records import Record
@@ -203,3 +204,25 @@ def test_a_fault_under_the_compiled_packing_costs_no_record(monkeypatch: pytest.
     found = its.rows(records, PLACES)
     assert rows(found) == rows(IN_PYTHON.rows(records, PLACES))
     assert len(found.tapped) == 2
+
+
+@pytest.mark.parametrize("native", [pytest.param(True, marks=needs_compiler), False])
+def test_a_fault_in_what_is_remembered_of_letters_costs_no_letter(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, native: bool
+) -> None:
+    headers = (
+        ("kafka_dlt-exception-fqcn", b"shop.Declined"),
+        ("kafka_dlt-exception-stacktrace", b"shop.Declined: no\n\tat shop.A.b(A.java:1)"),
+    )
+    records = [record(LETTERS, headers=headers, offset=offset) for offset in (1, 2)]
+    expected = reading(native=native, rules=UNMASKED).rows(records, PLACES)
+
+    def failing(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(alike, "_filled", failing)
+    found = reading(native=native, rules=UNMASKED).rows(records, PLACES)
+    assert not found.undecodable
+    assert letters(found) == letters(expected)
+    assert len(letters(found)) == len(rows(found)[0]) == 2
+    assert "cannot read orders.dlq/1/2" in caplog.text
