@@ -28,7 +28,7 @@ GRANTS: Mapping[str, tuple[str, ...]] = {
     "fold": ("database", "metrics"),
     "sample": ("database", "kafka", "spool", "named_secrets", "metrics"),
     "web": ("database", "broker", "secret_key", "web_tls", "metrics"),
-    "worker": ("database", "broker", "kafka", "retry", "spool", "secret_key", "named_secrets"),
+    "worker": ("database", "broker", "kafka", "retry", "spool", "secret_key", "named_secrets", "metrics"),
     "beat": ("broker",),
 }
 

@@ -209,13 +209,15 @@ class KafkaLog:
     @contextmanager
     def _asking(self) -> Iterator[AdminClient]:
         """The client for questions; one that does not answer is replaced at the next."""
-        if self._admin is None:  # one that waits for nothing has the length 0, and is no truth
-            self._admin = AdminClient(self._properties, logger=log)
+        admin = self._admin  # several threads ask
+        if admin is None:  # one that waits for nothing has the length 0, and is no truth
+            admin = self._admin = AdminClient(self._properties, logger=log)
         try:
             with _translating():
-                yield self._admin
+                yield admin
         except KafkaUnreachable:
-            self._admin = None
+            if self._admin is admin:
+                self._admin = None
             raise
 
     def _probe(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -79,6 +79,7 @@ class HttpReceiver:
         self._senders = senders
         self._origins = origins
         self._workers = workers
+        self._unpackers = ThreadPoolExecutor(1, "receive-unpack")  # beside: who parses may take long
         self._metrics_token = metrics_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,7 +129,7 @@ class HttpReceiver:
             raise Refused(415, INVALID_ARGUMENT, f"Content-Type must be {Form.PROTOBUF} or {Form.JSON}.")
         source = await self._source(heads.get("authorization"))
         with self._reception.budget() as budget:
-            body = await _body(heads, receive, budget, self._workers)
+            body = await _body(heads, receive, budget, self._unpackers)
             return taken(heads.form) if path in DROPPED else await self._take(body, heads.form, source)
 
     def _health(self, method: str, path: str) -> bytes:
@@ -182,7 +183,7 @@ async def _all_delivered(futures: tuple[Future[Position], ...]) -> bool:
     return not any(isinstance(outcome, NotDelivered) for outcome in outcomes)
 
 
-async def _body(heads: Heads, receive: Receive, budget: Budget, workers: Executor) -> bytes:
+async def _body(heads: Heads, receive: Receive, budget: Budget, unpackers: Executor) -> bytes:
     """The whole body, unpacked. Its size counts against the budget while it comes in."""
     coding = (heads.get("content-encoding") or "").strip().lower()
     try:
@@ -198,7 +199,7 @@ async def _body(heads: Heads, receive: Receive, budget: Budget, workers: Executo
     except TimeoutError:
         raise Refused(408, INVALID_ARGUMENT, f"The body did not come within {BODY_SECONDS:g} s.") from None
     try:
-        body = await _unpacked(packed, coding, workers)
+        body = await _unpacked(packed, coding, unpackers)
     except TooLarge:
         raise too_large(MAX_BODY_BYTES) from None
     except BadCoding as error:
@@ -208,12 +209,12 @@ async def _body(heads: Heads, receive: Receive, budget: Budget, workers: Executo
     return body
 
 
-async def _unpacked(packed: bytes, coding: str, workers: Executor) -> bytes:
+async def _unpacked(packed: bytes, coding: str, unpackers: Executor) -> bytes:
     try:
         return unpacked(packed, coding, limit_bytes=INLINE_BYTES)
     except TooLarge:  # how large it becomes is not known before: a few hundred bytes may be many megabytes
         whole = partial(unpacked, packed, coding, limit_bytes=MAX_BODY_BYTES)
-        return await asyncio.get_running_loop().run_in_executor(workers, whole)
+        return await asyncio.get_running_loop().run_in_executor(unpackers, whole)
 
 
 async def _packed(receive: Receive, budget: Budget) -> bytes:

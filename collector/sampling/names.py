@@ -188,7 +188,8 @@ def store_hints(cursor: CursorWrapper, known: Memory, group_of: GroupOf, at: dat
     """
 
     def declared(service: tuple[str, str], topic: str) -> int | None:
-        group = known.groups.get(group_of(service, topic) or "")
+        name = group_of(service, topic)
+        group = known.groups.get(name) if name else None  # Kafka knows a group without a name, too
         return group.id if group else None
 
     found = hints.declare(cursor, known.cluster_id, declared, now=at)

@@ -174,7 +174,7 @@ def test_s65_the_web_process_gets_no_kafka_credential_and_the_folder_only_the_da
 def test_whoever_serves_metrics_is_told_their_token(tmp_path: Path) -> None:
     weir = made_of({"WEIR_METRICS_TOKEN": "m"}, tmp_path)
     told = {name for name in GRANTS if "WEIR_METRICS_TOKEN" in weir.environment_of(name)}
-    assert told == {"receive", "collect", "fold", "sample", "web"}
+    assert told == {"receive", "collect", "fold", "sample", "web", "worker"}
 
 
 def test_s66_secrets_handed_over_by_file_are_for_us_alone(weir: Weir) -> None:
