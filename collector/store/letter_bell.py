@@ -8,6 +8,7 @@ from collector.changes import announce
 
 KEYS_EVERY = timedelta(seconds=30)
 TREND_HOURS = 24
+MOST_COUNTED = 200_000  # letters that are read at a time: about a second's worth; a group of more is read alone
 
 
 def ring() -> bool:
@@ -29,7 +30,10 @@ def ring() -> bool:
 
 
 def count_keys(*, now: datetime) -> int:
-    """Count the keys of failure groups that got letters since, and how many died in each hour; how many groups."""
+    """Count the keys of failure groups that got letters since, and how many died in each hour; how many groups.
+
+    Those whose count is the oldest come first, the rest the next time.
+    """
     until = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -40,6 +44,7 @@ def count_keys(*, now: datetime) -> int:
                 "until": until,
                 "since": until - timedelta(hours=TREND_HOURS),
                 "last": TREND_HOURS - 1,
+                "most": MOST_COUNTED,
             },
         )
         return int(cursor.rowcount)
@@ -48,17 +53,21 @@ def count_keys(*, now: datetime) -> int:
 # Each letter of these groups is read once, for its key and its hour. Groups are locked when all is counted: who saves a
 # letter waits for them.
 _COUNT = """
-with stale as (select id from failure_group f where keys_as_of is null or (keys_as_of < %(before)s and exists
+with stale as (select id, keys_as_of,
+    coalesce((select sum(n) from failure_count c where c.failure_group_id = f.id), 0) n
+    from failure_group f where keys_as_of is null or (keys_as_of < %(before)s and exists
       (select 1 from letter_state t where t.failure_group_id = f.id and t.changed_at > f.keys_as_of))),
+  due as materialized (select id from (select id, sum(n) over (order by keys_as_of nulls first, id) - n n_before
+    from stale) turns where n_before < %(most)s),
   letters as (select s.failure_group_id id, d.key_hash, case when d.failed_at >= %(since)s and d.failed_at < %(until)s
       then ceil(extract(epoch from %(until)s - d.failed_at) / 3600)::int - 1 end ago
-    from stale join letter_state s on s.failure_group_id = stale.id join dead_letter d on d.id = s.dead_letter_id),
+    from due join letter_state s on s.failure_group_id = due.id join dead_letter d on d.id = s.dead_letter_id),
   counted as materialized (select id, count(distinct key_hash) n, array_agg(ago) filter (where ago is not null) hours
     from letters group by 1),
-  held as materialized (select f.id from failure_group f join counted c on c.id = f.id
+  held as materialized (select f.id from failure_group f join due on due.id = f.id
     cross join (select count(*) from counted) whole for no key update of f skip locked)
-update failure_group g set n_keys = c.n, keys_as_of = %(now)s, trend_until = %(until)s,
+update failure_group g set n_keys = coalesce(c.n, 0), keys_as_of = %(now)s, trend_until = %(until)s,
   trend = array(select coalesce(h.n, 0) from generate_series(%(last)s, 0, -1) a(ago)
     left join (select ago, count(*)::int n from unnest(c.hours) u(ago) group by 1) h using (ago) order by ago desc)
-from counted c join held on held.id = c.id where c.id = g.id
+from held left join counted c on c.id = held.id where held.id = g.id
 """

@@ -57,6 +57,33 @@ def test_deaths_are_counted_by_hour_with_the_keys(
     assert letter_bell.count_keys(now=AT + timedelta(hours=3)) == 3
 
 
+def test_groups_of_many_letters_are_counted_in_turns(world: RetryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, *_ = three_groups(world)
+    counted = "select id from failure_group where keys_as_of = %s order by id"
+    monkeypatch.setattr(letter_bell, "MOST_COUNTED", 2)
+    assert letter_bell.count_keys(now=AT) == 1, "the two letters of the first are as many as are read at a time"
+    assert letter_bell.count_keys(now=AT + timedelta(seconds=1)) == 2
+    world.letters.park(dead_record(7))
+    rows("update letter_state set changed_at = %s returning 1", AT + timedelta(seconds=2))
+    later = AT + timedelta(minutes=1)
+    assert letter_bell.count_keys(now=later) == 1, "alone, for it has more than are read at a time"
+    assert rows(counted, later) == [(group,)]
+    assert letter_bell.count_keys(now=later + timedelta(seconds=1)) == 2
+    assert letter_bell.count_keys(now=later + timedelta(seconds=2)) == 0
+    assert one("select n_keys from failure_group where id = %s", group) == 3
+
+
+def test_a_group_without_letters_is_counted_once(world: RetryWorld) -> None:
+    group, other, _ = three_groups(world)
+    assert letter_bell.count_keys(now=AT) == 3
+    rows("update letter_state set failure_group_id = %s where failure_group_id = %s returning 1", other, group)
+    rows("update failure_group set keys_as_of = null where id = %s returning 1", group)
+    assert letter_bell.count_keys(now=AT) == 1
+    found = rows("select n_keys, trend from failure_group where id = %s", group)
+    assert found == [(0, [0] * letter_bell.TREND_HOURS)]
+    assert letter_bell.count_keys(now=AT) == 0
+
+
 def test_a_trend_is_drawn_with_its_numbers_and_is_unknown_before_it_is_counted(world: RetryWorld, olga: Client) -> None:
     three_groups(world)
     page = olga.get("/dead-letters/").content.decode()
