@@ -112,6 +112,12 @@ def window(request: HttpRequest) -> Window:
         raise BadRequest(str(error)) from error
 
 
+def is_long_ago(request: HttpRequest) -> bool:
+    """Whether the page's stretch is read from packed samples: an hour of a large topic takes long to unpack."""
+    span = window(request)
+    return not span.live and span.to_at < clock_now() - LONGEST_FINE
+
+
 def scope(request: HttpRequest) -> Scope:
     """The clusters that there are, and those that `cluster` chooses. One statement."""
     return scope_of(request.GET.getlist("cluster")[:MOST_CHOSEN], now=clock_now())

@@ -24,6 +24,7 @@ from dashboard.charts import (
     retention_limit,
     without_ages,
 )
+from dashboard.crowding import heavy_where
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.filters import Subject
 from dashboard.queries.freshness import freshness
@@ -120,6 +121,7 @@ def group_csv(request: HttpRequest) -> HttpResponse:
 
 
 @needs(Action.VIEW)
+@heavy_where(shell.is_long_ago)
 def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """One group, by tab; parts: `charts` (JSON), `fresh` with everything on the tab that moves.
 

@@ -27,6 +27,7 @@ from dashboard.charts import (
     retention_limit,
     without_ages,
 )
+from dashboard.crowding import heavy_where
 from dashboard.lists import MOST_ROWS, ROWS, as_csv, csv_of, listed, rows_wanted, told_of_changes
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
@@ -129,6 +130,7 @@ def topic_csv(request: HttpRequest) -> HttpResponse:
 
 
 @needs(Action.VIEW)
+@heavy_where(shell.is_long_ago)
 def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """One topic, by tab; parts: `charts` (JSON), `fresh` with everything on the tab that moves."""
     span, within = shell.window(request), shell.scope(request)
@@ -180,6 +182,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
 
 
 @needs(Action.VIEW)
+@heavy_where(shell.is_long_ago)
 def partition_csv(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     """All partitions of a topic as a file, in the order of the page."""
     asked = Asked(sys.maxsize, request.GET.get("sort", ""))

@@ -87,9 +87,9 @@ def partition_table(number: int, known: Facts, asked: Asked, *, now: datetime) -
     for is not made, however many there are.
     """
     if known.window.live:
-        ends, commits = _ends(number, known.fresh.scanned_at), _commits(number, known)
+        ends, commits, n_left_out = _ends(number, known.fresh.scanned_at), _commits(number, known), 0
     else:
-        ends, commits = _then(number, known, now)
+        ends, commits, n_left_out = _then(number, known, now, MOST_GROUPS if asked.most else 0)
     if ends is None:
         return PartitionTable((), (), 0, (), 0, 0)
     worst = sorted(commits, key=lambda key: -_lag(number, key, known))
@@ -126,7 +126,7 @@ def partition_table(number: int, known: Facts, asked: Asked, *, now: datetime) -
         len(paces),
         tuple(row(partition) for partition in hot[:MOST_HOT]),
         len(hot),
-        len(worst) - len(shown),
+        len(worst) - len(shown) + n_left_out,
     )
 
 
@@ -168,19 +168,23 @@ def _ends(number: int, at: datetime | None) -> _Ends | None:
     return _Ends(high, low, leaders, before if is_known else None, seconds)
 
 
-def _then(number: int, known: Facts, now: datetime) -> tuple[_Ends | None, dict[int, Offsets]]:
-    """As they stood when a window ended that is over. Who led is not kept."""
+def _then(number: int, known: Facts, now: datetime, most: int) -> tuple[_Ends | None, dict[int, Offsets], int]:
+    """As they stood when a window ended that is over, of at most so many groups, those most behind; and how many more
+    there are. Who led is not kept.
+    """
     at = by_minutes(known.window, now=now).to_at
-    groups = [group for topic, group in known.names.standing if topic == number and group in known.names.groups]
+    everyone = [group for topic, group in known.names.standing if topic == number and group in known.names.groups]
+    groups = sorted(everyone, key=lambda group: -_lag(number, group, known))[:most]
     found = held([(number, group) for group in (0, *groups)], at, now=now)
     if (number, 0) not in found:
-        return None, {}
+        return None, {}, 0
     high, low = found[number, 0]
     progress, before = known.topics.get(number), None
     if progress is not None and progress.rate is not None:
         before = held([(number, 0)], at - timedelta(seconds=RATE_SECONDS), now=now).get((number, 0))
     ends = _Ends(high, [*low, *[None] * (len(high) - len(low))], [], before[0] if before else None, RATE_SECONDS)
-    return ends, {group: found[number, group][0] for group in groups if (number, group) in found}
+    commits = {group: found[number, group][0] for group in groups if (number, group) in found}
+    return ends, commits, len(everyone) - len(groups)
 
 
 def _commits(number: int, known: Facts) -> dict[int, Offsets]:

@@ -6,6 +6,8 @@ import pytest
 from django.db import DatabaseError, connection
 from pytest_django import DjangoAssertNumQueries
 
+from collector.domain.sample_chunks import Point
+from collector.domain.sample_chunks import unpacked as whole
 from collector.sampling import names
 from collector.store import sample_chunks
 from collector.store.partitions import Leaves
@@ -16,7 +18,7 @@ from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import groups
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
-from dashboard.queries.topic_partitions import Asked
+from dashboard.queries.topic_partitions import EVERY_TAB, Asked
 from dashboard.queries.topics import topics
 from dashboard.queries.window import Window, parse
 from tests.integration.span_world import rows
@@ -432,6 +434,31 @@ def test_of_days_ago_each_partition_is_told_from_what_is_packed(watched: Watched
     assert [(each.partition, each.high, each.leader, each.lags) for each in own.partitions.rows] == [
         (0, 107_400, None, (60,)), (1, 0, None, (0,)),
     ]  # fmt: skip
+
+
+def test_of_days_ago_no_more_is_unpacked_than_is_shown(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    weeks(watched, hours=60)
+    moment = AT + timedelta(seconds=watched.second + 1)
+    sample_chunks.pack_old(Leaves(), now=moment)
+    end = AT + timedelta(hours=30, minutes=5)
+    span = Window(end - timedelta(hours=1), end, live=False)
+    read: list[bytes] = []
+
+    def unpacked(body: bytes) -> list[Point]:
+        read.append(body)
+        return whole(body)
+
+    monkeypatch.setattr("dashboard.queries.offsets_at.unpacked", unpacked)
+    page = topic("demo", "orders", span, now=moment, asked=EVERY_TAB)
+    assert page is not None
+    assert page.partitions.n_all == 2
+    n_ends = len(read)
+    assert n_ends <= 2  # where they stood, and a minute before
+    read.clear()
+    page = topic("demo", "orders", span, now=moment, asked=Asked(10))
+    assert page is not None
+    assert len(page.partitions.groups) == 1
+    assert n_ends < len(read) <= n_ends + 2
 
 
 def test_a_short_stretch_between_two_sums_of_long_ago_counts_nothing(watched: Watched) -> None:
