@@ -16,7 +16,7 @@ from collector.retry.edits import Changes, Edit
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed, NothingToSend
 from collector.retry.requests import Order, Requested
-from collector.store import freezing, key_order, operations
+from collector.store import freezing, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
 MOST_REASON = 500
@@ -53,7 +53,7 @@ def ask_for_edit(
             now=now,
         )
         if is_new:
-            seen = key_order.order_of(cursor, order.letters)
+            seen = requests.looked_at(cursor, order)
             if seen.newer and not sends_newer:
                 raise NothingToSend({NEWER: 1})
             requests.fits(1, order, {}, n_unknown=len(seen.unknown))

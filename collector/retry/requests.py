@@ -126,11 +126,24 @@ def requested(order: Order, by: Asker, *, token: str, now: datetime) -> Requeste
             if found != digest:
                 raise TokenReused(f"This token was used for operation #{number}, which asks for something else.")
             return Requested(number, repeated=True)
-        seen = key_order.order_of(cursor, order.letters)
+        seen = looked_at(cursor, order)
         n = start(cursor, number, replace(order, newer=seen.newer, unknown=seen.unknown), by, now=now)
         if consent.needed(n, edited=order.edit is not None):
             raise NeedsApproval(NeedsApproval.__doc__)
     return Requested(number, repeated=False)
+
+
+def looked_at(cursor: CursorWrapper, order: Order) -> key_order.Order:
+    """The order of its letters' keys. Raises Changed where newer events are to be left out, and were not found in time:
+    nobody has seen then that it is not known.
+    """
+    seen = key_order.order_of(cursor, order.letters)
+    if not (seen.in_time or order.sends_newer):
+        raise Changed(
+            "Whether newer events of these keys were processed could not be found out in time. Try again, or send them"
+            " even after newer ones."
+        )
+    return seen
 
 
 def check(order: Order, *, token: str) -> None:

@@ -53,15 +53,18 @@ _N_NEWER = f"""
 select (select count(*) from (select 1 {_NEWER} limit {MOST_NEWER}) n) from dead_letter d where d.id = any(%(letters)s)
 """  # noqa: S608
 # Who saw the origin itself by its key has seen every event of the key behind it. A key that is no text, is masked, or
-# is older than what is kept, was not seen; and where the topic got partitions since, a key may have moved to another.
+# is older than what is kept, was not seen; and where the topic got partitions since the event was written, whenever it
+# was stored, its key may have moved to another.
 _UNKNOWN = """
-with grown as materialized (select topic_id, max(at) at from change_mark where kind = 3 group by 1)
+with grown as materialized (select topic_id, max(at) at from change_mark where kind = 3
+    and topic_id in (select origin_topic_id from dead_letter where id = any(%(letters)s)) group by 1)
 select d.id from dead_letter d left join grown g on g.topic_id = d.origin_topic_id
 where d.id = any(%(letters)s) and d.key_hash is not null
   and (d.key_text is null or d.origin_offset is null or not exists
     (select 1 from record_key k where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id
       and k.kafka_partition = d.origin_partition and k.kafka_offset = d.origin_offset
-      and (g.at is null or k.stored_at > g.at)))
+      and (g.at is null or exists (select 1 from record r where r.topic_id = k.topic_id
+        and r.kafka_partition = k.kafka_partition and r.kafka_offset = k.kafka_offset and r.produced_at > g.at))))
 """
 # From when on events behind these origins were stored: a partition's records are stored in their order.
 _SINCE = """

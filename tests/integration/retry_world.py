@@ -66,9 +66,9 @@ class RetryWorld:
             AT, key, self.letters.orders, offset,
         )  # fmt: skip
         rows(
-            "insert into record (stored_at, kafka_offset, topic_id, kafka_partition, size_bytes, n_headers,"
-            " timestamp_type) values (%s, %s, %s, 0, 1, 0, 1) returning 1",
-            AT, offset, self.letters.orders,
+            "insert into record (stored_at, produced_at, kafka_offset, topic_id, kafka_partition, size_bytes,"
+            " n_headers, timestamp_type) values (%s, %s, %s, %s, 0, 1, 0, 1) returning 1",
+            AT, AT, offset, self.letters.orders,
         )  # fmt: skip
 
     def reads_up_to(self, offset: int) -> None:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from collector.retry import decisions, drafts
+from collector.retry import decisions, drafts, requests
 from collector.retry.plans import order_of
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NothingToSend
@@ -112,10 +112,29 @@ def test_a_freeze_that_found_nothing_in_time_says_that_the_order_is_unknown(
     drafts.confirm(number, OLGA, now=AT, digest=made.digest, typed="2", name="")
 
 
+def test_nothing_is_sent_where_newer_events_are_left_out_and_could_not_be_found_in_time(
+    known: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(token: str, *, sends_newer: bool) -> None:
+        requests.retry(known, person_id=OLGA.person_id, person_name=OLGA.person_name, token=token, target=None,
+                       expect=2, now=AT, sends_newer=sends_newer)  # fmt: skip
+
+    with nothing_is_found_in_time(monkeypatch):
+        with pytest.raises(Changed, match="could not be found out in time"):
+            asked("t", sends_newer=False)
+        assert one("select count(*) from retry_item") == 0
+        asked("u", sends_newer=True)
+    assert one("select count(*) from retry_item") == 2
+
+
 def test_the_order_is_unknown_where_the_topic_got_partitions_since(world: RetryWorld, known: list[int]) -> None:
     mark = "insert into change_mark (at, kind, topic_id, before, after) values (%s, 3, %s, '2', '4') returning 1"
     rows(mark, AT - timedelta(seconds=1), world.letters.orders)
     assert not order_of(known[0]).is_unknown, "before its event was written"
+    written = "update record set produced_at = %s where topic_id = %s returning 1"
+    rows(written, AT - timedelta(seconds=2), world.letters.orders)
+    assert order_of(known[0]).is_unknown, "before it was stored, but after it was written"
+    rows(written, AT, world.letters.orders)
     rows(mark, AT + timedelta(minutes=1), world.letters.orders)
     assert order_of(known[0]).is_unknown
 
