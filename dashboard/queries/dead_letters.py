@@ -157,12 +157,17 @@ _SILENT = (
     " where i.dead_letter_id = s.dead_letter_id and i.status = 2"
     " and i.sent_at <= now() - make_interval(secs => p.wait_seconds))"
 )
+# By what was sent lately: of letters without an answer there may be a million, of which none is waited for.
+_WAITED_FOR = (
+    "s.dead_letter_id = any(array(select i.dead_letter_id from retry_operation p join retry_item i"
+    " on i.operation_id = p.id and i.sent_at > now() - make_interval(secs => p.wait_seconds) where i.status = 2))"
+)
 
 
 def stands(status: str) -> str:
     """The condition that a letter stands at this one of STATUSES; "" for another word."""
     if status in {"sent", NO_ANSWER}:
-        return f"s.status = 2 and {'' if status == NO_ANSWER else 'not '}{_SILENT}"
+        return f"s.status = 2 and {_SILENT if status == NO_ANSWER else _WAITED_FOR}"
     return f"s.status = {int(_STORED[status])}" if status in _STORED else ""
 
 

@@ -68,6 +68,7 @@ class LastRetry:
         return ", ".join(said) or self.reason or self.status
 
 
+# What is new is looked for among the newest letters of each status, by its index: a group may have a million.
 _FACTS = """
 select g.id, g.trend, g.trend_until,
   extract(epoch from g.first_at - m.at)::float8, m.kind, m.after, m.service, m.topic, m.changed_group,
@@ -93,9 +94,12 @@ left join lateral (select o.*, coalesce(sum(c.n), 0)::int n,
   from (select id, coalesce(confirmed_at, created_at) at, status, reason from retry_operation
     where g.id = any(failure_groups) and status <> 6 order by id desc limit 1) o
   left join retry_count c on c.operation_id = o.id group by 1, 2, 3, 4) r on true
-left join lateral (select count(*)::int n from (select 1 from dead_letter d
-  join letter_state s on s.dead_letter_id = d.id where r.status in (0, 1, 3, 5) and d.seen_at > r.at
-  and s.failure_group_id = g.id limit %(most_new)s) f) w on true
+left join lateral (select count(*)::int n from (select n.dead_letter_id
+    from generate_series(0, case when r.status in (0, 1, 3, 5) then 6 else -1 end) status
+    cross join lateral (select s.dead_letter_id from letter_state s where s.failure_group_id = g.id
+      and s.status = status.status order by s.dead_letter_id desc limit %(most_new)s) n
+    order by 1 desc limit %(most_new)s) newest
+  join dead_letter d on d.id = newest.dead_letter_id where d.seen_at > r.at) w on true
 where g.id = any(%(groups)s)
 """
 _STATUSES = {0: "requested", 1: "running", 2: "done", 3: "stopped", 4: "cancelled", 5: "paused", 7: "asked for"}

@@ -76,10 +76,11 @@ class LiveRows extends HTMLElement {
     }
   }
 
-  /** Whether somebody marks text in here to copy it, or has begun to write. */
+  /** Whether somebody marks text in here to copy it, or has begun to write where it can be seen. */
   #beingRead() {
-    const begun = [...this.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio]), textarea")].some((field) => field.value !== field.defaultValue);
-    return begun || isMarked(this);
+    const fields = [...this.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio]), textarea")];
+    const isBegun = (field) => field.value !== field.defaultValue && !field.closest("details:not([open])");
+    return fields.some(isBegun) || isMarked(this);
   }
 
   /** Takes the rows of this page fetched anew. */
