@@ -10,17 +10,15 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from collector.store import day_counts, details, rollups, ten_seconds
+from collector.store import day_counts, details, repeats, rollups, ten_seconds
 from collector.store.broker_names import Mark
 from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
-from collector.store.rollups import Counts, Level
 
 log = logging.getLogger(__name__)
 
 SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
 _IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
 _PASSING_MARKS = (Mark.REWIND, Mark.REBALANCE, Mark.LOST)  # one group can make thousands a day
-REPEATED = timedelta(minutes=5)  # so long an OpenTelemetry Collector sends again what it got no answer to
 HELD_REQUESTS, HELD_BATCHES = timedelta(hours=1), timedelta(days=1)
 
 
@@ -112,7 +110,7 @@ def _close(leaf: Leaf, now: datetime) -> bool:
         if not _claim(cursor, leaf):
             return False
         if leaf.table == "span":
-            n_repeats = _take_out_repeats(cursor, leaf, now)
+            n_repeats = repeats.take_out(cursor, leaf.name, starts_at=_bounds(cursor, leaf)[0], now=now)
             _note_bounds(cursor, leaf)
             cursor.execute("update fold_state set n_repeated = n_repeated + %s", [n_repeats])
         elif leaf.table == "span_detail":
@@ -233,67 +231,6 @@ def _bounds(cursor: CursorWrapper, leaf: Leaf) -> tuple[datetime, datetime]:
     cursor.execute("select starts_at, ends_at from raw_partition where leaf = %s", [leaf.name])
     found: tuple[datetime, datetime] = cursor.fetchone()
     return found
-
-
-def _take_out_repeats(cursor: CursorWrapper, leaf: Leaf, now: datetime) -> int:
-    """Delete all but the first row of each span, and take what they counted off the rollups; how many rows.
-
-    Where the first lies in the leaf before, what was stored soon after it. Histograms keep what repeats gave them.
-    """
-    kept_10s = TABLES["edge_10s"].kept
-    starts_at, _ = _bounds(cursor, leaf)
-    near = {"starts_at": starts_at, "near_from": starts_at - REPEATED, "near_to": starts_at + REPEATED}
-    bounds: dict[str, str | datetime] = {**rollups.possible(kept_10s), **near}
-    before = sql.Identifier(_before(cursor, starts_at) or leaf.name)
-    statement = sql.SQL(_REPEATS).format(leaf=sql.Identifier(leaf.name), before=before)
-    cursor.execute(statement, bounds)
-    rows = cursor.fetchall()
-    counts = [Counts(*row[:-1]) for row in rows if row[1] is not None and row[5]]
-    horizon = ten_seconds.complete_since(cursor, now=now, kept=kept_10s)
-    fresh = [each for each in counts if each.bucket_at >= horizon]
-    gone = [each for each in counts if each.bucket_at < horizon]
-    if fresh:
-        rollups.take_off(cursor, None, fresh)
-        rollups.mark_dirty(cursor, Level.MINUTE, {rollups.minute(each.bucket_at) for each in fresh})
-    if gone:
-        minutes = {rollups.minute(each.bucket_at) for each in gone}
-        rollups.sum_up_minutes(cursor, only=minutes)
-        rollups.take_off(cursor, Level.MINUTE, gone)
-        rollups.mark_dirty(cursor, Level.HOUR, {rollups.hour(each) for each in minutes})
-    return sum(row[-1] for row in rows)
-
-
-# The same choice of rows as the fold that counted them (collector.store.folds).
-_REPEATS = f"""
-    with repeated as (
-      select trace_id, span_id from {{leaf}} group by 1, 2 having count(*) > 1
-    ), ranked as (
-      select s.ctid, row_number() over (partition by s.trace_id, s.span_id order by s.stored_at, s.ctid) nth
-      from {{leaf}} s join repeated using (trace_id, span_id)
-    ), repeats as (
-      select ctid at from ranked where nth > 1
-      union select s.ctid from {{leaf}} s join {{before}} b using (trace_id, span_id)
-        where s.stored_at < %(near_to)s and b.stored_at >= %(near_from)s and b.stored_at < %(starts_at)s
-    ), gone as (
-      delete from {{leaf}} s using repeats r where s.ctid = r.at
-      returning s.started_at, s.stored_at, s.edge_id, s.n_messages, s.status, s.duration_ms
-    )
-    select {rollups.bucket_at("started_at")} at, edge_id, coalesce(sum(n_messages), 0)::bigint,
-      coalesce(sum(n_messages) filter (where status = 2), 0)::bigint,
-      coalesce(sum(duration_ms) filter (where n_messages > 0), 0)::float8,
-      (count(*) filter (where n_messages > 0))::int, 0, count(*)::int
-    from gone group by 1, 2 order by 1, 2
-"""  # noqa: S608  # constants of ours only
-
-
-def _before(cursor: CursorWrapper, starts_at: datetime) -> str | None:
-    """The leaf of spans that ends where another begins."""
-    cursor.execute(
-        "select leaf from raw_partition where table_name = 'span' and ends_at = %s and state <> %s",
-        [starts_at, int(State.DETACHING)],
-    )
-    row = cursor.fetchone()
-    return row and str(row[0])
 
 
 def _note_bounds(cursor: CursorWrapper, leaf: Leaf) -> None:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from collector.folding import fold
 from collector.folding.folder import Folder
-from collector.store import closing
+from collector.store import closing, repeats
 from collector.store.closing import Leaf
 from collector.store.partitions import MOST_LEAVES, N_AHEAD, RAW_TABLES, TABLES, Leaves, bounds, make
 from tests.integration.intake_world import World, rows, sends, stored_ids
@@ -132,6 +132,26 @@ def test_a_repeat_in_the_next_leaf_is_taken_out_where_it_came_soon_after_the_fir
     assert stored_ids() == [1, 1, 2, 3, 4, 5]  # the first again after six minutes: by then nobody sends again
     assert rows("select sum(n)::int, sum(n_spans)::int from edge_10s") == [(6, 6)]
     assert rows("select n_repeated::int from fold_state") == [(3,)]
+
+
+def test_a_leaf_is_closed_although_the_one_before_cannot_be_searched_in_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world, midnight = World(), datetime(2026, 11, 25, tzinfo=UTC)
+    collector = world.collector()
+    for minutes, body in ((-2, sends(1)), (2, sends(1, 2, 2))):
+        world.clock.at = midnight + timedelta(minutes=minutes)
+        world.send(body)
+        world.take(collector)
+    end = midnight + timedelta(hours=13)
+    fold_all(end)
+    before = rows("show statement_timeout")
+    monkeypatch.setattr(repeats, "BORDER_SECONDS", 1)
+    monkeypatch.setattr(repeats, "_BORDER", "select pg_sleep(100)::text")
+    closing.close_full(end)
+    assert rows("show statement_timeout") == before
+    assert stored_ids() == [1, 1, 2]
+    assert "stay counted twice" in caplog.text
 
 
 def test_a_repeat_of_a_sampled_span_stands_for_nothing_more() -> None:
