@@ -127,7 +127,7 @@ def _why(cursor: CursorWrapper, why: Permission, kind: Kind, letter_id: int) -> 
 
 
 def _order(cursor: CursorWrapper, letter_id: int) -> KeyOrder:
-    found = key_order.order_of(cursor, [letter_id])
+    found = key_order.order_of(cursor, [letter_id], seconds=key_order.GLANCE_SECONDS)
     newer = _newer(key_order.n_newer(cursor, letter_id)) if found.newer else ""
     return KeyOrder(newer, bool(found.unknown), found.known_from)
 

@@ -27,6 +27,7 @@ __all__ = ["TO_ORIGIN", "Asker", "Edit", "Plan", "Requested", "plan", "retry"]
 MOST_LETTERS = 100_000
 EXPECT_ABOVE = 100  # more letters than this need `expect`
 MOST_TOKEN = 200  # characters
+OPEN = (LetterStatus.OPEN,)
 MOST_REASONS = 5  # why letters are left out, said with a number that does not fit
 Goes = tuple[tuple[int, int], ...]  # id of each topic, and how many go there
 
@@ -58,7 +59,7 @@ class Order:
     selection: str = ""
     edit: Edit | None = None
     asked: str = ""  # how the letters were chosen, where the request did not name them
-    stands: tuple[LetterStatus, ...] = (LetterStatus.OPEN,)  # where a letter must stand to be sent
+    stands: tuple[LetterStatus, ...] = OPEN  # where a letter must stand to be sent
 
     @property
     def leave_out(self) -> tuple[int, ...]:
@@ -137,6 +138,8 @@ def looked_at(cursor: CursorWrapper, order: Order) -> key_order.Order:
     """The order of its letters' keys. Raises Changed where newer events are to be left out, and were not found in time:
     nobody has seen then that it is not known.
     """
+    if order.stands != OPEN:  # what may have been sent goes again by typed words, whatever came after it
+        return key_order.Order((), (), None)
     seen = key_order.order_of(cursor, order.letters)
     if not (seen.in_time or order.sends_newer):
         raise Changed(

@@ -11,6 +11,7 @@ from django.db import OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
 LOOKING_SECONDS = 3.0
+GLANCE_SECONDS = 1.0  # for a page that only tells of it: many may stand open
 MOST_NEWER = 1_000  # events that are newer than one letter are counted up to here
 _CANCELLED = "57014"  # SQLSTATE of a statement whose time was up
 
@@ -76,11 +77,11 @@ left join lateral (select r.stored_at from record r where r.topic_id = t and r.k
 """
 
 
-def order_of(cursor: CursorWrapper, letters: Collection[int]) -> Order:
-    """The order of these letters, looked for during at most three seconds: after that, that of all is unknown."""
+def order_of(cursor: CursorWrapper, letters: Collection[int], *, seconds: float | None = None) -> Order:
+    """The order of these letters, looked for during three seconds, or so many: after that, that of all is unknown."""
     wanted = sorted(letters)
     try:
-        with _looking(cursor) as ask:
+        with _looking(cursor, LOOKING_SECONDS if seconds is None else seconds) as ask:
             ((since, known_from),) = ask(_SINCE, letters=wanted)
             newer = tuple(sorted(letter for (letter,) in ask(_WITH_NEWER, letters=wanted, since=since or _EVER)))
             unknown = tuple(sorted(letter for (letter,) in ask(_UNKNOWN, letters=wanted)))
@@ -90,11 +91,11 @@ def order_of(cursor: CursorWrapper, letters: Collection[int]) -> Order:
 
 
 def n_newer(cursor: CursorWrapper, letter: int) -> int | None:
-    """How many newer events of this letter's key the group has processed, up to MOST_NEWER; None where three seconds
-    did not do.
+    """How many newer events of this letter's key the group has processed, up to MOST_NEWER; None where a glance did
+    not do.
     """
     try:
-        with _looking(cursor) as ask:
+        with _looking(cursor, GLANCE_SECONDS) as ask:
             ((since, _),) = ask(_SINCE, letters=[letter])
             ((n,),) = ask(_N_NEWER, letters=[letter], since=since or _EVER)
     except _TimeIsUp:
@@ -110,9 +111,9 @@ class _TimeIsUp(Exception):
 
 
 @contextmanager
-def _looking(cursor: CursorWrapper) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+def _looking(cursor: CursorWrapper, seconds: float) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
     """Ask several statements, each of which gets what time is left of all. Raises _TimeIsUp."""
-    until = time.monotonic() + LOOKING_SECONDS
+    until = time.monotonic() + seconds
 
     def ask(statement: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  of any type that columns have
         left = max(1, round((until - time.monotonic()) * 1000))
