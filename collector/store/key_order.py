@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 LOOKING_SECONDS = 3.0
 GLANCE_SECONDS = 1.0  # for a page that only tells of it: many may stand open
+LATE = "5 min"  # metadata.max.age.ms of Kafka's clients
 MOST_NEWER = 1_000  # events that are newer than one letter are counted up to here
 _CANCELLED = "57014"  # SQLSTATE of a statement whose time was up
 
@@ -55,7 +56,7 @@ select (select count(*) from (select 1 {_NEWER} limit {MOST_NEWER}) n) from dead
 """  # noqa: S608
 # Who saw the origin itself by its key has seen every event of the key behind it. A key that is no text, is masked, or
 # is older than what is kept, was not seen; and where the topic got partitions since the event was written, whenever it
-# was stored, its key may have moved to another.
+# was stored, its key may have moved to another. Producers know new partitions some minutes late.
 _UNKNOWN = """
 with grown as materialized (select topic_id, max(at) at from change_mark where kind = 3
     and topic_id in (select origin_topic_id from dead_letter where id = any(%(letters)s)) group by 1)
@@ -65,7 +66,8 @@ where d.id = any(%(letters)s) and d.key_hash is not null
     (select 1 from record_key k where k.value = d.key_text and k.name_id = 1 and k.topic_id = d.origin_topic_id
       and k.kafka_partition = d.origin_partition and k.kafka_offset = d.origin_offset
       and (g.at is null or exists (select 1 from record r where r.topic_id = k.topic_id
-        and r.kafka_partition = k.kafka_partition and r.kafka_offset = k.kafka_offset and r.produced_at > g.at))))
+        and r.kafka_partition = k.kafka_partition and r.kafka_offset = k.kafka_offset
+        and r.produced_at > g.at + %(late)s::interval))))
 """
 # From when on events behind these origins were stored: a partition's records are stored in their order.
 _SINCE = """
@@ -84,7 +86,7 @@ def order_of(cursor: CursorWrapper, letters: Collection[int], *, seconds: float 
         with _looking(cursor, LOOKING_SECONDS if seconds is None else seconds) as ask:
             ((since, known_from),) = ask(_SINCE, letters=wanted)
             newer = tuple(sorted(letter for (letter,) in ask(_WITH_NEWER, letters=wanted, since=since or _EVER)))
-            unknown = tuple(sorted(letter for (letter,) in ask(_UNKNOWN, letters=wanted)))
+            unknown = tuple(sorted(letter for (letter,) in ask(_UNKNOWN, letters=wanted, late=LATE)))
     except _TimeIsUp:
         return Order((), tuple(wanted), None, in_time=False)
     return Order(newer, unknown, known_from if unknown else None)

@@ -129,7 +129,7 @@ def test_nothing_is_sent_where_newer_events_are_left_out_and_could_not_be_found_
 
 def test_the_order_is_unknown_where_the_topic_got_partitions_since(world: RetryWorld, known: list[int]) -> None:
     mark = "insert into change_mark (at, kind, topic_id, before, after) values (%s, 3, %s, '2', '4') returning 1"
-    rows(mark, AT - timedelta(seconds=1), world.letters.orders)
+    rows(mark, AT - timedelta(seconds=301), world.letters.orders)
     assert not order_of(known[0]).is_unknown, "before its event was written"
     written = "update record set produced_at = %s where topic_id = %s returning 1"
     rows(written, AT - timedelta(seconds=2), world.letters.orders)
