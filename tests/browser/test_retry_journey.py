@@ -119,6 +119,7 @@ def planned(seen: Visit, hand: Hand) -> str:
     if isinstance(hand, Mouse):
         button.click()
     else:
+        page.wait_for_load_state()  # before that nobody listens to keys
         page.keyboard.press("r")
     page.wait_for_url("**/plan/")
     return page.url
