@@ -194,7 +194,9 @@ def test_a_cluster_that_hangs_slows_nobody_and_equal_names_never_meet(
             finally:
                 os.kill(pid, signal.SIGCONT)
             west.produce(50)
-            wait_until(lambda: west.n_stored() == N_RECORDS + 50)
+            wait_until(
+                lambda: west.n_stored() == N_RECORDS + 50, seconds=150
+            )  # its clients find it again by themselves
             wait_until(lambda: west.lag() == [(N_RECORDS + 50 - N_COMMITTED,)])
             wait_until(lambda: states()["west"] == "ok")
             a_dead_sampler_leaves_the_other(east, west)
