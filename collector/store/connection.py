@@ -40,3 +40,8 @@ def reaching() -> Iterator[None]:
             raise
         connection.close()
         raise StoreAway(str(error).strip().splitlines()[0] if str(error).strip() else "no answer") from error
+
+
+def is_out_of_time(error: OperationalError) -> bool:
+    """Whether a statement was cancelled, as its `statement_timeout` does."""
+    return getattr(error.__cause__, "sqlstate", "") == "57014"

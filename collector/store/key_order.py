@@ -10,11 +10,12 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
+from collector.store.connection import is_out_of_time
+
 LOOKING_SECONDS = 3.0
 GLANCE_SECONDS = 1.0  # for a page that only tells of it: many may stand open
 LATE = "5 min"  # metadata.max.age.ms of Kafka's clients
 MOST_NEWER = 1_000  # events that are newer than one letter are counted up to here
-_CANCELLED = "57014"  # SQLSTATE of a statement whose time was up
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,6 @@ def _looking(cursor: CursorWrapper, seconds: float) -> Iterator[Callable[..., li
             yield ask
             cursor.execute("set local statement_timeout to default")
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != _CANCELLED:
+        if not is_out_of_time(error):
             raise
         raise _TimeIsUp from error

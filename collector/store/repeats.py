@@ -8,6 +8,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from collector.store import rollups, ten_seconds
+from collector.store.connection import is_out_of_time
 from collector.store.partitions import TABLES
 from collector.store.rollups import Counts, Level
 
@@ -15,7 +16,6 @@ log = logging.getLogger(__name__)
 
 REPEATED = timedelta(minutes=5)  # so long an OpenTelemetry Collector sends again what it got no answer to
 BORDER_SECONDS = 15  # within what a worker's statement may take, with what else closing does
-_CANCELLED = "57014"  # SQLSTATE of a statement whose time was up
 
 
 def take_out(cursor: CursorWrapper, leaf: str, *, starts_at: datetime, now: datetime) -> int:
@@ -66,7 +66,7 @@ def _over_the_border(cursor: CursorWrapper, leaf: str, starts_at: datetime) -> l
             found = [each for (each,) in cursor.fetchall()]
             cursor.execute("select set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != _CANCELLED:
+        if not is_out_of_time(error):
             raise
         log.warning("%s: spans that %s holds, too, stay counted twice: the search took too long", leaf, row[0])
         return []

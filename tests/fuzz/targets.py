@@ -21,7 +21,16 @@ from collector.domain.masking import Aim
 from collector.domain.records import Record
 from collector.intake.native import compiled
 from collector.intake.spool import SpoolReading
-from collector.otlp import Malformed, decode_json, decode_protobuf, mended, parts_of_json, parts_of_protobuf
+from collector.otlp import (
+    Decoded,
+    Malformed,
+    decode_json,
+    decode_protobuf,
+    mended,
+    parts_of_json,
+    parts_of_protobuf,
+)
+from collector.otlp.parts import Parts
 from collector.otlp.redacting import redacted
 from collector.receive import unpacking
 from tests.unit import test_scanning, test_taps_native
@@ -91,27 +100,27 @@ def spans(data: bytes) -> None:
     _PAIR.check(data)
 
 
-def protobuf(data: bytes) -> None:
-    """A request as it comes in: its parts hold just its spans, and can be read."""
+def _is_split_whole(data: bytes, decode: Callable[[bytes], Decoded], split: Callable[[bytes], Parts]) -> bool:
+    """The parts of a request hold just its spans, and can be read. False where it is refused, by both."""
     try:
-        whole = decode_protobuf(data)
+        whole = decode(data)
     except Malformed:
-        assert _is_refused(parts_of_protobuf, data)
-        return
-    parts = parts_of_protobuf(data)
+        assert _is_refused(split, data)
+        return False
+    parts = split(data)
     assert sum(len(decode_protobuf(part).spans) for part in parts.parts) == parts.n_spans == len(whole.spans)
-    redacted(mended(data), key=True, headers=("x",))
+    return True
+
+
+def protobuf(data: bytes) -> None:
+    """A request as it comes in."""
+    if _is_split_whole(data, decode_protobuf, parts_of_protobuf):
+        redacted(mended(data), key=True, headers=("x",))
 
 
 def json(data: bytes) -> None:
     """The same in JSON."""
-    try:
-        whole = decode_json(data)
-    except Malformed:
-        assert _is_refused(parts_of_json, data)
-        return
-    parts = parts_of_json(data)
-    assert sum(len(decode_protobuf(part).spans) for part in parts.parts) == parts.n_spans == len(whole.spans)
+    _is_split_whole(data, decode_json, parts_of_json)
 
 
 def bodies(data: bytes) -> None:
