@@ -47,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     items.sort(key=lambda item: order.index(_room(item)))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by how many they are: what packs them may write the time in, and workers must agree on names."""
+    return f"{argname}_{len(val)}_bytes" if isinstance(val, bytes) else None
+
+
 class _Files(LoadFileScheduling):  # type: ignore[misc]
     """A file on one worker; all journeys on one: they share a running shop."""
 
