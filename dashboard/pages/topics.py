@@ -34,11 +34,12 @@ from dashboard.queries.filters import Subject
 from dashboard.queries.freshness import freshness
 from dashboard.queries.graph import Node
 from dashboard.queries.keeping import keeping
+from dashboard.queries.lag_trends import trends_since
 from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.neighbourhood import Neighbourhood
 from dashboard.queries.offsets import by_minutes
 from dashboard.queries.series import series
-from dashboard.queries.topic import topic
+from dashboard.queries.topic import TopicPage, topic
 from dashboard.queries.topic_partitions import EVERY_TAB, Asked, PartitionRow, PartitionTable
 from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
@@ -152,8 +153,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         "tab": tab,
         "stood_at": None if span.live else by_minutes(span, now=now()).to_at,
     }
-    if tab == "partitions":
-        facts |= _more_partitions(page.partitions)
+    facts |= _moving(tab, number, page, span)
     if shell.wants_part(request, "fresh"):
         facts |= {"span": span, "range": shell.time_range(request, span), **shell.standing(within, span, [cluster])}
         facts["marks"] = marks_of_topic(number, span)
@@ -205,6 +205,14 @@ def partition_csv(request: HttpRequest, cluster: str, name: str) -> HttpResponse
 
 def _lag_of(number: int, row: PartitionRow) -> int | None:
     return row.lags[number]
+
+
+def _moving(tab: str, number: int, page: TopicPage, span: Window) -> dict[str, Any]:
+    """What a tab has beside the page's facts, each time it is renewed."""
+    if tab == "flow":
+        growths = {group.number: group.trend for group in page.groups if group.number}
+        return {"since": trends_since(page.name.cluster, number, growths, span, now=now())}
+    return _more_partitions(page.partitions) if tab == "partitions" else {}
 
 
 def _more_partitions(found: PartitionTable) -> dict[str, int | str]:

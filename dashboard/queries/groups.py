@@ -26,7 +26,7 @@ NOT_READABLE = "lag not readable: share, Connect or Streams group"
 class Reading:
     """A group on one of its topics. `keeps_seconds`: how old its events become; None is unknown, or for ever.
 
-    `health`: the worst of its `own` and of those that read as it.
+    `health`: the worst of its `own` and of those that read as it. `topic_number`: that of the database.
     """
 
     topic: str
@@ -42,6 +42,7 @@ class Reading:
     pace: Pace
     risk: Risk | None
     keeps_seconds: float | None
+    topic_number: int
 
     @property
     def trend(self) -> float | None:
@@ -198,6 +199,7 @@ def _reading(
         pace,
         risk(behind, pace, kept.get(topic_id)),
         own_keeping.keeps.seconds if (own_keeping := kept.get(topic_id)) else None,
+        topic_id,
     )
 
 

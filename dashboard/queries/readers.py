@@ -26,7 +26,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class GroupOnTopic:
-    """A consumer group on one topic: its pace, how far behind, and which services read as it."""
+    """A consumer group on one topic: its pace, how far behind, and which services read as it.
+
+    `number`: its own in the database, 0 where the group is not known.
+    """
 
     id: str
     name: str
@@ -41,6 +44,7 @@ class GroupOnTopic:
     pace: Pace
     risk: Risk | None
     share: Share
+    number: int
 
     @property
     def trend(self) -> float | None:
@@ -131,6 +135,7 @@ def _reader(
         pace,
         risk(behind, pace, kept),
         Share(sum(spans), progress.messages if progress else None),
+        key,
     )
 
 

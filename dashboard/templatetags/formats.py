@@ -128,6 +128,12 @@ def moment(value: datetime | None, *, now: datetime, seconds: bool = True) -> st
     return f"{at.day} {at:%b} {year}{clock} UTC"
 
 
+def clock(value: datetime, *, now: datetime) -> str:
+    """A time of today to the minute: 14:02 UTC; with its date where it is of another day."""
+    at = value.astimezone(UTC)
+    return f"{at:%H:%M} UTC" if at.date() == now.astimezone(UTC).date() else moment(value, now=now, seconds=False)
+
+
 def ago(value: datetime | None, *, now: datetime) -> str:
     """How long before `now`: "3 min ago"; from 24 hours on the date and time."""
     if value is None:

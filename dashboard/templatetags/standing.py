@@ -5,12 +5,16 @@ from math import inf
 
 from django import template
 from django.conf import settings
+from django.utils.html import format_html, strip_tags
 
+from collector.clock import now
+from collector.domain.trends import direction
 from dashboard.queries.conditions import PAST, Behind, of_verdict
+from dashboard.queries.lag_trends import Since
 from dashboard.queries.marks import Mark
 from dashboard.templatetags import formats
 from dashboard.templatetags.setting_words import told, value_of
-from dashboard.templatetags.weir import shown
+from dashboard.templatetags.weir import shown, trend
 
 register = template.Library()
 
@@ -33,6 +37,38 @@ def lag_sort(group: str) -> str:
 def at_partition(topic: str, partition: int) -> str:
     """`orders.created/7`."""
     return f"{topic}/{partition}"
+
+
+@register.simple_tag
+def trend_words(growth: float | None, since: Since | None) -> str:
+    """A trend in words, with when it began: "growing 40/s since 14:02 UTC"."""
+    if growth is None or not direction(growth):
+        return trend(growth)
+    begins = "" if since is None else format_html(" {}", _since(since))
+    return format_html("{} {}{}", _pace_words(growth), formats.rate(abs(growth)), begins)
+
+
+@register.simple_tag
+def trend_since(growth: float | None, since: Since | Mapping[int, Since] | None, number: int = 0) -> str:
+    """A trend as a number, with when it began as its title; `since` by `number`, or of just this one."""
+    own = since.get(number) if isinstance(since, Mapping) else since
+    if growth is None or own is None:
+        return trend(growth)
+    told = format_html("{} {}", _pace_words(growth), strip_tags(_since(own)))
+    return format_html(
+        '<span title="{}">{}<span class="visually-hidden"> ({})</span></span>', told, trend(growth), told
+    )
+
+
+def _pace_words(growth: float) -> str:
+    return "growing" if growth > 0 else "falling"
+
+
+def _since(since: Since) -> str:
+    if not since.is_known:
+        return f"for at least {formats.duration(since.seconds)}"
+    title, text = formats.moment(since.at, now=now()), formats.clock(since.at, now=now())
+    return format_html('since <time datetime="{}" title="{}">{}</time>', since.at.isoformat(), title, text)
 
 
 @register.inclusion_tag("parts/lag.html")

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 
 from collector.clock import now
 from collector.domain.identities import parts, tail
+from collector.domain.trends import direction
 from dashboard.access import Action, sentence
 from dashboard.queries.people import who_can
 from dashboard.templatetags import formats, states
@@ -36,7 +37,6 @@ register.filter("tail", tail)
 
 STATUS_WORDS = {"ok": "OK", "degraded": "Degraded", "failing": "Failing", "idle": "Idle", "unknown": "Unknown"}
 _CARRIED = ("from", "to", "cluster")
-_STEADY = 0.5  # events per second
 
 
 @register.filter
@@ -123,7 +123,7 @@ def trend(value: float | None) -> str:
     """Events per second by which a lag grows (+) or falls (−)."""
     if value is None:
         return formats.NONE
-    if abs(value) < _STEADY:
+    if not direction(value):
         return "steady"
     return f"{'+' if value > 0 else '−'}{formats.rate(abs(value))}"
 
