@@ -5,7 +5,9 @@ from typing import Literal
 from django.db import connection
 
 CHANNEL = "weir"
-Subject = Literal["topology", "samples", "letters", "retries", "names", "layout", "access", "health", "settings"]
+Subject = Literal[
+    "topology", "samples", "letters", "retries", "names", "layout", "access", "health", "settings", "lookups"
+]
 
 
 def announce(subject: Subject, number: int = 0) -> None:

@@ -36,6 +36,15 @@ class Partition(NamedTuple):
     number: int
 
 
+class NotGranted(KafkaRefused):
+    """The user that Weir reads as lacks a right on one topic."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"Kafka does not let Weir read {topic}. Grant Describe and Read there to the user that Weir reads as."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Which topic stands behind a name now: Kafka's id for it (another one after it was created again)."""
@@ -229,6 +238,34 @@ class Lookup(Protocol):
 
     def between(self, topic: str, spans: Mapping[int, tuple[int, int]]) -> Iterator[Record]:
         """Everything in partition -> (from, to), `to` not included, also of aborted transactions. Raises Unreadable."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+
+
+class Peek(Protocol):
+    """Look at some committed records of one topic, as its taps would: without a group, and never creating a topic.
+
+    Every method may raise KafkaUnreachable or KafkaRefused.
+    """
+
+    def partitions(self, topic: str) -> Sequence[int]:
+        """The numbers of its partitions; none where there is no such topic."""
+
+    def ends(self, topic: str, numbers: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        """First readable offset, and the next one behind all that is committed, of those that answer."""
+
+    def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int]:
+        """The first record that is not older than `at`, of each of these that has one."""
+
+    def begin(self, topic: str, positions: Mapping[int, int]) -> None:
+        """Read these partitions from there, and nothing else any more."""
+
+    def take(self, wait: float) -> Taken:
+        """The next few records, at most so many seconds later; also partitions that end, are gone or are refused."""
+
+    def leave(self, numbers: Collection[int]) -> None:
+        """Read these no further."""
 
     def close(self) -> None:
         """Let go of the connections."""

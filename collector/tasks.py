@@ -8,6 +8,8 @@ from django.db import transaction
 from collector import clock, retention, wiring
 from collector.config import declared, stuck_limits
 from collector.intake import fetching, rereading
+from collector.lookups import answering
+from collector.lookups.requests import TASK as ANSWER_TASK
 from collector.retry import outcomes, rights, waking
 from collector.retry.dispatch import dispatch
 from collector.store import (
@@ -161,6 +163,15 @@ def fetch_letters() -> None:
     fetching.run(rules, wiring.lookup, now=clock.now, seconds=rereading.RUN_SECONDS)
 
 
+# Questions from pages ------------------------------------------------------------------------------------------------
+
+
+@shared_task(name=ANSWER_TASK)
+def answer_lookups() -> None:
+    """Answer what pages ask of Kafka, and forget what was asked ten minutes ago."""
+    answering.run(wiring.peek, wiring.look_rules, now=clock.now)
+
+
 SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
     "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
@@ -179,6 +190,7 @@ SCHEDULE = {
     "count-letter-keys": {"task": "collector.count_letter_keys", "schedule": 30.0, "options": {"expires": 30.0}},
     "read-letters-again": {"task": "collector.read_letters_again", "schedule": 2.0, "options": {"expires": 2.0}},
     "fetch-letters": {"task": "collector.fetch_letters", "schedule": 5.0, "options": {"expires": 5.0}},
+    "answer-lookups": {"task": ANSWER_TASK, "schedule": 2.0, "options": {"expires": 2.0}},
     "learn-usual-hops": {"task": "collector.learn_usual_hops", "schedule": 60.0, "options": {"expires": 60.0}},
     "learn-usual-least": {"task": "collector.learn_usual_least", "schedule": 300.0, "options": {"expires": 300.0}},
     "learn-service-facts": {"task": "collector.learn_service_facts", "schedule": 60.0, "options": {"expires": 60.0}},

@@ -30,12 +30,14 @@ from collector.intake.taps import TapReading, TapRules
 from collector.intake.working import Limits, Worker
 from collector.kafka.log import KafkaLog
 from collector.kafka.lookup import KafkaLookup
+from collector.kafka.peek import KafkaPeek
 from collector.kafka.properties import properties
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.rights import KafkaRights
 from collector.kafka.spool import make_spool
+from collector.lookups.sifting import LookRules
 from collector.observing import Observed, environment, observed
-from collector.ports import KafkaRefused, Log, Lookup, Publisher, Rights
+from collector.ports import KafkaRefused, Log, Lookup, Peek, Publisher, Rights
 from collector.retry.dispatch import STOPPING, NotObserved, Sender
 from collector.store import clusters
 from collector.store.clusters import UNKNOWN
@@ -101,6 +103,27 @@ def lookup(cluster: str) -> Iterator[Lookup]:
         yield made
     finally:
         made.close()
+
+
+@contextmanager
+def peek(cluster: str) -> Iterator[Peek]:
+    """A way to look into topics of an observed cluster. Raises KafkaRefused where it is not observed any more."""
+    where = _observed_as(cluster)
+    if where is None:
+        raise KafkaRefused(f"The cluster {cluster} is not observed any more.")
+    made = KafkaPeek(where.reads())
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def look_rules() -> LookRules:
+    """What is dropped and hidden of records that a page looks at, as is declared now."""
+    document = declared.document()
+    return LookRules(
+        declared_rules.drops(document), declared_rules.hidden(document), tuple(document.letters.values()), mask_key()
+    )
 
 
 @contextmanager

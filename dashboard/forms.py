@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast
 
 from django import forms
@@ -10,8 +11,11 @@ from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
+from collector.clock import now
 from collector.domain.canary import Sending
+from collector.domain.lookups import MOST_WORDS, Question, Way, Within
 from dashboard.passwords import LONGEST
+from dashboard.queries.window import BadWindow, moment
 
 LONGEST_NAME = 80
 
@@ -157,3 +161,49 @@ class SendingForm(forms.Form):
             stop_percent=data["stop_percent"],
             one_per_key=data["per_key"],
         )
+
+
+class SampleForm(forms.Form):
+    """Where a look into a topic begins, and what is looked for."""
+
+    start = forms.ChoiceField(choices=[("newest", ""), ("moment", ""), ("offset", "")], label="Begin")
+    at = forms.CharField(max_length=40, required=False, label="Moment")
+    partition = forms.IntegerField(min_value=0, max_value=2**31 - 1, required=False, label="Partition")
+    offset = forms.IntegerField(min_value=0, max_value=2**63 - 1, required=False, label="Offset")
+    words = forms.CharField(max_length=MOST_WORDS, required=False, strip=False, label="Only records with")
+    within = forms.ChoiceField(
+        choices=[("any", "anywhere"), ("key", "in the key"), ("value", "in the value"), ("headers", "in a header")],
+        required=False,
+        label="Where",
+    )
+
+    def clean_at(self) -> datetime | None:
+        """Raises ValidationError."""
+        text = str(self.cleaned_data["at"]).strip()
+        if not text or self.data.get("start") != "moment":
+            return None
+        try:
+            return moment(text, now=now())
+        except BadWindow:
+            raise ValidationError("A moment is now-2h, or as 2026-11-23T13:40:00Z.") from None
+
+    def clean(self) -> dict[str, object]:
+        """Raises ValidationError where what the beginning needs is not said."""
+        data = super().clean() or self.cleaned_data
+        start = data.get("start")
+        if start == "moment" and not data.get("at") and "at" not in self.errors:
+            self.add_error("at", "Say from which moment.")
+        for name in ("partition", "offset") if start == "offset" else ():
+            if data.get(name) is None and name not in self.errors:
+                self.add_error(name, f"Say from which {name}.")
+        return data
+
+    @property
+    def question(self) -> Question:
+        """What was sent, valid."""
+        data = self.cleaned_data
+        words, within = data["words"], cast("Within", data["within"] or "any")
+        if data["start"] == "offset":
+            return Question("forward", None, {data["partition"]: data["offset"]}, None, words, within)
+        way: Way = "newest" if data["start"] == "newest" else "forward"
+        return Question(way, data["at"], {}, data["partition"], words, within)

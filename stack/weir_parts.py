@@ -78,7 +78,7 @@ class Weir:
     def parts(self, *, servers: tuple[str, ...]) -> tuple[Part, ...]:
         """Migrations, then all that serve; each waits only for those embedded `servers` that it talks to."""
         beat = places.made_private(self.data / "beat") / "schedule"
-        concurrency = ("-P", "threads", "-c", "8", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
+        concurrency = ("-P", "threads", "-c", "10", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
         token = ("create_token", "stack", "--role", "operator", "--if-missing", "--file", str(self.token_file))
         store, queue, log = (tuple(name for name in servers if name == one) for one in ("postgres", "valkey", "kafka"))
         migrated = ("migrate",)

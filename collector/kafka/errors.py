@@ -1,8 +1,15 @@
 """librdkafka's error codes -> errors that name the next move."""
 
+from typing import TYPE_CHECKING, TypeVar
+
 from confluent_kafka import KafkaError, KafkaException
 
-from collector.ports import KafkaRefused, KafkaUnreachable
+from collector.ports import KafkaRefused, KafkaUnreachable, NotGranted
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
 
 REFUSED = frozenset(
     {
@@ -33,3 +40,20 @@ def translated(error: KafkaException | KafkaError) -> KafkaRefused | KafkaUnreac
     if code in REFUSED:
         return KafkaRefused(f"Kafka refused: {text}")
     return KafkaUnreachable(f"Kafka did not answer: {text}")
+
+
+def answered(future: "Future[T]", *, topic: str, seconds: float = 10.0) -> T | None:
+    """What an admin client brings of one topic, or None for an error that says "there is none"."""
+    try:
+        return future.result(timeout=seconds)
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code in NO_SUCH_PARTITION:
+            return None
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise NotGranted(topic) from error
+        raise translated(error) from error
+    except TimeoutError:
+        raise KafkaUnreachable("Kafka did not answer in time.") from None
+    except RuntimeError as error:  # the client, of an answer that lacks what was asked for
+        raise KafkaUnreachable(f"Kafka's answer is incomplete: {error}") from None

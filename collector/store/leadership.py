@@ -16,6 +16,7 @@ class Lead(IntEnum):
     ENDING_LEAVES = 0x57454603
     RETRY = 0x57454604  # second key: the operation
     RETRY_PLACE = 0x57454605
+    LOOKUP = 0x57454606
 
 
 class Leadership:

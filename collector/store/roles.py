@@ -32,6 +32,8 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "dashboard_signintries": {WORKER: WRITE, WEB: WRITE},
     "django_session": {WORKER: WRITE, WEB: WRITE},
     "audit_entry": {WORKER: ADD, WEB: ADD},
+    "lookup": {WORKER: WRITE, WEB: WRITE},
+    "lookup_match": {WORKER: WRITE, WEB: READ},
     "part_report": {COLLECTOR: WRITE, WORKER: WRITE, WEB: WRITE},
     "token": {COLLECTOR: "select, update", WORKER: READ, WEB: "select, insert, update"},
     "mask_key": {COLLECTOR: READ, WORKER: READ, WEB: READ},

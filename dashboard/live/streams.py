@@ -64,7 +64,14 @@ WOKEN_BY = {
 """Which streams a hint makes worth a look."""
 LED_BY = {"graph": "topology"}
 """The hint that is never kept waiting, where it comes as often as a stream may be looked at: others go with it."""
-BELLS = {"letters": "letters", "retries": "retries", "layout": "layout", "health": "health", "topology": "events"}
+BELLS = {
+    "letters": "letters",
+    "retries": "retries",
+    "layout": "layout",
+    "health": "health",
+    "topology": "events",
+    "lookups": "lookups",
+}
 """Which doorbell a hint rings on the pages."""
 Build = Callable[[str], Tick]
 

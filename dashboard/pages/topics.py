@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -13,9 +13,10 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from collector.clock import now
+from collector.domain import lookups as limits
 from collector.domain.identities import tail
 from dashboard import shell
-from dashboard.access import Action, needs
+from dashboard.access import Action, can, needs
 from dashboard.charts import (
     age_caption,
     by_name,
@@ -28,6 +29,7 @@ from dashboard.charts import (
     without_ages,
 )
 from dashboard.crowding import heavy_where
+from dashboard.forms import SampleForm
 from dashboard.lists import MOST_ROWS, ROWS, as_csv, csv_of, listed, rows_wanted, told_of_changes
 from dashboard.queries.events import recent_events
 from dashboard.queries.filters import Subject
@@ -35,6 +37,7 @@ from dashboard.queries.freshness import freshness
 from dashboard.queries.graph import Node
 from dashboard.queries.keeping import keeping
 from dashboard.queries.lag_trends import trends_since
+from dashboard.queries.lookups import lookups
 from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.neighbourhood import Neighbourhood
 from dashboard.queries.offsets import by_minutes
@@ -46,7 +49,11 @@ from dashboard.queries.window import Window
 from dashboard.queries.wire import edge, node
 from dashboard.templatetags.sorting import badness
 
+if TYPE_CHECKING:
+    from dashboard.models import Person
+
 N_RECENT = 100
+MOST_READ_PER_SECOND = 50.0  # of a list that follows by itself
 TABS = (("flow", "Flow"), ("partitions", "Partitions"), ("events", "Events"), ("config", "Config"))
 DEFAULT_SORT = "-in"
 _PRESETS = (
@@ -162,7 +169,7 @@ def topic_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         case "flow":
             facts |= _charts(cluster, name, number, span)
         case "events":
-            facts["recent"] = recent_events(cluster, name, since=span.from_at, until=span.to_at, limit=N_RECENT)
+            facts |= _events(request, number, page, span)
         case "config":
             facts["config_marks"] = config_history(number)
     return shell.page(
@@ -213,6 +220,20 @@ def _moving(tab: str, number: int, page: TopicPage, span: Window) -> dict[str, A
         growths = {group.number: group.trend for group in page.groups if group.number}
         return {"since": trends_since(page.name.cluster, number, growths, span, now=now())}
     return _more_partitions(page.partitions) if tab == "partitions" else {}
+
+
+def _events(request: HttpRequest, number: int, page: TopicPage, span: Window) -> dict[str, Any]:
+    """The newest events, which follow by themselves where somebody could read them, and looks into the topic."""
+    own, rate = page.name, page.node.rate_in
+    may_see = can(request.user, Action.SEE_PAYLOADS)
+    return {
+        "recent": recent_events(own.cluster, own.name, since=span.from_at, until=span.to_at, limit=N_RECENT),
+        "too_fast": span.live and rate is not None and rate > MOST_READ_PER_SECOND,
+        "may_see": may_see,
+        "samples": lookups(number, cast("Person", request.user).pk, now=now()) if may_see else (),
+        "sample_form": SampleForm(initial={"start": "newest"}),
+        "limits": limits,
+    }
 
 
 def _more_partitions(found: PartitionTable) -> dict[str, int | str]:

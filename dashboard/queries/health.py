@@ -286,6 +286,11 @@ def parts(now: datetime) -> tuple[Part, ...]:
     return tuple(sorted(shown, key=lambda part: (PARTS.index(part.name) if part.name in PARTS else 99, part.instance)))
 
 
+def is_working(now: datetime) -> bool:
+    """Whether a worker runs that could take something up. One statement."""
+    return any(part.name == "worker" and part.state in {"ok", "failing"} for part in parts(now))
+
+
 def _missing(name: str, stopped_at: datetime | None) -> Part:
     said = "was stopped" if stopped_at else "has not reported in the last hour"
     return Part(name, "", "missing", stopped_at, said, None, MEANS[name], {})

@@ -34,6 +34,8 @@ PAGES = {
     "events/<segment:cluster>/<segment:topic>/<int:partition>/<int:offset>/payload": ("operator", "-"),
     "events/limits/": ("-", "operator"),
     "events/unmask/<segment:topic>/": ("admin", "admin"),
+    "lookups/": ("operator", "operator"),
+    "lookups/<int:number>/": ("operator", "-"),
     "events/traces/<str:trace_id>/": ("viewer", "-"),
     "events/span/<str:trace_id>/<str:span_id>/": ("viewer", "-"),
     "search": ("viewer", "-"),

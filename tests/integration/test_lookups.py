@@ -1,0 +1,352 @@
+"""A look into a topic: who may ask, what comes of it, what nobody sees, and when it is gone."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from collector import clock
+from collector.config.document import read
+from collector.config.rules import drops, hidden, standing
+from collector.domain.lookups import Question
+from collector.domain.masking import MASK, Rules
+from collector.domain.records import Headers, Record
+from collector.kafka.memory import MemoryBroker
+from collector.kafka.memory_peek import MemoryPeek
+from collector.lookups import answering, requests
+from collector.lookups.requests import MOST_KEPT, MOST_WAITING, TooMany
+from collector.lookups.sifting import LookRules
+from collector.ports import KafkaRefused, Peek
+from collector.store import broker_names
+from collector.store.leadership import Lead, locked
+from tests.integration.intake_world import rows
+from tests.integration.people import audit_rows, person, signed_in
+
+pytestmark = pytest.mark.usefixtures("clean_tables")
+
+SECRET, DROPPED, PLAIN = "ada@example.org-masked", "4111-dropped", "plain-to-see"
+VALUE = json.dumps({"mail": SECRET, "card": DROPPED, "note": f"{PLAIN} of {SECRET}"}).encode()
+RULES = {
+    "mask": {"people": {"topics": ["orders"], "paths": ["$.mail"], "headers": ["x-user"]}},
+    "drop": {"cards": {"topics": ["orders"], "paths": ["$.card"]}},
+}
+HERE = "/topics/local/orders/?tab=events"
+
+
+@dataclass
+class World:
+    """A topic on a broker of lists, and a worker that has its rules."""
+
+    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    rules: LookRules = field(default_factory=LookRules)
+
+    def __post_init__(self) -> None:
+        identity = self.broker.create("orders", n_partitions=2)
+        with connection.cursor() as cursor:
+            cluster = broker_names.cluster_row(cursor, "local")
+            cursor.execute(
+                "insert into topic (cluster_id, name, kafka_id, n_partitions) values (%s, 'orders', %s, 2)"
+                " returning id",
+                [cluster, identity.kafka_id],
+            )
+            self.topic = int(cursor.fetchone()[0])
+
+    def write(self, *values: bytes | None, headers: Headers = ()) -> None:
+        for value in values:
+            self.broker.append(Record("orders", 0, 0, clock.now(), 1, b"order-7", value, headers))
+
+    @contextmanager
+    def opened(self, cluster: str) -> Iterator[Peek]:
+        if cluster != "local":
+            raise KafkaRefused(f"The cluster {cluster} is not observed any more.")
+        yield MemoryPeek(self.broker)
+
+    def work(self, *, at: datetime | None = None) -> None:
+        """What the worker does when it is woken, or by its schedule."""
+        answering.run(self.opened, lambda: self.rules, now=lambda: at or clock.now())
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def ruled(world: World) -> Iterator[World]:
+    """The same with rules that stand for the worker and for pages."""
+    document, problems = read(RULES)
+    assert problems == ()
+    world.rules = LookRules(drops(document), hidden(document), alias_secret=b"s" * 32)
+    standing.pin(hidden(document), seconds=600)
+    yield world
+    standing.pin(Rules(), seconds=0)
+
+
+def asked(client: Client, **fields: str) -> str:
+    """The address of the answer to come."""
+    response = client.post("/lookups/", {"cluster": "local", "topic": "orders", "start": "newest", **fields})
+    assert response.status_code == 302, response.content.decode()[:2_000]
+    return str(response["Location"])
+
+
+def body(client: Client, url: str) -> str:
+    response = client.get(url)
+    assert response.status_code == 200, url
+    return response.content.decode()
+
+
+def test_a_sample_is_asked_for_waits_says_that_no_worker_runs_and_is_answered(world: World, olga: Client) -> None:
+    world.write(b'{"id": 1}', None, b"\x00\xff")
+    assert "Sample a payload" in body(olga, HERE)
+    url = asked(olga)
+    waiting = body(olga, url)
+    assert "No worker is running" in waiting
+    assert "<live-rows" in waiting
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into part_report (part, instance, at, every_seconds, ok, sentence)"
+            " values ('worker', 'a', now(), 5, true, '')"
+        )
+    assert "Waiting for the worker" in body(olga, url)
+    assert audit_rows("action", actions=["see payload"]) == []
+    world.work()
+    page = body(olga, url)
+    for text in ("&quot;id&quot;: 1", "No value (tombstone)", "HEX", "3 scanned", "the oldest that is kept", "order-7"):
+        assert text in page, text
+    assert "<live-rows" not in page, "what was read does not change"
+    number = url.split("/")[-2]
+    assert audit_rows("action", "person_name", "object", "result", actions=["sample payloads", "see payload"]) == [
+        ("sample payloads", "olga", "local/orders", "done"),
+        ("see payload", "olga", f"sample {number} of local/orders", "done"),
+    ]
+    assert f'href="{url}"' in body(olga, HERE)
+
+
+def test_it_is_nobody_elses_and_a_viewer_gets_one_line(world: World, olga: Client) -> None:
+    world.write(b"for olga")
+    url = asked(olga)
+    world.work()
+    assert "for olga" in body(olga, url)
+    assert signed_in(person("ada", "admin")).get(url).status_code == 404
+    viewer = signed_in(person("vic"))
+    page = body(viewer, HERE)
+    assert "Payloads need the operator role." in page
+    assert "<form class=\"sample\"" not in page
+    assert viewer.get(url).status_code == 403
+    assert viewer.post("/lookups/", {"cluster": "local", "topic": "orders", "start": "newest"}).status_code == 403
+    assert [row[1] for row in audit_rows("action", "result", actions=["see payloads"])] == ["refused", "refused"]
+
+
+def test_after_ten_minutes_it_is_gone_for_good(world: World, olga: Client) -> None:
+    world.write(b"soon gone")
+    url = asked(olga)
+    world.work()
+    with connection.cursor() as cursor:
+        cursor.execute("update lookup set asked_at = asked_at - interval '10 minutes'")
+    assert olga.get(url).status_code == 404, "before it is deleted, too"
+    world.work()
+    assert rows("select (select count(*)::int from lookup), (select count(*)::int from lookup_match)") == [(0, 0)]
+
+
+def test_who_has_three_unanswered_is_refused_with_a_sentence_and_of_ten_answers_the_oldest_goes(world: World) -> None:
+    at = clock.now()
+
+    def ask() -> int:
+        return requests.ask(person_id=7, topic_id=world.topic, question=Question(), now=at)
+
+    for _ in range(MOST_WAITING):
+        ask()
+    with pytest.raises(TooMany, match="Three of your samples still wait"):
+        ask()
+    requests.ask(person_id=8, topic_id=world.topic, question=Question(), now=at)
+    world.work()
+    first = rows("select min(id) from lookup where person_id = 7")
+    for _ in range(MOST_KEPT):
+        ask()
+        world.work()
+    assert rows("select count(*)::int from lookup where person_id = 7") == [(MOST_KEPT,)]
+    assert rows("select count(*)::int from lookup where id = %s", first[0][0]) == [(0,)]
+    olga = signed_in(person("olga", "operator"))
+    for _ in range(MOST_WAITING):
+        asked(olga)
+    refused = olga.post("/lookups/", {"cluster": "local", "topic": "orders", "start": "newest"})
+    assert refused.status_code == 409
+    assert "Three of your samples still wait" in refused.content.decode()
+    assert audit_rows("action", "result", actions=["sample payloads"])[-1] == ("sample payloads", "failed")
+
+
+def test_what_is_dropped_is_in_no_row_and_what_is_masked_on_no_page(ruled: World) -> None:
+    ruled.write(VALUE, f"no JSON {DROPPED}".encode(), headers=(("x-user", SECRET.encode()), ("copy", DROPPED.encode())))
+    for role in ("operator", "admin"):
+        client = signed_in(person(role, role))
+        url = asked(client)
+        ruled.work()
+        kept = str(rows("select key, value, headers from lookup_match"))
+        assert DROPPED not in kept.replace("\\x00", "")
+        assert DROPPED.encode().hex() not in "".join(
+            bytes(value or b"").hex() + bytes(framed).hex() for value, framed in rows("select value, headers from lookup_match")  # type: ignore[arg-type]
+        )
+        for page in (body(client, url), body(client, f"{url}?place=0"), body(client, f"{url}?place=1")):
+            assert SECRET not in page
+            assert DROPPED not in page
+        page = body(client, url)
+        assert PLAIN in page
+        assert MASK in page
+        assert "Masked by people" in page
+        assert "was not kept: a drop rule is meant for it" in page
+        none = asked(client, words=SECRET)
+        ruled.work()
+        assert "holds these words" in body(client, none)
+        assert SECRET not in body(client, url)
+
+
+def test_s36_an_admin_unmasks_a_field_and_each_look_is_noted(ruled: World) -> None:
+    ruled.write(VALUE)
+    ada = signed_in(person("ada", "admin"))
+    url = asked(ada)
+    ruled.work()
+    assert SECRET not in body(ada, url)
+    wanted = {"fields_shown": ["$.mail"], "reason": "a customer asks", "next": url}
+    assert ada.post("/events/unmask/orders/", wanted).status_code == 302
+    assert SECRET in body(ada, url)
+    assert audit_rows("action", "reason", actions=["see unmasked"]) == [("see unmasked", "a customer asks")]
+    other = signed_in(person("olga", "operator"))
+    theirs = asked(other)
+    ruled.work()
+    assert SECRET not in body(other, theirs)
+
+
+def test_a_rule_that_comes_later_hides_what_was_read_before(world: World, olga: Client) -> None:
+    world.write(VALUE)
+    url = asked(olga)
+    world.work()
+    assert SECRET in body(olga, url)
+    document, _ = read(RULES)
+    standing.pin(hidden(document), seconds=600)
+    page = body(olga, url)
+    assert SECRET not in page
+    assert DROPPED not in page
+    standing.pin(Rules(), seconds=0)
+
+
+def test_going_on_reads_what_lies_beyond(world: World, olga: Client) -> None:
+    world.write(*(b"value-%03d" % n for n in range(250)))
+    url = asked(olga)
+    world.work()
+    page = body(olga, url)
+    assert "value-249" in page
+    assert "value-149" not in page
+    assert "100 records" in page
+    on = asked(olga, after=url.split("/")[-2])
+    world.work()
+    page = body(olga, on)
+    assert "value-149" in page
+    assert "value-150" not in page
+    assert "Back from where an earlier sample stopped" in page
+    assert olga.post("/lookups/", {"cluster": "local", "topic": "orders", "after": "999999"}).status_code == 404
+
+
+def test_the_form_takes_a_moment_and_a_position_and_says_what_is_wrong(world: World, olga: Client) -> None:
+    world.write(*(b"value-%d" % n for n in range(10)))
+    url = asked(olga, start="offset", partition="0", offset="7")
+    world.work()
+    page = body(olga, url)
+    assert "value-7" in page
+    assert "value-6" not in page
+    assert "From 0/7 on" in page
+    url = asked(olga, start="moment", at="now-1h", words="value-3", within="value")
+    world.work()
+    assert "1 matched" in body(olga, url)
+    for fields, said in (
+        ({"start": "moment", "at": "yesterday"}, "A moment is now-2h"),
+        ({"start": "moment", "at": ""}, "Say from which moment."),
+        ({"start": "offset", "partition": "0"}, "Say from which offset."),
+        ({"start": "offset", "partition": "0", "offset": "-1"}, "greater than or equal to 0"),
+        ({"start": "newest", "words": "x" * 201}, "at most 200"),
+    ):
+        response = olga.post("/lookups/", {"cluster": "local", "topic": "orders", **fields})
+        assert response.status_code == 400, fields
+        assert said in response.content.decode(), fields
+    assert olga.post("/lookups/", {"cluster": "local", "topic": "nothing", "start": "newest"}).status_code == 404
+
+
+def test_why_nothing_could_be_read_is_said_in_words(world: World, olga: Client) -> None:
+    world.write(b"a")
+    world.broker.forbidden.add("orders")
+    refused = asked(olga)
+    world.work()
+    assert "Grant Describe and Read there to the user that Weir reads as." in body(olga, refused)
+    world.broker.up = False
+    away = asked(olga)
+    world.work()
+    assert "Kafka did not answer" in body(olga, away)
+    world.broker.up = True
+    del world.broker.topics["orders"]
+    gone = asked(olga)
+    world.work()
+    assert "no topic orders any more" in body(olga, gone)
+    lost = asked(olga)
+    with connection.cursor() as cursor:
+        cursor.execute("update cluster set name = 'renamed' where name = 'local'")
+    world.work()
+    assert "not observed any more" in body(olga, lost)
+
+
+def test_a_worker_that_ended_while_it_read_leaves_a_sentence(world: World, olga: Client) -> None:
+    url = asked(olga)
+    with connection.cursor() as cursor:
+        cursor.execute("update lookup set taken_at = now()")
+    assert "Being read from Kafka" in body(olga, url)
+    world.work()
+    assert rows("select answered_at from lookup") == [(None,)], "another one may be reading"
+    world.work(at=clock.now() + timedelta(minutes=2))
+    assert "The worker ended while it read. Ask again." in body(olga, url)
+
+
+def test_a_fault_of_ours_is_said_and_not_swallowed(world: World, olga: Client) -> None:
+    url = asked(olga)
+
+    @contextmanager
+    def broken(cluster: str) -> Iterator[Peek]:
+        yield None  # type: ignore[misc]
+
+    with pytest.raises(AttributeError):
+        answering.run(broken, LookRules, now=clock.now)
+    assert "A fault of Weir" in body(olga, url)
+
+
+def test_more_questions_than_places_wait_and_none_is_lost(world: World, olga: Client) -> None:
+    url = asked(olga)
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+    taken = [number for number in range(answering.AT_ONCE)]
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            for number in taken:
+                cursor.execute("select pg_advisory_lock(%s, %s)", [int(Lead.LOOKUP), number])
+        world.work()
+        assert rows("select taken_at from lookup") == [(None,)]
+    finally:
+        other.close()
+    world.work()
+    assert "There was nothing to read." in body(olga, url)
+    with locked(Lead.LOOKUP, range(1)) as is_free:
+        assert is_free, "given back"
+
+
+def test_a_list_too_fast_to_read_stands_still_and_offers_a_sample(
+    world: World, olga: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "<live-rows id=\"recent\"" in body(olga, HERE)
+    fast_for(world.topic)
+    page = body(olga, HERE)
+    assert "Too fast to read (" in page
+    assert "Sample 100" in page
+    assert "<live-rows id=\"recent\"" not in page
+    assert "Too fast to read (" in body(signed_in(person("vic")), HERE)
