@@ -157,7 +157,7 @@ def test_s64_the_worker_does_all_its_rounds_in_its_role() -> None:
             tasks.make_leaves, tasks.close_leaves, tasks.count_leaves, tasks.drop_old, tasks.keep_within_budget,
             tasks.pack_samples, tasks.learn_usual_hops, tasks.learn_usual_least, tasks.learn_service_facts,
             tasks.forget_drafts, tasks.settle_retries, tasks.settle_silent_retries, tasks.ring_letters,
-            tasks.count_letter_keys, tasks.read_letters_again, dashboard_tasks.keep_layout,
+            tasks.count_letter_keys, tasks.read_letters_again, tasks.answer_lookups, dashboard_tasks.keep_layout,
             dashboard_tasks.forget_sign_ins,
         ):  # fmt: skip
             work()
