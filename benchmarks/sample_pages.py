@@ -4,9 +4,11 @@
 
 Three topics in ten are active, and the groups that read them: their sums of samples are there for thirty days by the
 hour and two weeks by ten minutes, an hour of samples as rows, and spans' counts of 2,000 edges. Measured are whole
-answers: the question, the page and its markup, as signed in.
+answers: the question, the page and its markup, as signed in. Three days ago a topic of 1,000 partitions was sampled
+every two seconds, and a group on it committed with each sample: what packed samples tell of them is unpacked.
 """
 
+import random
 import secrets
 import statistics
 import sys
@@ -21,6 +23,7 @@ from benchmarks.load.database import database
 N_TOPICS, PARTITIONS_EACH, N_GROUPS, N_ACTIVE, N_SERVICES = 1_000, 10, 1_000, 300, 200
 DAYS, FINE_DAYS = 30, 14
 LIST_MS, CHART_MS = 300, 200
+WIDE, DAYS_AGO, HOURS_PACKED, DAYS_AGO_MS = 1_000, 3, 9, 3_000
 FILL = Path(__file__).with_name("load") / "sample_pages.sql"
 
 
@@ -70,6 +73,7 @@ def fill() -> None:
                 cursor.execute(statement, parameters)
     with transaction.atomic(), connection.cursor() as cursor:
         sum_up_days(cursor, now=at, most=DAYS + 1)  # as the folder has done by then
+    pack(hour - timedelta(days=DAYS_AGO))
     with connection.cursor() as cursor:
         cursor.execute("vacuum analyze")
         cursor.execute(
@@ -79,6 +83,40 @@ def fill() -> None:
         hours, tens, samples, size = cursor.fetchone()
     print(f"{hours:,} hours and {tens:,} ten minutes of groups, {samples:,} samples, {size}; ", end="")
     print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def pack(until: datetime) -> None:
+    """The hours before a moment of one wide topic, and of one group that is a minute behind on it."""
+    from django.db import connection
+
+    from collector.domain.sample_chunks import Point, packed
+    from collector.store.partitions import Leaves
+
+    chance, leaves = random.Random(5), Leaves()
+    ends = [chance.randrange(10**9) for _ in range(WIDE)]
+    read = [ends] * 30
+    with connection.cursor() as cursor:
+        cursor.execute("insert into topic (id, cluster_id, name, n_partitions, first_at) values"
+                       " (9999, 7, 'wide', %s, %s)", [WIDE, until - timedelta(days=9)])  # fmt: skip
+        cursor.execute("insert into consumer_group (id, cluster_id, name, protocol, state, first_at) values"
+                       " (9999, 7, 'wide-reader', 1, 'Stable', %s)", [until - timedelta(days=9)])  # fmt: skip
+        cursor.execute("insert into topic_now (topic_id, sampled_at, high, low, n_total) values (9999, %s, %s, %s, 1)",
+                       [until, ends, [0] * WIDE])  # fmt: skip
+        cursor.execute("insert into group_now (topic_id, group_id, sampled_at, committed, lag, verdict, n_total) values"
+                       " (9999, 9999, %s, %s, 1, 'OK', 1)", [until, ends])  # fmt: skip
+        for back in range(HOURS_PACKED, 0, -1):
+            hour, points, commits = until - timedelta(hours=back), list[Point](), list[Point]()
+            leaves.ensure("sample_chunk", hour)
+            for number in range(1_800):
+                at = hour + timedelta(seconds=2 * number)
+                ends = [end + chance.randrange(40) for end in ends]
+                read = [*read[1:], ends]
+                points.append(Point(at, (tuple(ends), (0,) * WIDE)))
+                commits.append(Point(at, (tuple(read[0]),)))
+            for kind, group, packable in ((0, 0, points), (1, 9999, commits)):
+                cursor.execute("insert into sample_chunk values (%s, 9999, %s, %s, 1800, %s)",
+                               [kind, group, hour, packed(packable)])  # fmt: skip
+    print(f"{HOURS_PACKED} hours of {WIDE:,} partitions packed; ", end="")
 
 
 def questions() -> list[tuple[str, Callable[[], object], int]]:
@@ -115,6 +153,21 @@ def questions() -> list[tuple[str, Callable[[], object], int]]:
             (f"charts of a topic, {words}", page(f"/topics/bench/topic-0001/?{span}", "charts"), CHART_MS),
             (f"charts of a group, {words}", page(f"/groups/bench/group-0009/?{span}", "charts"), CHART_MS),
         ]
+    end = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=DAYS_AGO, minutes=20)
+    for words, length in (("15 min", timedelta(minutes=15)), ("6 h", timedelta(hours=6))):
+        span = f"from={end - length:%Y-%m-%dT%H:%M:%SZ}&to={end:%Y-%m-%dT%H:%M:%SZ}"
+        found += [
+            (f"charts of the wide topic, {words}, 3 d ago", page(f"/topics/bench/wide/?{span}", "charts"), DAYS_AGO_MS),
+            (
+                f"charts of its group, {words}, 3 d ago",
+                page(f"/groups/bench/wide-reader/?{span}", "charts"),
+                DAYS_AGO_MS,
+            ),
+        ]
+    found += [
+        ("partitions of the wide topic, 3 d ago", page(f"/topics/bench/wide/?{span}&tab=partitions"), DAYS_AGO_MS),
+        ("partitions of its group, 3 d ago", page(f"/groups/bench/wide-reader/?{span}&tab=partitions"), DAYS_AGO_MS),
+    ]
     return found
 
 

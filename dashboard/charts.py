@@ -177,7 +177,8 @@ def _lag(subject: str, line: Line, lines: Series | GroupSeries, said: formats.Sa
     since = lines.at[-1] - timedelta(seconds=lines.step_seconds) if len(lines.at) < 2 else lines.at[-2]
     length = formats.duration(lines.step_seconds)
     told = _caption(subject, line, lines, said, end=f"at most since {_moment(since)}")
-    return f"{told} Each point is the highest of its {length}."
+    why = " Of so many partitions no single samples are unpacked for so long: choose a shorter window."
+    return f"{told} Each point is the highest of its {length}.{why if lines.too_many else ''}"
 
 
 def _over(lines: Sequence[Line], reads: str) -> str:

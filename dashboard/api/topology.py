@@ -9,10 +9,12 @@ from ninja import Router
 from ninja.responses import Response
 
 from collector import clock
+from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.api import schemas
 from dashboard.api.listing import After, Clusters, From, Limit, To, listing
 from dashboard.api.problems import NotFound
+from dashboard.crowding import heavy_where
 from dashboard.queries import group as one_group
 from dashboard.queries import group_series as group_lines
 from dashboard.queries import groups as group_queries
@@ -65,6 +67,7 @@ def read_topics(
 
 @router.get("topics/{segment:cluster}/{segment:topic}/series", response=schemas.SeriesAnswer)
 @needs(Action.VIEW)
+@heavy_where(shell.is_long_ago)
 def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """Rates and lag of one topic over the window, in at most 180 steps."""
     number = topic_queries.number_of(cluster, topic)
@@ -76,6 +79,7 @@ def read_series(request: HttpRequest, cluster: str, topic: str, from_: From = No
 
 @router.get("topics/{segment:cluster}/{segment:topic}", response=schemas.TopicAnswer)
 @needs(Action.VIEW)
+@heavy_where(shell.is_long_ago)
 def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """One topic: who writes, who reads, how far behind, and its configuration."""
     window, number = _window(from_, to), topic_queries.number_of(cluster, topic)
@@ -126,6 +130,7 @@ def read_groups(
 
 @router.get("groups/{segment:cluster}/{rest:group}", response=schemas.GroupAnswer)
 @needs(Action.VIEW)
+@heavy_where(shell.is_long_ago)
 def read_group(request: HttpRequest, cluster: str, group: str, from_: From = None, to: To = None) -> dict[str, Any]:
     """One group: its topics, members and partitions, its lag over the window, and what changed in it."""
     window = _window(from_, to)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from django.db import connection
 
@@ -17,13 +18,14 @@ from dashboard.queries.keeping import keeping
 from dashboard.queries.offsets import Offsets, by_minutes
 from dashboard.queries.offsets_at import held
 from dashboard.queries.standings import Reasons, Recent, reasons, recent
+from dashboard.queries.unpacking import most_series
 from dashboard.queries.window import Window
 
 MOST_PARTITIONS = 1000
 MOST_AGES = 200  # partitions of a topic whose lag is told in seconds: the furthest behind
 MOST_TOPICS = 100
 MOST_MEMBERS = 1000
-LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 600, 21_600, 90_000
+LEAST_HISTORY_SECONDS, HOUR_SECONDS, USUAL_HISTORY_SECONDS, MOST_HISTORY_SECONDS = 600, 3_600, 21_600, 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ class _Ends:
 class GroupPage:
     """All facts of one group. `partitions` and `members`: at most 1,000 of each, `n_partitions`, `n_members` in all.
 
-    Partitions of at most 100 topics: those on which it is furthest behind. `worst_partition`: the one furthest behind,
-    where it has more than half of all that is unread there.
+    Partitions of at most 100 topics, of days ago of fewer: those on which it is furthest behind. `worst_partition`: the
+    one furthest behind, where it has more than half of all that is unread there.
     """
 
     number: int
@@ -196,7 +198,8 @@ def _read(number: int, told: Window, known: Facts, asked: str, now: datetime) ->
     """Ends and commits by topic, the furthest behind first; of topics that are too many only how many partitions."""
     read = [key for key, group_id in known.names.standing if group_id == number and key in known.names.topics]
     read.sort(key=lambda key: (-_unread(key, number, known), key))
-    wanted = [key for place, key in enumerate(read) if place < MOST_TOPICS or known.names.topics[key].name == asked]
+    n_wanted = MOST_TOPICS if told.live else _n_unpacked(read, known)
+    wanted = [key for place, key in enumerate(read) if place < n_wanted or known.names.topics[key].name == asked]
     stands = _now(number, wanted) if told.live else _then(number, wanted, told.to_at, now)
     found = [
         _Ends(key, known.names.topics[key].name, *stands[key], known.names.standing[key, number])
@@ -204,6 +207,12 @@ def _read(number: int, told: Window, known: Facts, asked: str, now: datetime) ->
         if key in stands
     ]
     return found, sum(known.names.topics[key].n_partitions or 0 for key in read if key not in wanted)
+
+
+def _n_unpacked(read: Sequence[int], known: Facts) -> int:
+    """Of how many of these topics commits and both ends may be unpacked: at least one."""
+    n_series = accumulate(3 * (known.names.topics[key].n_partitions or 0) for key in read)
+    return max(1, min(MOST_TOPICS, sum(1 for each in n_series if each <= most_series())))
 
 
 def _unread(topic_id: int, group_id: int, known: Facts) -> int:
@@ -278,7 +287,7 @@ def _standings(
 def _looked_back(behind: Behind) -> Sequence[float]:
     """Over how many seconds ends are read to find how old a lag is: the shorter, the narrower is its margin."""
     if behind.verdict == PAST:
-        return LEAST_HISTORY_SECONDS, USUAL_HISTORY_SECONDS
+        return LEAST_HISTORY_SECONDS, HOUR_SECONDS, USUAL_HISTORY_SECONDS  # few are older than the hour unpacked anyway
     oldest = USUAL_HISTORY_SECONDS if behind.lag_seconds is None else 1.2 * behind.lag_seconds
     return (min(MOST_HISTORY_SECONDS, max(LEAST_HISTORY_SECONDS, oldest)),)
 

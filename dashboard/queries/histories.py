@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 from itertools import groupby
 from math import ceil
 from operator import itemgetter
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from collector.domain.ends import Ring
-from collector.domain.sample_chunks import KEPT_AS_ROWS, TICK, unpacked
+from collector.domain.sample_chunks import KEPT_AS_ROWS, TICK, opened
 from dashboard.queries.freshness import LATE
 from dashboard.queries.offsets import Offsets
 from dashboard.queries.window import Window
@@ -23,7 +24,6 @@ MOST_ENDS = 600_000  # that a chart reads: of very many partitions it has fewer 
 MOST_PARTITIONS = 200  # of a topic whose lag is drawn in seconds: each of them is looked up at each step
 LEAST_STEP = timedelta(seconds=5)
 LEAST_BACK = timedelta(hours=1)  # a lag may be older than the window
-_WATERMARKS, _COMMITTED = 0, 1  # sample_chunk.kind
 
 _Parameters = dict[str, Any]
 _Point = TypeVar("_Point", bound=tuple[datetime, *tuple[object, ...]])
@@ -107,16 +107,17 @@ def ends_of(topic_id: int, *, since: datetime, window: Window, step: timedelta) 
         cursor.execute(_ENDS, {**_span(since, window, step), "topic": topic_id})
         rows = cursor.fetchall()
     if _reaches_packed(since, window):
-        packed = _packed(_WATERMARKS, _ON, {**_span(since, window, step), "topic": topic_id}, window)
+        packed = _packed(_Kind.WATERMARKS, _ON, {**_span(since, window, step), "topic": topic_id})
         own = [(at, *values) for of_topic in packed.values() for at, values in of_topic]
         rows = _lasts(_merged([*own, *rows]), since, step)
     at = [row[0] for row in rows]
     return Ends(History(at, [low or [0] * len(high) for _, high, low in rows]), History(at, [row[1] for row in rows]))
 
 
-def commits_on(topic_id: int, *, window: Window, step: timedelta) -> dict[int, History]:
-    """Commits of every group on a topic, by group. One statement."""
-    return _commits(_ON, {**_span(window.from_at - step, window, step), "topic": topic_id}, window, step)
+def commits_on(topic_id: int, *, group_ids: Collection[int], window: Window, step: timedelta) -> dict[int, History]:
+    """Commits of these groups on a topic, by group. One statement."""
+    parameters = {**_span(window.from_at - step, window, step), "topic": topic_id, "groups": list(group_ids)}
+    return _commits(_BY, parameters, window, step)
 
 
 def commits_of(group_id: int, *, topic_ids: Collection[int], window: Window, step: timedelta) -> dict[int, History]:
@@ -132,7 +133,7 @@ def _commits(which: "_Which", parameters: _Parameters, window: Window, step: tim
         rows = cursor.fetchall()
     is_packed = _reaches_packed(window.from_at, window)
     if is_packed:
-        packed = _packed(_COMMITTED, which, parameters, window)
+        packed = _packed(_Kind.COMMITTED, which, parameters)
         rows = [*((key, at, values[0]) for key, own in packed.items() for at, values in own), *rows]
         rows.sort(key=lambda row: row[:2])
     for key, own in groupby(rows, key=itemgetter(0)):
@@ -171,22 +172,36 @@ def _reaches_packed(since: datetime, window: Window) -> bool:
 
 
 def _packed(
-    kind: int, which: "_Which", parameters: _Parameters, window: Window
+    kind: "_Kind", which: "_Which", parameters: _Parameters, *, partitions: Sequence[int] | None = None
 ) -> dict[int, list[tuple[datetime, tuple[Offsets, ...]]]]:
-    """Packed samples by topic or group (0 for watermarks), with the last one before them."""
+    """Packed samples by topic or group (0 for watermarks), the first and the last of each step, with the last one
+    before them. `partitions`: only of these, and only their first value.
+    """
+    since, until, step = parameters["from"], parameters["to"], timedelta(seconds=parameters["step"])
     found: dict[int, list[tuple[datetime, tuple[Offsets, ...]]]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_CHUNKS.format(**which._asdict()), {**parameters, "kind": kind})
+        cursor.execute(_CHUNKS.format(**which._asdict()), {**parameters, "kind": int(kind)})
         for key, body in cursor.fetchall():
-            points = (point for point in unpacked(bytes(body)) if point.at <= window.to_at)
-            own = found.setdefault(key, [])
-            own += [(point.at, tuple(list(each) for each in point.values)) for point in points]
-    since = parameters["from"]
+            hour = opened(bytes(body))
+            numbered = [(at, number) for number, at in enumerate(hour.times) if at <= until]
+            wanted = [number for _, number in _firsts_and_lasts(numbered, since, step)]
+            n_values = None if partitions is None else 1
+            found.setdefault(key, []).extend(
+                (point.at, tuple(list(each) for each in point.values))
+                for point in hour.points(wanted, partitions=partitions, n_values=n_values)
+            )
     return {key: own[max(0, bisect_right(own, since, key=_at) - 1) :] for key, own in found.items()}
 
 
 def _at(point: tuple[datetime, *tuple[object, ...]]) -> datetime:
     return point[0]
+
+
+class _Kind(IntEnum):
+    """sample_chunk.kind"""
+
+    WATERMARKS = 0
+    COMMITTED = 1
 
 
 class _Which(NamedTuple):
@@ -197,6 +212,7 @@ class _Which(NamedTuple):
 
 
 _ON = _Which("topic_id = %(topic)s", by="group_id")
+_BY = _Which("topic_id = %(topic)s and group_id = any(%(groups)s)", by="group_id")
 _OF = _Which("topic_id = any(%(topics)s) and group_id = %(group)s", by="topic_id")
 _CHUNKS = """
     select {by}, body from sample_chunk where kind = %(kind)s and {own}
@@ -247,8 +263,9 @@ def recent_ends(
         rows = cursor.fetchall()
     if is_past or until - since > KEPT_AS_ROWS:
         window, step = Window(since, until, live=False), timedelta(seconds=seconds / POINTS)
-        packed = _packed(_WATERMARKS, _ON, {**_span(since, window, step), "topic": topic_id}, window).get(0, [])
-        own = [(at, _picked(values[0], partitions)) for at, values in packed]
+        span = {**_span(since, window, step), "topic": topic_id}
+        packed = _packed(_Kind.WATERMARKS, _ON, span, partitions=partitions).get(0, [])
+        own = [(at, values[0]) for at, values in packed]
         rows = _firsts_and_lasts(_merged([*rows, *own]), since, step)
     ring = Ring()
     for at, high in rows:
@@ -256,12 +273,6 @@ def recent_ends(
     if rows and rows[-1][0] < until:
         ring.add(until.timestamp(), rows[-1][1])
     return ring
-
-
-def _picked(offsets: Offsets, partitions: Sequence[int] | None) -> Offsets:
-    if partitions is None:
-        return offsets
-    return [offsets[each] if each < len(offsets) else 0 for each in partitions]
 
 
 _OF_PARTITIONS = (

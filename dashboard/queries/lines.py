@@ -45,6 +45,7 @@ class Series:
     n_more_groups: int
     by_sums: bool
     too_wide: bool = False  # it has too many partitions for lags in seconds
+    too_many: bool = False  # and for samples of days ago to be unpacked: therefore by sums
 
     def until(self, end: datetime) -> "Series":
         """The same with no value after `end`: scans that no longer saw the topic carry nothing forward."""
@@ -68,3 +69,4 @@ class GroupSeries:
     n_more_topics: int
     by_sums: bool
     too_wide: bool = False  # the topic furthest behind has too many partitions for lags in seconds
+    too_many: bool = False  # as in Series

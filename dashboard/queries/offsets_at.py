@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from collector.domain.sample_chunks import unpacked
+from collector.domain.sample_chunks import opened
 from dashboard.queries.offsets import Offsets
 from dashboard.queries.sums import LONGEST_FINE
 
@@ -41,14 +41,16 @@ def held(pairs: Collection[Pair], moment: datetime, *, now: datetime) -> Mapping
 def take_in(found: dict[Pair, _Held], pair: Pair, bodies: list[tuple[datetime, bytes]], moment: datetime) -> None:
     """The last packed values before a moment, where they are newer than those that are known.
 
-    An hour of a thousand partitions takes seconds to unpack: the one before is, only where this one began later.
+    An hour of a thousand partitions takes a while to unpack: the one before is, only where this one began later.
     """
     for _, body in sorted(bodies, reverse=True):
-        points = (point for point in unpacked(body) if point.at <= moment)
-        newest = max(points, key=lambda point: point.at, default=None)
-        if newest is not None:
-            if pair not in found or newest.at > found[pair][0]:
-                found[pair] = newest.at, tuple(list(each) for each in newest.values)
+        hour = opened(body)
+        before = [number for number, at in enumerate(hour.times) if at <= moment]
+        if before:
+            newest = max(before, key=lambda number: hour.times[number])
+            if pair not in found or hour.times[newest] > found[pair][0]:
+                (point,) = hour.points([newest])
+                found[pair] = point.at, tuple(list(each) for each in point.values)
             return
 
 

@@ -1,8 +1,11 @@
 """Series over time of one topic: rates in and out, and lag in offsets and seconds, from the broker's own numbers."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from collector.domain.ends import Ring, moved
 from collector.domain.lag import age, lag
@@ -12,7 +15,17 @@ from dashboard.queries.histories import MOST_PARTITIONS, Ends, History, Steps
 from dashboard.queries.lines import MOST_LINES, Line, Series
 from dashboard.queries.offsets import Offsets
 from dashboard.queries.readings import groups_on
+from dashboard.queries.unpacking import is_too_much
 from dashboard.queries.window import Window
+
+
+class _Reader(NamedTuple):
+    number: int
+    name: str
+    gone_at: datetime | None
+
+    def line(self, unit: str, values: tuple[float | None, ...], steps: Steps) -> Line:
+        return Line(self.name, unit, values).over(self.gone_at, steps.ends)
 
 
 def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Series:
@@ -20,43 +33,47 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
 
     A value is carried forward only over scans that were made: a step without one is None.
     """
-    if sums.is_long(window):
-        return _by_sums(cluster, topic_id, window, now)
-    n_partitions = n_partitions_of([topic_id]).get(topic_id)
+    readers, is_long = _readers(topic_id, window), sums.is_long(window)
+    n_partitions = None if is_long else n_partitions_of([topic_id]).get(topic_id)
+    shown, since = readers[:MOST_LINES], histories.back(window, n_partitions)
+    too_many = is_too_much(window, since=since, n_series=(2 + len(shown)) * (n_partitions or 0))
+    if is_long or too_many:
+        found = _by_sums(topic_id, shown, window, sums.plan(cluster, window, now=now))
+        return replace(found, n_more_groups=len(readers) - len(shown), too_many=too_many)
     steps = histories.steps_of(cluster, window, n_partitions=n_partitions or 0)
-    ends = histories.ends_of(topic_id, since=histories.back(window, n_partitions), window=window, step=steps.step)
-    groups, reads = histories.commits_on(topic_id, window=window, step=steps.step), groups_on(topic_id, window)
-    names, last = names_of_groups(groups), steps.ends[-1] if steps.ends else window.to_at
-    over = {key: seen.gone_at for key, seen in reads.items()}
-    behind = {key: 0 if over.get(key) else _lag(ends, groups[key], last) or 0 for key in groups if key in names}
-    busiest = sorted(behind, key=lambda key: (over.get(key) is not None, -behind[key], names[key]))
-    shown = busiest[:MOST_LINES]
-
-    def line(key: int, unit: str, values: tuple[float | None, ...]) -> Line:
-        return Line(names[key], unit, values).over(over.get(key), steps.ends)
-
+    ends = histories.ends_of(topic_id, since=since, window=window, step=steps.step)
+    numbers = [reader.number for reader in shown]
+    commits = histories.commits_on(topic_id, group_ids=numbers, window=window, step=steps.step)
+    own = [(reader, commits[reader.number]) for reader in shown if reader.number in commits]  # others came later
     return Series(
         tuple(steps.ends),
         steps.step.total_seconds(),
         Line("in", "/s", rates(ends.high, steps, missing=0)),
-        tuple(line(key, "/s", rates(groups[key], steps, missing=None)) for key in shown),
-        tuple(line(key, "offsets", lags(ends, groups[key], steps)) for key in shown),
-        tuple(line(key, "s", ages(ends, groups[key], steps)) for key in shown),
-        len(busiest) - len(shown),
+        tuple(reader.line("/s", rates(history, steps, missing=None), steps) for reader, history in own),
+        tuple(reader.line("offsets", lags(ends, history, steps), steps) for reader, history in own),
+        tuple(reader.line("s", ages(ends, history, steps), steps) for reader, history in own),
+        len(readers) - len(shown),
         by_sums=False,
         too_wide=is_wide(ends),
     )
 
 
-def _by_sums(cluster: str, topic_id: int, window: Window, now: datetime) -> Series:
-    """The same of more than a day."""
-    read, reads = sums.plan(cluster, window, now=now), groups_on(topic_id, window)
+def _readers(topic_id: int, window: Window) -> list[_Reader]:
+    """Those that still read before the others, the furthest behind first. Two statements."""
+    reads = groups_on(topic_id, window)
     names = names_of_groups(reads)
     known = sorted((key for key in reads if key in names), key=lambda key: (reads[key].order, names[key]))
-    shown = known[:MOST_LINES]
+    return [_Reader(key, names[key], reads[key].gone_at) for key in known]
+
+
+def _by_sums(topic_id: int, shown: Sequence[_Reader], window: Window, read: sums.Plan) -> Series:
+    """The same of more than half a day, or of more than is unpacked."""
     counted = sums.of_topics([topic_id], window, read).get(topic_id, sums.Counted())
-    found = sums.of_pairs([(topic_id, key) for key in shown], window, read)
-    own = [(names[key], read.last_of(reads[key].gone_at), found.get((topic_id, key), sums.Counted())) for key in shown]
+    found = sums.of_pairs([(topic_id, reader.number) for reader in shown], window, read)
+    own = [
+        (reader.name, read.last_of(reader.gone_at), found.get((topic_id, reader.number), sums.Counted()))
+        for reader in shown
+    ]
     return Series(
         read.ends,
         read.step.total_seconds(),
@@ -64,7 +81,7 @@ def _by_sums(cluster: str, topic_id: int, window: Window, now: datetime) -> Seri
         tuple(Line(name, "/s", each.rates(read)).over(end, read.ends) for name, end, each in own),
         tuple(Line(name, "offsets", each.highest_lags(read)).over(end, read.ends) for name, end, each in own),
         tuple(Line(name, "s", each.highest_ages(read)).over(end, read.ends) for name, end, each in own),
-        len(known) - len(shown),
+        0,
         by_sums=True,
     )
 

@@ -11,10 +11,12 @@ from collector.domain.lag import lag
 from dashboard.queries.graph import Facts
 from dashboard.queries.offsets import Offsets, by_minutes, longest_rate
 from dashboard.queries.offsets_at import held
+from dashboard.queries.unpacking import most_series
 from dashboard.queries.window import RATE_SECONDS
 
 HOT = 3.0  # times the median rate of the partitions
 MOST_GROUPS = 8  # whose lag is shown by partition
+_OWN = 3  # series of the topic itself: where its partitions ended and began, and where they ended a minute before
 MOST_HOT = 3  # that are named
 MOST_ROWS = 1000
 
@@ -92,7 +94,7 @@ def partition_table(number: int, known: Facts, asked: Asked, *, now: datetime) -
         ends, commits, n_left_out = _then(number, known, now, MOST_GROUPS if asked.most else 0)
     if ends is None:
         return PartitionTable((), (), 0, (), 0, 0)
-    worst = sorted(commits, key=lambda key: -_lag(number, key, known))
+    worst = sorted(commits, key=lambda key: _order(number, key, known))
     shown = {known.names.groups[key].name: commits[key] for key in worst[:MOST_GROUPS]}
     paces = [ends.pace(partition) for partition in range(len(ends.high))]
     told = [pace for pace in paces if pace is not None]
@@ -152,9 +154,11 @@ def _unread(committed: Offsets, partition: int, ends: _Ends) -> int | None:
     return lag(own, low=ends.low[partition], high=ends.high[partition])
 
 
-def _lag(number: int, group: int, known: Facts) -> int:
+def _order(number: int, group: int, known: Facts) -> tuple[int, bool, str]:
+    """The furthest behind first, then those of which nothing is known, then those that are not behind; by name."""
     behind = known.names.behind(number, group)
-    return (behind.lag or 0) if behind else 0
+    lag = behind.lag if behind else None
+    return -(lag or 0), lag == 0, known.names.groups[group].name
 
 
 def _ends(number: int, at: datetime | None) -> _Ends | None:
@@ -169,12 +173,13 @@ def _ends(number: int, at: datetime | None) -> _Ends | None:
 
 
 def _then(number: int, known: Facts, now: datetime, most: int) -> tuple[_Ends | None, dict[int, Offsets], int]:
-    """As they stood when a window ended that is over, of at most so many groups, those most behind; and how many more
-    there are. Who led is not kept.
+    """As they stood when a window ended that is over, of at most so many groups, those most behind, fewer where there
+    are very many partitions; and how many more there are. Who led is not kept.
     """
     at = by_minutes(known.window, now=now).to_at
     everyone = [group for topic, group in known.names.standing if topic == number and group in known.names.groups]
-    groups = sorted(everyone, key=lambda group: -_lag(number, group, known))[:most]
+    most = min(most, max(1, most_series() // max(1, known.names.topics[number].n_partitions or 1) - _OWN))
+    groups = sorted(everyone, key=lambda group: _order(number, group, known))[:most]
     found = held([(number, group) for group in (0, *groups)], at, now=now)
     if (number, 0) not in found:
         return None, {}, 0

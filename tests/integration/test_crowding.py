@@ -11,6 +11,7 @@ from dashboard import crowding
 from dashboard.crowding import MOST_AT_ONCE, MOST_WAITING, Places
 from tests.integration.people import bearer, person, signed_in, token_of
 
+LONG_AGO = "from=2026-03-01T10:00:00Z&to=2026-03-01T11:00:00Z"
 PAGES = (
     "/search?q=o-1",
     "/events/?q=o-1",
@@ -22,6 +23,9 @@ PAGES = (
     "/audit/list.csv",
     "/replay/frames/?n=1",
     "/?vs=now-1h",
+    f"/topics/local/orders/?{LONG_AGO}",
+    f"/topics/local/orders/partitions.csv?{LONG_AGO}",
+    f"/groups/local/billing/?{LONG_AGO}",
     "/?find=event:orders.created/0/1",
     "/?hide=-EVENT:orders.created/0/1",
 )
@@ -31,6 +35,14 @@ OPERATIONS = (
     "/api/v1/dead-letters",
     "/api/v1/graph/frames?from=2026-11-28T10:00:00Z&to=2026-11-28T10:05:00Z",
     "/api/v1/graph/comparison?vs=2026-11-27T10:00:00Z",
+    f"/api/v1/topics/local/orders?{LONG_AGO}",
+    f"/api/v1/topics/local/orders/series?{LONG_AGO}",
+    f"/api/v1/groups/local/billing?{LONG_AGO}",
+)
+LIGHT = (
+    "/api/v1/topics/local/orders",
+    "/api/v1/groups/local/billing?from=now-30d",
+    "/api/v1/groups/local/billing?from=yesterday",
 )
 
 
@@ -58,6 +70,8 @@ def test_s61_a_fifth_long_question_of_one_person_is_refused_with_a_reason(places
             problem = client.get(address, headers=script)
             assert (problem.status_code, problem.json()["status"]) == (429, 429), address
         assert page.get("/").status_code == 200
+        for address in LIGHT:
+            assert client.get(address, headers=script).status_code in {400, 404}, address
         assert other.get("/search?q=o-1").status_code == 200
     assert page.get("/search?q=o-1").status_code == 200
     assert client.get("/api/v1/dead-letters", headers=script).status_code == 200

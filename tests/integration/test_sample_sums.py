@@ -6,8 +6,7 @@ import pytest
 from django.db import DatabaseError, connection
 from pytest_django import DjangoAssertNumQueries
 
-from collector.domain.sample_chunks import Point
-from collector.domain.sample_chunks import unpacked as whole
+from collector.domain.sample_chunks import Opened, opened
 from collector.sampling import names
 from collector.store import sample_chunks
 from collector.store.partitions import Leaves
@@ -444,11 +443,11 @@ def test_of_days_ago_no_more_is_unpacked_than_is_shown(watched: Watched, monkeyp
     span = Window(end - timedelta(hours=1), end, live=False)
     read: list[bytes] = []
 
-    def unpacked(body: bytes) -> list[Point]:
+    def counted(body: bytes) -> Opened:
         read.append(body)
-        return whole(body)
+        return opened(body)
 
-    monkeypatch.setattr("dashboard.queries.offsets_at.unpacked", unpacked)
+    monkeypatch.setattr("dashboard.queries.offsets_at.opened", counted)
     page = topic("demo", "orders", span, now=moment, asked=EVERY_TAB)
     assert page is not None
     assert page.partitions.n_all == 2

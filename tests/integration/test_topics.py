@@ -13,12 +13,14 @@ from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
 from collector.domain.sample_chunks import Point, packed
+from dashboard.charts import age_caption, lag_caption
 from dashboard.live.streams import BUILDERS
+from dashboard.queries import unpacking
 from dashboard.queries.group_series import group_series
 from dashboard.queries.keeping import keeping
 from dashboard.queries.series import series
 from dashboard.queries.topic import topic
-from dashboard.queries.topic_partitions import Asked
+from dashboard.queries.topic_partitions import Asked, PartitionTable
 from dashboard.queries.topics import topics
 from dashboard.queries.window import Window, parse
 from dashboard.queries.wire import iso
@@ -147,6 +149,63 @@ def test_after_a_time_in_which_nobody_looked_no_partition_has_a_burst() -> None:
     page = topic("demo", "orders.created", parse("now-15m", "now", now=AT), now=AT, asked=Asked(100))
     assert page is not None
     assert [(row.rate, row.is_hot) for row in page.partitions.rows] == [(None, False)] * 4
+
+
+def many_groups(shop: Shop) -> None:
+    """Ten beside billing: three with the same lag, two of whom nothing is known, two that are not behind."""
+    behind = {"g1": 700, "b": 500, "a": 500, "c": 500, "g2": 20, "g3": 10, "u2": None, "u1": None, "z1": 0, "z2": 0}
+    for name, lag in behind.items():
+        group = shop.world.group(name)
+        shop.world.committed(shop.topic, group, [1, 1, 1, 1], ago=120)
+        run("update group_now set lag = %s where group_id = %s", lag, group)
+        run("insert into group_1h (bucket_at, topic_id, group_id, n_total, lag) values (%s, %s, %s, 1, %s)",
+            AT - timedelta(hours=1), shop.topic, group, lag)  # fmt: skip
+
+
+FURTHEST = ("billing", "g1", "a", "b", "c", "g2", "g3", "u1")
+
+
+def test_of_very_many_groups_the_eight_furthest_behind_are_told_by_partition() -> None:
+    shop = Shop()
+    many_groups(shop)
+    page = topic("demo", "orders.created", parse(None, None, now=AT), now=AT, asked=Asked(10))
+    assert page is not None
+    assert page.partitions.groups == FURTHEST
+    assert page.partitions.n_more_groups == 3
+
+
+def test_of_very_many_groups_a_chart_draws_the_five_furthest_behind_by_name_where_they_tie() -> None:
+    shop = Shop()
+    many_groups(shop)
+    lines = series("demo", shop.topic, parse(None, None, now=AT), now=AT)
+    assert tuple(line.name for line in lines.lags) == FURTHEST[:5]
+    assert lines.n_more_groups == 6
+    long = series("demo", shop.topic, parse("now-7d", "now", now=AT), now=AT)
+    assert tuple(line.name for line in long.lags) == FURTHEST[:5]
+    assert long.n_more_groups == 6
+
+
+def test_in_the_past_the_same_groups_are_told_and_of_very_many_partitions_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = Shop()
+    many_groups(shop)
+    then = Window(AT - timedelta(minutes=8), AT - timedelta(minutes=1), live=False)
+
+    def told() -> PartitionTable:
+        page = topic("demo", "orders.created", then, now=AT, asked=Asked(10))
+        assert page is not None
+        return page.partitions
+
+    lags = [None if row.lags[0] is None else sum(lag or 0 for lag in row.lags) for row in told().rows]
+    assert len(told().groups) == 8
+    assert None not in lags
+    monkeypatch.setattr(unpacking, "MOST_OFFSETS", 1_800 * 4 * 6)  # six series of each of its four partitions
+    fewer = told()
+    assert fewer.groups == told().groups[:3]
+    assert fewer.n_more_groups == 8
+    monkeypatch.setattr(unpacking, "MOST_OFFSETS", 1)
+    assert len(told().groups) == 1
 
 
 def test_settings_of_the_topics_own_come_first() -> None:
@@ -293,6 +352,31 @@ def test_a_chart_of_a_day_long_ago_reads_what_is_packed(django_assert_num_querie
     assert len(known) > 160
     assert sum(known) * lines.step_seconds == pytest.approx(4 * 10.5 * 3600, rel=0.08)
     assert {value for value in lines.lags[0].values if value is not None} == {144.0}
+
+
+def test_what_would_be_too_much_to_unpack_is_drawn_by_sums_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop()
+    then = Window(AT - timedelta(hours=3), AT - timedelta(minutes=1), live=False)
+    assert not series("demo", shop.topic, then, now=AT).by_sums
+    assert not group_series("demo", shop.group, then, now=AT).by_sums
+    monkeypatch.setattr(unpacking, "MOST_OFFSETS", 1)
+    for number in range(1, 12):
+        at = AT - timedelta(minutes=10 * number)
+        run("insert into topic_10m (bucket_at, topic_id, n_total) values (%s, %s, %s)",
+            at, shop.topic, 6_000 - 600 * number)  # fmt: skip
+        run("insert into group_10m (bucket_at, topic_id, group_id, n_total, lag, worst_lag, worst_seconds)"
+            " values (%s, %s, %s, 1, 7, 70, 9)", at, shop.topic, shop.group)  # fmt: skip
+        run("insert into scan_10m values (%s, %s, 60)", shop.world.cluster, at)
+    lines = series("demo", shop.topic, then, now=AT)
+    assert (lines.by_sums, lines.too_many, lines.n_more_groups) == (True, True, 0)
+    assert 1.0 in lines.rate_in.values
+    own = group_series("demo", shop.group, then, now=AT)
+    assert (own.by_sums, own.too_many, own.n_more_topics) == (True, True, 0)
+    assert 9.0 in own.ages[0].values
+    said = "Each point is the highest of its 10 min. Of so many partitions no single samples are unpacked"
+    assert said in lag_caption(lines)
+    assert said in age_caption(own)
+    assert not series("demo", shop.topic, parse(None, None, now=AT), now=AT).by_sums  # of now nothing is unpacked
 
 
 def test_the_list_as_a_file_holds_what_the_page_does_and_no_formula(viewer: Client) -> None:

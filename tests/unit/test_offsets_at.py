@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.domain.sample_chunks import Point, packed, unpacked
+from collector.domain.sample_chunks import Opened, Point, opened, packed
 from dashboard.queries import offsets_at
 
 HOUR = datetime(2026, 3, 1, tzinfo=UTC)
@@ -37,11 +37,11 @@ def test_an_earlier_hour_is_unpacked_only_where_the_later_one_has_nothing(
 ) -> None:
     read: list[bytes] = []
 
-    def counted(body: bytes) -> list[Point]:
+    def counted(body: bytes) -> Opened:
         read.append(body)
-        return unpacked(body)
+        return opened(body)
 
-    monkeypatch.setattr(offsets_at, "unpacked", counted)
+    monkeypatch.setattr(offsets_at, "opened", counted)
     found: dict[tuple[int, int], tuple[datetime, tuple[list[int | None], ...]]] = {}
     offsets_at.take_in(found, (1, 2), bodies, moment)
     assert (found[1, 2][1] if found else None) == (None if value is None else ([value],))
