@@ -21,10 +21,19 @@ WAIT_SECONDS = 0.1  # also how long small batches are gathered
 IDLE_SECONDS = 0.1
 COUNT_WAITING_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
+LONGEST_UNREACHABLE_SECONDS = 2.0  # to ask a broker that hangs takes five seconds by itself, and nobody else's
 
 
 class Ended(Exception):
     """A worker ended by itself; its cause is the error. No error of the database's, which whoever watches gets over."""
+
+
+def longer(pause: float, error: Exception) -> float:
+    """The seconds to wait after the next failure. A broker that is back is to be read again soon; a database that is
+    coming up, and a broker that refuses us, are not to be pressed.
+    """
+    longest = LONGEST_UNREACHABLE_SECONDS if isinstance(error, KafkaUnreachable) else LONGEST_PAUSE_SECONDS
+    return min(pause * 2, longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ class Worker:
                     self.trouble = str(error)
                     self._must_rewind = True
                     self._sit_out(intake, pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                    pause = longer(pause, error)
             if intake is not None:
                 with suppress(StoreAway):  # it will be read again by who comes next
                     intake.settle()

@@ -30,7 +30,7 @@ GROUP = "weir-collector"
 EARLIEST: Callable[[], OffsetSpec] = OffsetSpec.earliest
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Callable[[], OffsetSpec] = OffsetSpec.latest
-SILENCE_SECONDS = 10.0  # without a record, before the reader is asked whether it still reaches Kafka
+SILENCE_SECONDS = 5.0  # without a record, before the reader is asked whether it still reaches Kafka
 CHUNK_RECORDS = 64  # one look at the byte limit per so many records, or fewer where they are large
 EXPECTED_BYTES = 1_000_000  # of a record, before any was seen: what Kafka takes by default
 ANSWER_SECONDS = 5.0

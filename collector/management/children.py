@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 LIVED_SECONDS = 60.0  # who lived so long did not die of how it was started
 STOP_SECONDS = 1.5
 
@@ -66,8 +66,7 @@ class Children:
             return
         code = process.returncode
         child.ended = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        longer = min(max(child.pause_seconds * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
-        child.pause_seconds = 0.0 if now - child.started_at > LIVED_SECONDS else longer
+        child.pause_seconds = pause_after(child.pause_seconds, lived_seconds=now - child.started_at)
         log.warning("the process for %s ended (%s); again in %.1f s", name, child.ended, child.pause_seconds)
         child.start_at = now + child.pause_seconds
         child.process = None
@@ -88,6 +87,13 @@ class Children:
                 process.wait()
             if process.stdin:
                 process.stdin.close()
+
+
+def pause_after(pause_seconds: float, *, lived_seconds: float) -> float:
+    """Seconds from the end of a process to its next start, from those before it was started last."""
+    if lived_seconds > LIVED_SECONDS:
+        return 0.0
+    return min(max(pause_seconds * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
 
 def end_with_parent() -> None:

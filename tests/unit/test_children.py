@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.management.children import Children
+from collector.management.children import LIVED_SECONDS, Children, pause_after
 
 LIVES = "import sys; open(sys.argv[1], 'a').write(f'{__import__(\"os\").getpid()}\\n'); sys.stdin.read()"
 
@@ -53,6 +53,14 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_who_dies_again_and_again_is_started_ever_later_but_never_ten_seconds_later() -> None:
+    pauses = [0.0]
+    for _ in range(6):
+        pauses.append(pause_after(pauses[-1], lived_seconds=2.0))
+    assert pauses == [0.0, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert pause_after(10.0, lived_seconds=LIVED_SECONDS + 1) == 0.0
 
 
 def test_who_dies_is_started_again_and_the_other_one_never_notices(kept: Kept) -> None:
