@@ -18,6 +18,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from collector.domain.records import Headers, Record
 from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, REFUSED, translated
 from collector.kafka.raw_headers import RawHeaders
+from collector.outages import Outage
 from collector.ports import Identity, KafkaRefused, KafkaUnreachable, Partition, Taken
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
 GROUP = "weir-collector"
 EARLIEST: Callable[[], OffsetSpec] = OffsetSpec.earliest
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,6 +62,7 @@ class KafkaLog:
     ) -> None:
         self._properties: dict[str, str | int | float | bool] = dict(properties)
         self._silence_seconds = silence_seconds
+        self._outage = Outage(log, "Kafka")
         self._consumer = self._new_consumer()
         self._admin: AdminClient | None = None
         self._raw = RawHeaders(properties)
@@ -107,8 +108,8 @@ class KafkaLog:
 
     def first_since(self, partition: Partition, at: datetime) -> int | None:
         """By the records' timestamps."""
-        milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
-        return self._offsets({TopicPartition(*partition): OffsetSpec.for_timestamp(milliseconds)}).get(partition)
+        since = OffsetSpec.for_timestamp((at - EPOCH) // timedelta(milliseconds=1))
+        return self._offsets({TopicPartition(*partition): since}).get(partition)
 
     def _offsets(self, asked: dict[TopicPartition, OffsetSpec]) -> dict[Partition, int]:
         with self._asking() as admin:
@@ -159,6 +160,7 @@ class KafkaLog:
                 break
         if records or lost or refused or ends:
             self._heard_at = time.monotonic()
+            self._outage.answered()
         elif self._held and time.monotonic() - self._heard_at > self._silence_seconds:
             self._probe()
         # What a lost partition brought before it was lost is in order and may be stored.
@@ -204,18 +206,20 @@ class KafkaLog:
         self._consumer.close()
 
     def _new_consumer(self) -> Consumer:
-        return Consumer({**self._properties, **CONSUMER}, logger=log)
+        return Consumer({**self._properties, **CONSUMER}, logger=self._outage)
 
     @contextmanager
     def _asking(self) -> Iterator[AdminClient]:
         """The client for questions; one that does not answer is replaced at the next."""
         admin = self._admin  # several threads ask
         if admin is None:  # one that waits for nothing has the length 0, and is no truth
-            admin = self._admin = AdminClient(self._properties, logger=log)
+            admin = self._admin = AdminClient(self._properties, logger=self._outage)
         try:
             with _translating():
                 yield admin
+            self._outage.answered()
         except KafkaUnreachable:
+            self._outage.failed()
             if self._admin is admin:
                 self._admin = None
             raise
@@ -229,8 +233,10 @@ class KafkaLog:
         except KafkaException as error:
             if error.args[0].code() not in NO_SUCH_PARTITION | REFUSED:
                 self._consumer, self._held, self._heard_at = self._new_consumer(), set(), -math.inf
+                self._outage.failed()
                 raise translated(error) from None
         self._heard_at = time.monotonic()
+        self._outage.answered()
 
     def _hold(self, positions: Mapping[Partition, int]) -> None:
         if positions:
@@ -263,7 +269,9 @@ class KafkaLog:
         elif code == KafkaError._PARTITION_EOF:
             ends[_place(message)] = message.offset() or 0
         else:
-            log.warning("Kafka said while reading: %s", error.str())  # librdkafka goes on by itself
+            self._outage.log(
+                logging.WARNING, "Kafka said while reading: %s", error.str()
+            )  # librdkafka goes on by itself
 
 
 @contextmanager

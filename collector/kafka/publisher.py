@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from collector.domain.positions import Position
 from collector.domain.resending import NO_TEXT, is_text
+from collector.outages import Outage
 from collector.ports import NotDelivered, NotTaken, Outgoing, QueueFull
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,9 @@ class KafkaPublisher:
         }
         self._properties = {**properties, **PRODUCER, **limits}
         self._lock = threading.Lock()
-        self._client = _Client(self._properties)
+        self._outage = Outage(log, "Kafka")
+        self._ends = Outage(log, "Kafka's client")  # its own: they must not go under in what is said of connections
+        self._client = _Client(self._properties, self._outage, self._ends)
 
     def publish(self, record: Outgoing) -> Future[Position]:
         """Hand over one record; see the port."""
@@ -62,9 +65,10 @@ class KafkaPublisher:
             raise NotDelivered(f"{record.topic}: {NO_TEXT}")
         with self._lock:
             if self._client.over is not None:
-                log.error("The producer cannot go on (%s); a new one takes its place.", self._client.over)
+                text = "The producer cannot go on (%s); a new one takes its place."
+                self._outage.log(logging.ERROR, text, self._client.over)
                 self._client.abandon()
-                self._client = _Client(self._properties)
+                self._client = _Client(self._properties, self._outage, self._ends)
             return self._client.publish(record)
 
     def close(self, *, wait_seconds: float) -> None:
@@ -76,11 +80,13 @@ class KafkaPublisher:
 class _Client:
     """One librdkafka producer and the thread that serves its callbacks."""
 
-    def __init__(self, properties: dict[str, str | int | bool]) -> None:
+    def __init__(self, properties: dict[str, str | int | bool], outage: Outage, ends: Outage) -> None:
         self.over: str | None = None  # why it is of no more use
+        self._outage = outage
+        self._ends = ends
         self._acknowledged_at = -math.inf
         self._closing = threading.Event()
-        self._producer = Producer({**properties, "error_cb": self._note}, logger=log)
+        self._producer = Producer({**properties, "error_cb": self._note}, logger=outage)
         self._thread = threading.Thread(target=self._serve, name="kafka-delivery-reports", daemon=True)
         self._thread.start()
 
@@ -128,7 +134,7 @@ class _Client:
             try:
                 self._producer.poll(0.1)
             except KafkaException as error:  # so the client tells of a fatal error, once
-                self.over = error.args[0].str()
+                self._end(error.args[0])
             if self.over is not None:
                 self._producer.purge()  # nothing else would ever end what waits
         with suppress(KafkaException):  # purged records report once more
@@ -137,11 +143,18 @@ class _Client:
     def _judge(self, error: KafkaError | None, queued_at: float) -> None:
         if error is None:
             self._acknowledged_at = time.monotonic()
-        elif error.code() == KafkaError._MSG_TIMED_OUT and self._acknowledged_at < queued_at:
-            self.over = "Kafka acknowledged nothing"
+            self._outage.answered()
+        elif error.code() == KafkaError._MSG_TIMED_OUT:
+            self._outage.failed()
+            if self._acknowledged_at < queued_at:
+                self.over = "Kafka acknowledged nothing"
 
     def _note(self, error: KafkaError) -> None:
         if error.fatal():
-            self.over = error.str()
+            self._end(error)
         else:
-            log.info("Kafka: %s", error.str())
+            self._outage.log(logging.INFO, "Kafka: %s", error.str())
+
+    def _end(self, error: KafkaError) -> None:
+        self.over = error.str()
+        self._ends.log(logging.ERROR, "Kafka's client cannot go on: %s", self.over)

@@ -28,7 +28,7 @@ def make_spool(properties: Mapping[str, str | int], topic: str, *, n_partitions:
 
     Raises KafkaUnreachable or KafkaRefused.
     """
-    admin = AdminClient(dict(properties))
+    admin = AdminClient({"log_level": 0, **properties})  # every failure comes back to the caller
     kept = {"retention.bytes": str(max(2 * SEGMENT_BYTES, SPOOL_BYTES // n_partitions))}  # a partition
     try:
         there = admin.list_topics(timeout=ANSWER_SECONDS).topics.get(topic)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import grpc
 import uvicorn
 
+from collector.outages import Outage
 from collector.ports import KafkaRefused, KafkaUnreachable
 from collector.receive.connections import BoundedConnection
 from collector.receive.grpc_service import GrpcReceiver
@@ -106,11 +107,12 @@ class Receivers:
 
     def _open(self, stopping: threading.Event) -> None:
         """Take requests once the spool is there; until then they are told to come again."""
+        outage = Outage(log, "The spool")
         while not stopping.is_set():
             try:
                 self.make_spool()
             except (KafkaUnreachable, KafkaRefused) as error:
-                log.warning("The spool is not ready: %s", error)
+                outage.log(logging.WARNING, "The spool is not ready: %s", error)
                 stopping.wait(SPOOL_RETRY_SECONDS)
             else:
                 self.reception.open = True

@@ -3,6 +3,7 @@
 librdkafka's own clients need not: https://github.com/confluentinc/librdkafka/issues/5301.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -104,6 +105,30 @@ def test_questions_are_answered_again(broker: WakingBroker, topic: str) -> None:
 
 def test_records_are_sent_again(broker: WakingBroker, topic: str) -> None:
     sent_after_waking(broker, topic)
+
+
+def test_a_broker_that_is_away_is_one_line_in_the_log_and_its_return_another(
+    kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    broker = WakingBroker(kafka_bootstrap)
+    publisher = KafkaPublisher({"bootstrap.servers": broker.bootstrap}, delivery_seconds=2)
+    record = Outgoing(topic, None, b"later", (), 0)
+    for _ in range(3):
+        with pytest.raises(NotDelivered):
+            publisher.publish(record).result(20)
+    assert len(caplog.messages) == 1
+    woken(broker)
+
+    def is_told() -> bool:
+        with suppress(NotDelivered):
+            publisher.publish(record).result(20)
+        return any("Kafka answers again" in said for said in caplog.messages)
+
+    until_it_works(is_told)
+    assert len(caplog.messages) == 2
+    publisher.close(wait_seconds=1)
+    broker.close()
 
 
 def test_records_are_sent_again_after_a_fatal_error(kafka_bootstrap: str, topic: str) -> None:
