@@ -1,11 +1,16 @@
 """Settings -> librdkafka properties, and where secrets come from."""
 
 import os
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from collector.config.clusters import Cluster
+from collector.config.clusters import MECHANISMS, Cluster
+from collector.config.document import read
 from collector.kafka.properties import Access, properties, resolved, sending
 from collector.kafka.secrets import secret
 from collector.ports import KafkaRefused
@@ -36,6 +41,71 @@ BY_TOKEN = Access("a:1", tls=True, sasl="oauthbearer", token_url="t", client_id=
 )
 def test_s50_each_way_to_sign_in_sets_exactly_these_properties(access: Access, expected: set[str]) -> None:
     assert set(properties(access)) == expected
+
+
+ALLOWED = PLAIN | TLS | CERTIFICATE | PASSWORD | OIDC
+EVIL = (
+    "plugin.library.paths", "ssl.engine.location", "ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
+    "ssl.keystore.location", "ssl.crl.location", "ssl.providers", "sasl.kerberos.kinit.cmd", "sasl.kerberos.keytab",
+    "debug", "enable.ssl.certificate.verification", "ssl.endpoint.identification.algorithm", "bootstrap.servers",
+    "properties", "librdkafka", "client.id", "sasl.oauthbearer.token.endpoint.url", "http_proxy",
+)  # fmt: skip
+NAMES = tuple(each.name for each in fields(Cluster) if each.name not in {"name", "environment", "default"})
+VALUES = (
+    st.text(max_size=40)
+    | st.booleans()
+    | st.sampled_from((*MECHANISMS, "env:WEIR_SECRET_A", "file:a.pem", "https://id.example/token", "k:9093,[::1]:1"))
+    | st.sampled_from([f"x\n{each}=/tmp/evil.so" for each in EVIL])
+)
+TABLES = st.dictionaries(st.sampled_from(NAMES), VALUES) | st.builds(
+    lambda declared, evil: declared | evil,
+    st.dictionaries(st.sampled_from(NAMES), VALUES),
+    st.dictionaries(st.sampled_from(EVIL) | st.text(min_size=1, max_size=20), VALUES, max_size=3),
+)
+ACCESSES = st.builds(
+    Access,
+    bootstrap=st.sampled_from(["kafka:9093", "127.0.0.1:1"]) | st.text(),
+    tls=st.booleans(),
+    sasl=st.sampled_from(["", *MECHANISMS]),
+    **{each.name: st.text(max_size=20) for each in fields(Access) if each.name not in {"bootstrap", "tls", "sasl"}},
+)
+
+
+def sets_nothing_else(access: Access) -> None:
+    try:
+        found = properties(access)
+    except KafkaRefused:
+        return
+    assert found.keys() <= ALLOWED
+    assert found.get("enable.ssl.certificate.verification", "true") == "true"
+    assert found.get("ssl.endpoint.identification.algorithm", "https") == "https"
+    assert found.get("client.id") == "weir"
+
+
+@given(ACCESSES)
+def test_s50_no_value_sets_another_property_or_one_that_is_fixed(access: Access) -> None:
+    sets_nothing_else(access)
+
+
+@given(TABLES)
+def test_s50_no_table_of_a_settings_file_leads_to_a_property_of_its_own(table: dict[str, str | bool]) -> None:
+    document, problems = read({"clusters": {"prod": table}})
+    unknown = table.keys() - {each.name for each in fields(Cluster)[1:]}
+    assert len([each for each in problems if "is not known" in each.sentence]) == len(unknown)
+    for cluster in document.clusters.values():
+        with suppress(KafkaRefused):  # a file that is not there
+            access = resolved(cluster, folder=Path("/nonexistent"), environ={"WEIR_SECRET_A": "https://id.example"})
+            sets_nothing_else(access)
+
+
+def test_s50_what_the_fuzz_may_bring_brings_a_cluster_through_to_the_end() -> None:
+    table = {"bootstrap": "k:9093", "tls": True, "sasl": "oauthbearer", "token_url": "env:WEIR_SECRET_A"} | {
+        "client_id": "c", "client_secret": "env:WEIR_SECRET_A", "scope": "x\nplugin.library.paths=/tmp/evil.so",
+    }  # fmt: skip
+    document, problems = read({"clusters": {"prod": table}})
+    assert problems == ()
+    access = resolved(document.clusters["prod"], folder=Path("/nonexistent"), environ={"WEIR_SECRET_A": "s"})
+    assert set(properties(access)) == PLAIN | TLS | OIDC
 
 
 @pytest.mark.parametrize("sasl", ["plain", "oauthbearer"])
