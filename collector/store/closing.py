@@ -1,7 +1,8 @@
 """The end of a leaf: repeats taken out and bounds noted when it is full, detached and dropped when it is too old."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -16,6 +17,7 @@ from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
 
 log = logging.getLogger(__name__)
 
+STATEMENT_SECONDS = 600  # tens of millions of rows are read several times; the worker's own limit is for what is short
 SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
 _IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
 _PASSING_MARKS = (Mark.REWIND, Mark.REBALANCE, Mark.LOST)  # one group can make thousands a day
@@ -92,16 +94,58 @@ def close_full(now: datetime) -> list[Leaf]:
     """
     closed: list[Leaf] = []
     failed: Exception | None = None
-    for leaf in _ended(now - SETTLE):
-        try:
-            if _close(leaf, now):
-                closed.append(leaf)
-        except Exception as error:  # noqa: BLE001  bytes that cannot be read, too: raised below
-            log.warning("%s is not closed now: %s", leaf.name, str(error).strip())
-            failed = error
+    with _patience():
+        for leaf in _ended(now - SETTLE):
+            try:
+                if _close(leaf, now):
+                    closed.append(leaf)
+            except Exception as error:  # noqa: BLE001  bytes that cannot be read, too: raised below
+                log.warning("%s is not closed now: %s", leaf.name, str(error).strip())
+                failed = error
+        for leaf in _unvacuumed():  # those closed just now, and those whose vacuum did not come to its end
+            try:
+                _vacuum(leaf)
+            except OperationalError as error:
+                log.warning("%s is not vacuumed now: %s", leaf.name, str(error).strip())
+                failed = error
     if failed is not None:
         raise failed
     return closed
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Statements of this connection may take longer meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select current_setting('statement_timeout'), set_config('statement_timeout', %s, false)",
+            [f"{STATEMENT_SECONDS}s"],
+        )
+        before = cursor.fetchone()[0]
+    try:
+        yield
+    finally:
+        if connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("select set_config('statement_timeout', %s, false)", [before])
+
+
+def _vacuum(leaf: Leaf) -> None:
+    """So that wrap-around never reads it again. Leaves it to whoever does it already."""
+    with connection.cursor() as cursor:
+        cursor.execute(_named("vacuum (freeze, analyze, skip_locked) {leaf}", leaf))
+
+
+def _unvacuumed() -> list[Leaf]:
+    """Closed leaves that no vacuum has been through: not one of their pages is known to hold only what all see."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select p.table_name, p.leaf from raw_partition p join pg_class c on c.oid = to_regclass(p.leaf)"
+            " where p.state = %s and p.table_name = any(%s) and c.relallvisible = 0 and pg_relation_size(c.oid) > 0"
+            " order by p.starts_at",
+            [int(State.CLOSED), list(RAW_TABLES)],
+        )
+        return [Leaf(*row) for row in cursor.fetchall()]
 
 
 def _close(leaf: Leaf, now: datetime) -> bool:
@@ -125,8 +169,6 @@ def _close(leaf: Leaf, now: datetime) -> bool:
             ),
             [int(State.CLOSED), leaf.name, leaf.name],
         )
-    with connection.cursor() as cursor:
-        cursor.execute(_named("vacuum (freeze, analyze) {leaf}", leaf))  # so that wrap-around never reads it again
     return True
 
 
@@ -166,9 +208,9 @@ def drop(leaf: Leaf) -> None:
     Raises StillRead.
     """
     with connection.cursor() as cursor:
-        cursor.execute("update raw_partition set state = %s where leaf = %s", [int(State.DETACHING), leaf.name])
         cursor.execute("select set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
         try:
+            cursor.execute("update raw_partition set state = %s where leaf = %s", [int(State.DETACHING), leaf.name])
             if leaf.table == "edge_10s":
                 _give_up(cursor, leaf)
             _detach(cursor, leaf)

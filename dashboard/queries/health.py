@@ -150,15 +150,16 @@ def health(*, now: datetime) -> HealthPage:
         )
         size, waiting, repeated, unpaired, undecodable, gaps = cursor.fetchone()
         cursor.execute(
-            "select max(stored_at), coalesce(sum(n_spans), 0) from batch where stored_at > %s",
+            "select max(stored_at), coalesce(sum(n_spans), 0), (select min(stored_at) from batch)"
+            " from batch where stored_at > %s",
             [now - timedelta(minutes=1)],
         )
-        newest, n_spans = cursor.fetchone()
+        newest, n_spans, first = cursor.fetchone()
     bad, clusters = [part for part in found if part.state != "ok"], _clusters(now)
     silent = [each for each in clusters if each.state == "silent"]
     others = [part for part in bad if not _waits_for(part, {each.name for each in silent})]
     disk = _disk()
-    problem = " ".join(filter(None, (_standstill(disk, now), disk.problem))) if disk else ""
+    problem = " ".join(filter(None, (_standstill(disk, first, now), disk.problem if disk else "")))
     said = (
         problem if problem and not others else _sentence(others, fresh.only(_answering(clusters)), newest, n_spans, now)
     )
@@ -195,13 +196,17 @@ def _silence(cluster: ClusterHealth) -> str:
     return f"Cluster {cluster.name} has{since}"
 
 
-def _standstill(disk: Disk, now: datetime) -> str:
-    """What the schedule asks for each minute was not done; "" where it was. The schedule itself reports nothing."""
-    late = now - disk.checked_at
-    if late <= LATE * CHECKED_EVERY:
+def _standstill(disk: Disk | None, first: datetime | None, now: datetime) -> str:
+    """What the schedule asks for each minute was not done; "" where it was. The schedule itself reports nothing.
+
+    `first`: when the oldest batch that is known was stored; the schedule should have begun by then.
+    """
+    since = disk.checked_at if disk else first
+    if since is None or now - since <= LATE * CHECKED_EVERY:
         return ""
-    minutes = round(late / timedelta(minutes=1))
-    return f"What is done each minute was last done {minutes:,} min ago. Start beat, or see what holds up the worker."
+    minutes = round((now - since) / timedelta(minutes=1))
+    last = f"was last done {minutes:,} min ago" if disk else f"was never done, in {minutes:,} min"
+    return f"What is done each minute {last}. Start beat, or see what holds up the worker."
 
 
 def _disk() -> Disk | None:

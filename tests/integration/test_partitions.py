@@ -1,11 +1,13 @@
 """Leaves are made ahead, closed with their repeats taken out, and dropped when they are too old."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import DataError, IntegrityError, connection, connections
+from django.db import DataError, IntegrityError, OperationalError, connection, connections
 from django.db.backends.utils import CursorWrapper
 from pytest_django import Settings
 
@@ -205,6 +207,39 @@ def test_a_leaf_that_cannot_be_closed_holds_up_no_other(monkeypatch: pytest.Monk
     with pytest.raises(DataError, match="division by zero"):
         closing.close_full(NOW + 48 * HOUR)
     assert [state for _, _, state in leaves("span")] == [0, 1]
+
+
+def test_a_vacuum_that_was_cancelled_is_tried_again_until_it_comes_to_its_end() -> None:
+    world = World()
+    world.clock.at = NOW
+    world.send(sends(1, 2, 3))
+    world.take(world.collector())
+    fold_all(NOW)
+    end, vacuums, is_cancelled = NOW + timedelta(hours=13), list[str](), True
+
+    def watched(execute: Any, statement: Any, *rest: Any) -> Any:
+        if "vacuum (freeze" in str(statement):
+            vacuums.append(str(statement))
+            if is_cancelled:
+                raise OperationalError("canceling statement due to statement timeout")
+        return execute(statement, *rest)
+
+    before = rows("show statement_timeout")
+    with connection.execute_wrapper(watched):
+        with pytest.raises(OperationalError):
+            closing.close_full(end)
+        assert {state for _, _, state in leaves("span")} == {1}
+        filled, is_cancelled = list(vacuums), False
+        vacuums.clear()
+        assert closing.close_full(end) == []
+        assert vacuums == filled
+        until = time.monotonic() + 30
+        while vacuums:  # once more where somebody, autovacuum too, still looked at what was before those rows
+            assert time.monotonic() < until
+            vacuums.clear()
+            closing.close_full(end)
+    assert len(filled) > 1  # the span's, and that of its attributes
+    assert rows("show statement_timeout") == before
 
 
 def test_a_leaf_waits_for_its_batches_to_be_folded() -> None:

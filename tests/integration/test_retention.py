@@ -16,7 +16,9 @@ from collector.folding.fold import MissingLeaves, RollupLeaves, fold
 from collector.folding.folder import Folder
 from collector.store import budget, closing, reports
 from collector.store.budget import Usage
+from collector.store.clusters import UNKNOWN
 from collector.store.partitions import make
+from collector.store.positions import InputKind, input_row
 from dashboard.models import KeptPath
 from dashboard.queries.edges import traced_edges
 from dashboard.queries.health import health
@@ -212,6 +214,19 @@ def test_a_schedule_that_stands_still_makes_health_fail(settings: Any, monkeypat
     page = health(now=NOW + timedelta(minutes=12))
     assert not page.ok
     assert page.sentence.startswith("What is done each minute was last done 12 min ago. Start beat")
+
+
+def test_a_schedule_that_was_never_begun_makes_health_fail_once_something_is_stored() -> None:
+    for part in ("receive", "collect", "fold", "sample", "worker", "web"):
+        reports.report(part, instance="1@a", now=NOW, ok=True, sentence="", value={})
+    assert "each minute" not in health(now=NOW).sentence
+    rows(
+        "insert into batch (stored_at, input_id, n_spans, n_links) values (%s, %s, 1, 0) returning 1",
+        NOW - timedelta(minutes=12), input_row(InputKind.SPOOL, cluster_id=UNKNOWN, topic_name="spool"),
+    )  # fmt: skip
+    page = health(now=NOW)
+    assert not page.ok
+    assert page.sentence.startswith("What is done each minute was never done, in 12 min. Start beat")
 
 
 def test_dead_letters_and_kept_paths_above_80_percent_make_health_fail(
