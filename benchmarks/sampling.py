@@ -43,6 +43,9 @@ class Runs:
 def main(words: Sequence[str]) -> int:
     """Print the tables; 1 where a target is missed."""
     rounds, n_scans = (int(word) for word in (*words, *("12", "1000")[len(words) :]))
+    if rounds < 1 or n_scans < 2 * RSS_FIRST:
+        print(f"Give at least 1 round and {2 * RSS_FIRST} scans: memory is compared with that after {RSS_FIRST}.")
+        return 2
     with cluster() as world:
         print(f"{N_TOPICS} topics, {N_PARTITIONS:,} partitions, {N_GROUPS} groups, {world.n_pairs:,} pairs", flush=True)
         runs = Runs()

@@ -28,6 +28,8 @@ N_TOPICS, PARTITIONS_EACH, N_GROUPS = 1_000, 10, 1_000
 N_PARTITIONS = N_TOPICS * PARTITIONS_EACH
 ACTIVE = 0.3
 MOST_TOPICS_READ = 10
+FIRST_OFFSET = 300  # beyond 256: smaller numbers take no memory in Python, and in life offsets are not small
+TOPICS_A_FLUSH = 20  # 60,000 records: fewer than a producer holds
 # as a broker in production: the full compiler, room, and the usual number of partitions for offsets
 FLAGS = ("-Xmx2g", "-XX:TieredStopAtLevel=4")
 SETTINGS = {"offsets.topic.num.partitions": "50", "num.network.threads": "3", "num.io.threads": "8"}
@@ -63,7 +65,7 @@ class Cluster:
             producer.poll(0)
         flushed(producer)
         self.n_moves += 1
-        self.commit(set(active), 2 * self.n_moves - 1)
+        self.commit(set(active), FIRST_OFFSET + 2 * self.n_moves - 1)
         time.sleep(SETTLED_SECONDS)
 
     def commit(self, topics: set[str], offset: int) -> None:
@@ -170,7 +172,7 @@ def reads() -> dict[str, list[str]]:
 
 
 def fill(world: Cluster) -> None:
-    """Topics, a record in each partition, and a commit of every group everywhere."""
+    """Topics, records in each partition, and a commit of every group everywhere."""
     from confluent_kafka import Producer
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.cimpl import NewTopic
@@ -182,14 +184,14 @@ def fill(world: Cluster) -> None:
         for future in made.values():
             future.result(120)
     producer = Producer({"bootstrap.servers": world.bootstrap, "log_level": 0, "linger.ms": 20})
-    for name in names:
-        for partition in range(PARTITIONS_EACH):
-            producer.produce(name, b"v", partition=partition)
-        producer.poll(0)
-    flushed(producer)
+    for at in range(0, len(names), TOPICS_A_FLUSH):
+        for name in names[at : at + TOPICS_A_FLUSH]:
+            for number in range(FIRST_OFFSET * PARTITIONS_EACH):
+                producer.produce(name, b"v", partition=number % PARTITIONS_EACH)
+        flushed(producer)
     first = next(iter(world.reads))
     _until_coordinated(world, first)
-    world.commit(set(names), 1)
+    world.commit(set(names), FIRST_OFFSET)
     print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collector.domain.lag import Point
 
 MOST_POINTS = 720
-_PACKED_FROM = 12  # at most so many of the newest points lie open, and half of them: nearly every age is found there
+_PACKED_FROM = 6  # at most so many of the newest points lie open, and half of them: nearly every age is found there
 
 
 def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: int | None) -> int:
@@ -212,12 +212,14 @@ class Ring:
 
     def _carried(self, high: Sequence[int | None]) -> "array[int]":
         """The ends; where none was answered ~e, e being the end known before."""
+        if None not in high:
+            return array("q", high)  # type: ignore[type-var]  # none is None
         before = self.points[-1][1] if self.points else ()
-        found = array("q")
+        found = []
         for partition, end in enumerate(high):
             if end is not None:
                 found.append(end)
             else:
                 known = before[partition] if partition < len(before) else 0
                 found.append(known if known < 0 else ~known)
-        return found
+        return array("q", found)
