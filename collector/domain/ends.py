@@ -213,7 +213,7 @@ class Ring:
     def _carried(self, high: Sequence[int | None]) -> "array[int]":
         """The ends; where none was answered ~e, e being the end known before."""
         if None not in high:
-            return array("q", high)  # type: ignore[type-var]  # none is None
+            return array("q", high)  # type: ignore[arg-type]  # none is None
         before = self.points[-1][1] if self.points else ()
         found = []
         for partition, end in enumerate(high):
