@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from stack.testing import servers
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[None]:
-    """An empty database; gone at the end."""
+def database(folder: Path, *, store_settings: Mapping[str, str] | None = None) -> Iterator[None]:
+    """An empty database; gone at the end. `store_settings`: of Postgres."""
     folder.chmod(0o755)
-    with servers(folder, kafka=False, valkey=False) as started:
+    with servers(folder, kafka=False, valkey=False, store_settings=store_settings) as started:
         os.environ |= {
             "DATABASE_URL": started.database_url,
             "SECRET_KEY": secrets.token_urlsafe(48),

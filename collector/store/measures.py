@@ -13,6 +13,7 @@ from psycopg import sql
 
 from collector.domain.histograms import BIN_TOLERANCE, LAST_BIN, LOG_RATIO, SMALLEST_MS
 from collector.domain.hops import EdgeKind, Op
+from collector.store import rollups
 from collector.store.rollups import Measured, counted_at, possible
 
 MOST_UNPAIRED = 100_000  # deliveries that wait for their producer to come; more are given up at once, edge by edge
@@ -69,7 +70,7 @@ def paired(
     """
     statement = sql.SQL(_PAIRED).format(**{name: _rows_of(name, found) for name, found in leaves.items()})
     return _found(
-        cursor, statement, {"batches": list(batches), "now": now, "most": MOST_UNPAIRED, **possible(kept_10s)}
+        cursor, statement, {**rollups.batches(batches), "now": now, "most": MOST_UNPAIRED, **possible(kept_10s)}
     )
 
 
@@ -93,11 +94,12 @@ def count_given_up(cursor: CursorWrapper, n: int) -> None:
 
 def _found(cursor: CursorWrapper, statement: sql.Composed, values: Mapping[str, Any]) -> Found:
     # Joins by name are hashed: a nested loop reads a trace that never ends once for each of its deliveries, and the
-    # newest leaf's statistics are too old to tell. Look-ups by place are laterals with a limit, which always loop.
-    cursor.execute("select set_config('enable_nestloop', 'off', true)")
+    # newest leaf's statistics are too old to tell; a merge sorts both sides, for a fifth of the whole. Look-ups by
+    # place are laterals with a limit, which always loop.
+    cursor.execute("select set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)")
     cursor.execute(statement, {**values, **_NUMBERS})
     rows = cursor.fetchall()
-    cursor.execute("select set_config('enable_nestloop', 'on', true)")
+    cursor.execute("select set_config('enable_nestloop', 'on', true), set_config('enable_mergejoin', 'on', true)")
     found = Found()
     for minute, edge_id, what, number, n, skewed in rows:
         if what == _GIVEN_UP:
@@ -175,15 +177,13 @@ with d as materialized (
   select row_number() over () id, s.trace_id, s.span_id, s.parent_id, s.started_at, s.stored_at, s.duration_ms,
     s.edge_id, s.op, s.topic_id, s.kafka_partition, s.kafka_offset, {_minute("s.")} bucket_at
   from span s join edge e on e.id = s.edge_id and e.kind = %(consume)s
-  where s.stored_at = any(%(batches)s::timestamptz[]) and s.n_messages > 0
+  where s.n_messages > 0 and {rollups.is_of_batches("s.")}
 ), named as materialized (
-  select array(select distinct trace_id from d) ids
+  select array(select trace_id from d) ids
 ), causes as materialized (
-  select id, trace_id, span_id, bool_or(is_link) is_link from (
-    select d.id, k.linked_trace_id trace_id, k.linked_span_id span_id, true is_link
-    from d join ({{span_link}}) k on k.trace_id = d.trace_id and k.span_id = d.span_id
-    union all select id, trace_id, parent_id, false from d where parent_id is not null
-  ) c group by 1, 2, 3
+  select d.id, k.linked_trace_id trace_id, k.linked_span_id span_id, true is_link
+  from d join ({{span_link}}) k on k.trace_id = d.trace_id and k.span_id = d.span_id
+  union all select id, trace_id, parent_id, false from d where parent_id is not null
 ), causes_named as materialized (
   select array(select distinct trace_id from causes) ids
 ), sent as materialized (
@@ -205,7 +205,8 @@ with d as materialized (
     case when placed then kafka_partition end kafka_partition, case when placed then kafka_offset end kafka_offset
   from alone a left join (
     select *, bool_or(is_link) over of_one has_links, row_number() over (partition by id order by is_link desc) nth
-    from causes where id in (select id from alone) window of_one as (partition by id)
+    from (select id, trace_id, span_id, bool_or(is_link) is_link from causes
+      where id in (select id from alone) group by 1, 2, 3) its window of_one as (partition by id)
   ) c on c.id = a.id and c.is_link = c.has_links and c.nth <= %(most_causes)s
   where c.id is not null or a.placed
 ), {_SHARED}, put as (

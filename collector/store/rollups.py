@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
@@ -105,6 +106,19 @@ def is_possible(said: str, row: str = "") -> str:
     return f"{row}{said} between {row}stored_at - %(kept)s::interval and {row}stored_at + %(early)s::interval"
 
 
+def is_of_batches(row: str = "") -> str:
+    """SQL: whether a row was stored with one of %(batches)s. By their bounds the rows are found: for each batch of a
+    list Postgres would read the whole BRIN index, which takes milliseconds once a leaf holds millions of rows.
+    """
+    bounds = f"{row}stored_at >= %(oldest)s::timestamptz and {row}stored_at <= %(newest)s::timestamptz"
+    return f"{bounds} and ({row}stored_at = any(%(batches)s::timestamptz[])) is true"
+
+
+def batches(stored_at: Sequence[datetime]) -> dict[str, Any]:
+    """Parameters of `is_of_batches`; there is at least one."""
+    return {"batches": list(stored_at), "oldest": min(stored_at), "newest": max(stored_at)}
+
+
 def counted_at(said: str, row: str = "") -> str:
     """SQL: the time at which a span counts: what it says, or when it was stored where that is impossible."""
     return f"case when {is_possible(said, row)} then {row}{said} else {row}stored_at end"
@@ -112,7 +126,12 @@ def counted_at(said: str, row: str = "") -> str:
 
 def bucket_at(said: str, row: str = "") -> str:
     """SQL: the ten seconds in which a span counts."""
-    return f"date_bin('10 s', {counted_at(said, row)}, '2000-01-01 00:00+00')"
+    return ten_seconds_of(counted_at(said, row))
+
+
+def ten_seconds_of(at: str) -> str:
+    """SQL: the ten seconds that this time lies in."""
+    return f"date_bin('10 s', {at}, '2000-01-01 00:00+00')"
 
 
 def possible(kept_10s: timedelta) -> dict[str, str]:

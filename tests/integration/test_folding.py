@@ -147,6 +147,21 @@ def test_an_impossible_time_counts_when_it_was_stored_and_is_marked(world: SpanW
     assert rows("select n_clamped from fold_state")[0][0] == 2
 
 
+def test_a_batch_stored_between_two_others_counts_once_though_they_are_counted_after_it(world: SpanWorld) -> None:
+    """They are found by the bounds of their times, which it lies in."""
+    for at, folded_at in ((1, 20), (0, None), (2, 40)):
+        send = Stored(world.produce, at - 0.5, trace=at + 1, span=1)
+        world.batch([send, Stored(world.consume, at, trace=at + 1, span=2, parent=1, op=3)], at=at)
+        if folded_at:
+            folder(folded_at).step()
+    assert rows("select edge_id, sum(n)::int from edge_10s group by 1 order by 1") == [
+        (world.produce, 3),
+        (world.consume, 3),
+    ]
+    assert waits(world.consume) == pytest.approx([500] * 3, rel=0.05)
+    assert len(processings(world.consume)) == 3
+
+
 def test_a_second_fold_adds_nothing_and_says_up_to_when_all_is_folded(world: SpanWorld) -> None:
     world.batch([Stored(world.produce, 0)], at=0)
     folder(1).step()
