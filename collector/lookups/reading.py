@@ -32,7 +32,7 @@ class Found:
 
 
 class NoSuchTopic(Exception):
-    """The cluster has no topic of this name (any more)."""
+    """The cluster has no topic of this name (any more), or not this partition of it."""
 
 
 def read(question: Question, topic: str, peek: Peek, sieve: Sieve, *, clock: Callable[[], float]) -> Found:
@@ -40,7 +40,10 @@ def read(question: Question, topic: str, peek: Peek, sieve: Sieve, *, clock: Cal
     numbers = peek.partitions(topic)
     if not numbers:
         raise NoSuchTopic(f"The cluster has no topic {topic} any more.")
-    ends = peek.ends(topic, lookups.chosen(question, numbers))
+    wanted = lookups.chosen(question, numbers)
+    if not wanted:
+        raise NoSuchTopic(f"The topic {topic} has no such partition: they are 0 to {numbers[-1]:,}.")
+    ends = peek.ends(topic, wanted)
     since = peek.since(topic, list(ends), question.at) if question.at is not None else None
     courses = lookups.courses(question, ends, since)
     reading = _Reading(topic, peek, sieve, clock, until=clock() + MOST_SECONDS)

@@ -6,7 +6,17 @@ from functools import wraps
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from dashboard.api import dead_letters, events, health, letter_mappings, retries, services, time_machine, topology
+from dashboard.api import (
+    dead_letters,
+    events,
+    health,
+    letter_mappings,
+    lookups,
+    retries,
+    services,
+    time_machine,
+    topology,
+)
 from dashboard.api.auth import Bearer
 from dashboard.api.problems import answer_problems
 
@@ -43,4 +53,5 @@ api.add_router("", events.router)
 api.add_router("", dead_letters.router)
 api.add_router("", letter_mappings.router)
 api.add_router("", retries.router)
+api.add_router("", lookups.router)
 answer_problems(api)

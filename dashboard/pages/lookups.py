@@ -1,7 +1,7 @@
 """A look into a topic: asked here, read by a worker, shown for ten minutes to who asked."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
@@ -10,22 +10,18 @@ from django.views.decorators.http import require_http_methods
 from collector.clock import now
 from collector.domain import lookups as domain
 from collector.domain.lookups import Question
-from collector.lookups.requests import TooMany, ask
-from dashboard import shell, unmasking
+from collector.lookups.requests import TooMany
+from dashboard import samples, shell, unmasking
 from dashboard.access import Action, can, needs
-from dashboard.audit import recorded
 from dashboard.crowding import heavy
 from dashboard.forms import SampleForm
 from dashboard.payloads import Readable, ReadableHeaders, readable, readable_headers
 from dashboard.queries.health import is_working
-from dashboard.queries.lookups import Lookup, Seen, lookup, records, topics_of
+from dashboard.queries.lookups import Lookup, Seen, topics_of
 from dashboard.queries.topics import number_of
 
-if TYPE_CHECKING:
-    from dashboard.models import Person
-
 MOST_NAME = 300
-MOST_SHOWN = 4_000  # characters of a value in a list
+MOST_GLANCE = 300  # characters of a value before it is opened
 N_COURSES = 100
 
 
@@ -37,6 +33,11 @@ class Shown:
     key: Readable
     value: Readable
     headers: ReadableHeaders | None
+
+    @property
+    def glance(self) -> str:
+        """The beginning of its value, on one line."""
+        return " ".join(self.value.text[:MOST_GLANCE].split())
 
 
 @needs(Action.SEE_PAYLOADS)
@@ -55,7 +56,7 @@ def ask_page(request: HttpRequest) -> HttpResponse:
     if question is None and not form.is_valid():
         return _form(request, cluster, name, form, status=400)
     try:
-        made = _ask(request, f"{cluster}/{name}", number, question or form.question)
+        made = samples.ask(request, cluster, name, number, question or form.question)
     except TooMany as refusal:
         return _form(request, cluster, name, form, error=str(refusal), status=409)
     return HttpResponseRedirect(reverse("lookup", args=[made]))
@@ -66,23 +67,17 @@ def _question(request: HttpRequest) -> Question | None:
     after = request.POST.get("after", "")
     if not after:
         return None
-    before = lookup(int(after), _person(request), now=now()) if after.isascii() and after.isdigit() else None
+    before = samples.find(request, int(after)) if after.isascii() and after.isdigit() and len(after) < 19 else None
     if before is None or before.onward is None:
         raise Http404("It was kept for ten minutes. Ask anew.")
     return before.onward
-
-
-def _ask(request: HttpRequest, place: str, topic_id: int, question: Question) -> int:
-    with recorded("sample payloads", request, object=place) as deed:
-        deed.facts |= {name: value for name, value in question.as_plain().items() if value}
-        return ask(person_id=_person(request), topic_id=topic_id, question=question, now=now())
 
 
 @needs(Action.SEE_PAYLOADS)
 @heavy
 def lookup_page(request: HttpRequest, number: int) -> HttpResponse:
     """One question and what came of it, or with `place` one record of it whole; each look is written down."""
-    found = lookup(number, _person(request), now=now())
+    found = samples.find(request, number)
     if found is None:
         raise Http404("There is no such sample: it was kept for ten minutes, for who asked.")
     facts: dict[str, Any] = {"lookup": found, "limits": domain, **_stand(found)}
@@ -93,8 +88,9 @@ def lookup_page(request: HttpRequest, number: int) -> HttpResponse:
         shell.Crumb(found.topic, f"{reverse('topic', args=[found.cluster, found.topic])}?tab=events"),
         shell.Crumb("Sample"),
     ]
+    streams = " " if facts.get("is_waiting") else ""  # what was read does not grow old
     return shell.page(
-        request, "lookups/lookup.html", facts, section="topics", crumbs=crumbs, streams=" ", about=[found.cluster]
+        request, "lookups/lookup.html", facts, section="topics", crumbs=crumbs, streams=streams, about=[found.cluster]
     )
 
 
@@ -108,13 +104,10 @@ def _stand(found: Lookup) -> dict[str, Any]:
 def _answer(request: HttpRequest, found: Lookup) -> dict[str, Any]:
     text = request.GET.get("place", "")
     place = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
-    name = f"sample {found.id} of {found.cluster}/{found.topic}"
     what = unmasking.view(request, now=now())
     if what.granted:
-        what = unmasking.noted(request, what.of(topics_of(found.id)), name)
-    with recorded("see payload", request, object=name) as deed:
-        seen = records(found, lifted=what.lifted, place=place)
-        deed.facts["records"] = len(seen)
+        what = unmasking.noted(request, what.of(topics_of(found.id)), samples.name_of(found))
+    seen = samples.look(request, found, lifted=what.lifted, place=place)
     if place is not None and not seen:
         raise Http404("There is no such record in this sample.")
     topics = tuple(dict.fromkeys(topic for each in seen for topic in each.maskable))
@@ -126,6 +119,7 @@ def _answer(request: HttpRequest, found: Lookup) -> dict[str, Any]:
         "form": form,
         "masked_by": rules,
         "masks": {"topics": topics, "unmasked": what.granted, "may": can(request.user, Action.UNMASK)},
+        "ran_out": any(course.why is domain.Why.TIME for course in found.courses),
         "courses": found.courses[:N_COURSES],
         "n_more_courses": max(0, len(found.courses) - N_COURSES),
         "n_left_out": found.n_partitions - len(found.courses) if not found.question.positions else 0,
@@ -149,10 +143,6 @@ def _form(
     return shell.page(
         request, "lookups/ask.html", facts, section="topics", crumbs=crumbs, about=[cluster], status=status
     )
-
-
-def _person(request: HttpRequest) -> int:
-    return cast("Person", request.user).pk  # as `needs` made sure
 
 
 urlpatterns = [

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -15,7 +15,7 @@ from django.urls import path, reverse
 from collector.clock import now
 from collector.domain import lookups as limits
 from collector.domain.identities import tail
-from dashboard import shell
+from dashboard import samples, shell
 from dashboard.access import Action, can, needs
 from dashboard.charts import (
     age_caption,
@@ -37,7 +37,6 @@ from dashboard.queries.freshness import freshness
 from dashboard.queries.graph import Node
 from dashboard.queries.keeping import keeping
 from dashboard.queries.lag_trends import trends_since
-from dashboard.queries.lookups import lookups
 from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.neighbourhood import Neighbourhood
 from dashboard.queries.offsets import by_minutes
@@ -48,9 +47,6 @@ from dashboard.queries.topics import TopicRow, deleted, number_of, topics
 from dashboard.queries.window import Window
 from dashboard.queries.wire import edge, node
 from dashboard.templatetags.sorting import badness
-
-if TYPE_CHECKING:
-    from dashboard.models import Person
 
 N_RECENT = 100
 MOST_READ_PER_SECOND = 50.0  # of a list that follows by itself
@@ -230,7 +226,7 @@ def _events(request: HttpRequest, number: int, page: TopicPage, span: Window) ->
         "recent": recent_events(own.cluster, own.name, since=span.from_at, until=span.to_at, limit=N_RECENT),
         "too_fast": span.live and rate is not None and rate > MOST_READ_PER_SECOND,
         "may_see": may_see,
-        "samples": lookups(number, cast("Person", request.user).pk, now=now()) if may_see else (),
+        "samples": samples.find_all(request, number) if may_see else (),
         "sample_form": SampleForm(initial={"start": "newest"}),
         "limits": limits,
     }

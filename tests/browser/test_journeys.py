@@ -98,6 +98,17 @@ def test_a_topic_is_opened_and_one_of_its_events_followed(running: Demo, browser
         assert seen.violations() == []
 
 
+def test_a_payload_is_sampled_from_kafka_by_the_worker(running: Demo, browser: Browser) -> None:
+    with visit(browser, running, "olga") as seen:
+        seen.open("/topics/demo/orders.created/?tab=events")
+        seen.page.locator("#sample-payload summary").click()
+        seen.page.get_by_role("button", name="Sample", exact=True).click()
+        expect(seen.page.locator("#read-title")).to_have_text(re.compile(r"^\d+ records$"))
+        seen.page.locator("details.found summary").first.click()
+        expect(seen.page.get_by_role("region", name=re.compile("^Value of")).first).to_be_visible()
+        assert seen.wrong() == []
+
+
 def test_a_service_is_found_by_keyboard_and_leads_to_its_topics_versions_and_events(
     running: Demo, browser: Browser
 ) -> None:

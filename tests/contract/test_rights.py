@@ -1,7 +1,7 @@
 """What Kafka does not let us do stops nothing else, and is named; and what Weir needs is no more than what it says.
 
-Against a real broker with an authorizer and three users: `weir` may all, `reader` what docs/connecting.md grants to the
-user that reads, `sender` may write to one topic.
+Against a real broker with an authorizer and four users: `weir` may all, `reader` what docs/connecting.md grants to the
+user that reads, `sender` may write to one topic, `looker` may read one, and describe another.
 """
 
 import time
@@ -20,15 +20,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 )
 from confluent_kafka.cimpl import NewTopic
 
+from collector.domain.lookups import Question
 from collector.kafka.first_records import KafkaFirstRecords
 from collector.kafka.log import KafkaLog
 from collector.kafka.lookup import KafkaLookup
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_rights import MemoryRights
 from collector.kafka.metadata import AdminMetadata
+from collector.kafka.peek import KafkaPeek
 from collector.kafka.publisher import KafkaPublisher
 from collector.kafka.rights import KafkaRights
-from collector.ports import KafkaUnreachable, NotDelivered, Outgoing, Partition, Rights
+from collector.lookups.reading import read
+from collector.lookups.sifting import LookRules, Sieve
+from collector.ports import KafkaUnreachable, NotDelivered, NotGranted, Outgoing, Partition, Rights
 from stack import cache, kafka, places
 from stack.environment import server_environment
 from stack.ports import free_port
@@ -49,7 +53,7 @@ class GuardedKafka(kafka.Kafka):
         """Of a name given twice, the last one counts."""
         before = super().configuration()
         (users,) = (line for line in before.splitlines() if line.startswith("listener.name.clients.plain"))
-        more = " ".join(f'user_{name}="{name}-s3cret"' for name in ("reader", "sender"))
+        more = " ".join(f'user_{name}="{name}-s3cret"' for name in ("reader", "sender", "looker"))
         return f"{before}{users.removesuffix(';')} {more};\n"
 
     def as_user(self, name: str) -> dict[str, str | int]:
@@ -99,6 +103,8 @@ def _furnish(broker: GuardedKafka) -> None:
         _acl("reader", ResourceType.BROKER, "kafka-cluster", operation.DESCRIBE),
         _acl("reader", topic, "secret", operation.READ, AclPermissionType.DENY),
         _acl("sender", topic, "orders", operation.WRITE),
+        *(_acl("looker", topic, "open", one) for one in (operation.DESCRIBE, operation.READ)),
+        _acl("looker", topic, "orders", operation.DESCRIBE),
     ]
     for future in admin.create_acls(grants).values():
         future.result(20)
@@ -159,6 +165,24 @@ def test_s46_who_only_reads_is_refused_nothing_that_weir_asks_and_writes_nowhere
     publisher.close(wait_seconds=1)
     assert lookup.ends("orders") == ends
     lookup.close()
+
+
+def test_describe_and_read_of_a_topic_are_enough_to_look_into_it_and_what_is_missing_is_named(
+    guarded: GuardedKafka,
+) -> None:
+    def look(topic: str) -> list[bytes | None]:
+        peek = KafkaPeek(guarded.as_user("looker"))
+        try:
+            sieve = Sieve(Question(), LookRules(), topic=topic, holds_letters=False)
+            found = read(Question(), topic, peek, sieve, clock=time.monotonic)
+        finally:
+            peek.close()
+        return [match.record.value for match in found.matches]
+
+    assert b"v" in look("open"), "without a right on any group"
+    for topic in ("orders", "secret"):
+        with pytest.raises(NotGranted, match=rf"read {topic}\. Grant Describe and Read there"):
+            look(topic)
 
 
 def test_s46_who_sends_writes_where_it_is_granted_and_nowhere_else(guarded: GuardedKafka) -> None:

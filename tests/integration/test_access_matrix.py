@@ -88,6 +88,8 @@ OPERATIONS = {
     "PUT api/v1/dead-letter-mappings/<segment:cluster>/<segment:topic>": "admin",
     "DELETE api/v1/dead-letter-mappings/<segment:cluster>/<segment:topic>": "admin",
     "POST api/v1/dead-letter-mappings/<segment:cluster>/<segment:topic>/preview": "admin",
+    "POST api/v1/topics/<segment:cluster>/<segment:topic>/lookups": "payload",
+    "GET api/v1/lookups/<int:number>": "payload",
     "POST api/v1/retries": "retry",
     "GET api/v1/retries/<int:number>": "read",
     "POST api/v1/retries/<int:number>/<deed>": "retry",

@@ -1,7 +1,7 @@
 """Each process's role in Postgres: it can do its work, and no more (docs/security.md, S64)."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import StringIO
 
 import pytest
@@ -9,9 +9,12 @@ from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 
-from collector import retention, tasks
+from collector import clock, retention, tasks
 from collector.config import tokens
 from collector.folding.folder import Folder
+from collector.kafka.memory_peek import MemoryPeek
+from collector.lookups import answering
+from collector.lookups.sifting import LookRules
 from collector.store.closing import close_full
 from collector.store.partitions import make
 from collector.store.roles import COLLECTOR, EXCEPTIONS, ROLES, USUAL, WEB, WORKER, statements
@@ -173,8 +176,14 @@ def test_s64_every_page_opens_and_a_retry_is_asked_for_and_sent_in_the_roles_of_
             if who != "-":
                 assert client.get(address(pattern)).status_code < 500, pattern
         asked = click(letter)
+        sample = client.post("/lookups/", {"cluster": "demo", "topic": "orders.created", "start": "newest"})
+        assert sample.status_code == 302
     with acting_as(WORKER):
         world.send(asked.id)
+        answering.run(lambda _: nullcontext(MemoryPeek(world.broker)), LookRules, now=clock.now)
+    with acting_as(WEB):
+        assert "How far each partition was read" in client.get(sample["Location"]).content.decode()
+    assert is_refused(COLLECTOR, "select from lookup_match")
     assert len(world.sent()) == 1
 
 

@@ -26,7 +26,7 @@ from collector.store import broker_names
 from collector.store.leadership import Lead, locked
 from tests.integration.graph_world import World as GraphWorld
 from tests.integration.intake_world import rows
-from tests.integration.people import audit_rows, person, signed_in
+from tests.integration.people import audit_rows, bearer, person, signed_in, token_of
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
 
@@ -329,6 +329,8 @@ def test_more_questions_than_places_wait_and_none_is_lost(world: World, olga: Cl
                 cursor.execute("select pg_advisory_lock(%s, %s)", [int(Lead.LOOKUP), number])
         world.work()
         assert rows("select taken_at from lookup") == [(None,)]
+        with other.cursor() as cursor:
+            cursor.execute("select pg_advisory_unlock_all()")
     finally:
         other.close()
     world.work()
@@ -354,3 +356,76 @@ def test_a_list_too_fast_to_read_stands_still_and_offers_a_sample(olga: Client) 
     viewers = body(signed_in(person("vic")), "/topics/demo/fast/?tab=events")
     assert "Too fast to read (420/s" in viewers
     assert "Sample 100" not in viewers
+
+
+def test_the_api_asks_and_reads_with_the_payload_scope_of_the_one_who_asked(ruled: World) -> None:
+    ruled.write(VALUE, b"\x00\xff", headers=(("x-user", SECRET.encode()), ("h", None)))
+    olga = person("olga", "operator")
+    token, client = bearer(token_of(olga, "payload")), Client()
+    where = "/api/v1/topics/local/orders/lookups"
+    asked = client.post(where, {"start": "newest"}, content_type="application/json", headers=token)
+    assert asked.status_code == 202
+    number = asked.json()["id"]
+    url = f"/api/v1/lookups/{number}"
+    waiting = client.get(url, headers=token).json()
+    assert (waiting["state"], waiting["records"], waiting["topic"]) == ("waiting", [], "topic:local/orders")
+    assert audit_rows("action", actions=["see payload"]) == []
+    ruled.work()
+    answer = client.get(url, headers=token).json()
+    assert (answer["state"], answer["scanned"], answer["matched"], answer["goes_on"]) == ("answered", 2, 2, False)
+    assert [(each["partition"], each["begin"], each["end"], each["stopped_at"]) for each in answer["partitions"]] == [
+        (0, 0, 2, "beginning"),
+        (1, 0, 0, "beginning"),
+    ]
+    withheld, masked = answer["records"]
+    assert withheld["value"] is None
+    assert masked["value"]["form"] == "json"
+    assert json.loads(masked["value"]["text"]) == {"mail": MASK, "note": f"{PLAIN} of {MASK}"}
+    assert masked["key"]["text"] == "order-7"
+    assert SECRET not in json.dumps(answer)
+    assert DROPPED not in json.dumps(answer)
+    other = bearer(token_of(person("otto", "operator"), "payload"))
+    assert client.get(url, headers=other).status_code == 404
+    assert f"/lookups/{number}/" == asked.json()["url"]
+    assert signed_in(olga).get(f"/lookups/{number}/").status_code == 200, "the same person's"
+    seen = audit_rows("action", "person_name", "facts::text", actions=["sample payloads", "see payload"])
+    assert [row[:2] for row in seen] == [("sample payloads", "olga"), ("see payload", "olga"), ("see payload", "olga")]
+    assert '"token"' in str(seen[1][2])
+    for wanted, status in (
+        ({"start": "moment", "at": "now-1h", "words": "4"}, 202),
+        ({"start": "offset", "partition": 0, "offset": 1}, 202),
+        ({"start": "moment"}, 422),
+        ({"start": "moment", "at": "then"}, 400),
+        ({"start": "offset", "partition": 0}, 422),
+        ({"words": "x" * 201}, 422),
+        ({"after": 10**9}, 404),
+        ({"start": "newest"}, 202),
+        ({"start": "newest"}, 409),
+    ):
+        found = client.post(where, wanted, content_type="application/json", headers=token)
+        assert found.status_code == status, wanted
+
+
+def test_a_partition_that_does_not_exist_is_named(world: World, olga: Client) -> None:
+    world.write(b"a")
+    url = asked(olga, partition="9")
+    world.work()
+    assert "has no such partition: they are 0 to 1." in body(olga, url)
+
+
+def test_a_dead_letter_is_masked_and_dropped_by_the_rules_of_the_topic_it_came_from(ruled: World) -> None:
+    ruled.broker.create("orders.dlq")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into topic (cluster_id, name, kafka_id, n_partitions, role)"
+            " select id, 'orders.dlq', gen_random_uuid(), 1, 1 from cluster where name = 'local'"
+        )
+    death = (("kafka_dlt-original-topic", b"orders"), ("kafka_dlt-exception-fqcn", b"shop.Declined"))
+    ruled.broker.append(Record("orders.dlq", 0, 0, clock.now(), 1, b"k", VALUE, death))
+    olga = signed_in(person("olga", "operator"))
+    url = asked(olga, topic="orders.dlq")
+    ruled.work()
+    page = body(olga, url)
+    assert PLAIN in page
+    assert SECRET not in page
+    assert DROPPED not in str(rows("select value from lookup_match"))
