@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from collector.clock import now
 from collector.domain.canary import Sending
-from collector.domain.lookups import MOST_WORDS, Question, Way, Within
+from collector.domain.lookups import MOST_MATCHES, MOST_WORDS, Question, Way, Within
 from dashboard.passwords import LONGEST
 from dashboard.queries.window import BadWindow, moment
 
@@ -176,6 +176,7 @@ class SampleForm(forms.Form):
         required=False,
         label="Where",
     )
+    most = forms.IntegerField(min_value=1, max_value=MOST_MATCHES, required=False, label="At most")
 
     def clean_at(self) -> datetime | None:
         """Raises ValidationError."""
@@ -202,8 +203,8 @@ class SampleForm(forms.Form):
     def question(self) -> Question:
         """What was sent, valid."""
         data = self.cleaned_data
-        words, within = data["words"], cast("Within", data["within"] or "any")
+        words, within, most = data["words"], cast("Within", data["within"] or "any"), data["most"] or MOST_MATCHES
         if data["start"] == "offset":
-            return Question("forward", None, {data["partition"]: data["offset"]}, None, words, within)
+            return Question("forward", None, {data["partition"]: data["offset"]}, None, words, within, most)
         way: Way = "newest" if data["start"] == "newest" else "forward"
-        return Question(way, data["at"], {}, data["partition"], words, within)
+        return Question(way, data["at"], {}, data["partition"], words, within, most)

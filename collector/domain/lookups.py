@@ -38,7 +38,7 @@ class Question:
     or else from the oldest that is kept.
 
     `positions`, where there are any, name all partitions that are read; `partition` names the only one. `words` are
-    looked for as they are written there.
+    looked for as they are written there. `most`: records that are told, a hundred at most.
     """
 
     way: Way = "newest"
@@ -47,6 +47,7 @@ class Question:
     partition: int | None = None
     words: str = ""
     within: Within = "any"
+    most: int = MOST_MATCHES
 
     def fits(self, key: bytes | None, value: bytes | None, headers: Headers) -> bool:
         """Whether what may be seen of a record holds the words."""
@@ -69,6 +70,7 @@ class Question:
             "partition": self.partition,
             "words": self.words,
             "within": self.within,
+            "most": self.most,
         }
 
     @classmethod
@@ -76,7 +78,7 @@ class Question:
         """From what `as_plain` made."""
         at = datetime.fromisoformat(body["at"]) if body["at"] else None
         positions = {int(number): offset for number, offset in body["positions"].items()}
-        return cls(body["way"], at, positions, body["partition"], body["words"], body["within"])
+        return cls(body["way"], at, positions, body["partition"], body["words"], body["within"], body["most"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import methodcaller
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition, Uuid
@@ -16,13 +16,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from collector.domain.records import Headers, Record
-from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, REFUSED, translated
+from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, REFUSED, answered, translated
 from collector.kafka.raw_headers import RawHeaders
 from collector.outages import Outage
 from collector.ports import Identity, KafkaRefused, KafkaUnreachable, Partition, Taken
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -82,7 +79,7 @@ class KafkaLog:
             chunk = TopicCollection(names[start : start + TOPICS_PER_CALL])
             with self._asking() as admin:
                 answers = admin.describe_topics(chunk, request_timeout=ANSWER_SECONDS)
-                found_now = {name: _answer(answer, absent=NO_SUCH_PARTITION) for name, answer in answers.items()}
+                found_now = {name: answered(answer, topic=name) for name, answer in answers.items()}
             for name, described in found_now.items():
                 if described is not None:
                     found[name] = Identity(_uuid(described.topic_id), len(described.partitions))
@@ -114,7 +111,7 @@ class KafkaLog:
     def _offsets(self, asked: dict[TopicPartition, OffsetSpec]) -> dict[Partition, int]:
         with self._asking() as admin:
             answers = admin.list_offsets(asked, request_timeout=ANSWER_SECONDS)
-            ends = {place: _answer(answer, absent=NO_SUCH_PARTITION) for place, answer in answers.items()}
+            ends = {place: answered(answer, topic=place.topic) for place, answer in answers.items()}
         # a hung broker "answers" -1001, one without such a record -1
         return {
             Partition(place.topic, place.partition): end.offset
@@ -280,20 +277,6 @@ def _translating() -> Iterator[None]:
         yield
     except KafkaException as error:
         raise translated(error) from error
-
-
-def _answer(answer: "Future[T]", *, absent: frozenset[int]) -> T | None:
-    """The result, or None for an error that says "there is none"."""
-    try:
-        return answer.result(timeout=ANSWER_SECONDS * 2)
-    except KafkaException as error:
-        if error.args[0].code() in absent:
-            return None
-        raise translated(error) from error
-    except TimeoutError:
-        raise KafkaUnreachable("Kafka did not answer in time.") from None
-    except RuntimeError as error:  # the client, of an answer that lacks what was asked for
-        raise KafkaUnreachable(f"Kafka's answer is incomplete: {error}") from None
 
 
 def _places(positions: Mapping[Partition, int]) -> list[TopicPartition]:

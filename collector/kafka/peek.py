@@ -21,7 +21,7 @@ from collector.kafka.errors import NO_SUCH_OFFSET, NO_SUCH_PARTITION, REFUSED, a
 from collector.kafka.log import EARLIEST, EPOCH, LATEST, as_record
 from collector.kafka.metadata_values import is_sayable
 from collector.kafka.raw_headers import RawHeaders
-from collector.ports import KafkaRefused, Partition, Taken
+from collector.ports import KafkaRefused, KafkaUnreachable, Partition, Taken
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +145,9 @@ class KafkaPeek:
             log.info("Kafka said while a topic was looked at: %s", error.str())  # librdkafka goes on by itself
 
     def _offsets(self, topic: str, numbers: Collection[int], spec: Callable[[], OffsetSpec]) -> dict[int, int]:
-        """Of those that answer: a partition without a leader does not."""
-        found = {}
+        """Of those that answer: one without a leader does not, and keeps nobody else from being read."""
+        found: dict[int, int] = {}
+        trouble: KafkaUnreachable | None = None
         ordered = sorted(numbers)
         for start in range(0, len(ordered), PARTITIONS_PER_CALL):
             asked = {TopicPartition(topic, number): spec() for number in ordered[start : start + PARTITIONS_PER_CALL]}
@@ -154,7 +155,13 @@ class KafkaPeek:
                 asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_SECONDS
             )
             for place, answer in answers.items():
-                told = answered(answer, topic=topic)
+                try:
+                    told = answered(answer, topic=topic)
+                except KafkaUnreachable as error:
+                    trouble = error
+                    continue
                 if told is not None and told.offset >= 0:  # -1: no such record
                     found[place.partition] = told.offset
+        if trouble is not None and not found:
+            raise trouble
         return found

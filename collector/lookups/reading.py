@@ -46,7 +46,7 @@ def read(question: Question, topic: str, peek: Peek, sieve: Sieve, *, clock: Cal
     ends = peek.ends(topic, wanted)
     since = peek.since(topic, list(ends), question.at) if question.at is not None else None
     courses = lookups.courses(question, ends, since)
-    reading = _Reading(topic, peek, sieve, clock, until=clock() + MOST_SECONDS)
+    reading = _Reading(topic, peek, sieve, clock, until=clock() + MOST_SECONDS, most=question.most)
     if question.way == "newest":
         found = reading.back(courses, is_filtered=bool(question.words))
     else:
@@ -63,13 +63,16 @@ def _by_time(match: Match) -> tuple[float, int, int]:
 class _Reading:
     """What one question uses up."""
 
-    def __init__(self, topic: str, peek: Peek, sieve: Sieve, clock: Callable[[], float], *, until: float) -> None:
+    def __init__(
+        self, topic: str, peek: Peek, sieve: Sieve, clock: Callable[[], float], *, until: float, most: int
+    ) -> None:
         self._topic = topic
         self._peek = peek
         self._sieve = sieve
         self._clock = clock
         self._until = until
-        self.budget = Budget()
+        self._most = most
+        self.budget = Budget(n_matches=most)
 
     def forward(self, courses: Sequence[Course]) -> list[Match]:
         """Round after round: each partition its share of what is left, until all is read or used up."""
@@ -106,7 +109,7 @@ class _Reading:
             self._read(rounds)
             for course in open_ones:
                 found[course.number] += _go_back(course, rounds[course.number])
-        return _newest(courses, found)
+        return _newest(courses, found, self._most)
 
     def _over(self) -> Why | None:
         return self.budget.over or (Why.TIME if self._clock() >= self._until else None)
@@ -227,9 +230,9 @@ def _stop(those: Iterable["Course | _Round"], why: Why) -> None:
         each.why = why
 
 
-def _newest(courses: Sequence[Course], found: Mapping[int, Sequence[Match]]) -> list[Match]:
+def _newest(courses: Sequence[Course], found: Mapping[int, Sequence[Match]], most: int) -> list[Match]:
     """As many as may be told, each partition's newest; what had to be left out is not told as read."""
-    kept = lookups.fairly(found, lookups.MOST_MATCHES)
+    kept = lookups.fairly(found, most)
     for course in courses:
         matches = found[course.number]
         if kept[course.number] < len(matches):

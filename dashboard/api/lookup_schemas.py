@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from ninja import Field, Schema
 
 from collector.clock import now
-from collector.domain.lookups import MOST_WORDS, Question
+from collector.domain.lookups import MOST_MATCHES, MOST_WORDS, Question
 from dashboard.queries.window import moment
 
 Partition = Annotated[int, Field(ge=0, lt=2**31)]
@@ -24,18 +24,19 @@ class LookupRequest(Schema):
     offset: Offset | None = None
     words: Annotated[str, Field(max_length=MOST_WORDS)] = ""
     within: Literal["any", "key", "value", "headers"] = "any"
+    limit: Annotated[int, Field(ge=1, le=MOST_MATCHES)] = MOST_MATCHES
     after: Offset | None = None
 
     def question(self) -> Question | None:
         """None where a part of it is missing. Raises BadWindow."""
         if self.start == "newest":
-            return Question("newest", None, {}, self.partition, self.words, self.within)
+            return Question("newest", None, {}, self.partition, self.words, self.within, self.limit)
         if self.start == "moment":
             at = moment(self.at, now=now()) if self.at else None
-            return Question("forward", at, {}, self.partition, self.words, self.within) if at else None
+            return Question("forward", at, {}, self.partition, self.words, self.within, self.limit) if at else None
         if self.partition is None or self.offset is None:
             return None
-        return Question("forward", None, {self.partition: self.offset}, None, self.words, self.within)
+        return Question("forward", None, {self.partition: self.offset}, None, self.words, self.within, self.limit)
 
 
 class LookupAccepted(Schema):

@@ -29,7 +29,7 @@ from dashboard.queries.expected import expected
 from dashboard.queries.hiding import aim_for
 from dashboard.queries.hop_details import hop_details
 from dashboard.queries.letters_at import Address, letters_at
-from dashboard.queries.partition_ends import held
+from dashboard.queries.partition_ends import Held, held
 from dashboard.queries.path_export import fit_to_see, otlp_of
 from dashboard.queries.path_veils import address_of
 from dashboard.queries.sampled import sampled_services
@@ -84,7 +84,9 @@ def _not_found(request: HttpRequest, cluster: str, topic: str, partition: int, o
         sentence = f"Nothing was seen of {place}, and Kafka has removed it: its oldest is {there.oldest:,}."
     else:
         sentence = f"Nothing was seen of {place}: no span and no tapped record, or both are past retention."
-    facts = {"sentence": sentence, "cluster": cluster, "topic": topic, "is_known": there is not None}
+    in_kafka = _in_kafka((cluster, topic, partition, offset), there)
+    facts: dict[str, object] = {"sentence": sentence, "cluster": cluster, "topic": topic, "is_known": there is not None}
+    facts["in_kafka"] = in_kafka if can(request.user, Action.SEE_PAYLOADS) else None
     crumbs = [shell.Crumb("Events", reverse("events")), shell.Crumb(place)]
     return shell.page(request, "event/none.html", facts, section="events", crumbs=crumbs, streams=" ", status=404)
 
@@ -266,7 +268,14 @@ def _gone(found: Event) -> dict[str, object]:
     """What became of the bytes of an event that were not kept, and how long the rest stays."""
     there = held(found.cluster, found.topic, found.partition)
     until = found.stored_at + settings.WEIR_KEEP_RAW if found.stored_at else None
-    return {"is_removed": there is not None and found.offset < there.oldest, "kept_until": until}
+    is_removed = there is not None and found.offset < there.oldest
+    place = found.cluster, found.topic, found.partition, found.offset
+    return {"is_removed": is_removed, "kept_until": until, "in_kafka": _in_kafka(place, there)}
+
+
+def _in_kafka(place: Address, there: Held | None) -> Address | None:
+    """The place of a record that the broker has, as it said last."""
+    return place if there is not None and there.oldest <= place[3] <= there.newest else None
 
 
 def _read(request: HttpRequest, place: Address, *, now: datetime) -> dict[str, object]:
@@ -277,7 +286,7 @@ def _read(request: HttpRequest, place: Address, *, now: datetime) -> dict[str, o
     with recorded("see payload", request, object=name):
         found = payload(*place, lifted=what.lifted)
     if found is None:
-        return {"asked": True}
+        return {"asked": True, "in_kafka": _in_kafka(place, held(*place[:3]))}
     headers = None if found.headers is None else readable_headers(found.headers)
     form = "" if found.is_masked else request.GET.get("form", "")
     return {

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -78,7 +78,7 @@ class Lookup:
         last = Why.BEGINNING if newest else Why.END
         places = {each.number: each.begin if newest else each.end for each in self.courses if each.why is not last}
         asked = self.question
-        return Question(asked.way, None, places, None, asked.words, asked.within) if places else None
+        return replace(asked, at=None, positions=places, partition=None) if places else None
 
 
 _COLUMNS = (

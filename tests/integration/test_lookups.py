@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -429,3 +429,29 @@ def test_a_dead_letter_is_masked_and_dropped_by_the_rules_of_the_topic_it_came_f
     assert PLAIN in page
     assert SECRET not in page
     assert DROPPED not in str(rows("select value from lookup_match"))
+
+
+def test_an_event_whose_bytes_were_not_kept_is_read_from_kafka_alone(olga: Client) -> None:
+    graph, at = GraphWorld(clock.now()), "/events/demo/orders/0/5/"
+    topic = graph.topic("orders")
+    graph.scanned(ago=1)
+    graph.watermarks(topic, [9], ago=1)
+    page = olga.get(at)
+    assert page.status_code == 404
+    assert "Read it from Kafka" in page.content.decode()
+    assert "Read it from Kafka" not in olga.get("/events/demo/orders/0/9/").content.decode(), "none is there"
+    assert "Read it from Kafka" not in signed_in(person("vic")).get(at).content.decode()
+    broker = MemoryBroker()
+    broker.create("orders")
+    for n in range(9):
+        broker.append(Record("orders", 0, 0, clock.now(), 1, None, b"value-%d" % n, ()))
+    fields = {"cluster": "demo", "topic": "orders", "start": "offset", "partition": "0", "offset": "5", "most": "1"}
+    url = olga.post("/lookups/", fields)["Location"]
+    answering.run(lambda _: nullcontext(MemoryPeek(broker)), LookRules, now=clock.now)
+    read_so = body(olga, url)
+    assert "value-5" in read_so
+    assert "value-6" not in read_so
+    assert "1 record</h2>" in read_so
+    on = olga.post("/lookups/", {"cluster": "demo", "topic": "orders", "after": url.split("/")[-2]})["Location"]
+    answering.run(lambda _: nullcontext(MemoryPeek(broker)), LookRules, now=clock.now)
+    assert "value-6" in body(olga, on)

@@ -167,6 +167,17 @@ def test_a_moment_before_all_that_is_kept_begins_with_the_oldest_and_one_after_i
     assert (late.matches, [each.why for each in late.courses]) == ([], [Why.END, Why.END])
 
 
+def test_no_more_are_told_than_were_asked_for() -> None:
+    topic = Topic(3)
+    for number in range(3):
+        topic.write(number, *[b"a"] * 50)
+    for way in ("newest", "forward"):
+        question = Question.of_plain({**Question(most=7).as_plain(), "way": way})
+        found = topic.look(question)
+        assert (len(found.matches), sum(each.n_matches for each in found.courses)) == (7, 7)
+        assert sum(each.end - each.begin for each in found.courses) == 7
+
+
 def test_an_offset_that_is_deleted_begins_at_the_oldest_and_says_how_many_are_missing() -> None:
     topic = Topic(2).write(0, *[b"a"] * 10).write(1, b"never")
     topic.broker.delete_before(Partition("orders", 0), 4)
