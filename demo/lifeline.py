@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 PROBE_EVERY_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
+MOST_UNANSWERED = 3  # probes in a row: on a busy machine one client may have to wait while another is answered
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,20 @@ class Lifeline:
         self._bootstrap = bootstrap
         self._monotonic = monotonic
         self._next_probe = monotonic() + PROBE_EVERY_SECONDS
+        self._n_unanswered = 0
 
     def check(self, client: Consumer | Producer) -> None:
-        """Ask Kafka through the client, every ten seconds. Raises CutOff when it answers a new client and not this."""
+        """Ask Kafka through the client, every ten seconds.
+
+        Raises CutOff when three times in a row a new client was answered and this one was not.
+        """
         if self._monotonic() < self._next_probe:
             return
-        if not _answered(client) and _answered(AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})):
+        is_cut_off = not _answered(client) and _answered(
+            AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
+        )
+        self._n_unanswered = self._n_unanswered + 1 if is_cut_off else 0
+        if self._n_unanswered == MOST_UNANSWERED:
             raise CutOff("Kafka answers others")
         self._next_probe = self._monotonic() + PROBE_EVERY_SECONDS
 

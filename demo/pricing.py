@@ -91,7 +91,13 @@ class Transactions:
         self._made.flush(CALL_SECONDS)
 
     def end(self, *, keep: bool) -> bool:
-        """Commit, or take back what was sent. False when Kafka did not say that it has committed."""
+        """Commit, or take back what was sent. False when Kafka did not say that it has committed.
+
+        First all is sent: what an abort finds in the queue never was, though its span says so.
+        """
+        for _ in range(TRIES):
+            if self._made is None or not self._made.flush(CALL_SECONDS):
+                break
         kept = keep and self._ended(confluent_kafka.Producer.commit_transaction)
         if not kept:
             self._ended(confluent_kafka.Producer.abort_transaction)

@@ -207,7 +207,7 @@ def _read_optional(body: bytes, at: int, n: int, *, most: int) -> tuple[list[int
     return found, _skipped(body, until, n - most) if n > most else until
 
 
-_NUMBER = re.compile(rb"[\x80-\xff]*[\x00-\x7f]")
+_NUMBER = re.compile(rb"[\x80-\xff]{0,9}[\x00-\x7f]")  # ten bytes hold any of 64 bits
 _GO_ON = bytes(range(0x80, 0x100))  # bytes that are not the last ones of their number
 
 

@@ -136,7 +136,7 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
     return shell.page(
         request,
         "services/service.html",
-        {**facts, **_of_tab(tab, page, span)},
+        {**facts, **_of_tab(tab, page, span, moment)},
         section="services",
         crumbs=[shell.Crumb("Services", reverse("services")), shell.Crumb(page.name)],
         span=span,
@@ -147,16 +147,16 @@ def service_page(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def _of_tab(tab: str, page: ServicePage, span: Window) -> dict[str, Any]:
+def _of_tab(tab: str, page: ServicePage, span: Window, moment: datetime) -> dict[str, Any]:
     if tab == "flow":
-        known = failure_facts([group.id for group in page.failures], now=now())
+        known = failure_facts([group.id for group in page.failures], now=moment)
         failures = [(group, known[group.id].change if group.id in known else None) for group in page.failures]
         return {**_charts(page, span), "failures": failures, "latencies_from": told_from(span)}
     found = sightings(page.number, span)
     if tab == "events":
         return {"recent": newest(found)}
     newer, older = page.versions[:-1], page.versions[-1:]
-    told = [*((row, _around(row.version.first_at, now())) for row in newer), *((row, None) for row in older)]
+    told = [*((row, _around(row.version.first_at, moment)) for row in newer), *((row, None) for row in older)]
     return {
         "versions": told,
         "instances": instances(page.number, found, versions=[row.version.id for row in page.running]),

@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import Producer
 
-from demo.lifeline import PROBE_EVERY_SECONDS, CutOff, Lifeline
+from demo.lifeline import MOST_UNANSWERED, PROBE_EVERY_SECONDS, CutOff, Lifeline
 
 pytestmark = pytest.mark.acceptance
 
@@ -44,6 +44,9 @@ def test_a_client_that_cannot_reach_a_kafka_which_others_reach_is_cut_off(cut_of
     clock.now += PROBE_EVERY_SECONDS - 0.1
     lifeline.check(cut_off)
     clock.now += 0.1
+    for _ in range(MOST_UNANSWERED - 1):
+        lifeline.check(cut_off)
+        clock.now += PROBE_EVERY_SECONDS
     with pytest.raises(CutOff):
         lifeline.check(cut_off)
 
@@ -51,7 +54,7 @@ def test_a_client_that_cannot_reach_a_kafka_which_others_reach_is_cut_off(cut_of
 def test_while_kafka_is_away_for_everybody_nobody_is_cut_off(cut_off: Producer) -> None:
     clock = Clock()
     lifeline = Lifeline(NOWHERE, monotonic=clock)
-    for _ in range(2):
+    for _ in range(MOST_UNANSWERED):
         clock.now += PROBE_EVERY_SECONDS
         lifeline.check(cut_off)
 
@@ -62,3 +65,11 @@ def test_a_client_that_reaches_kafka_is_left_alone(connected: Producer, address:
     for _ in range(2):
         clock.now += PROBE_EVERY_SECONDS
         lifeline.check(connected)
+
+
+def test_who_was_answered_meanwhile_is_not_cut_off(cut_off: Producer, connected: Producer, address: str) -> None:
+    clock = Clock()
+    lifeline = Lifeline(address, monotonic=clock)
+    for client in (cut_off, cut_off, connected, cut_off, cut_off):
+        clock.now += PROBE_EVERY_SECONDS
+        lifeline.check(client)

@@ -88,7 +88,7 @@ def test_a_streams_name_says_window_and_clusters() -> None:
 
 
 def test_which_bells_a_page_asks_for() -> None:
-    assert streams.bells_of({}) == frozenset({"letters", "retries", "layout", "health", "events"})
+    assert streams.bells_of({}) == frozenset({"letters", "retries", "layout", "health", "events", "lookups"})
     assert streams.bells_of({"bells": []}) == frozenset()
     assert streams.bells_of({"bells": ["layout", "layout"]}) == frozenset({"layout"})
     wrong: list[dict[object, object]] = [
