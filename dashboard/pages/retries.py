@@ -1,10 +1,12 @@
 """Retries: did the retry really work? And what people do with one that runs."""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
@@ -16,18 +18,24 @@ from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
 from dashboard.audit import address_of
+from dashboard.charts import age_caption, by_name, chart, lag_caption, renewed, without_ages
+from dashboard.crowding import heavy_where
 from dashboard.payload_searches import chosen
+from dashboard.queries.freshness import freshness
 from dashboard.queries.letter_filter import BadFilter
 from dashboard.queries.letter_selection import Selection
 from dashboard.queries.retries import Item, Operation, retries, retry
 from dashboard.queries.retries import drafts as drafts_of
 from dashboard.queries.retry_keys import keys_of
+from dashboard.queries.retry_lag import run_of, target_lag
+from dashboard.queries.retry_steps import LogLine
 
 if TYPE_CHECKING:
     from dashboard.models import Person
 
 PATIENCE = timedelta(seconds=20)
 """An accepted operation that has not begun after this long has no worker."""
+VIEWS = (("", "Letters"), ("key", "Outcomes by key"), ("lag", "Target lag"))
 
 
 @needs(Action.VIEW, post=Action.RETRY)
@@ -82,9 +90,13 @@ def _refused(request: HttpRequest, found: Selection, error: str) -> HttpResponse
 
 
 @needs(Action.VIEW, post=Action.RETRY)
+@heavy_where(lambda request: request.GET.get("by") == "lag")
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry_page(request: HttpRequest, number: int) -> HttpResponse:
-    """One operation: what was sent where, and what came of it. POST pauses, resumes, continues, cancels the rest."""
+    """One operation: what was sent where, and what came of it. POST pauses, resumes, continues, cancels the rest.
+
+    `by=key` shows outcomes by key, `by=lag` the lag of the groups on its target, whose charts are a part.
+    """
     error = ""
     if request.method == "POST":
         try:
@@ -98,6 +110,9 @@ def retry_page(request: HttpRequest, number: int) -> HttpResponse:
     found = retry(number, now=moment, after=cursor)
     if found is None:
         raise Http404(f"There is no retry {number}.")
+    drawn = _drawn(request, found, moment) if request.GET.get("by") == "lag" else None
+    if drawn and shell.wants_part(request, "charts"):
+        return JsonResponse(renewed(drawn, freshness(now=moment).only([found.row.cluster])))
     facts = {
         "retry": found.row,
         "operation": found,
@@ -109,7 +124,10 @@ def retry_page(request: HttpRequest, number: int) -> HttpResponse:
         "error": error,
         "may_retry": can(request.user, Action.RETRY),
         "seen_at": moment,
-        "keys": keys_of(number) if request.GET.get("by") == "key" else None,
+        "views": VIEWS,
+        "view": (view := request.GET.get("by", "") if request.GET.get("by") in dict(VIEWS) else ""),
+        "keys": keys_of(number) if view == "key" else None,
+        "drawn": drawn,
         **_patience(found, (moment - (found.row.started_at or found.row.created_at)).total_seconds()),
     }
     crumbs = [shell.Crumb("Retries", reverse("retries")), shell.Crumb(f"#{number}")]
@@ -122,6 +140,42 @@ def retry_page(request: HttpRequest, number: int) -> HttpResponse:
         streams=" ",
         status=409 if error else 200,
     )
+
+
+def _drawn(request: HttpRequest, found: Operation, moment: datetime) -> dict[str, Any] | None:
+    """The charts of those who read the target, with what was done with the operation; None where nothing is to be sent.
+
+    Over the time around the operation, or what was chosen of it.
+    """
+    row, whole = found.row, not request.GET.keys() & {"from", "to"}
+    span = (
+        run_of(since=row.started_at or row.created_at, ended_at=row.ended_at, now=moment)
+        if whole
+        else shell.window(request)
+    )
+    lag = target_lag(row.id, span, topic=request.GET.get("target", ""), now=moment)
+    if lag is None:
+        return None
+    lines = lag.lines
+    draw = partial(chart, lines, highest=lines.by_sums, over="read no more")
+    return {
+        "lag": lag,
+        "whole": whole,
+        "too_old": span.to_at < moment - settings.WEIR_KEEP_CHUNKS,
+        "keeps": settings.WEIR_KEEP_CHUNKS.total_seconds(),
+        "charts": {
+            "ages": draw(by_name(lines.ages), "s", none=without_ages(lines)),
+            "lags": draw(by_name(lines.lags), "offsets"),
+        },
+        "captions": {"ages": age_caption(lines), "lags": lag_caption(lines)},
+        "shown_marks": [_mark(line) for line in found.log],
+    }
+
+
+def _mark(line: LogLine) -> dict[str, object]:
+    """What was done with an operation, as a mark of its charts; `key` names its line in the log."""
+    at = f"{line.at.day} {line.at:%b %H:%M:%S}"
+    return {"at": line.at.timestamp(), "key": line.key, "kind": "retry", "text": f"{at} {line.sentence}"}
 
 
 def _patience(found: Operation, waited_seconds: float) -> dict[str, object]:

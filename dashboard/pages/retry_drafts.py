@@ -18,6 +18,7 @@ from dashboard import shell
 from dashboard.access import Action, needs
 from dashboard.audit import address_of
 from dashboard.forms import SendingForm, TargetForm
+from dashboard.queries.spare_capacity import SHOWN_HOURS, Spare, spare
 
 if TYPE_CHECKING:
     from dashboard.models import Person
@@ -132,6 +133,8 @@ def _page(
         "n_others": sum(not reader.n_failed for reader in made.blast.readers),
         "most_per_second": MOST_PER_SECOND,
         "seconds": made.n / made.operation.sending.rate_per_second,
+        "spares": _spares(made) if step == "3" else (),
+        "shown_hours": SHOWN_HOURS,
         "first": _first(made),
         "is_other": step == "2" and request.GET.get("other") == "1",
         "away": within.away(made.cluster),
@@ -141,6 +144,14 @@ def _page(
     return shell.page(
         request, "retry_plans/draft.html", facts, section="retries", crumbs=crumbs, within=within, status=status
     )
+
+
+def _spares(made: Draft) -> list[tuple[Spare, bool]]:
+    """What the groups that get copies have to spare, and whether the rate of the plan is beyond that."""
+    readers = [(reader.topic, reader.name) for reader in made.blast.readers]
+    per_second = made.operation.sending.rate_per_second
+    found = spare(made.cluster, readers, now=now()) if readers else ()
+    return [(each, each.rate is not None and each.rate < per_second) for each in found]
 
 
 def _first(made: Draft) -> int:

@@ -36,6 +36,16 @@ class LogLine:
     person: str
     what: str
 
+    @property
+    def key(self) -> str:
+        """Names it among the operation's: when, in milliseconds since 1970. Others may have the same."""
+        return str(round(self.at.timestamp() * 1000))
+
+    @property
+    def sentence(self) -> str:
+        """olga paused, 3 in flight"""
+        return f"{self.person or 'Weir'} {self.what}"
+
 
 # Of the items themselves only those are read whose outcome is still waited for.
 _STEPS = """

@@ -7,8 +7,8 @@ import { shown } from "./text.js";
 
 const EVERY_MS = 5000;
 
-/** Follows the live stream; `part` is a fragment of the page, `ids` the elements of it that take the old ones' places. */
-export function follow(stream, part, ids = [part]) {
+/** Follows the live stream; `part` is a fragment of the page, `ids` the elements of it that take the old ones' places. Without a part only charts do. */
+export function follow(stream, part = "", ids = [part]) {
   const chip = document.querySelector("live-chip");
   let last = 0;
   let busy = false;
@@ -26,10 +26,10 @@ export function follow(stream, part, ids = [part]) {
       const charts = [...document.querySelectorAll("time-chart")];
       const [data, fresh] = await Promise.all([
         charts.length ? fetchData(location.href, "charts") : null,
-        fetchPage(location.href, { part }),
+        part ? fetchPage(location.href, { part }) : null,
       ]);
       if (pause.paused) return; // it was asked for before
-      chip?.late(part, !fresh || (charts.length > 0 && !data));
+      chip?.late(part, (part && !fresh) || (charts.length > 0 && !data));
       if (data) for (const chart of charts) redraw(chart, data);
       if (data) chip?.renew({ fold: data.folded_at, scan: data.scanned_at });
       if (fresh) for (const id of ids) renew(fresh, id);

@@ -11,6 +11,7 @@ const SIGNS = {
   rewind: "M8 3.5 3 8l5 4.5ZM13.5 3.5 8.5 8l5 4.5Z",
   rebalance: "M2 5.5h11M10 2.5l3 3-3 3M14 10.5H3M6 7.5l-3 3 3 3",
   lost: "M4 4l8 8M12 4l-8 8",
+  retry: "M2.5 8h9M8 4.5 11.5 8 8 11.5M14 4v8",
 };
 const FILLED = new Set(["version", "rewind"]);
 const OTHER = "M8 5.5v5M5.5 8h5";
@@ -62,7 +63,7 @@ function openRows(marks) {
   const rows = [...document.querySelectorAll("#changes [data-change]")];
   const own = rows.filter((row) => keys.has(row.dataset.change));
   for (const row of rows) row.classList.toggle("selected", own.includes(row));
-  for (const fold of own.flatMap((row) => [...row.querySelectorAll("details")])) fold.open = true;
+  for (const fold of own.flatMap((row) => [row.closest("details"), ...row.querySelectorAll("details")])) if (fold) fold.open = true;
   own.at(-1)?.focus(); // the list has the newest first, the rail the oldest
 }
 
