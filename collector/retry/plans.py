@@ -11,7 +11,7 @@ from collector.domain.records import Headers
 from collector.domain.resending import removed, unsendable
 from collector.domain.retry_targets import Permission
 from collector.retry.blast import Reader, blast
-from collector.retry.choices import choices
+from collector.retry.choices import Choice, choices
 from collector.retry.destinations import Sorted, destination, refusal, unfit, world_of
 from collector.retry.refusals import Changed, NotAllowed
 from collector.retry.rights import refused
@@ -37,7 +37,7 @@ class KeyOrder:
 class Plan:
     """Of one letter. `refusal` says why it cannot be sent; then `target` may be None.
 
-    `downstream`: topics and groups within two hops.
+    `is_sendable`: it could be sent, if not there. `downstream`: topics and groups within two hops.
     """
 
     dead_letter: int
@@ -51,6 +51,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     downstream: tuple[str, ...] = ()
     right: Right | None = None  # whether Weir may write there
+    is_sendable: bool = True
 
     @property
     def must_type(self) -> bool:
@@ -72,7 +73,9 @@ def plan(letter_id: int, *, target: str | None = None, now: datetime) -> Plan | 
         kind = found[0]
         headers = _headers(cursor, letter_id)
         stops = refusal(kind) or unsendable(headers)
-        made = Plan(letter_id, kind.cluster, target, "", stops, (), removed(headers or ()), _order(cursor, letter_id))
+        order = _order(cursor, letter_id)
+        gone = removed(headers or ())
+        made = Plan(letter_id, kind.cluster, target, "", stops, (), gone, order, is_sendable=stops is None)
         try:
             goes, why = destination(kind, target=target, world=world_of(cursor, found, target=target))
         except NotAllowed as error:
@@ -93,11 +96,15 @@ def plan(letter_id: int, *, target: str | None = None, now: datetime) -> Plan | 
         )
 
 
-def targets(letter_id: int, *, chosen: str | None) -> tuple[str, ...]:
-    """Topics that an open letter may go to: where it goes by itself, then its origin and what an admin names."""
+def targets(letter_id: int, *, chosen: str | None) -> tuple[Choice, ...]:
+    """Where an open letter may go: where it goes by itself first, then its origin and what an admin names, each topic
+    once; `chosen` is among them."""
     with connection.cursor() as cursor:
         found = choices(cursor, [letter_id], chosen=chosen)
-    return tuple(dict.fromkeys(topic for choice in found for topic in choice.topics))
+    each: dict[tuple[str, ...], Choice] = {}
+    for choice in found:
+        each.setdefault(choice.topics, choice)
+    return tuple(each.values())
 
 
 def why_not(letter_id: int) -> str | None:

@@ -89,11 +89,14 @@ def _sent(request: HttpRequest, number: int, edit: Edit) -> HttpResponse:
     by, moment = Asker(person.pk, str(person), address_of(request)), now()
     token, sends_newer = request.POST.get("token", ""), request.POST.get("newer") == "send"
     target = request.POST.get("target", "")[:LONGEST_TOPIC] or None  # as the check said
+    expect = 1 if (typed := request.POST.get("typed", "")).strip() == "1" else None
     with records.refusals(by, moment, "edit and retry", records.subject_of([number]), letters=1):
         if (plan_now := plan(number, target=target, now=moment)) is not None:
-            plan_now.agree(request.POST.get("typed", ""))
+            plan_now.agree(typed)
     if consent.needed(1, edited=True):
-        asked = approvals.ask_for_edit(number, edit, by, token=token, now=moment, sends_newer=sends_newer)
+        asked = approvals.ask_for_edit(
+            number, edit, by, token=token, now=moment, expect=expect, sends_newer=sends_newer
+        )
         return HttpResponseRedirect(reverse("retry", args=[asked.id]))
     made = retry(
         [number],
@@ -101,7 +104,7 @@ def _sent(request: HttpRequest, number: int, edit: Edit) -> HttpResponse:
         person_name=by.person_name,
         token=token,
         target=target,
-        expect=1,
+        expect=expect,
         now=moment,
         address=by.address,
         sends_newer=sends_newer,

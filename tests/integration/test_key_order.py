@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -225,6 +226,22 @@ def test_nothing_is_typed_for_a_letter_that_only_its_group_gets(known: list[int]
     assert "no newer events of this key were processed" in page
     assert 'name="typed"' not in page
     assert olga.post(there, {"token": "t1"}).status_code == 302
+
+
+def test_an_order_that_became_unknown_behind_the_plan_is_not_agreed_to(
+    known: list[int], olga: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = key_order.order_of
+
+    def late(cursor: CursorWrapper, letters: list[int], *, seconds: float | None = None) -> key_order.Order:
+        found = looked(cursor, letters, seconds=seconds)
+        return found if seconds else replace(found, unknown=tuple(letters))
+
+    monkeypatch.setattr(key_order, "order_of", late)
+    asked = olga.post(f"/dead-letters/{known[0]}/retry/", {"token": "t1"})
+    assert asked.status_code == 409
+    assert "Nobody saw whether newer events of the key were processed" in asked.content.decode()
+    assert one("select count(*) from retry_item") == 0
 
 
 def test_the_api_asks_as_the_pages_do(world: RetryWorld, overtaken: int) -> None:

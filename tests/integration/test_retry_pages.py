@@ -230,11 +230,58 @@ def test_the_page_of_one_letter_offers_what_an_admin_names_and_says_what_lies_be
     world.letters.topic("billing-again")
     world.letters.allow("billing-again")
     page = olga.get(f"/dead-letters/{letter}/retry/").content.decode()
-    assert re.findall(r'<a href="\?target=([^"]*)"', page) == ["orders.created", "billing-again"]
+    offered = re.findall(r'name="target" form="choose" value="([^"]*)"( checked)?', page)
+    assert offered == [("", " checked"), ("billing-again", ""), ("*other", "")]
     assert "Downstream in 2 hops: nothing known." in page
     chosen = olga.get(f"/dead-letters/{letter}/retry/?target=billing-again").content.decode()
-    assert field(chosen, "target") == "billing-again"
+    assert '<input type="hidden" name="target" value="billing-again">' in chosen
     assert "Allowed by an admin." in chosen
+    assert 'value="billing-again" checked' in chosen
+
+
+def test_any_allowed_topic_may_be_typed_for_one_letter_and_is_shown_before_it_is_sent(
+    world: RetryWorld, olga: Client
+) -> None:
+    (letter,) = world.letters.park(dead_record(1))
+    there = f"/dead-letters/{letter}/retry/"
+    own = world.letters.topic("orders.created.retry.billing", role=2)
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) select t, %s, now(), '{0,0}'"
+        " from unnest(array[%s, %s]) t returning 1",
+        world.letters.billing, own, world.letters.orders,
+    )  # fmt: skip
+    world.letters.topic("orders.fixed")
+    world.letters.allow("orders.created.retry.billing")
+    page = olga.get(there).content.decode()
+    offered = re.findall(r'name="target" form="choose" value="([^"]*)"', page)
+    assert offered == ["", "*origin", "*other"]
+    assert field(page, "target") == ""
+    assert "orders.created.retry.billing" in page
+    origin = olga.get(f"{there}?target=*origin").content.decode()
+    assert 'value="*origin" checked' in origin
+    assert '<input type="hidden" name="target" value="orders.created">' in origin
+    typed = {"target": "*other", "other": " orders.fixed "}
+    refused = olga.get(there, typed).content.decode()
+    assert "This target is not allowed for orders.created.dlq: orders.fixed." in refused
+    assert "Send 1 event" not in refused
+    assert olga.post(there, {**typed, "token": "t1", "typed": "1"}).status_code == 409
+    world.letters.allow("orders.fixed")
+    shown = olga.get(there, typed).content.decode()
+    assert '<input type="hidden" name="target" value="orders.fixed">' in shown
+    sent = olga.post(there, {"target": "orders.fixed", "token": "t2", "typed": "1"})
+    assert sent.status_code == 302
+    assert rows("select t.name from retry_item join topic t on t.id = target_topic_id") == [("orders.fixed",)]
+
+
+def test_a_letter_without_an_origin_is_offered_what_an_admin_names(world: RetryWorld, olga: Client) -> None:
+    record = dead_record(1)
+    bare = replace(record, headers=tuple(each for each in record.headers if "original" not in each[0]))
+    (letter,) = world.letters.park(bare)
+    world.letters.topic("orders.fixed")
+    world.letters.allow("orders.fixed")
+    page = olga.get(f"/dead-letters/{letter}/retry/").content.decode()
+    assert "It names no topic of this cluster as its origin. Choose a target." in page
+    assert 'form="choose" value="orders.fixed"' in page
 
 
 def test_a_running_operation_names_its_step_and_a_stopped_one_leads_to_its_failure(
