@@ -97,6 +97,23 @@ def readable(body: bytes) -> Headers | None:
         return None
 
 
+def first_plain(body: bytes, name: str) -> bytes | None:
+    """The value of the first header of this name; None where there is none, it is null or packed, or for malformed
+    bytes. Nothing is unpacked for it."""
+    wanted = name.encode("utf-8", "surrogateescape")
+    try:
+        count, at = _number(body, 0)
+        for _ in range(~count if count < 0 else count):
+            its_name, at = _run(body, at)
+            size, behind = _number(body, at)
+            if its_name == wanted:
+                return _run(body, at)[0] if size >= 0 else None
+            at = behind + (size if size >= 0 else max(0, -2 - size))
+    except Malformed:
+        return None
+    return None
+
+
 def _number(body: bytes, at: int) -> tuple[int, int]:
     if at + _NUMBER.size > len(body):
         raise Malformed("a number is missing")

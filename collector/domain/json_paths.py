@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from collector.domain.json_values import leaves
+
 MOST_CHARACTERS, MOST_STEPS = 200, 16
 Json = Any  # what json.loads gives
 GONE = object()
@@ -83,6 +85,11 @@ def found(tree: Json, path: Path) -> Iterator[Json]:
 
     changed(tree, path, note)
     yield from seen
+
+
+def texts(tree: Json, path: Path) -> list[str]:
+    """The texts of all leaves at the path, and below it."""
+    return [text for each in found(tree, path) for text in leaves(each)]
 
 
 def changed(tree: Json, path: Path, change: Callable[[Json], Json]) -> Json:

@@ -3,6 +3,7 @@
 import hashlib
 
 MOST_KEY_TEXT = 200  # characters of a key that is kept as text
+MAX_KEY = 200  # characters that a key is searched by
 
 
 def key_hash(key: bytes | None) -> int | None:
@@ -17,3 +18,14 @@ def key_text(key: bytes | None) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if 0 < len(text) <= MOST_KEY_TEXT and text.isprintable() else None
+
+
+def searchable(raw: bytes | None) -> str | None:
+    """The text that people search by: UTF-8 of 1 to MAX_KEY characters that Postgres can hold; else None."""
+    if not raw or len(raw) > MAX_KEY * 4:
+        return None
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) <= MAX_KEY and "\x00" not in text else None

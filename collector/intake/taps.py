@@ -10,9 +10,9 @@ from collector.domain.dead_letters import DeadLetter
 from collector.domain.dialects import LetterMapping, mapped
 from collector.domain.fingerprints import CURRENT, Fingerprint
 from collector.domain.globs import matches
-from collector.domain.json_paths import Path
-from collector.domain.json_values import Json, NotJson
+from collector.domain.json_values import NotJson
 from collector.domain.key_aliases import alias
+from collector.domain.keys import searchable
 from collector.domain.letter_forms import fit_to_see, letter_of, origins, parked_form, way_of
 from collector.domain.masking import NOTHING, Aim, Concealed, Rules
 from collector.domain.record_ids import RecordIds
@@ -29,7 +29,7 @@ from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, 
 if TYPE_CHECKING:
     from uuid import UUID
 
-MAX_KEY = 200  # characters that a key is searched by
+Places = Mapping[Partition, Place]
 MOST_VALUES = 20  # of one path in one record
 MOST_PLANS, MOST_PLANNED = 1_000, 2_000  # how many are remembered; bytes of names in one
 
@@ -91,7 +91,7 @@ class _Plan:
 class _Batch:
     """What the rules say of the topics of one batch. `course_of` and `places_of` are what the compiled packing asks."""
 
-    def __init__(self, reading: "TapReading", places: Mapping[Partition, Place]) -> None:
+    def __init__(self, reading: "TapReading", places: Places) -> None:
         self._reading = reading
         self._places = places
         self._courses: dict[tuple[str, int], _Course] = {}
@@ -139,31 +139,47 @@ class TapReading:
         """Topics that records may come from, from another thread; records of those that went may still be under way."""
         self._feeds |= {feed.kafka_id: feed for feed in feeds}
 
-    def rows(self, records: Sequence[Record], places: Mapping[Partition, Place]) -> Rows:
+    def rows(self, records: Sequence[Record], places: Places) -> Rows:
         """One row per record. Nothing a record holds can be wrong here; a fault of ours must not stop the intake."""
+        rows = self._packed_rows(records, places)
+        return self._read(_Batch(self, places), records, places, {}, PackedRecords()) if rows is None else rows
+
+    def _packed_rows(self, records: Sequence[Record], places: Places) -> Rows | None:
+        """The same, packed in C as far as that can be done.
+
+        None where it cannot: also where one whose row is packed could not be read to its end. It would be counted
+        twice, as a record and as an undecodable one.
+        """
+        if self._pack is None or self._path_keys:
+            return None
         batch, packed = _Batch(self, places), PackedRecords()
-        left: list[Any] = list(records)
-        if self._pack is not None and not self._path_keys:
-            try:
-                left = self._pack(batch, left, self._packed_plans, packed.records, packed.keys)
-            except Exception as error:  # noqa: BLE001  said; which record it is shows when each is read alone
-                self._faults.say(records[0], error)
-                packed = PackedRecords()
+        try:
+            left = self._pack(batch, list(records), self._packed_plans, packed.records, packed.keys)
+        except Exception as error:  # noqa: BLE001  said; which record it is shows when each is read alone
+            self._faults.say(records[0], error)
+            return None
         told = {id(each[0]): each[1:] for each in left if isinstance(each, tuple)}
+        ordered = [each[0] if isinstance(each, tuple) else each for each in left]
+        rows = self._read(batch, ordered, places, told, packed)
+        return rows if sum(each.is_packed for each in rows.tapped) == len(told) else None
+
+    def _read(
+        self, batch: "_Batch", records: Sequence[Record], places: Places, told: Mapping[int, Any], packed: PackedRecords
+    ) -> Rows:
+        """`told`: of those whose rows are packed, by id(), what was read for that."""
 
         def tapped(record: Record) -> Tapped:
             course = batch.course(record.topic, record.partition)
             alone = told.get(id(record))
             return self._letter_alone(record, course, *alone) if alone else self._tapped(record, course)
 
-        ordered = [each[0] if isinstance(each, tuple) else each for each in left]
-        found, garbage = self._faults.each(ordered, places, tapped, self.unstorable)
+        found, garbage = self._faults.each(records, places, tapped, self.unstorable)
         parcels = [(each.parcel, each.record.headers) for each in found if each.parcel is not None]
         for (parcel, _), packed_headers in zip(parcels, frames.packed([each for _, each in parcels]), strict=True):
             parcel.headers = packed_headers
         return Rows(tapped=found, packed=packed, undecodable=garbage)
 
-    def unstorable(self, record: Record, places: Mapping[Partition, Place], reason: str) -> Undecodable:
+    def unstorable(self, record: Record, places: Places, reason: str) -> Undecodable:
         """Without its first bytes: they may be what a rule drops, or a payload that nobody asked to keep."""
         return undecodable(replace(record, value=None), places, reason)
 
@@ -316,7 +332,7 @@ class TapReading:
         return [
             (number, text)
             for path, number in self._path_keys
-            for text in sorted({*_texts(tree, path)})[:MOST_VALUES]
+            for text in sorted({*json_paths.texts(tree, path)})[:MOST_VALUES]
             if searchable(text.encode("utf-8", "replace")) == text
         ]
 
@@ -331,18 +347,3 @@ def _parcel(
     if letter is None or fingerprint is None:
         return None
     return letter_rows.parcel(record, letter, fingerprint, size_bytes=size, context=context)
-
-
-def _texts(tree: Json, path: Path) -> list[str]:
-    return [text for each in json_paths.found(tree, path) for text in json_values.leaves(each)]
-
-
-def searchable(raw: bytes | None) -> str | None:
-    """The text that people search by: UTF-8 of 1 to MAX_KEY characters that Postgres can hold; else None."""
-    if not raw or len(raw) > MAX_KEY * 4:
-        return None
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if len(text) <= MAX_KEY and "\x00" not in text else None

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from collector.changes import announce
+from collector.domain.dead_letters import LetterStatus
 
 KEYS_EVERY = timedelta(seconds=30)
 TREND_HOURS = 24
@@ -45,18 +46,24 @@ def count_keys(*, now: datetime) -> int:
                 "since": until - timedelta(hours=TREND_HOURS),
                 "last": TREND_HOURS - 1,
                 "most": MOST_COUNTED,
+                "statuses": [int(status) for status in LetterStatus],
             },
         )
         return int(cursor.rowcount)
 
 
+# Stale is who got a letter since: its newest one of each status, by the index, however many letters there are. What is
+# sent, archived or resolved stays where it was; who takes letters to another group says so by null (rereadings.py).
 # Each letter of these groups is read once, for its key and its hour. Groups are locked when all is counted: who saves a
 # letter waits for them.
 _COUNT = """
 with stale as (select id, keys_as_of,
     coalesce((select sum(n) from failure_count c where c.failure_group_id = f.id), 0) n
-    from failure_group f where keys_as_of is null or (keys_as_of < %(before)s and exists
-      (select 1 from letter_state t where t.failure_group_id = f.id and t.changed_at > f.keys_as_of))),
+    from failure_group f where keys_as_of is null or (keys_as_of < %(before)s and keys_as_of <
+      (select d.seen_at from dead_letter d where d.id = (select max(l.dead_letter_id)
+        from unnest(%(statuses)s::smallint[]) s
+        cross join lateral (select t.dead_letter_id from letter_state t where t.failure_group_id = f.id and t.status = s
+          order by t.dead_letter_id desc limit 1) l)))),
   due as materialized (select id from (select id, sum(n) over (order by keys_as_of nulls first, id) - n n_before
     from stale) turns where n_before < %(most)s),
   letters as (select s.failure_group_id id, d.key_hash, case when d.failed_at >= %(since)s and d.failed_at < %(until)s

@@ -127,15 +127,23 @@ def copy_undecodable(cursor: CursorWrapper, input_id: int, found: Sequence[Undec
 
 
 def key_names(names: Sequence[str]) -> dict[str, int]:
-    """Ids of the configured business keys, made if missing."""
+    """Ids of the configured business keys, made if missing.
+
+    The ids 0 and 1 are taken without the sequence's knowing: the very first name that is made finds its number in use,
+    and is asked for again.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "insert into key_name (name) select n from unnest(%s::text[]) n"
-            " where not exists (select 1 from key_name k where k.name = n) order by n on conflict do nothing",
-            [list(names)],
-        )
-        cursor.execute("select name, id from key_name where name = any(%s)", [list(names)])
-        return dict(cursor.fetchall())
+        for _ in range(2):
+            cursor.execute(
+                "insert into key_name (name) select n from unnest(%s::text[]) n"
+                " where not exists (select 1 from key_name k where k.name = n) order by n on conflict do nothing",
+                [list(names)],
+            )
+            cursor.execute("select name, id from key_name where name = any(%s)", [list(names)])
+            found = dict(cursor.fetchall())
+            if found.keys() >= set(names):
+                break
+        return found
 
 
 def position(each: Tapped) -> At:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
@@ -21,10 +21,11 @@ from dashboard.audit import address_of
 from dashboard.crowding import heavy
 from dashboard.payload_searches import chosen, noted
 from dashboard.queries.chips import chips
-from dashboard.queries.dead_letters import STATUSES, parked_letters, state_counts
+from dashboard.queries.dead_letters import STATUSES, Letters, parked_letters, state_counts
 from dashboard.queries.failure_facts import backfills, expiring, failed_in, failure_facts, letter_topics
 from dashboard.queries.failure_groups import MOST_GROUPS, FailureGroup, failure_groups
 from dashboard.queries.failure_groups import failure_group as one_group
+from dashboard.queries.failure_keys import header_names, key_shelves
 from dashboard.queries.failure_parts import merged, rereadings, stands_for
 from dashboard.queries.failure_shelves import KIND_WORDS, KINDS, shelves
 from dashboard.queries.hiding import masked_topics
@@ -42,6 +43,7 @@ from dashboard.queries.letter_filter import (
 from dashboard.queries.letter_mappings import unexplained
 from dashboard.queries.letter_selection import n_matching
 from dashboard.queries.letter_words import vocabulary
+from dashboard.queries.letters_leaving import MOST_LOOKED, Leaving, leaving_letters
 from dashboard.templatetags.states import LETTER
 
 if TYPE_CHECKING:
@@ -50,7 +52,16 @@ if TYPE_CHECKING:
 SHOWN_STATES = ("open", "retry_requested", "sent", "no_answer", "unknown", "processed", "passed", "archived")
 COUNTED = 10_000
 ALL = "all"
+BY_HEADER = "header"
 PRESETS = (("Died more than once", "attempt>=2"), ("Last hour", "age<1h"), ("Leaves Kafka within 3 h", "expires<3h"))
+
+
+class _Wanted(TypedDict):
+    """Which letters a list holds, in whatever order."""
+
+    status: str | None
+    failure_group: int | None
+    filtered: Condition
 
 
 @needs(Action.VIEW, post=Action.TRIAGE)
@@ -189,29 +200,45 @@ def _narrowed(request: HttpRequest, query: str, clusters: Collection[str]) -> st
 
 
 def _groups(request: HttpRequest, group: FailureGroup | None, clusters: Collection[str] | None) -> dict[str, object]:
-    """One, or all of them; below what they have in common, where `by` asks for that."""
+    """One, or all of them; below what they have in common, or a header that their letters carry, where `by` asks."""
     found = (group,) if group else failure_groups(clusters)
+    by = request.GET.get("by", "")
+    if not group and by == BY_HEADER and (names := header_names()):
+        name = request.GET.get("header", "")
+        of_header = key_shelves(found, name if name in names else names[0])
+        return {"groups": found, "kinds": KIND_WORDS, "by": by, "header_names": names, "of_header": of_header}
     known = failure_facts([one.id for one in found], now=now())
     pairs = [(one, known.get(one.id)) for one in found]
-    by = request.GET.get("by", "")
-    if group or by not in KINDS:
-        return {"groups": pairs, "kinds": KIND_WORDS, "by": ""}
-    return {"groups": pairs, "kinds": KIND_WORDS, "by": by, "shelves": shelves(pairs, by)}
+    facts: dict[str, object] = {
+        "groups": pairs,
+        "kinds": KIND_WORDS,
+        "by": "",
+        "header_names": () if group else header_names(),
+    }
+    return facts if group or by not in KINDS else {**facts, "by": by, "shelves": shelves(pairs, by)}
 
 
 def _letters(request: HttpRequest, query: str, status: str | None, group: FailureGroup | None) -> dict[str, object]:
-    after = request.GET.get("after", "")
+    after, sort = request.GET.get("after", "")[:40], request.GET.get("sort", "")
     cursor = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
     filtered, problem = _condition(request, query)
     number = group.id if group else None
+    wanted: _Wanted = {"status": status, "failure_group": number, "filtered": filtered}
+    letters: Letters | Leaving
     with noted(request, filtered, query):
-        letters = parked_letters(status=status, failure_group=number, filtered=filtered, after=cursor)
+        if sort.removeprefix("-") == "expires":
+            letters = leaving_letters(**wanted, after=after, last_first=sort[0] == "-", now=now())
+        else:
+            letters = parked_letters(**wanted, after=cursor, oldest_first=sort == "came")
         n = n_matching(filtered, status=status or "open", group=number, most=COUNTED)
     return {
         "filtered": filtered,
         "problem": problem,
         "chips": () if problem else chips(tokens(query)),
         "letters": letters,
+        "default_sort": "-came",
+        "leaving": isinstance(letters, Leaving),
+        "most_looked": MOST_LOOKED,
         "n_matching": n,
         "counted": COUNTED,
         "most_read": MOST_READ,

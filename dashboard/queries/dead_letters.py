@@ -111,33 +111,47 @@ def parked_letters(
     filtered: Condition | None = None,
     after: int | None = None,
     limit: int = PAGE,
+    oldest_first: bool = False,
 ) -> Letters:
-    """The newest letters, of a status or a failure group, older than the cursor `after`. Raises BadStatus.
+    """The newest letters, of a status or a failure group, older than the cursor `after`; or the oldest, and newer.
 
-    `filtered`: what a person typed. One statement. At most 1,000 at a time.
+    `filtered`: what a person typed. One statement. At most 1,000 at a time. Raises BadStatus.
     """
-    if status is not None and status not in STATUSES:
-        raise BadStatus(BadStatus.__doc__)
     limit = max(1, min(limit, MOST_LETTERS))
-    wanted = {
-        stands(status or ""): status,
-        f"s.failure_group_id = {STANDS_FOR}": failure_group,
-        "s.dead_letter_id < %(after)s": after,
-    }
-    # Only what is asked for stands in the statement: each shape has an index of its own.
-    asked = [condition for condition, value in wanted.items() if value is not None]
-    said = " and ".join([*asked, f"({filtered.sql})"] if filtered and filtered.terms else asked)
-    where = f" where {said}" if said else ""
-    values = dict(zip(("", "group", "after"), wanted.values(), strict=True))
+    said, values = asked_for(status, failure_group, filtered)
+    if after is not None:
+        said.append(f"s.dead_letter_id {'>' if oldest_first else '<'} %(after)s")
+    where = f" where {' and '.join(said)}" if said else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{ROWS}{where} order by s.dead_letter_id desc limit %(limit)s",
-            {**values, **(filtered.parameters if filtered else {}), "limit": limit + 1},
+            f"{ROWS}{where} order by s.dead_letter_id{'' if oldest_first else ' desc'} limit %(limit)s",
+            {**values, "after": after, "limit": limit + 1},
         )
         found = fit_to_see([row_of(row) for row in cursor.fetchall()])
     truncated = len(found) > limit
     items = tuple(found[:limit])
     return Letters(items, items[-1].id if truncated else None, truncated)
+
+
+def asked_for(
+    status: str | None, failure_group: int | None, filtered: Condition | None
+) -> tuple[list[str], dict[str, Any]]:
+    """Conditions on the rows of ROWS, and their parameters. Raises BadStatus.
+
+    Only what is asked for stands in the statement: each shape has an index of its own.
+    """
+    if status is not None and status not in STATUSES:
+        raise BadStatus(BadStatus.__doc__)
+    said, values = list[str](), dict[str, Any]()
+    if status is not None:
+        said.append(stands(status))
+    if failure_group is not None:
+        said.append(f"s.failure_group_id = {STANDS_FOR}")
+        values["group"] = failure_group
+    if filtered and filtered.terms:
+        said.append(f"({filtered.sql})")
+        values |= filtered.parameters
+    return said, values
 
 
 def fit_to_see(rows: Sequence[LetterRow]) -> list[LetterRow]:
@@ -152,10 +166,11 @@ def veiled(row: LetterRow, veil: Veil) -> LetterRow:
     return replace(row, key=key, message=veil.text(row.message) or "", failure_title=veil.text(row.failure_title) or "")
 
 
+# A value, no condition that there is a row: that would be answered for all letters before the first is shown.
 _SILENT = (
-    "exists (select from retry_item i join retry_operation p on p.id = i.operation_id"
+    "coalesce((select true from retry_item i join retry_operation p on p.id = i.operation_id"
     " where i.dead_letter_id = s.dead_letter_id and i.status = 2"
-    " and i.sent_at <= now() - make_interval(secs => p.wait_seconds))"
+    " and i.sent_at <= now() - make_interval(secs => p.wait_seconds) limit 1), false)"
 )
 # By what was sent lately: of letters without an answer there may be a million, of which none is waited for.
 _WAITED_FOR = (

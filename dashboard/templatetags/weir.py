@@ -98,6 +98,16 @@ def ago(value: datetime | None) -> str:
     return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', _iso(value), title, text)
 
 
+@register.simple_tag
+def leaves(value: datetime | None) -> str:
+    """How soon a record leaves Kafka, the absolute time as its title."""
+    if value is None:
+        return formats.NONE
+    seconds, title = (value - now()).total_seconds(), formats.moment(value, now=now())
+    text = f"in {formats.duration(seconds)}" if seconds > 0 else "has left"
+    return format_html('<time datetime="{}" title="{}">{}</time>', _iso(value), title, text)
+
+
 @register.filter
 def milliseconds(value: float | None) -> str:
     """A duration given in milliseconds."""
@@ -233,7 +243,7 @@ def column(
     up, down = now_sorted == name, now_sorted == f"-{name}"
     wanted = f"-{name}" if up else name if down else f"{first}{name}"
     aria = "ascending" if up else "descending" if down else ""
-    return {"title": title, "lead": lead, "kind": kind, "aria": aria, "url": here(context, sort=wanted)}
+    return {"title": title, "lead": lead, "kind": kind, "aria": aria, "url": here(context, sort=wanted, after=None)}
 
 
 def _state(words: Mapping[str, tuple[str, str]], name: str) -> Mapping[str, object]:

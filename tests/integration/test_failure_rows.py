@@ -53,7 +53,7 @@ def test_deaths_are_counted_by_hour_with_the_keys(
     assert later is not None
     assert later.by_hour == (*[0] * 20, 1, 3, 0, 0)
     world.letters.park(dead_record(0))
-    rows("update letter_state set changed_at = %s returning 1", AT + timedelta(hours=2))
+    rows("update dead_letter set seen_at = %s returning 1", AT + timedelta(hours=2))
     assert letter_bell.count_keys(now=AT + timedelta(hours=3)) == 3
 
 
@@ -64,7 +64,7 @@ def test_groups_of_many_letters_are_counted_in_turns(world: RetryWorld, monkeypa
     assert letter_bell.count_keys(now=AT) == 1, "the two letters of the first are as many as are read at a time"
     assert letter_bell.count_keys(now=AT + timedelta(seconds=1)) == 2
     world.letters.park(dead_record(7))
-    rows("update letter_state set changed_at = %s returning 1", AT + timedelta(seconds=2))
+    rows("update dead_letter set seen_at = %s returning 1", AT + timedelta(seconds=2))
     later = AT + timedelta(minutes=1)
     assert letter_bell.count_keys(now=later) == 1, "alone, for it has more than are read at a time"
     assert rows(counted, later) == [(group,)]
@@ -156,7 +156,7 @@ def test_failures_stand_below_the_versions_that_they_failed_in(world: RetryWorld
     rows("delete from span returning 1")
     world.letters.park(dead_record(7))
     later = AT + timedelta(hours=1)
-    rows("update letter_state set changed_at = %s returning 1", later)
+    rows("update dead_letter set seen_at = %s returning 1", later)
     letter_bell.count_keys(now=later)
     failure_versions.find_versions(counted_at=later)
     assert {one_.id: one_.versions for one_ in failure_groups()} == found, "what was found once stays"

@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.domain.records import Record
-from collector.store.records import FLOW_NAME, KEY_NAME, PackedRecords, Tapped, copy_bodies, copy_records, packed
+from collector.store.records import (
+    FLOW_NAME,
+    KEY_NAME,
+    PackedRecords,
+    Tapped,
+    copy_bodies,
+    copy_records,
+    key_names,
+    packed,
+)
 from tests.integration.intake_world import NOW, rows
 
 FIRST, LAST = (datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in (1970, 9999))
@@ -89,3 +98,12 @@ def record(each: Tapped) -> tuple[Any, ...]:
 def in_order(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     plain = [tuple(bytes(each) if isinstance(each, memoryview) else each for each in row) for row in found]
     return sorted(plain, key=repr)
+
+
+@pytest.mark.django_db
+def test_the_first_names_of_business_keys_are_all_made_at_once() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("delete from key_name where id > 1")
+        cursor.execute("alter table key_name alter id restart with 1")
+    assert key_names(["tenant", "order-id"]).keys() == {"tenant", "order-id"}
+    assert key_names(["tenant", "order-id"]) == key_names(["order-id", "tenant"])

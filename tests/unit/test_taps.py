@@ -7,9 +7,10 @@ import pytest
 
 from collector.domain import letter_forms
 from collector.domain.globs import matches
+from collector.domain.keys import MAX_KEY, searchable
 from collector.domain.records import Headers, Record, size_of
 from collector.intake.reading import Rows
-from collector.intake.taps import MAX_KEY, MOST_PLANS, TapReading, TapRules, searchable
+from collector.intake.taps import MOST_PLANS, TapReading, TapRules
 from collector.ports import Partition
 from collector.store.feeds import Feed
 from collector.store.positions import Place

@@ -5,6 +5,7 @@ import sysconfig
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 
 from collector.domain import alike
 from collector.domain.globs import matches
+from collector.domain.keys import MAX_KEY
 from collector.domain.masking import Aim, Rule, Rules
 from collector.domain.records import Record
 from collector.intake.native import compiled_taps
 from collector.intake.reading import Rows
-from collector.intake.taps import MAX_KEY, MOST_PLANS, TapReading, TapRules
+from collector.intake.taps import MOST_PLANS, TapReading, TapRules
 from collector.ports import Partition
+from collector.store import letter_rows
 from collector.store.feeds import Feed
 from collector.store.positions import Place
 from collector.store.records import packed
@@ -226,3 +229,22 @@ def test_a_fault_in_what_is_remembered_of_letters_costs_no_letter(
     assert letters(found) == letters(expected)
     assert len(letters(found)) == len(rows(found)[0]) == 2
     assert "cannot read orders.dlq/1/2" in caplog.text
+
+
+@needs_compiler
+def test_a_letter_that_cannot_be_read_to_its_end_is_one_row_and_not_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = (("kafka_dlt-exception-fqcn", b"shop.Declined"), ("kafka_dlt-exception-message", b"no"))
+    records = [record(LETTERS, headers=headers, offset=offset) for offset in (1, 2, 3)]
+    parcel = letter_rows.parcel
+
+    def failing(each: Record, *rest: Any, **named: Any) -> Any:
+        if each.offset == 2:
+            raise RecursionError
+        return parcel(each, *rest, **named)
+
+    monkeypatch.setattr(letter_rows, "parcel", failing)
+    found = reading(native=True, rules=UNMASKED).rows(records, PLACES)
+    assert [each.offset for each in found.undecodable] == [2]
+    assert [each.record.offset for each in found.tapped] == [1, 3]
+    assert len(rows(found)[0]) == 2, "none for the record that is undecodable"
+    assert all(each.parcel for each in found.tapped)
