@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
@@ -13,7 +13,7 @@ from django.shortcuts import render
 
 from collector.clock import now as clock_now
 from collector.domain.sample_chunks import KEPT_AS_ROWS
-from dashboard.queries.clusters import Scope
+from dashboard.queries.clusters import Scope, written
 from dashboard.queries.clusters import scope as scope_of
 from dashboard.queries.counts import counts
 from dashboard.queries.freshness import Freshness, limit_seconds
@@ -147,6 +147,7 @@ def page(
     chooses from; `about` names those that it speaks of, where that is not what was chosen. `keeps`: for how long its
     numbers are kept (None: as counts by hour).
     """
+    within = within or scope(request)
     return render(
         request,
         template,
@@ -159,8 +160,9 @@ def page(
             "range": time_range(request, span, keeps=keeps) if span else None,
             "age": _age(fresh, source, streams),
             "streams": streams,
-            "counts": counts(),
-            **standing(within or scope(request), span, about),
+            "counts": counts(within.chosen),
+            "counted": written(within.chosen),
+            **standing(within, span, about),
         },
         status=status,
     )
@@ -249,7 +251,7 @@ def stream(name: str, span: Window, clusters: Collection[str] | None = None) -> 
     if not span.live:
         return ""
     seconds = {text: seconds for text, _, seconds in RANGES}.get(span.from_text)
-    of = "" if not clusters else ":" + ",".join(quote(each, safe="") for each in sorted(clusters))
+    of = f":{written(clusters)}" if clusters else ""
     return f"{name}:{seconds}{of}" if seconds and seconds <= LONGEST_STREAM else " "
 
 

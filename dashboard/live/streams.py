@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import NamedTuple, Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from dashboard.attention import as_plain, attention
+from dashboard.queries.clusters import written
 from dashboard.queries.counts import counts
 from dashboard.queries.graph import drawn, facts
 from dashboard.queries.ticks import Tick, graph_tick, groups_tick, live, topics_tick
@@ -39,11 +40,15 @@ def overview_tick(window_seconds: int, *, now: datetime, clusters: Collection[st
 
 
 def _counted(build: Builder) -> Builder:
-    """With the counts in the navigation: a page that stands open is not fetched whole for hours."""
+    """With the counts in the navigation: a page that stands open is not fetched whole for hours.
+
+    `of`: the clusters that they are of, as a stream's name has them. A page may follow a stream of one cluster and
+    show the counts of all.
+    """
 
     def counted(window_seconds: int, *, now: datetime, clusters: Collection[str] | None = None) -> Tick:
         tick = build(window_seconds, now=now, clusters=clusters)
-        tick.body["about"]["counts"] = asdict(counts())
+        tick.body["about"]["counts"] = {**asdict(counts(clusters)), "of": written(clusters)}
         return tick
 
     return counted
@@ -89,7 +94,7 @@ def parse(name: object) -> Name | None:
     if int(seconds) not in WINDOWS or bool(colon) != bool(clusters):
         return None
     chosen = frozenset(map(unquote, clusters.split(","))) if colon else None
-    if chosen is not None and ",".join(quote(each, safe="") for each in sorted(chosen)) != clusters:
+    if chosen is not None and written(chosen) != clusters:
         return None
     return Name(kind, int(seconds), chosen)
 

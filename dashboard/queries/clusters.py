@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
@@ -58,6 +59,11 @@ class Scope:
         """What is chosen when this one is added, or taken out."""
         chosen = set(self.chosen or ())
         return sorted(chosen ^ {name})
+
+
+def written(clusters: Collection[str] | None) -> str:
+    """Clusters as the name of a live stream has them, in order, each once; "" for all."""
+    return ",".join(quote(each, safe="") for each in sorted(set(clusters or ())))
 
 
 def scope(asked: Collection[str], *, now: datetime) -> Scope:

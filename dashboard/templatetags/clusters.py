@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 from django import template
 from django.template import Context
@@ -33,6 +34,17 @@ def chosen_words(scope: Scope) -> str:
         return "All clusters"
     n = len(scope.chosen)
     return short(next(iter(scope.chosen))) if n == 1 else f"{n} of {len(scope.clusters)} clusters"
+
+
+@register.filter
+def counted_of(scope: Scope | Literal[""]) -> str:
+    """What stands behind a count: which clusters it is of, where there are several. Plain text, for an attribute.
+
+    A page of an error knows of no clusters.
+    """
+    if not scope or not scope.are_several:
+        return ""
+    return f", {', '.join(sorted(scope.chosen))}" if scope.chosen else ", all clusters"
 
 
 @register.filter

@@ -362,7 +362,7 @@ def test_the_counts_in_the_navigation_come_with_the_graph() -> None:
     page = signed_in(person("vera", "viewer")).get("/").content.decode()
     assert 'title="8 open or unknown">8<' in page
     for build in BUILDERS.values():
-        assert build(900, now=clock.now()).body["about"]["counts"] == {"open": 8, "running": 0}
+        assert build(900, now=clock.now()).body["about"]["counts"] == {"open": 8, "running": 0, "of": ""}
 
 
 def test_each_hour_is_learned_once_with_the_fewest_of_any_ten_minutes() -> None:

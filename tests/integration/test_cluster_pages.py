@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from collector.clock import now
 from collector.store.reports import report
+from dashboard.live.streams import BUILDERS
 from dashboard.queries.clusters import Scope, scope
 from dashboard.queries.freshness import freshness
 from dashboard.queries.graph import graph
@@ -311,3 +312,26 @@ def test_the_api_takes_clusters_by_name(pair: Pair) -> None:
     assert ids("topics?cluster=nowhere") == []
     assert ids("graph?cluster=west") == ["group:west/billing", "service:orders-svc", "topic:west/orders"]
     assert ids("services?cluster=west") == ["group:west/billing", "service:orders-svc"]
+
+
+def test_the_counts_in_the_navigation_are_of_the_chosen_clusters_and_say_which(pair: Pair, browser: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("insert into failure_group (title, first_at, last_at) values ('x', now(), now()) returning id")
+        (number,) = cursor.fetchone()
+        for topic, n, cluster in ((pair.topics[0], 5, "east"), (pair.topics[1], 2, "west")):
+            cursor.execute("insert into failure_count values (%s, 0, %s, %s)", [number, n, topic])
+            cursor.execute(
+                "insert into retry_operation (token, plan_digest, person_id, person_name, status, created_at,"
+                " cluster_id) select %s, gen_random_uuid(), 7, 'olga', 1, now(), id from cluster where name = %s",
+                [cluster, cluster],
+            )
+    for clusters, n, n_running, of in ((None, 7, 2, ""), (["west"], 2, 1, "west"), (["east"], 5, 1, "east")):
+        page = browser.get("/topics/", {"cluster": clusters or []}).content.decode()
+        assert f'title="{n} open or unknown, {of or "all clusters"}">{n}<' in page
+        assert f'data-counted="{of}"' in page
+        for build in BUILDERS.values():
+            told = build(900, now=pair.at, clusters=clusters).body["about"]["counts"]
+            assert told == {"open": n, "running": n_running, "of": of}
+    page = browser.get("/dead-letters/", {"cluster": "west"}).content.decode()
+    assert 'aria-label="States, west"' in page
+    assert 'aria-label="States, all clusters"' in browser.get("/dead-letters/").content.decode()

@@ -4,9 +4,11 @@ import { count, exact } from "./format.js";
 import { live } from "./live.js";
 
 const COUNTS = [
-  { name: "open", key: "d", kind: "count bad", title: (n) => `${exact(n)} open or unknown` },
+  { name: "open", key: "d", kind: "count bad", title: (n) => `${exact(n)} open or unknown${navigation().dataset.of ?? ""}` },
   { name: "running", key: "r", kind: "count", title: () => null },
 ];
+
+const navigation = () => document.getElementById("navigation");
 
 let told = false;
 
@@ -15,9 +17,10 @@ export const areCountsLive = () => told;
 
 export function startNavigation() {
   live.addEventListener("message", ({ detail }) => {
-    const counts = detail.about?.counts ?? {};
-    for (const each of COUNTS) if (each.name in counts) write(each, counts[each.name]);
-    told ||= "counts" in (detail.about ?? {});
+    const counts = detail.about?.counts;
+    if (counts?.of !== navigation()?.dataset.counted) return; // of other clusters than the page speaks of
+    for (const each of COUNTS) write(each, counts[each.name]);
+    told = true;
   });
   live.addEventListener("state", () => (told &&= live.state === "live"));
 }
