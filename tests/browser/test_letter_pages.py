@@ -8,6 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from collector.changes import announce
 from tests.browser.browsing import Visit, visit_at
 from tests.browser.hands import Keyboard
 from tests.browser.own_server import beside_a_loop, browser, running
@@ -23,8 +24,8 @@ expect.set_options(timeout=30_000)
 LOOKS = (("light", 1440), ("dark", 390), ("dark", 1440), ("light", 390))
 PAYLOADS = ("binary", "large", "many headers", "tombstone", "masked")
 LISTS = (
-    "", "?by=group", "?by=version", "?view=list", "?view=list&status=archived", "?view=list&status=all", "?q=nowhere",
-    "?q=age>30", "?q=payload:amount",
+    "", "?by=group", "?by=version", "?by=header&header=order-id", "?view=list", "?view=list&sort=expires",
+    "?view=list&status=archived", "?view=list&status=all", "?q=nowhere", "?q=age>30", "?q=payload:amount",
 )  # fmt: skip
 
 
@@ -34,11 +35,44 @@ def states(clean_tables: None) -> dict[str, int]:
     for name, role in (("olga", "operator"), ("vera", "viewer"), ("ada", "admin")):
         person(name, role)
     found = every_state(RetryWorld())
+    rows_of("insert into key_name (id, name) values (101, 'order-id') returning 1")
     rows_of(
         "update failure_group set trend_until = date_trunc('hour', now()) + interval '1 hour', trend ="
         " array(select mod(id * h * h, 37) from generate_series(1, 24) h) where mod(id, 4) > 0 returning 1"
     )
     return found
+
+
+def an_operation_that_runs() -> int:
+    """The newest one, as if it had begun five minutes ago: its target's group fell behind, then caught up."""
+    ((number, topic),) = rows_of(
+        "update retry_operation set created_at = now() - interval '5 minutes', started_at = null, ended_at = null,"
+        " status = 1 where id = (select max(id) from retry_operation where status <> 6) returning id, target_topic_id"
+    )
+    rows_of("update retry_log set at = now() - interval '5 minutes' where operation_id = %s returning 1", number)
+    rows_of(
+        "insert into retry_log (operation_id, at, person_name, what) values (%s, now() - interval '3 minutes', 'olga',"
+        " 'paused, 2 in flight'), (%s, now() - interval '2 minutes', '', 'step 1 passed') returning 1", number, number,
+    )  # fmt: skip
+    moments = "(select now() - make_interval(secs => n * 2) at, n from generate_series(0, 220) n) m"
+    rows_of(
+        "insert into scan (cluster_id, sampled_at, ok, n_topics, n_groups, wall_ms) select t.cluster_id, m.at, true, 1,"
+        f" 1, 5 from topic t, {moments} where t.id = %s returning 1", topic,
+    )  # fmt: skip
+    rows_of(
+        "insert into topic_sample (sampled_at, topic_id, high, low) select at, %s::int, array[9000 - n, 0], '{0,0}'"
+        f" from {moments} returning 1", topic,
+    )  # fmt: skip
+    rows_of(
+        "insert into group_sample (sampled_at, topic_id, group_id, committed) select at, %s::int, g.id,"
+        f" array[9000 - n - greatest(0, 60 - abs(n - 90)), 0] from consumer_group g, {moments} where g.name = 'billing'"
+        " returning 1", topic,
+    )  # fmt: skip
+    rows_of(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) select %s::int, id, now(), '{9000,0}'"
+        " from consumer_group where name = 'billing' on conflict do nothing returning 1", topic,
+    )  # fmt: skip
+    return int(str(number))
 
 
 def test_each_state_is_shown_without_a_barrier_in_light_and_dark_wide_and_narrow(
@@ -48,6 +82,7 @@ def test_each_state_is_shown_without_a_barrier_in_light_and_dark_wide_and_narrow
     pages |= {f"payload {name}": f"/dead-letters/{states[name]}/?tab=payload" for name in PAYLOADS}
     pages |= {f"list {query}": f"/dead-letters/{query}" for query in LISTS}
     pages |= {"attempts": f"/dead-letters/{states['failed again']}/?tab=attempts", "audit": "/audit/?q=retry"}
+    pages |= {"lag of a target": f"/retries/{an_operation_that_runs()}/?by=lag"}
     wrong = {}
     for at, (scheme, width) in enumerate(LOOKS):
         name = "ada" if at == 3 else "vera" if at == 2 else "olga"
@@ -97,6 +132,36 @@ def test_letters_are_selected_archived_and_restored_and_a_failure_is_assigned_by
         failures_are_ticked_and_a_filter_is_completed(page, hand, seen)
         a_copy_is_sent_as_its_difference_was_seen(page, hand, seen, states["failed again"])
         assert (seen.violations(), seen.barriers()) == ([], [])
+
+
+def test_a_list_lives_on_around_a_menu_in_which_somebody_writes(
+    states: dict[str, int], running: Web, browser: Browser
+) -> None:
+    with visit_at(browser, running.origin, "olga", password=PASSWORD) as seen:
+        page = seen.page
+        seen.open("/dead-letters/")
+        row = page.locator("article.failure").first
+        number = row.get_attribute("data-key")
+        row = page.locator(f"#failure-{number}")
+        row.locator("summary").click()
+        note = row.get_by_label("Note")
+        note.press_sequentially("fix in 2.")
+        rows_of("update failure_group set assignee = 'team-pay' where id = %s returning 1", number)
+        rows_of(
+            "insert into failure_group (title, first_at, last_at) values ('NewcomerError', now(), now()) returning 1"
+        )
+        announce("letters")
+        expect(row.locator(".about")).to_contain_text("assigned to team-pay")
+        expect(note).to_have_value("fix in 2.")
+        expect(note).to_be_focused()
+        page.get_by_role("button", name=re.compile("new · Show")).click()
+        expect(page.get_by_text("NewcomerError")).to_be_visible()
+        expect(note).to_have_value("fix in 2.")
+        note.press_sequentially("8.1")
+        expect(note).to_have_value("fix in 2.8.1")
+        row.get_by_role("button", name="Save note").click()
+        expect(row.locator(".about")).to_contain_text("“fix in 2.8.1”")
+        assert seen.violations() == []
 
 
 def failures_are_ticked_and_a_filter_is_completed(page: Page, hand: Keyboard, seen: Visit) -> None:

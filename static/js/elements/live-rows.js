@@ -1,7 +1,7 @@
 // <live-rows>: a list that follows the server. Known rows change in place; new ones wait behind a pill.
 
 import { live } from "../lib/live.js";
-import { isMarked, refill } from "../lib/morph.js";
+import { isBegun, isMarked, refill } from "../lib/morph.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
 import { sign } from "../lib/svg.js";
@@ -55,7 +55,7 @@ class LiveRows extends HTMLElement {
   async #refresh() {
     this.#timer = 0;
     if (document.hidden || pause.paused || this.#busy) return;
-    if (this.#beingRead()) {
+    if (isMarked(this) || (this.#isWhole() && isBegun(this))) {
       this.#soon();
       return;
     }
@@ -76,17 +76,15 @@ class LiveRows extends HTMLElement {
     }
   }
 
-  /** Whether somebody marks text in here to copy it, or has begun to write where it can be seen. */
-  #beingRead() {
-    const fields = [...this.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio]), textarea")];
-    const isBegun = (field) => field.value !== field.defaultValue && !field.closest("details:not([open])");
-    return fields.some(isBegun) || isMarked(this);
+  /** Whether it can only be exchanged as a whole: then nobody may be writing in it. Rows change around what is typed. */
+  #isWhole() {
+    return this.dataset.whole !== undefined || !this.querySelector("[data-key]");
   }
 
   /** Takes the rows of this page fetched anew. */
   take(fresh) {
     const next = fresh.getElementById(this.id);
-    if (!next || this.dataset.whole !== undefined || !this.querySelector("[data-key]")) {
+    if (!next || this.#isWhole()) {
       replace(fresh, this.id);
       return;
     }

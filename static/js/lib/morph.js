@@ -48,6 +48,15 @@ export function isMarked(element) {
   return marked !== null && !marked.isCollapsed && element.contains(marked.anchorNode);
 }
 
+/** Fields in here that say something else than the page did, where that can be seen. */
+export function begun(element) {
+  const fields = [...element.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio]), textarea")];
+  return fields.filter((field) => field.value !== field.defaultValue && !field.closest("details:not([open])"));
+}
+
+/** Whether somebody has begun to write in here. */
+export const isBegun = (element) => begun(element).length > 0;
+
 function takeAttributes(old, next) {
   for (const { name } of [...old.attributes]) {
     const isUnfolded = name === "open" && old.matches("details");

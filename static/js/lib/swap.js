@@ -1,7 +1,7 @@
 // The only place where markup becomes elements: fragments of our own pages, fetched from our own origin.
 
 import { live } from "./live.js";
-import { isMarked, morph, refill } from "./morph.js";
+import { begun, isMarked, morph, refill } from "./morph.js";
 import { areCountsLive } from "./navigation.js";
 import { say } from "./say.js";
 import { setClock } from "./times.js";
@@ -71,7 +71,7 @@ function renewCounts(page) {
   }
 }
 
-/** Puts the element with this id from `fresh` in the place of ours; focus, scroll positions and open folds stay. */
+/** Puts the element with this id from `fresh` in the place of ours; focus, scroll positions, open folds and what is typed stay. */
 export function replace(fresh, id) {
   const old = document.getElementById(id);
   const next = fresh.getElementById(id);
@@ -79,14 +79,23 @@ export function replace(fresh, id) {
   held.delete(id);
   const focused = successor(old, next);
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
+  const typed = begun(old).filter((field) => field.id);
   const scrolled = regions(old).map((region) => [region.scrollLeft, region.scrollTop]);
   const adopted = document.adoptNode(next);
   old.replaceWith(adopted);
   for (const detailsId of open) document.getElementById(detailsId)?.setAttribute("open", "");
+  for (const field of typed) keep(field, document.getElementById(field.id));
   regions(adopted).forEach((region, index) => ([region.scrollLeft, region.scrollTop] = scrolled[index] ?? [0, 0]));
   focused?.focus({ preventScroll: true });
   adopted.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
   return adopted;
+}
+
+/** What was typed, and where in it somebody is. */
+function keep(before, after) {
+  if (!after) return;
+  after.value = before.value;
+  if (before.selectionStart !== null) after.setSelectionRange(before.selectionStart, before.selectionEnd);
 }
 
 const held = new Map();
