@@ -16,6 +16,7 @@ from collector.retry.edits import Changes, Edit
 from collector.retry.records import Asker
 from collector.retry.refusals import Changed, NoSuchPlan, NotAllowed, NothingToSend
 from collector.retry.requests import Order, Requested
+from collector.retry.standing import Standing, order_of, standing
 from collector.store import freezing, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
@@ -105,7 +106,8 @@ def approve(number: int, by: Asker, *, digest: str, now: datetime) -> Requested:
 
 def _send(cursor: CursorWrapper, found: Operation, by: Asker, *, digest: str, now: datetime) -> None:
     number = found.id
-    made, edit = drafts.drafted(cursor, found, now=now), _edit(cursor, number)
+    freezing.lock(cursor, found.letters)
+    made, edit = standing(cursor, found), _edit(cursor, number)
     if made.target_error:
         raise NotAllowed(made.target_error)
     order = _order(made, edit)
@@ -114,7 +116,7 @@ def _send(cursor: CursorWrapper, found: Operation, by: Asker, *, digest: str, no
     freezing.forget_edit(cursor, number)
     said = f"asked for by {found.person_name}"
     records.done(by, now, "approve retry", number, reason=said, letters=made.n)
-    requests.start(cursor, number, order, by, now=now, goes=made.goes)
+    requests.start(cursor, number, order, by, now=now, goes=made.goes, found=made.found)
 
 
 def refuse(number: int, by: Asker, *, reason: str, now: datetime) -> None:
@@ -148,5 +150,5 @@ def _edit(cursor: CursorWrapper, number: int) -> Edit | None:
     return Edit(*kept) if kept else None
 
 
-def _order(made: Draft, edit: Edit | None) -> Order:
-    return replace(drafts.order_of(made.operation, made.n), edit=edit)
+def _order(made: Draft | Standing, edit: Edit | None) -> Order:
+    return replace(order_of(made.operation, made.n), edit=edit)

@@ -17,16 +17,16 @@ from collector.domain.dead_letters import OperationStatus
 from collector.retry import consent, records, requests, rights
 from collector.retry.blast import Blast, blast
 from collector.retry.choices import Choice, choices
-from collector.retry.destinations import NEWER, TO_ORIGIN, Sorted, sorted_out
+from collector.retry.destinations import TO_ORIGIN, sorted_out
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, Changed, Expired, NoSuchPlan, NotAllowed, NothingToSend, Refusal
 from collector.retry.requests import Goes, Order, Requested
-from collector.store import key_order, operations
+from collector.retry.standing import Standing, order_of, standing
+from collector.store import freezing, key_order, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
 __all__ = ["DRAFT_HOURS", "Draft", "choose", "confirm", "discard", "draft", "freeze", "pace", "targets"]
 
-TYPE_ABOVE = 100  # events that are confirmed without typing their number
 LOOK_AGAIN_AFTER = timedelta(minutes=1)  # a plan this old is compared with the letters' order as it is now
 MOST_NAME = 100
 
@@ -144,45 +144,20 @@ def _own(cursor: CursorWrapper, number: int, by: Asker, *, now: datetime, lock: 
 
 def drafted(cursor: CursorWrapper, found: Operation, *, now: datetime) -> Draft:
     """What the plan would do now."""
-    target, error = found.target, ""
-    try:
-        result = sorted_out(cursor, found.letters, target=target)
-    except NotAllowed as refusal:
-        error = str(refusal)
-        result = Sorted((), {error: found.letters})
-    left_out = result.counts()
-    later = set(found.newer) & set(result.letters) if found.leaves_newer_out else set()
-    if later:
-        left_out[NEWER] += len(later)
-    n = len(result.letters) - len(later)
-    seen = blast(cursor, result, left_out=later, now=now)
-    goes = requests.goes_to(result, later)
+    stands = standing(cursor, found)
+    seen = blast(cursor, stands.found, left_out=stands.later, now=now)
     return Draft(
         operation=found,
-        n=n,
+        n=stands.n,
         n_keys=seen.n_keys,
-        left_out=dict(left_out),
+        left_out=stands.left_out,
         blast=seen,
-        goes=goes,
-        digest=requests.bound(order_of(found, n), goes),
-        must_type=n > TYPE_ABOVE or any(not each.n_failed for each in seen.readers) or found.n_order_unknown > 0,
-        target=target,
-        target_error=error,
-        cluster=result.sent[0][0].cluster if result.sent else "",
-    )
-
-
-def order_of(found: Operation, n: int) -> Order:
-    """What the plan asks for."""
-    return Order(
-        letters=found.letters,
+        goes=stands.goes,
+        digest=stands.digest,
+        must_type=stands.must_type,
         target=found.target,
-        expect=n,
-        sending=found.sending,
-        newer=found.newer,
-        sends_newer=not found.leaves_newer_out,
-        name=found.name,
-        selection=found.selection,
+        target_error=stands.target_error,
+        cluster=stands.found.sent[0][0].cluster if stands.found.sent else "",
     )
 
 
@@ -225,13 +200,14 @@ def confirm(number: int, by: Asker, *, now: datetime, digest: str, typed: str, n
         look_again(partial(_own, number=number, by=by, now=now), now=now)
         with transaction.atomic(), connection.cursor() as cursor:
             found = _own(cursor, number, by, now=now, lock=True)
-            made = drafted(cursor, found, now=now)
-            _agreed(made, digest=digest, typed=typed)
-            order = replace(order_of(found, made.n), name=name.strip()[:MOST_NAME])
-            if consent.needed(made.n, edited=False):
+            freezing.lock(cursor, found.letters)
+            stands = standing(cursor, found)
+            _agreed(stands, digest=digest, typed=typed)
+            order = replace(order_of(found, stands.n), name=name.strip()[:MOST_NAME])
+            if consent.needed(stands.n, edited=False):
                 _ask(cursor, number, order, by, now=now)
             else:
-                requests.start(cursor, number, order, by, now=now, goes=made.goes)
+                requests.start(cursor, number, order, by, now=now, goes=stands.goes, found=stands.found)
         return Requested(number, repeated=False)
 
 
@@ -251,7 +227,7 @@ def discard(number: int, by: Asker, *, now: datetime) -> None:
         records.done(by, now, "discard plan", number)
 
 
-def _agreed(made: Draft, *, digest: str, typed: str) -> None:
+def _agreed(made: Standing, *, digest: str, typed: str) -> None:
     if made.operation.looked_at is None:
         raise Changed("Look at step 2 first: it says who will get these events.")
     if made.target_error:

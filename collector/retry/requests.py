@@ -162,15 +162,23 @@ def check(order: Order, *, token: str) -> None:
 
 
 def start(
-    cursor: CursorWrapper, number: int, order: Order, by: Asker, *, now: datetime, goes: Goes | None = None
+    cursor: CursorWrapper,
+    number: int,
+    order: Order,
+    by: Asker,
+    *,
+    now: datetime,
+    goes: Goes | None = None,
+    found: Sorted | None = None,
 ) -> int:
     """Turn an operation's row into work: items, letters moved, audit, a hint to a worker. How many will be sent.
 
-    `goes`: where a person saw them go. Raises NothingToSend, NotAllowed, Changed; the caller's transaction is rolled
-    back then.
+    `goes`: where a person saw them go. `found`: what was sorted out after the letters were locked. Raises
+    NothingToSend, NotAllowed, Changed; the caller's transaction is rolled back then.
     """
-    freezing.lock(cursor, order.letters)
-    found = sorted_out(cursor, order.letters, target=order.target, stands=order.stands)
+    if found is None:
+        freezing.lock(cursor, order.letters)
+        found = sorted_out(cursor, order.letters, target=order.target, stands=order.stands)
     left_out = found.counts()
     later = set(order.leave_out) & set(found.letters)
     if later:
@@ -181,7 +189,28 @@ def start(
     fits(n, order, left_out, n_unknown=len(set(order.unknown) & set(found.letters) - later))
     _leads(goes_to(found, later), goes)
     rights.refuse(cursor, {(goes.topic.id, goes.topic.name) for _, goes, _ in found.sent}, now=now)
-    ends = bounds(order.sending.steps, n)
+    sent = _write(cursor, number, order, found, left_out, later, now=now)
+    _record(cursor, order, number, sent, sum(left_out.values()), by, now=now)
+    moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=order.stands, now=now)
+    if len(moved) != n:
+        raise RuntimeError("letters moved although they were locked")
+    records.announce(number)
+    transaction.on_commit(lambda: wake(number))
+    return n
+
+
+def _write(
+    cursor: CursorWrapper,
+    number: int,
+    order: Order,
+    found: Sorted,
+    left_out: Mapping[str, int],
+    later: Collection[int],
+    *,
+    now: datetime,
+) -> list[int]:
+    """The items, and what is known of the operation now; the letters' ids."""
+    ends = bounds(order.sending.steps, len(found.letters) - len(later))
     sent = freezing.write_items(cursor, number, [each[:2] for each in found.sent], left_out=later, ends=ends)
     if (edit := order.edit) is not None:
         freezing.write_edit(cursor, number, value=edit.value, headers=edit.headers, reason=edit.reason)
@@ -200,17 +229,11 @@ def start(
         confirmed_at=now,
         cluster_id=found.sent[0][0].cluster_id,
         failure_groups=freezing.failure_groups(cursor, sent),
-        n_items=n,
+        n_items=len(sent),
         released=ends[0],
         sending=order.sending,
     )
-    _record(cursor, order, number, sent, sum(left_out.values()), by, now=now)
-    moved = move(cursor, sent, LetterStatus.RETRY_REQUESTED, out_of=order.stands, now=now)
-    if len(moved) != n:
-        raise RuntimeError("letters moved although they were locked")
-    records.announce(number)
-    transaction.on_commit(lambda: wake(number))
-    return n
+    return sent
 
 
 def _record(

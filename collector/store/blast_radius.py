@@ -7,6 +7,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.frames import readable
 from collector.domain.resending import removed
+from collector.store.arrays import numbers
 
 MOST_NAMES = 50
 
@@ -59,8 +60,12 @@ where depth > 0 and t.role = 0 and t.id > 0 and t.id <> all(%(topics)s::int[]) o
 
 def readers(cursor: CursorWrapper, pairs: Sequence[tuple[int, int]]) -> list[Reading]:
     """The groups that will get these (letter, target topic), by topic and name."""
-    cursor.execute(_READERS, {"letters": [letter for letter, _ in pairs], "topics": [topic for _, topic in pairs]})
+    cursor.execute(_READERS, _columns(pairs))
     return [Reading(*row) for row in cursor.fetchall()]
+
+
+def _columns(pairs: Sequence[tuple[int, int]]) -> dict[str, str]:
+    return {"letters": numbers(letter for letter, _ in pairs), "topics": numbers(topic for _, topic in pairs)}
 
 
 def downstream(cursor: CursorWrapper, topics: Collection[int], groups: Collection[int]) -> tuple[str, ...]:
@@ -80,7 +85,7 @@ def removed_headers(cursor: CursorWrapper, letters: Collection[int]) -> tuple[st
 
 def n_keys(cursor: CursorWrapper, letters: Collection[int]) -> int:
     """How many different keys these letters have."""
-    cursor.execute("select count(distinct key_hash) from dead_letter where id = any(%s)", [list(letters)])
+    cursor.execute("select count(distinct key_hash) from dead_letter where id = any(%s::bigint[])", [numbers(letters)])
     return int(cursor.fetchone()[0])
 
 
@@ -88,11 +93,11 @@ def n_repeated(cursor: CursorWrapper, pairs: Sequence[tuple[int, int]]) -> dict[
     """Target topic -> how many of these (letter, target topic) are of an event of which another one goes there, too."""
     cursor.execute(
         "select topic_id, sum(n - 1)::int from (select f.topic_id, count(*) n"
-        "  from unnest(%s::bigint[], %s::int[]) f(letter, topic_id) join dead_letter d on d.id = f.letter"
-        "  where d.origin_offset is not null"
+        "  from unnest(%(letters)s::bigint[], %(topics)s::int[]) f(letter, topic_id)"
+        "  join dead_letter d on d.id = f.letter where d.origin_offset is not null"
         "  group by f.topic_id, d.origin_topic_id, d.origin_partition, d.origin_offset having count(*) > 1) r"
         " group by 1",
-        [[letter for letter, _ in pairs], [topic for _, topic in pairs]],
+        _columns(pairs),
     )
     return dict(cursor.fetchall())
 
@@ -110,9 +115,9 @@ def n_too_large(
         " join dead_letter_body b on b.dead_letter_id = d.id"
         " where coalesce(octet_length(b.key), 0) + coalesce(octet_length(b.value), 0) > f.most group by 1",
         [
-            [letter for letter, _ in limited],
-            [topic for _, topic in limited],
-            [most_bytes[topic] for _, topic in limited],
+            numbers(letter for letter, _ in limited),
+            numbers(topic for _, topic in limited),
+            numbers(most_bytes[topic] for _, topic in limited),
         ],
     )
     return dict(cursor.fetchall())

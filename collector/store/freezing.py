@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from secrets import token_bytes
-from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
@@ -11,6 +9,7 @@ from collector.domain.dead_letters import LetterStatus
 from collector.domain.dialects.names import retry_topics
 from collector.domain.frames import framed, unframed
 from collector.domain.records import Headers
+from collector.store.arrays import numbers
 
 MOST_DIGITS = 18
 
@@ -74,22 +73,22 @@ select array_agg(d.id), s.status, s.attempt, d.dialect, t.cluster_id, t.name, d.
 from letter_state s join dead_letter d on d.id = s.dead_letter_id join topic t on t.id = d.topic_id
 join cluster c on c.id = t.cluster_id
 left join consumer_group g on g.id = d.group_id left join topic o on o.id = d.origin_topic_id
-where s.dead_letter_id = any(%s) group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+where s.dead_letter_id = any(%s::bigint[]) group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 """
 
 
 def lock(cursor: CursorWrapper, wanted: Collection[int]) -> None:
     """Keep these letters as they stand until the transaction ends; sorted: two of these never wait in a circle."""
     cursor.execute(
-        "select count(*) from (select 1 from letter_state where dead_letter_id = any(%s)"
+        "select count(*) from (select 1 from letter_state where dead_letter_id = any(%s::bigint[])"
         " order by dead_letter_id for update) s",
-        [sorted(wanted)],
+        [numbers(sorted(wanted))],
     )
 
 
 def kinds(cursor: CursorWrapper, wanted: Collection[int]) -> list[Kind]:
     """The letters of these ids that exist, by what decides about them."""
-    cursor.execute(_KINDS, [sorted(wanted)])
+    cursor.execute(_KINDS, [numbers(sorted(wanted))])
     return [Kind(tuple(sorted(row[0])), LetterStatus(row[1]), *row[2:]) for row in cursor.fetchall()]
 
 
@@ -128,16 +127,17 @@ def _bytes(said: str | None) -> int | None:
 
 
 # Round robin over the partitions, in order within each: a key's events keep their order, a first step sees many places.
+# Who cannot read the target cannot guess an attempt's id: Postgres takes it from the system's random numbers.
 _FREEZE = """
 insert into retry_item (operation_id, ordinal, step, dead_letter_id, status, attempt_id, key_hash, target_topic_id,
   target_partition, verify_origin)
-select %s, i.ordinal, width_bucket(i.ordinal, %s::bigint[]), i.letter, 0, i.attempt, i.key_hash, i.target,
-  i.target_partition, i.verify
+select %s, i.ordinal, width_bucket(i.ordinal, %s::bigint[]), i.letter, 0, gen_random_uuid(), i.key_hash,
+  i.target, i.target_partition, i.verify <> 0
 from (select r.*, row_number() over (order by r.turn, r.t nulls last, r.p nulls last, r.letter) - 1 ordinal
   from (select f.*, d.key_hash, d.origin_topic_id t, d.origin_partition p,
       case when d.origin_topic_id = f.target then d.origin_partition end target_partition,
       row_number() over (partition by d.origin_topic_id, d.origin_partition order by d.origin_offset, d.id) turn
-    from unnest(%s::bigint[], %s::uuid[], %s::int[], %s::boolean[]) f(letter, attempt, target, verify)
+    from unnest(%s::bigint[], %s::int[], %s::int[]) f(letter, target, verify)
     join dead_letter d on d.id = f.letter) r) i
 """
 
@@ -159,10 +159,9 @@ def write_items(
         [
             operation_id,
             list(ends),
-            [letter for letter, _, _ in rows],
-            [UUID(bytes=token_bytes(16)) for _ in rows],  # who cannot read the target cannot guess it
-            [target for _, target, _ in rows],
-            [verify for _, _, verify in rows],
+            numbers(letter for letter, _, _ in rows),
+            numbers(target for _, target, _ in rows),
+            numbers(verify for _, _, verify in rows),
         ],
     )
     return [letter for letter, _, _ in rows]
@@ -199,7 +198,8 @@ def forget_edit(cursor: CursorWrapper, operation_id: int) -> None:
 def failure_groups(cursor: CursorWrapper, letters: Collection[int]) -> list[int]:
     """The failure groups that these letters are of."""
     cursor.execute(
-        "select distinct failure_group_id from letter_state where dead_letter_id = any(%s) order by 1", [list(letters)]
+        "select distinct failure_group_id from letter_state where dead_letter_id = any(%s::bigint[]) order by 1",
+        [numbers(letters)],
     )
     return [number for (number,) in cursor.fetchall()]
 

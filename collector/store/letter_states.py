@@ -8,14 +8,15 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.dead_letters import LetterStatus
 from collector.store import letter_counts
+from collector.store.arrays import numbers
 
 
 def standing(cursor: CursorWrapper, letters: Collection[int], status: LetterStatus) -> list[int]:
     """Those of `letters` that stand so, kept there until the transaction ends; sorted, as `move` locks them."""
     cursor.execute(
-        "select dead_letter_id from letter_state where dead_letter_id = any(%s) and status = %s"
+        "select dead_letter_id from letter_state where dead_letter_id = any(%s::bigint[]) and status = %s"
         " order by dead_letter_id for update",
-        [sorted(letters), int(status)],
+        [numbers(sorted(letters)), int(status)],
     )
     return [letter for (letter,) in cursor.fetchall()]
 
@@ -38,11 +39,11 @@ def move(
     cursor.execute(
         "with before as (select b.dead_letter_id, b.status, d.topic_id from letter_state b"
         "  join dead_letter d on d.id = b.dead_letter_id"
-        "  where b.dead_letter_id = any(%s) and b.status = any(%s) order by b.dead_letter_id for update of b)"
+        "  where b.dead_letter_id = any(%s::bigint[]) and b.status = any(%s) order by b.dead_letter_id for update of b)"
         " update letter_state s set status = %s, attempt = s.attempt + %s, changed_at = %s from before"
         " where s.dead_letter_id = before.dead_letter_id"
         " returning s.dead_letter_id, s.failure_group_id, before.topic_id, before.status",
-        [sorted(letters), [int(status) for status in out_of], int(to), deaths, now],
+        [numbers(sorted(letters)), [int(status) for status in out_of], int(to), deaths, now],
     )
     moved = cursor.fetchall()
     changes: Counter[tuple[int, int, int]] = Counter()
