@@ -54,17 +54,17 @@ def an_operation_that_runs() -> int:
         "insert into retry_log (operation_id, at, person_name, what) values (%s, now() - interval '3 minutes', 'olga',"
         " 'paused, 2 in flight'), (%s, now() - interval '2 minutes', '', 'step 1 passed') returning 1", number, number,
     )  # fmt: skip
-    moments = "(select now() - make_interval(secs => n * 2) at, n from generate_series(0, 220) n) m"
+    moments = "(select now() - make_interval(secs => n * 2) as moment, n from generate_series(0, 220) n) m"
     rows_of(
-        "insert into scan (cluster_id, sampled_at, ok, n_topics, n_groups, wall_ms) select t.cluster_id, m.at, true, 1,"
-        f" 1, 5 from topic t, {moments} where t.id = %s returning 1", topic,
+        "insert into scan (cluster_id, sampled_at, ok, n_topics, n_groups, wall_ms) select t.cluster_id, moment, true,"
+        f" 1, 1, 5 from topic t, {moments} where t.id = %s returning 1", topic,
     )  # fmt: skip
     rows_of(
-        "insert into topic_sample (sampled_at, topic_id, high, low) select at, %s::int, array[9000 - n, 0], '{0,0}'"
+        "insert into topic_sample (sampled_at, topic_id, high, low) select moment, %s::int, array[9000 - n, 0], '{0,0}'"
         f" from {moments} returning 1", topic,
     )  # fmt: skip
     rows_of(
-        "insert into group_sample (sampled_at, topic_id, group_id, committed) select at, %s::int, g.id,"
+        "insert into group_sample (sampled_at, topic_id, group_id, committed) select moment, %s::int, g.id,"
         f" array[9000 - n - greatest(0, 60 - abs(n - 90)), 0] from consumer_group g, {moments} where g.name = 'billing'"
         " returning 1", topic,
     )  # fmt: skip
@@ -155,8 +155,9 @@ def test_a_list_lives_on_around_a_menu_in_which_somebody_writes(
         expect(note).to_have_value("fix in 2.")
         expect(note).to_be_focused()
         page.get_by_role("button", name=re.compile("new · Show")).click()
-        expect(page.get_by_text("NewcomerError")).to_be_visible()
+        expect(page.get_by_role("link", name="NewcomerError")).to_be_visible()
         expect(note).to_have_value("fix in 2.")
+        row.locator("summary").click()  # a click elsewhere had closed it
         note.press_sequentially("8.1")
         expect(note).to_have_value("fix in 2.8.1")
         row.get_by_role("button", name="Save note").click()

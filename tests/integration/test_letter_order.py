@@ -1,5 +1,6 @@
 """The list of dead letters in other orders than the newest first: page by page, by an index."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_the_page_sorts_by_its_headers_and_says_what_has_no_place(letters: list[
     page = olga.get("/dead-letters/?view=list").content.decode()
     assert 'aria-sort="descending"><a href="/dead-letters/?view=list&amp;sort=came">Dead letter' in page
     assert '<a href="/dead-letters/?view=list&amp;sort=expires">Leaves Kafka' in page
-    assert "in 8 h 59 min" in page
+    assert re.search(r">in (9 h|8 h 59 min)<", page)
     assert "has left" in page
     oldest = olga.get("/dead-letters/?view=list&sort=came").content.decode()
     assert oldest.index(f'data-key="{letters[0]}"') < oldest.index(f'data-key="{letters[5]}"')

@@ -48,14 +48,14 @@ export function isMarked(element) {
   return marked !== null && !marked.isCollapsed && element.contains(marked.anchorNode);
 }
 
-/** Fields in here that say something else than the page did, where that can be seen. */
+/** Fields in here that say something else than the page did. */
 export function begun(element) {
   const fields = [...element.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio]), textarea")];
-  return fields.filter((field) => field.value !== field.defaultValue && !field.closest("details:not([open])"));
+  return fields.filter((field) => field.value !== field.defaultValue);
 }
 
-/** Whether somebody has begun to write in here. */
-export const isBegun = (element) => begun(element).length > 0;
+/** Whether somebody has begun to write in here, where it can be seen. */
+export const isBegun = (element) => begun(element).some((field) => !field.closest("details:not([open])"));
 
 function takeAttributes(old, next) {
   for (const { name } of [...old.attributes]) {

@@ -79,12 +79,12 @@ export function replace(fresh, id) {
   held.delete(id);
   const focused = successor(old, next);
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
-  const typed = begun(old).filter((field) => field.id);
+  const typed = begun(old).map(({ id, value, selectionStart, selectionEnd }) => ({ id, value, at: [selectionStart, selectionEnd] }));
   const scrolled = regions(old).map((region) => [region.scrollLeft, region.scrollTop]);
   const adopted = document.adoptNode(next);
   old.replaceWith(adopted);
   for (const detailsId of open) document.getElementById(detailsId)?.setAttribute("open", "");
-  for (const field of typed) keep(field, document.getElementById(field.id));
+  for (const words of typed) keep(words);
   regions(adopted).forEach((region, index) => ([region.scrollLeft, region.scrollTop] = scrolled[index] ?? [0, 0]));
   focused?.focus({ preventScroll: true });
   adopted.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
@@ -92,10 +92,11 @@ export function replace(fresh, id) {
 }
 
 /** What was typed, and where in it somebody is. */
-function keep(before, after) {
-  if (!after) return;
-  after.value = before.value;
-  if (before.selectionStart !== null) after.setSelectionRange(before.selectionStart, before.selectionEnd);
+function keep({ id, value, at }) {
+  const field = document.getElementById(id);
+  if (!field) return;
+  field.value = value;
+  if (at[0] !== null) field.setSelectionRange(...at);
 }
 
 const held = new Map();
