@@ -15,6 +15,7 @@ from dashboard.queries.wire import ages, rounded
 from dashboard.templatetags import formats
 from dashboard.templatetags.setting_words import told
 
+DELETED = " (deleted)"  # as names of topics end that live no more (dashboard/queries/catalogue.py)
 FRESH_STEPS = 3  # the newest may not have been sampled yet
 
 
@@ -64,7 +65,7 @@ def chart(
         "first": first,
         "lines": [
             {
-                "name": f"{line.name} ({over})" if line.is_over else line.name,
+                "name": f"{line.name} ({over})" if line.is_over and not line.name.endswith(DELETED) else line.name,
                 "values": [rounded(value) for value in line.values],
             }
             for line in drawn
@@ -110,7 +111,11 @@ def renewed(drawn: Mapping[str, Any], fresh: Freshness) -> dict[str, Any]:
 
 def rate_caption(lines: Series) -> str:
     """The sentence under the throughput chart."""
-    return _caption("Written", lines.rate_in, lines, formats.rate)
+    told = _caption("Written", lines.rate_in, lines, formats.rate)
+    if not lines.fell_at:
+        return told
+    more = f", and {len(lines.fell_at) - 1:,} times before," if len(lines.fell_at) > 1 else ""
+    return f"{told} On {_moment(lines.fell_at[-1])}{more} an end fell: records were lost, how many came is not known."
 
 
 def lag_caption(lines: Series) -> str:

@@ -24,6 +24,12 @@ def moved(start: Sequence[int | None], end: Sequence[int | None], *, missing: in
     return total
 
 
+def fell(start: Sequence[int | None], end: Sequence[int | None]) -> bool:
+    """Whether any partition stands before where it stood: a counter that was set back, whose distance says nothing."""
+    pairs = zip(start, end, strict=False)
+    return any(before is not None and offset is not None and offset < before for before, offset in pairs)
+
+
 def answered(ends: Sequence[int | None], *, before: Sequence[int | None]) -> tuple[int | None, ...]:
     """The newest end of each partition that was answered: these, else those of `before`.
 

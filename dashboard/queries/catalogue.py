@@ -125,7 +125,7 @@ def names_of_topics(topic_ids: Collection[int]) -> dict[int, str]:
     """Of these topics; those that live no more say so. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id, case when deleted_at is null then name else name || ', deleted' end from topic"
+            "select id, case when deleted_at is null then name else name || ' (deleted)' end from topic"
             " where id = any(%s) and id > 0",
             [list(topic_ids)],
         )

@@ -46,6 +46,7 @@ class Series:
     by_sums: bool
     too_wide: bool = False  # it has too many partitions for lags in seconds
     too_many: bool = False  # and for samples of days ago to be unpacked: therefore by sums
+    fell_at: tuple[datetime, ...] = ()  # ends of the steps in which an end of the topic fell
 
     def until(self, end: datetime) -> "Series":
         """The same with no value after `end`: scans that no longer saw the topic carry nothing forward."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from collector.domain.ends import Ring, moved
+from collector.domain.ends import Ring, fell, moved
 from collector.domain.lag import age, lag
 from dashboard.queries import histories, sums
 from dashboard.queries.catalogue import n_partitions_of, names_of_groups
@@ -55,6 +55,7 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
         len(readers) - len(shown),
         by_sums=False,
         too_wide=is_wide(ends),
+        fell_at=falls(ends.high, steps),
     )
 
 
@@ -90,6 +91,7 @@ def rates(history: History, steps: Steps, *, missing: int | None) -> tuple[float
     """Offsets per second in each step, between the scans that were really made.
 
     A step shorter than the sampler's pace has no scan of its own: there the rate between the scans around it holds.
+    None where an offset fell, of a log that was cut or a group that went back: how much came meanwhile nobody knows.
     """
     values: list[float | None] = []
     for start, end in pairwise(steps.looked):
@@ -99,11 +101,21 @@ def rates(history: History, steps: Steps, *, missing: int | None) -> tuple[float
             values.append(values[-1] if values else None)
         else:
             before, after = history.upto(start), history.upto(end)
-            if before is None or after is None:
+            if before is None or after is None or fell(before, after):
                 values.append(None)
             else:
                 values.append(moved(before, after, missing=missing) / (end - start).total_seconds())
     return tuple(values)
+
+
+def falls(history: History, steps: Steps) -> tuple[datetime, ...]:
+    """The ends of the steps in which an offset fell."""
+    held = [None if at is None else history.upto(at) for at in steps.looked]
+    return tuple(
+        end
+        for end, (before, after) in zip(steps.ends, pairwise(held), strict=True)
+        if before is not None and after is not None and before is not after and fell(before, after)
+    )
 
 
 def lags(topic: Ends, group: History, steps: Steps) -> tuple[float | None, ...]:

@@ -359,7 +359,7 @@ def test_a_topic_that_was_made_anew_is_another_line_of_its_group(watched: Watche
     (group_id,) = rows("select id from consumer_group where name = 'billing'")[0]
     for length in ("6h", "13h"):
         lines = group_series("demo", group_id, parse(f"now-{length}", "now", now=moment), now=moment).lags
-        assert [(line.name, line.is_over) for line in lines] == [("orders", False), ("orders, deleted", True)]
+        assert [(line.name, line.is_over) for line in lines] == [("orders", False), ("orders (deleted)", True)]
         assert max(value for value in lines[1].values if value is not None) == 30
         assert {value for value in lines[0].values if value is not None} == {0}
 

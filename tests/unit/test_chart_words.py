@@ -1,5 +1,6 @@
 """What a chart says of its lines: which stopped, and in which order they stand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,6 +28,21 @@ def test_a_line_that_stopped_is_told_with_the_time_of_its_last_value() -> None:
     assert rate_caption(series(*[5.0] * 6, *[None] * 4)).startswith(
         "Written: 5.0/s on 28 Nov 12:05 UTC, no sample since;"
     )
+
+
+def test_an_end_that_fell_is_told_with_its_time() -> None:
+    fallen = replace(series(*[5.0] * 5, None, *[5.0] * 4), fell_at=(STEPS[5],))
+    assert rate_caption(fallen).endswith(
+        "lowest 5.0/s. On 28 Nov 12:05 UTC an end fell: records were lost, how many came is not known."
+    )
+    often = replace(fallen, fell_at=(STEPS[1], STEPS[3], STEPS[5]))
+    assert "On 28 Nov 12:05 UTC, and 2 times before, an end fell" in rate_caption(often)
+
+
+def test_a_topic_that_was_deleted_is_not_said_to_be_gone_as_well() -> None:
+    gone = [Line(name, "s", (1.0,) * 10, is_over=True) for name in ("orders (deleted)", "payments")]
+    names = [line["name"] for line in chart(series(), gone, "s", over="read no more")["lines"]]  # type: ignore[attr-defined]
+    assert names == ["orders (deleted)", "payments (read no more)"]
 
 
 def test_nothing_is_carried_past_the_end_of_a_topic() -> None:

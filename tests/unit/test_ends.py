@@ -2,8 +2,17 @@
 
 import random
 
-from collector.domain.ends import MOST_POINTS, Ring, answered, moved
+from collector.domain.ends import MOST_POINTS, Ring, answered, fell, moved
 from collector.domain.lag import age
+
+
+def test_a_counter_fell_where_any_partition_stands_before_where_it_stood() -> None:
+    assert fell([5, 9], [5, 8])
+    assert not fell([5, 9], [5, 9])
+    assert not fell([5, None], [6, 0])
+    assert not fell([5, 9], [6, None])
+    assert not fell([5], [5, 0])
+    assert not fell([5, 9], [5])
 
 
 def test_of_a_flat_run_the_first_and_the_last_point_stay() -> None:

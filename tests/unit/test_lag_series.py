@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboard.queries.histories import Ends, History, Steps
-from dashboard.queries.series import ages
+from dashboard.queries.series import ages, falls, rates
 
 START = datetime(2026, 11, 28, 9, tzinfo=UTC)
 
@@ -36,3 +36,22 @@ def test_after_the_last_scan_a_lag_is_unknown_and_no_spike() -> None:
     assert first == pytest.approx(0.475)
     assert held == first
     assert unknown is None
+
+
+def test_where_an_end_fell_no_rate_is_known_and_none_is_negative_or_0() -> None:
+    """100 records each step, but in the third one 1,000 of one partition were lost."""
+    scans = [START + timedelta(seconds=10 * number) for number in range(6)]
+    ends = History(scans, [[1_000, 1_000], [1_050, 1_050], [1_100, 1_100], [100, 1_150], [150, 1_200], [200, 1_250]])
+    steps = Steps(scans[1:], timedelta(seconds=10), list[datetime | None](scans), timedelta(seconds=10))
+    assert rates(ends, steps, missing=0) == (10.0, 10.0, None, 10.0, 10.0)
+    assert falls(ends, steps) == (scans[3],)
+
+
+def test_where_nobody_looked_while_an_end_fell_nothing_is_told() -> None:
+    scans = [START, START + timedelta(seconds=30)]
+    ends = History(scans, [[1_000], [100]])
+    looked = [scans[0], None, None, scans[1]]
+    steps = Steps([START + timedelta(seconds=10 * number) for number in (1, 2, 3)], timedelta(seconds=10), looked,
+                  timedelta(seconds=10))  # fmt: skip
+    assert rates(ends, steps, missing=0) == (None, None, None)
+    assert falls(ends, steps) == ()
