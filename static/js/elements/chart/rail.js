@@ -17,12 +17,13 @@ const FILLED = new Set(["version", "rewind"]);
 const OTHER = "M8 5.5v5M5.5 8h5";
 const APART_PX = 24; // a target's width: marks closer than that stand as one, with all their sentences
 
-/** Marks that can be told apart at this width: [{x, marks}], x in pixels of the plot's own box. */
+/** Marks that can be told apart at this width: [{x, marks}], x in pixels of the plot's own box, where a target fits. */
 export function clusters(marks, xOf, width) {
   const found = [];
   for (const mark of marks) {
-    const x = xOf(mark.at);
-    if (x < 0 || x > width) continue;
+    const at = xOf(mark.at);
+    if (at < 0 || at > width) continue;
+    const x = Math.min(Math.max(at, APART_PX / 2), width - APART_PX / 2);
     const last = found.at(-1);
     if (last && x - last.x < APART_PX) last.marks.push(mark);
     else found.push({ x, marks: [mark] });
@@ -41,7 +42,7 @@ export function drawRail(rail, found, { left, width, point }) {
       button.dataset.at = String(marks[0].at);
       button.append(marks.length > 1 ? String(marks.length) : sign(marks[0].kind));
       button.setAttribute("aria-label", marks.map((mark) => mark.text).join("; "));
-      button.style.left = `${left + Math.min(Math.max(x, APART_PX / 2), width - APART_PX / 2)}px`;
+      button.style.left = `${left + x}px`;
       const told = document.createElement("span");
       told.className = "told";
       told.setAttribute("aria-hidden", "true");
