@@ -20,6 +20,7 @@ from collector.store import (
     operations,
     retry_turns,
     sample_chunks,
+    sample_indexes,
     service_facts,
     usual_hops,
     usual_least,
@@ -65,8 +66,9 @@ def keep_within_budget() -> None:
 
 @shared_task(name="collector.pack_samples")
 def pack_samples() -> None:
-    """Turn old samples into chunks, an hour each."""
+    """Turn old samples into chunks, an hour each, and put what stays in order."""
     sample_chunks.pack_old(Leaves(), now=clock.now())
+    sample_indexes.renew()
 
 
 # Paths --------------------------------------------------------------------------------------------------------------

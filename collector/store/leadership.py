@@ -17,6 +17,7 @@ class Lead(IntEnum):
     RETRY = 0x57454604  # second key: the operation
     RETRY_PLACE = 0x57454605
     LOOKUP = 0x57454606
+    SAMPLE_INDEXES = 0x57454607
 
 
 class Leadership:

@@ -1,8 +1,8 @@
 """Roles in Postgres for Weir's processes, each with what it needs: what a page lets in cannot change what was observed.
 
 The owner of the tables migrates and holds no connection while Weir runs. `weir_collector` takes in (collect, fold,
-sample, receive) and owns the partitioned tables, because it makes their leaves. `weir_worker` is a member of it, since
-it drops leaves, and sends retries beside. `weir_web` serves people.
+sample, receive) and owns the partitioned tables, because it makes their leaves, and samples, whose indexes are made
+anew. `weir_worker` is a member of it, since it does both, and sends retries beside. `weir_web` serves people.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +24,7 @@ ASKED = (
     "retry_count", "retry_head", "retry_item", "retry_log", "retry_operation", "stuck_limit", "target_right",
 )  # fmt: skip
 """What people decide, or ask of the worker."""
+SAMPLES = ("group_sample", "topic_sample")
 
 # Every table that is not partitioned and not named here: read by all, written by collector and worker.
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
@@ -74,7 +75,7 @@ def _schema() -> Iterator[str]:
 
 
 def _of_partitions(found: _Found) -> Iterator[str]:
-    for table in (*found.partitioned, *found.leaves):
+    for table in (*found.partitioned, *found.leaves, *SAMPLES):
         yield _said("alter table {table} owner to {role}", table=table, role=COLLECTOR)
         yield _said(f"grant {READ} on {{table}} to {{role}}", table=table, role=WEB)
     for maker in (COLLECTOR, WORKER):  # leaves to come, where one is asked for by its own name
@@ -105,7 +106,7 @@ def _found() -> _Found:
         rows = cursor.fetchall()
     return _Found(
         owner,
-        plain=[name for name, is_partitioned, is_leaf in rows if not (is_partitioned or is_leaf)],
+        plain=[name for name, is_partitioned, is_leaf in rows if not (is_partitioned or is_leaf or name in SAMPLES)],
         partitioned=[name for name, is_partitioned, _ in rows if is_partitioned],
         leaves=[name for name, is_partitioned, is_leaf in rows if is_leaf and not is_partitioned],
     )

@@ -15,9 +15,10 @@ from collector.folding.folder import Folder
 from collector.kafka.memory_peek import MemoryPeek
 from collector.lookups import answering
 from collector.lookups.sifting import LookRules
+from collector.store import sample_indexes
 from collector.store.closing import close_full
 from collector.store.partitions import make
-from collector.store.roles import COLLECTOR, EXCEPTIONS, ROLES, USUAL, WEB, WORKER, statements
+from collector.store.roles import COLLECTOR, EXCEPTIONS, ROLES, SAMPLES, USUAL, WEB, WORKER, statements
 from dashboard import tasks as dashboard_tasks
 from tests.integration.intake_world import NOW, World, rows, sends
 from tests.integration.letter_world import LetterWorld, dead_record
@@ -68,7 +69,7 @@ def test_s64_the_command_may_be_run_again() -> None:
 
 def test_s64_grants_are_what_is_written_down_and_nothing_else() -> None:
     tables = {
-        str(name): kind == "p"
+        str(name): kind == "p" or name in SAMPLES
         for name, kind in rows(
             "select relname::text, relkind::text from pg_class where relnamespace = 'public'::regnamespace"
             " and relkind in ('r', 'p') and not relispartition"
@@ -84,10 +85,10 @@ def test_s64_grants_are_what_is_written_down_and_nothing_else() -> None:
         )
         if rights
     }  # fmt: skip
-    for table, is_partitioned in tables.items():
+    for table, is_the_collectors in tables.items():
         for role in ROLES:
             wanted = set((EXCEPTIONS.get(table, USUAL).get(role) or "").split(", ")) - {""}
-            if is_partitioned:
+            if is_the_collectors:
                 wanted = {"select"} if role == WEB else set(RIGHTS)
             elif role == WORKER:  # what it is a member of may, too
                 wanted |= set((EXCEPTIONS.get(table, USUAL).get(COLLECTOR) or "").split(", ")) - {""}
@@ -152,6 +153,13 @@ def test_s64_what_the_worker_made_is_the_collectors_to_keep_in_order() -> None:
     with acting_as(COLLECTOR), connection.cursor() as cursor:
         cursor.execute(f"analyze {leaf}")
         cursor.execute(f"alter table span detach partition {leaf}")
+
+
+def test_s64_the_worker_makes_indexes_of_samples_anew_and_the_web_process_does_not() -> None:
+    assert is_refused(WEB, "reindex index group_sample_at")
+    with acting_as(WORKER), connection.cursor() as cursor:
+        for index in sample_indexes.INDEXES:
+            cursor.execute(f"reindex index {index}")
 
 
 def test_s64_the_worker_does_all_its_rounds_in_its_role() -> None:
