@@ -103,7 +103,8 @@ def test_a_payload_is_sampled_from_kafka_by_the_worker(running: Demo, browser: B
         seen.open("/topics/demo/orders.created/?tab=events")
         seen.page.locator("#sample-payload summary").click()
         seen.page.get_by_role("button", name="Sample", exact=True).click()
-        expect(seen.page.locator("#read-title")).to_have_text(re.compile(r"^\d+ records$"))
+        found = seen.page.locator("#read-title")
+        expect(found).to_have_text(re.compile(r"^\d+ records$"), timeout=30_000)  # it may read for five seconds
         seen.page.locator("details.found summary").first.click()
         expect(seen.page.get_by_role("region", name=re.compile("^Value of")).first).to_be_visible()
         assert seen.wrong() == []
