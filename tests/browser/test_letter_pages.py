@@ -158,6 +158,7 @@ def test_a_list_lives_on_around_a_menu_in_which_somebody_writes(
         expect(page.get_by_role("link", name="NewcomerError")).to_be_visible()
         expect(note).to_have_value("fix in 2.")
         row.locator("summary").click()  # a click elsewhere had closed it
+        note.press("End")
         note.press_sequentially("8.1")
         expect(note).to_have_value("fix in 2.8.1")
         row.get_by_role("button", name="Save note").click()

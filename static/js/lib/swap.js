@@ -79,24 +79,16 @@ export function replace(fresh, id) {
   held.delete(id);
   const focused = successor(old, next);
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
-  const typed = begun(old).map(({ id, value, selectionStart, selectionEnd }) => ({ id, value, at: [selectionStart, selectionEnd] }));
+  const typed = begun(old).filter((field) => field.id);
   const scrolled = regions(old).map((region) => [region.scrollLeft, region.scrollTop]);
   const adopted = document.adoptNode(next);
   old.replaceWith(adopted);
   for (const detailsId of open) document.getElementById(detailsId)?.setAttribute("open", "");
-  for (const words of typed) keep(words);
+  for (const { id, value } of typed) Object.assign(document.getElementById(id) ?? {}, { value });
   regions(adopted).forEach((region, index) => ([region.scrollLeft, region.scrollTop] = scrolled[index] ?? [0, 0]));
   focused?.focus({ preventScroll: true });
   adopted.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
   return adopted;
-}
-
-/** What was typed, and where in it somebody is. */
-function keep({ id, value, at }) {
-  const field = document.getElementById(id);
-  if (!field) return;
-  field.value = value;
-  if (at[0] !== null) field.setSelectionRange(...at);
 }
 
 const held = new Map();
