@@ -176,7 +176,7 @@ def answer_lookups() -> None:
 
 SCHEDULE = {
     "make-leaves": {"task": "collector.make_leaves", "schedule": 300.0},
-    "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0},
+    "close-leaves": {"task": "collector.close_leaves", "schedule": 60.0, "options": {"expires": 60.0}},
     "count-leaves": {"task": "collector.count_leaves", "schedule": 60.0, "options": {"expires": 60.0}},
     "drop-old": {"task": "collector.drop_old", "schedule": 300.0},
     "keep-within-budget": {"task": "collector.keep_within_budget", "schedule": 60.0, "options": {"expires": 60.0}},

@@ -179,10 +179,12 @@ def _lag(subject: str, line: Line, lines: Series | GroupSeries, said: formats.Sa
     """Of sums a point is the highest of its step: what it is now is not told by the last one."""
     if not lines.by_sums:
         return _caption(subject, line, lines, said)
+    why = " Of so many partitions no single samples are unpacked for so long: choose a shorter window."
+    if not lines.at:  # it begins and ends within what is summed up together
+        return f"{subject}: nothing is summed up of so short a window." + (why if lines.too_many else "")
     since = lines.at[-1] - timedelta(seconds=lines.step_seconds) if len(lines.at) < 2 else lines.at[-2]
     length = formats.duration(lines.step_seconds)
     told = _caption(subject, line, lines, said, end=f"at most since {_moment(since)}")
-    why = " Of so many partitions no single samples are unpacked for so long: choose a shorter window."
     return f"{told} Each point is the highest of its {length}.{why if lines.too_many else ''}"
 
 

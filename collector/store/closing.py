@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
@@ -105,7 +105,7 @@ def close_full(now: datetime) -> list[Leaf]:
         for leaf in _unvacuumed():  # those closed just now, and those whose vacuum did not come to its end
             try:
                 _vacuum(leaf)
-            except OperationalError as error:
+            except DatabaseError as error:
                 log.warning("%s is not vacuumed now: %s", leaf.name, str(error).strip())
                 failed = error
     if failed is not None:
@@ -137,11 +137,14 @@ def _vacuum(leaf: Leaf) -> None:
 
 
 def _unvacuumed() -> list[Leaf]:
-    """Closed leaves that no vacuum has been through: not one of their pages is known to hold only what all see."""
+    """Closed leaves that no vacuum has been through. One that came to its end while somebody's old snapshot was held
+    leaves pages that not all see: another would find the same.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select p.table_name, p.leaf from raw_partition p join pg_class c on c.oid = to_regclass(p.leaf)"
             " where p.state = %s and p.table_name = any(%s) and c.relallvisible = 0 and pg_relation_size(c.oid) > 0"
+            " and pg_stat_get_last_vacuum_time(c.oid) is null and pg_stat_get_last_autovacuum_time(c.oid) is null"
             " order by p.starts_at",
             [int(State.CLOSED), list(RAW_TABLES)],
         )

@@ -9,6 +9,7 @@ from itertools import accumulate
 from django.db import connection
 
 from collector.domain import lag as lags
+from collector.domain.sample_chunks import KEPT_AS_ROWS
 from dashboard.queries.conditions import PAST, Behind
 from dashboard.queries.freshness import Freshness
 from dashboard.queries.graph import Facts, facts
@@ -198,7 +199,7 @@ def _read(number: int, told: Window, known: Facts, asked: str, now: datetime) ->
     """Ends and commits by topic, the furthest behind first; of topics that are too many only how many partitions."""
     read = [key for key, group_id in known.names.standing if group_id == number and key in known.names.topics]
     read.sort(key=lambda key: (-_unread(key, number, known), key))
-    n_wanted = MOST_TOPICS if told.live else _n_unpacked(read, known)
+    n_wanted = MOST_TOPICS if now - told.to_at <= KEPT_AS_ROWS else _n_unpacked(read, known)
     wanted = [key for place, key in enumerate(read) if place < n_wanted or known.names.topics[key].name == asked]
     stands = _now(number, wanted) if told.live else _then(number, wanted, told.to_at, now)
     found = [

@@ -30,7 +30,7 @@ def group_series(cluster: str, group_id: int, window: Window, *, now: datetime) 
     n_partitions = {} if is_long else n_partitions_of(known[:MOST_LINES])
     n_all = sum(n or 0 for n in n_partitions.values())
     since = min((histories.back(window, n) for n in n_partitions.values()), default=window.from_at)
-    too_many = is_too_much(window, since=since, n_series=3 * n_all)
+    too_many = is_too_much(window, since=since, n_series=3 * n_all, now=now)
     if is_long or too_many:
         found = _by_sums(group_id, shown, window, sums.plan(cluster, window, now=now))
         return replace(found, n_more_topics=len(known) - len(shown), too_many=too_many)

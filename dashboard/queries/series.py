@@ -36,7 +36,7 @@ def series(cluster: str, topic_id: int, window: Window, *, now: datetime) -> Ser
     readers, is_long = _readers(topic_id, window), sums.is_long(window)
     n_partitions = None if is_long else n_partitions_of([topic_id]).get(topic_id)
     shown, since = readers[:MOST_LINES], histories.back(window, n_partitions)
-    too_many = is_too_much(window, since=since, n_series=(2 + len(shown)) * (n_partitions or 0))
+    too_many = is_too_much(window, since=since, n_series=(2 + len(shown)) * (n_partitions or 0), now=now)
     if is_long or too_many:
         found = _by_sums(topic_id, shown, window, sums.plan(cluster, window, now=now))
         return replace(found, n_more_groups=len(readers) - len(shown), too_many=too_many)

@@ -8,6 +8,7 @@ from statistics import median
 from django.db import connection
 
 from collector.domain.lag import lag
+from collector.domain.sample_chunks import KEPT_AS_ROWS
 from dashboard.queries.graph import Facts
 from dashboard.queries.offsets import Offsets, by_minutes, longest_rate
 from dashboard.queries.offsets_at import held
@@ -178,7 +179,8 @@ def _then(number: int, known: Facts, now: datetime, most: int) -> tuple[_Ends | 
     """
     at = by_minutes(known.window, now=now).to_at
     everyone = [group for topic, group in known.names.standing if topic == number and group in known.names.groups]
-    most = min(most, max(1, most_series() // max(1, known.names.topics[number].n_partitions or 1) - _OWN))
+    if now - at > KEPT_AS_ROWS:
+        most = min(most, max(1, most_series() // max(1, known.names.topics[number].n_partitions or 1) - _OWN))
     groups = sorted(everyone, key=lambda group: _order(number, group, known))[:most]
     found = held([(number, group) for group in (0, *groups)], at, now=now)
     if (number, 0) not in found:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from collector.domain.sample_chunks import KEPT_AS_ROWS
 from dashboard.queries.window import Window
 
 MOST_OFFSETS = 20_000_000  # that one answer reads: about three seconds
@@ -16,6 +17,7 @@ def most_series(length: timedelta = timedelta(0)) -> int:
     return int(MOST_OFFSETS / (hours * _HOUR.total_seconds() / settings.WEIR_SAMPLE_SECONDS))
 
 
-def is_too_much(window: Window, *, since: datetime, n_series: int) -> bool:
-    """Whether a window of the past has too many series to unpack them from `since` on."""
-    return not window.live and n_series > most_series(window.to_at - since)
+def is_too_much(window: Window, *, since: datetime, n_series: int, now: datetime) -> bool:
+    """Whether so many series are too many to be unpacked from `since` on: what is still there as rows costs nothing."""
+    packed = min(window.to_at, now - KEPT_AS_ROWS) - since
+    return packed > timedelta(0) and n_series > most_series(packed)

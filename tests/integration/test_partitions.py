@@ -242,6 +242,34 @@ def test_a_vacuum_that_was_cancelled_is_tried_again_until_it_comes_to_its_end() 
     assert rows("show statement_timeout") == before
 
 
+def test_a_leaf_whose_rows_an_old_snapshot_does_not_see_is_vacuumed_once() -> None:
+    other, vacuums = connection.copy(), list[str]()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("begin isolation level repeatable read")
+            cursor.execute("select count(*) from span")
+            world = World()
+            world.clock.at = NOW
+            world.send(sends(1, 2, 3))
+            world.take(world.collector())
+            fold_all(NOW)
+
+            def watched(execute: Any, statement: Any, *rest: Any) -> Any:
+                if "vacuum (freeze" in str(statement):
+                    vacuums.append(str(statement))
+                return execute(statement, *rest)
+
+            with connection.execute_wrapper(watched):
+                closing.close_full(NOW + timedelta(hours=13))
+                assert len(vacuums) > 1
+                vacuums.clear()
+                closing.close_full(NOW + timedelta(hours=13))
+            assert vacuums == []
+            cursor.execute("rollback")
+    finally:
+        other.close()
+
+
 def test_a_leaf_waits_for_its_batches_to_be_folded() -> None:
     world = World()
     world.clock.at = NOW

@@ -192,8 +192,8 @@ def test_in_the_past_the_same_groups_are_told_and_of_very_many_partitions_fewer(
     many_groups(shop)
     then = Window(AT - timedelta(minutes=8), AT - timedelta(minutes=1), live=False)
 
-    def told() -> PartitionTable:
-        page = topic("demo", "orders.created", then, now=AT, asked=Asked(10))
+    def told(later: timedelta = timedelta(hours=2)) -> PartitionTable:
+        page = topic("demo", "orders.created", then, now=AT + later, asked=Asked(10))
         assert page is not None
         return page.partitions
 
@@ -206,6 +206,7 @@ def test_in_the_past_the_same_groups_are_told_and_of_very_many_partitions_fewer(
     assert fewer.n_more_groups == 8
     monkeypatch.setattr(unpacking, "MOST_OFFSETS", 1)
     assert len(told().groups) == 1
+    assert len(told(timedelta(0)).groups) == 8  # its samples are rows
 
 
 def test_settings_of_the_topics_own_come_first() -> None:
@@ -377,6 +378,13 @@ def test_what_would_be_too_much_to_unpack_is_drawn_by_sums_and_says_so(monkeypat
     assert said in lag_caption(lines)
     assert said in age_caption(own)
     assert not series("demo", shop.topic, parse(None, None, now=AT), now=AT).by_sums  # of now nothing is unpacked
+    recent = Window(AT - timedelta(minutes=8), AT - timedelta(minutes=3), live=False)
+    assert not series("demo", shop.topic, recent, now=AT).by_sums  # nor of what is still there as rows
+    assert series("demo", shop.topic, parse("now-6h", "now", now=AT), now=AT).too_many
+    short = Window(AT - timedelta(minutes=178), AT - timedelta(minutes=173), live=False)
+    of_short = series("demo", shop.topic, short, now=AT)
+    assert (of_short.at, of_short.too_many) == ((), True)
+    assert "nothing is summed up of so short a window. Of so many partitions" in lag_caption(of_short)
 
 
 def test_the_list_as_a_file_holds_what_the_page_does_and_no_formula(viewer: Client) -> None:
