@@ -3,10 +3,14 @@
 import json
 from dataclasses import dataclass, replace
 
+from collector.domain import json_values
 from collector.domain.records import Headers
 from collector.domain.texts import storable
 
 MOST_BYTES = 64_000
+MOST_LAID_OUT = 4 * MOST_BYTES  # characters: nesting makes far more of far fewer bytes
+MOST_WIDENING = 8  # times as long as it came, but a short one: many of them stand on one page
+SHORT = 1_000
 MOST_HEADERS = 200
 _HEX_LINE = 16
 _TRACE_HEADERS = frozenset({"traceparent", "tracestate", "baggage", "b3"})
@@ -93,11 +97,24 @@ def _json(text: str) -> tuple[str | None, str]:
     if text.lstrip()[:1] not in {"{", "["}:
         return None, ""
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False), ""
+        found = json.loads(text)
+        if json_values.is_too_deep(found):
+            return None, f"Not laid out: nested deeper than {json_values.MOST_DEPTH} levels."
+        return _laid_out(found, min(MOST_LAID_OUT, MOST_WIDENING * len(text) + SHORT))
     except json.JSONDecodeError as error:
         return None, f"No JSON: {error.msg} at line {error.lineno:,}, column {error.colno:,}."
     except (ValueError, RecursionError):
         return None, "No JSON: too deep, or a number too long."
+
+
+def _laid_out(found: json_values.Json, most: int) -> tuple[str | None, str]:
+    parts, left = [], most
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(found):
+        parts.append(part)
+        left -= len(part)
+        if left < 0:
+            return None, f"Not laid out: it would be longer than {most:,} characters."
+    return "".join(parts), ""
 
 
 def _hex(part: bytes) -> str:

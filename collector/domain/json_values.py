@@ -21,7 +21,7 @@ def loads(raw: bytes | str) -> Json:
         found = json.loads(raw, object_pairs_hook=_members, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise NotJson(NotJson.__doc__) from None
-    if _depth_beyond(found, MOST_DEPTH):
+    if is_too_deep(found):
         raise NotJson(NotJson.__doc__)
     return found
 
@@ -51,6 +51,21 @@ def leaves(value: Json) -> list[str]:
     return found
 
 
+def is_too_deep(value: Json) -> bool:
+    """Whether it is nested deeper than any payload that somebody reads."""
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _tokens_beyond(raw: bytes | str, most: int) -> bool:
     """Counted without decoding: each value and each name stands behind one of these, once texts are away."""
     if (sum(map(raw.count, "[{,:")) if isinstance(raw, str) else sum(map(raw.count, b"[{,:"))) <= most:
@@ -69,17 +84,3 @@ def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _refuse(_constant: str) -> Json:
     raise NotJson(NotJson.__doc__)
-
-
-def _depth_beyond(value: Json, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth + 1):
-        level = [
-            child
-            for each in level
-            if isinstance(each, dict | list)
-            for child in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return False
-    return True

@@ -1,7 +1,8 @@
 """What of a record is dropped before it is stored, and what nobody gets to see of what is stored.
 
 Both go by the same rules: JSON paths of the value, names of headers, the key. A value that such a rule is meant for
-and that cannot be read as JSON goes or hides as a whole: what cannot be looked into is not shown to be harmless.
+and that cannot be read as JSON goes or hides as a whole: what cannot be looked into is not shown to be harmless. So it
+is where more texts are masked than can be looked for.
 """
 
 import re
@@ -10,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from collector.domain import json_paths, json_values
+from collector.domain.copies import MASK as MASK  # also for who shows what is masked
+from collector.domain.copies import Copies
 from collector.domain.globs import matches
 from collector.domain.json_paths import GONE, Path
 from collector.domain.json_values import Json, NotJson
 from collector.domain.records import Headers, Record
 from collector.domain.texts import Piece, pieces
 
-MASK = "•••"
 SHORTEST_COPY = 4  # characters of a masked text that is looked for elsewhere: shorter ones are everywhere
 MOST_CHANGES = 100_000  # topics whose rules are remembered
 
@@ -121,7 +123,7 @@ class Concealed:
 
     def said(self, text: str) -> str:
         """A text that came with the record, such as its exception's message, without the secrets."""
-        return _without(text, self.secrets)
+        return Copies(self.secrets).without(text)
 
 
 def dropped(record: Record, aim: Aim) -> tuple[Record, bool]:
@@ -130,6 +132,7 @@ def dropped(record: Record, aim: Aim) -> tuple[Record, bool]:
     Copies of what was dropped go from the rest of the record, too.
     """
     secrets = _named_texts(aim, record.key, record.headers)
+    copies = Copies(secrets)
     value, is_readable = record.value, True
     if aim.paths and value:
         try:
@@ -137,16 +140,18 @@ def dropped(record: Record, aim: Aim) -> tuple[Record, bool]:
         except NotJson:
             value, is_readable = None, False
         else:
-            secrets |= found
-            value = json_values.dumps(_cleaned_tree(tree, secrets)).encode()
+            copies = Copies(secrets | found)
+            value = json_values.dumps(_cleaned_tree(tree, copies)).encode()
     else:
-        value = _cleaned_value(value, secrets)
+        value = _cleaned_value(value, copies)
+    if copies.are_too_many:
+        value, is_readable = None, False
     kept = tuple((name, held) for name, held in record.headers if name.lower() not in aim.headers)
     cleaned = replace(
         record,
-        key=None if aim.key else _cleaned(record.key, secrets),
+        key=None if aim.key else _cleaned(record.key, copies),
         value=value,
-        headers=tuple((name, _cleaned(held, secrets)) for name, held in kept),
+        headers=tuple((name, _cleaned(held, copies)) for name, held in kept),
     )
     return cleaned, is_readable
 
@@ -154,6 +159,7 @@ def dropped(record: Record, aim: Aim) -> tuple[Record, bool]:
 def concealed(aim: Aim, *, key: bytes | None, value: bytes | None, headers: Headers) -> Concealed:
     """What of a record may be seen."""
     secrets = _named_texts(aim, key, headers)
+    copies = Copies(secrets)
     is_hidden, shown = False, value
     if aim.paths and value:
         try:
@@ -161,18 +167,20 @@ def concealed(aim: Aim, *, key: bytes | None, value: bytes | None, headers: Head
         except NotJson:
             is_hidden, shown = True, MASK.encode()
         else:
-            secrets |= found
-            shown = json_values.dumps(_cleaned_tree(tree, secrets)).encode()
+            copies = Copies(secrets | found)
+            shown = json_values.dumps(_cleaned_tree(tree, copies)).encode()
     else:
-        shown = _cleaned_value(value, secrets)
+        shown = _cleaned_value(value, copies)
+    if copies.are_too_many and value:
+        is_hidden, shown = True, MASK.encode()
     return Concealed(
-        key=_hidden(key) if aim.key else _cleaned(key, secrets),
+        key=_hidden(key) if aim.key else _cleaned(key, copies),
         value=shown,
         headers=tuple(
-            (name, _hidden(held) if name.lower() in aim.headers else _cleaned(held, secrets)) for name, held in headers
+            (name, _hidden(held) if name.lower() in aim.headers else _cleaned(held, copies)) for name, held in headers
         ),
         value_is_hidden=is_hidden,
-        secrets=tuple(secrets),
+        secrets=copies.secrets,
     )
 
 
@@ -181,9 +189,9 @@ def concealed_attributes(names: Collection[str], attributes: Mapping[str, Json])
     if not names:
         return dict(attributes)
     hidden = [str(leaf) for name in names for leaf in json_values.leaves(attributes.get(name))]
-    secrets = {text for text in hidden if len(text) >= SHORTEST_COPY}
+    copies = Copies({text for text in hidden if len(text) >= SHORTEST_COPY})
     return {
-        name: MASK if name in names else _cleaned_tree(value, secrets) if secrets else value
+        name: MASK if name in names else _cleaned_tree(value, copies) if copies else value
         for name, value in attributes.items()
     }
 
@@ -284,49 +292,41 @@ def _named_texts(aim: Aim, key: bytes | None, headers: Headers) -> set[str]:
     return {text for raw in named if (text := _text(raw))}
 
 
-def _cleaned(raw: bytes | None, secrets: Collection[str]) -> bytes | None:
+def _cleaned(raw: bytes | None, copies: Copies) -> bytes | None:
     """Bytes without the secrets, as they are and as JSON writes them."""
-    if not raw or not secrets:
+    if not raw or not copies:
         return raw
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "surrogateescape")
-    return _without(text, secrets).encode("utf-8", "surrogateescape")
+    return copies.without(text).encode("utf-8", "surrogateescape")
 
 
-def _cleaned_value(value: bytes | None, secrets: Collection[str]) -> bytes | None:
+def _cleaned_value(value: bytes | None, copies: Copies) -> bytes | None:
     """A value without the secrets; byte for byte as it was where it holds none."""
-    if not value or not secrets or not json_values.may_be_json(value):
-        return _cleaned(value, secrets)
+    if not value or not copies or not json_values.may_be_json(value):
+        return _cleaned(value, copies)
     try:
         tree = json_values.loads(value)
     except NotJson:
-        return _cleaned(value, secrets)
-    cleaned = _cleaned_tree(tree, secrets)
+        return _cleaned(value, copies)
+    cleaned = _cleaned_tree(tree, copies)
     return value if cleaned == tree else json_values.dumps(cleaned).encode()
 
 
-def _cleaned_tree(node: Json, secrets: Collection[str]) -> Json:
+def _cleaned_tree(node: Json, copies: Copies) -> Json:
     """The tree without the secrets: in texts, in names, and numbers that are one."""
     if isinstance(node, dict):
-        return {_without(name, secrets): _cleaned_tree(held, secrets) for name, held in node.items()}
+        return {copies.without(name): _cleaned_tree(held, copies) for name, held in node.items()}
     if isinstance(node, list):
-        return [_cleaned_tree(held, secrets) for held in node]
+        return [_cleaned_tree(held, copies) for held in node]
     if isinstance(node, str):
-        return _without(node, secrets)
+        return copies.without(node)
     if node is None or isinstance(node, bool):
         return node
     text = json_values.dumps(node)
-    return node if _without(text, secrets) == text else MASK
-
-
-def _without(text: str, secrets: Collection[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        for form in {secret, json_values.dumps(secret)[1:-1]}:
-            if form in text:
-                text = text.replace(form, MASK)
-    return text
+    return node if copies.without(text) == text else MASK
 
 
 def _hidden(raw: bytes | None) -> bytes | None:

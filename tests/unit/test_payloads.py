@@ -1,9 +1,11 @@
 """Bytes as a person reads them."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.payloads import MOST_BYTES, MOST_HEADERS, readable, readable_headers
+from dashboard.payloads import MOST_BYTES, MOST_HEADERS, MOST_LAID_OUT, readable, readable_headers
 
 
 def test_a_tombstone_is_not_the_empty_value() -> None:
@@ -20,6 +22,23 @@ def test_json_is_laid_out_and_keeps_its_letters() -> None:
 def test_what_only_looks_like_json_stays_text() -> None:
     assert readable(b"{not json").form == "text"
     assert readable(b"[" * 5_000).form == "text"
+
+
+def test_json_that_is_nested_deep_is_shown_as_it_came_and_says_why() -> None:
+    raw = ",".join(["[" * 900 + "]" * 900] * 34).join("[]").encode()
+    said = readable(raw)
+    assert (said.form, said.text, said.cut) == ("text", raw.decode(), False)
+    assert said.why == "Not laid out: nested deeper than 64 levels."
+
+
+def test_json_that_layout_would_blow_up_is_shown_as_it_came_and_says_why() -> None:
+    raw = ",".join(["[" * 62 + "]" * 62] * 400).join("[]").encode()
+    said = readable(raw)
+    assert (said.form, said.text) == ("text", raw.decode())
+    assert said.why == f"Not laid out: it would be longer than {MOST_LAID_OUT:,} characters."
+    assert readable(raw[:125] + b"]").form == "text"
+    assert readable(b'{"a":{"b":{"c":[1,2,{"d":[[[1]]]}]}}}').form == "json"
+    assert readable(json.dumps([{"id": n, "of": {"a": [1, 2]}} for n in range(1_000)]).encode()).form == "json"
 
 
 def test_other_bytes_are_hex() -> None:
