@@ -255,8 +255,8 @@ class Peek(Protocol):
     def ends(self, topic: str, numbers: Collection[int]) -> Mapping[int, tuple[int, int]]:
         """First readable offset, and the next one behind all that is committed, of those that answer."""
 
-    def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int]:
-        """The first record that is not older than `at`, of each of these that has one."""
+    def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int | None]:
+        """The first record that is not older than `at`, None where there is none, of those that answer."""
 
     def begin(self, topic: str, positions: Mapping[int, int]) -> None:
         """Read these partitions from there, and nothing else any more."""

@@ -167,16 +167,23 @@ class Share:
 
 
 def courses(
-    question: Question, ends: Mapping[int, tuple[int, int]], since: Mapping[int, int] | None = None
+    question: Question, ends: Mapping[int, tuple[int, int]], since: Mapping[int, int | None] | None = None
 ) -> list[Course]:
-    """Where each partition is begun, by number. `since`: the first offsets after the moment that is asked for."""
+    """Where each partition is begun, by number.
+
+    `since`: the first offsets after the moment that is asked for, None where there is none. What is not in it did not
+    answer: it has no course, for nobody knows where it begins.
+    """
     found = []
     for number, (low, high) in sorted(ends.items()):
+        if since is not None and number not in since:
+            continue
         asked = question.positions.get(number)
-        if asked is None and question.way == "forward":
-            asked = low if since is None else since.get(number, high)
-        elif asked is None:
-            asked = high
+        if asked is None and since is not None:
+            asked = since[number]
+        elif asked is None and question.way == "forward":
+            asked = low
+        asked = high if asked is None else asked
         place = max(low, min(asked, high))
         made = Course(number, low, high, place, place, missing=max(0, low - asked))
         found.append(made)

@@ -33,15 +33,14 @@ class MemoryPeek:
         found = self._broker.topics[topic]
         return {number: (found.low[number], found.high[number]) for number in numbers}
 
-    def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int]:
+    def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int | None]:
         """From the lists."""
         self._reach()
         found = {}
         for number in numbers:
             kept = self._broker.topics[topic].records[number]
             later = (record.offset for record in kept if record.produced_at and record.produced_at >= at)
-            if (first := next(later, None)) is not None:
-                found[number] = first
+            found[number] = next(later, None)
         return found
 
     def begin(self, topic: str, positions: Mapping[int, int]) -> None:

@@ -68,9 +68,10 @@ class KafkaPeek:
     def ends(self, topic: str, numbers: Collection[int]) -> Mapping[int, tuple[int, int]]:
         """An open transaction is beyond the end."""
         lows, highs = (self._offsets(topic, numbers, end) for end in (EARLIEST, LATEST))
-        return {number: (low, max(low, highs[number])) for number, low in lows.items() if number in highs}
+        both = ((number, low, highs.get(number)) for number, low in lows.items())
+        return {number: (low, max(low, high)) for number, low, high in both if low is not None and high is not None}
 
-    def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int]:
+    def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int | None]:
         """By the records' timestamps."""
         milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
         return self._offsets(topic, numbers, lambda: OffsetSpec.for_timestamp(milliseconds))
@@ -144,9 +145,12 @@ class KafkaPeek:
         else:
             log.info("Kafka said while a topic was looked at: %s", error.str())  # librdkafka goes on by itself
 
-    def _offsets(self, topic: str, numbers: Collection[int], spec: Callable[[], OffsetSpec]) -> dict[int, int]:
-        """Of those that answer: one without a leader does not, and keeps nobody else from being read."""
-        found: dict[int, int] = {}
+    def _offsets(self, topic: str, numbers: Collection[int], spec: Callable[[], OffsetSpec]) -> dict[int, int | None]:
+        """Of those that answer: one without a leader does not, and keeps nobody else from being read.
+
+        None: it has no such record.
+        """
+        found: dict[int, int | None] = {}
         trouble: KafkaUnreachable | None = None
         ordered = sorted(numbers)
         for start in range(0, len(ordered), PARTITIONS_PER_CALL):
@@ -160,8 +164,8 @@ class KafkaPeek:
                 except KafkaUnreachable as error:
                     trouble = error
                     continue
-                if told is not None and told.offset >= 0:  # -1: no such record
-                    found[place.partition] = told.offset
+                if told is not None:
+                    found[place.partition] = told.offset if told.offset >= 0 else None
         if trouble is not None and not found:
             raise trouble
         return found

@@ -20,8 +20,8 @@ WAIT_SECONDS = 0.25  # for records, before the clock is looked at again
 class Found:
     """What was found, how far each partition was read, and what was looked at in all.
 
-    `n_read` may be more than in the courses: a stretch that was not read to its end is not told as read. `n_partitions`
-    the topic has; those without a course were left out.
+    `n_read` may be more than in the courses: a stretch that was not read to its end is not told as read, nor what
+    lies before matches that are left out. `n_partitions` the topic has; those without a course were left out.
     """
 
     matches: list[Match] = field(default_factory=list)
@@ -93,6 +93,7 @@ class _Reading:
     def back(self, courses: Sequence[Course], *, is_filtered: bool) -> list[Match]:
         """Stretch before stretch, longer ones each time; a stretch that was not read to its end does not count."""
         found: dict[int, list[Match]] = {course.number: [] for course in courses}  # newest first
+        sizes: dict[int, list[tuple[int, int]]] = {number: [] for number in found}
         lengths = dict.fromkeys(found, 0)
         for course in courses:
             course.why = Why.BEGINNING if course.begin <= course.low else None
@@ -109,7 +110,8 @@ class _Reading:
             self._read(rounds)
             for course in open_ones:
                 found[course.number] += _go_back(course, rounds[course.number])
-        return _newest(courses, found, self._most)
+                sizes[course.number] += rounds[course.number].sizes
+        return _newest(courses, found, sizes, self._most)
 
     def _over(self) -> Why | None:
         return self.budget.over or (Why.TIME if self._clock() >= self._until else None)
@@ -131,6 +133,9 @@ class _Reading:
         if taken.refused:
             raise NotGranted(self._topic)
         for record in taken.records:
+            if self._clock() >= self._until:
+                _stop([each for each in rounds.values() if not each.is_done], Why.TIME)
+                return
             if (into := rounds.get(record.partition)) is not None:
                 self._look_at(record, into)
         for number, each in rounds.items():
@@ -169,21 +174,22 @@ class _Reading:
         if match is not None:
             self.budget.n_matches -= 1
             into.matches.append(match)
-        into.n_records += 1
-        into.n_bytes += size
+        into.sizes.append((record.offset, size))
         into.reached = record.offset + 1
 
 
 @dataclass(slots=True)
 class _Round:
-    """One stretch of one partition: from `start` to `to`, and how far it is read. `share` None: it is read whole."""
+    """One stretch of one partition: from `start` to `to`, and how far it is read. `share` None: it is read whole.
+
+    `sizes`: offset and bytes of each record that was looked at.
+    """
 
     start: int
     to: int
     share: Share | None
     reached: int = -1
-    n_records: int = 0
-    n_bytes: int = 0
+    sizes: list[tuple[int, int]] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
     why: Why | None = None
     has_its_share: bool = False
@@ -219,8 +225,8 @@ def _go_back(course: Course, done: _Round) -> list[Match]:
 
 
 def _count(course: Course, done: _Round) -> list[Match]:
-    course.n_records += done.n_records
-    course.n_bytes += done.n_bytes
+    course.n_records += len(done.sizes)
+    course.n_bytes += sum(size for _, size in done.sizes)
     course.n_matches += len(done.matches)
     return done.matches
 
@@ -230,7 +236,12 @@ def _stop(those: Iterable["Course | _Round"], why: Why) -> None:
         each.why = why
 
 
-def _newest(courses: Sequence[Course], found: Mapping[int, Sequence[Match]], most: int) -> list[Match]:
+def _newest(
+    courses: Sequence[Course],
+    found: Mapping[int, Sequence[Match]],
+    sizes: Mapping[int, Sequence[tuple[int, int]]],
+    most: int,
+) -> list[Match]:
     """As many as may be told, each partition's newest; what had to be left out is not told as read."""
     kept = lookups.fairly(found, most)
     for course in courses:
@@ -238,4 +249,6 @@ def _newest(courses: Sequence[Course], found: Mapping[int, Sequence[Match]], mos
         if kept[course.number] < len(matches):
             course.begin = matches[kept[course.number]].record.offset + 1
             course.n_matches, course.why = kept[course.number], Why.MATCHES
+            told = [size for offset, size in sizes[course.number] if offset >= course.begin]
+            course.n_records, course.n_bytes = len(told), sum(told)
     return [match for number, matches in found.items() for match in matches[: kept[number]]]

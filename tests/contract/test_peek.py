@@ -105,9 +105,9 @@ def test_a_topic_that_does_not_exist_has_no_partitions_and_is_not_made_by_asking
 
 def test_the_first_record_since_a_moment_is_told_of_each_partition_that_has_one(world: World) -> None:
     numbers = [0, 1, 2]
-    assert world.peek.since(world.topic, numbers, AT) == {0: 0, 1: 0}
-    assert world.peek.since(world.topic, numbers, AT + timedelta(minutes=ord("c"))) == {0: 2, 1: 0}
-    assert world.peek.since(world.topic, numbers, AT + timedelta(days=9)) == {}
+    assert world.peek.since(world.topic, numbers, AT) == {0: 0, 1: 0, 2: None}
+    assert world.peek.since(world.topic, numbers, AT + timedelta(minutes=ord("c"))) == {0: 2, 1: 0, 2: None}
+    assert world.peek.since(world.topic, numbers, AT + timedelta(days=9)) == dict.fromkeys(numbers)
 
 
 def test_partitions_are_read_from_their_positions_to_their_ends(world: World) -> None:

@@ -1,9 +1,12 @@
 """A look into a topic reads little, fairly over partitions, and says how far it went."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo
 
 from collector.domain import json_paths
 from collector.domain.lookups import (
@@ -22,6 +25,7 @@ from collector.domain.masking import MASK, Aim, Rule, Rules
 from collector.domain.records import Record, size_of
 from collector.kafka.memory import MemoryBroker
 from collector.kafka.memory_peek import MemoryPeek
+from collector.kafka.peek import KafkaPeek
 from collector.lookups.reading import Found, NoSuchTopic, read
 from collector.lookups.sifting import LookRules, Sieve
 from collector.ports import KafkaUnreachable, NotGranted, Partition, Taken
@@ -293,3 +297,57 @@ def test_matches_are_shared_out_so_that_none_has_many_before_each_has_some() -> 
     matches = [Match(Record("t", 0, 0, None, 0, None, None, ()), 1, 1)] * 50
     assert fairly({0: matches, 1: matches[:3], 2: matches}, 20) == {0: 9, 1: 3, 2: 8}
     assert fairly({0: matches[:2], 1: []}, 20) == {0: 2, 1: 0}
+
+
+def test_what_is_told_as_scanned_lies_where_it_is_told_as_read() -> None:
+    topic = Topic(2).write(0, *[b"paid"] * 2_000).write(1, *[b"paid"] * 20)
+    found = topic.look(Question(words="paid"))
+    assert len(found.matches) == MOST_MATCHES
+    for each in found.courses:
+        assert each.n_records == each.n_matches == each.end - each.begin
+        assert each.n_bytes == each.n_records * 5
+    assert found.n_read > MOST_MATCHES, "what was looked at in all is told, too"
+
+
+def test_the_clock_is_looked_at_before_each_record() -> None:
+    topic = Topic().write(0, *[b"a"] * 16)
+
+    def slow(record: Record) -> Match:
+        topic.seconds += 1
+        return Match(record, 2, 1)
+
+    found = read(Question("forward"), "orders", topic.peek, slow, clock=lambda: topic.seconds)
+    assert (found.n_read, course(found, 0).end, course(found, 0).why) == (MOST_SECONDS, MOST_SECONDS, Why.TIME)
+
+
+def test_a_partition_that_does_not_say_where_a_moment_is_is_not_told_as_read() -> None:
+    topic = Topic(3).write(0, b"a").write(1, *[b"b"] * 3)
+
+    class Leaderless(MemoryPeek):
+        def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int | None]:
+            return super().since(topic, set(numbers) - {1}, at)
+
+    topic.peek = Leaderless(topic.broker)
+    found = topic.look(Question("forward", at=AT))
+    assert [(each.number, each.n_records, each.why) for each in found.courses] == [(0, 1, Why.END), (2, 0, Why.END)]
+    assert found.n_partitions == 3
+
+
+def test_kafka_that_has_no_such_record_is_told_from_kafka_that_did_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(place: TopicPartition) -> Future[ListOffsetsResultInfo]:
+        told = Future[ListOffsetsResultInfo]()
+        if place.partition == 1:
+            told.set_exception(KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE)))
+        else:
+            told.set_result(ListOffsetsResultInfo(7 if place.partition == 0 else -1, -1, -1))
+        return told
+
+    def list_offsets(_: AdminClient, asked: Iterable[TopicPartition], **__: object) -> dict[TopicPartition, object]:
+        return {place: answer(place) for place in asked}
+
+    monkeypatch.setattr(AdminClient, "list_offsets", list_offsets)
+    peek = KafkaPeek({"bootstrap.servers": "127.0.0.1:1"})
+    assert peek.since("orders", [0, 1, 2], AT) == {0: 7, 2: None}
+    with pytest.raises(KafkaUnreachable):
+        peek.since("orders", [1], AT)
+    peek.close()
