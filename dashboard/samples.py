@@ -15,9 +15,17 @@ from dashboard.queries.lookups import Lookup, Seen
 
 
 def ask(request: HttpRequest, cluster: str, topic: str, topic_id: int, question: Question) -> int:
-    """Ask in the name of who sent the request; the number of what was asked. Raises TooMany, which is written down."""
+    """Ask in the name of who sent the request; the number of what was asked. Raises TooMany, which is written down.
+
+    Of words only how many characters and where: the audit log stays, and they may be somebody's name.
+    """
     with recorded("sample payloads", request, object=f"{cluster}/{topic}") as deed:
-        deed.facts |= {name: value for name, value in question.as_plain().items() if value not in (None, "", {})}
+        facts = question.as_plain()
+        if words := facts.pop("words"):
+            facts["words_length"] = len(words)
+        else:
+            del facts["within"]
+        deed.facts |= {name: value for name, value in facts.items() if value not in (None, {})}
         return requests.ask(person_id=_person(request), topic_id=topic_id, question=question, now=now())
 
 

@@ -14,8 +14,9 @@ MOST_MATCHES = 100
 MOST_PARTITIONS = 200  # at once: beyond, a share is too small to be worth a question
 MOST_WORDS = 200  # characters that are looked for
 KEPT_VALUE = 64_000  # bytes of a value that is larger than all that may be read
-_SURE = 0.75  # of what is left is planned for, where sizes are only expected
-_FASTER = 8  # times more offsets after a stretch that held no record
+_SURE = 0.4  # of what is left is planned for, where sizes are only expected; a stretch gets half of it
+_FASTER = 8  # times more offsets than in the stretch before, at most
+_SHORTER = 4  # times fewer offsets where a stretch was too long
 
 Way = Literal["newest", "forward"]
 Within = Literal["any", "key", "value", "headers"]
@@ -142,6 +143,10 @@ class Budget:
             return Why.MATCHES
         return Why.BYTES if self.n_bytes <= 0 else None
 
+    def half(self, n: int, length: int) -> "Share":
+        """What a stretch of so many offsets may take in each of `n` partitions; as much stays for a shorter one."""
+        return Share(max(1, self.n_bytes // (2 * n)), length)
+
     def share(self, n: int) -> "Share":
         """What each of `n` partitions may take before any of them takes more."""
         return Share(max(1, self.n_bytes // n), max(1, self.n_matches // n))
@@ -196,20 +201,22 @@ def chosen(question: Question, numbers: Sequence[int]) -> list[int]:
     return sorted(wanted & set(numbers))[:MOST_PARTITIONS]
 
 
-def stretch_back(course: Course, budget: Budget, n: int, *, before: int, is_filtered: bool) -> int:
+def stretch_back(course: Course, budget: Budget, n: int, *, before: int, was_too_long: bool, is_filtered: bool) -> int:
     """How many offsets to go back next in one of `n` partitions, so that all of it fits into what is left.
 
-    `before`: how many it was the last time, 0 at first.
+    `before`: how many it was the last time, 0 at first; `was_too_long`: it did not fit.
     """
     if not before:
         return 1
+    if was_too_long:
+        return max(1, before // _SHORTER)
     covered = course.end - course.begin
     if not course.n_records:
         return before * _FASTER
     most = budget.n_bytes / n * _SURE * covered / max(course.n_bytes, 1)
     if not is_filtered:
         most = min(most, -(-budget.n_matches // n) * covered / course.n_records)
-    return max(1, int(most))
+    return max(1, min(int(most), before * _FASTER))
 
 
 def fairly(found: Mapping[int, Sequence[Match]], most: int) -> dict[int, int]:

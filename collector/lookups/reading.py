@@ -91,10 +91,13 @@ class _Reading:
         return found
 
     def back(self, courses: Sequence[Course], *, is_filtered: bool) -> list[Match]:
-        """Stretch before stretch, longer ones each time; a stretch that was not read to its end does not count."""
+        """Stretch before stretch, longer ones each time; a stretch that was not read to its end does not count.
+
+        One that was too long is tried again shorter.
+        """
         found: dict[int, list[Match]] = {course.number: [] for course in courses}  # newest first
         sizes: dict[int, list[tuple[int, int]]] = {number: [] for number in found}
-        lengths = dict.fromkeys(found, 0)
+        lengths, too_long = dict.fromkeys(found, 0), set[int]()
         for course in courses:
             course.why = Why.BEGINNING if course.begin <= course.low else None
         while open_ones := [course for course in courses if course.why is None]:
@@ -103,15 +106,24 @@ class _Reading:
                 break
             for each in open_ones:
                 lengths[each.number] = lookups.stretch_back(
-                    each, self.budget, len(open_ones), before=lengths[each.number], is_filtered=is_filtered
+                    each,
+                    self.budget,
+                    len(open_ones),
+                    before=lengths[each.number],
+                    was_too_long=each.number in too_long,
+                    is_filtered=is_filtered,
                 )
-            starts = {each.number: max(each.low, each.begin - lengths[each.number]) for each in open_ones}
-            rounds = {each.number: _Round(starts[each.number], each.begin, None) for each in open_ones}
+            rounds = {each.number: self._stretch(each, lengths[each.number], len(open_ones)) for each in open_ones}
             self._read(rounds)
+            too_long = {number for number, each in rounds.items() if each.has_its_share}
             for course in open_ones:
                 found[course.number] += _go_back(course, rounds[course.number])
                 sizes[course.number] += rounds[course.number].sizes
         return _newest(courses, found, sizes, self._most)
+
+    def _stretch(self, course: Course, length: int, n: int) -> "_Round":
+        start = max(course.low, course.begin - length)
+        return _Round(start, course.begin, self.budget.half(n, course.begin - start), is_back=True)
 
     def _over(self) -> Why | None:
         return self.budget.over or (Why.TIME if self._clock() >= self._until else None)
@@ -148,7 +160,7 @@ class _Reading:
     def _used_up(self, rounds: Mapping[int, "_Round"]) -> Why | None:
         """What keeps all from going on; back from the ends more matches are read than are told."""
         why = self.budget.over
-        return None if why is Why.MATCHES and any(each.share is None for each in rounds.values()) else why
+        return None if why is Why.MATCHES and any(each.is_back for each in rounds.values()) else why
 
     def _look_at(self, record: Record, into: "_Round") -> None:
         if into.is_done:
@@ -157,11 +169,11 @@ class _Reading:
             into.reach(into.to)
             return
         size = size_of(record)
-        if self.budget.n_matches <= 0 and into.share is not None:
+        if self.budget.n_matches <= 0 and not into.is_back:
             into.why = Why.MATCHES
         elif not self.budget.takes(size):
             into.why = Why.BYTES
-        elif into.share is not None and not into.share.takes(size):
+        elif not into.share.takes(size):
             into.has_its_share = True
         else:
             self._take(record, size, into)
@@ -169,8 +181,7 @@ class _Reading:
     def _take(self, record: Record, size: int, into: "_Round") -> None:
         match = self._sieve(record)
         self.budget.spend(size)
-        if into.share is not None:
-            into.share.spend(size, is_match=match is not None)
+        into.share.spend(size, is_match=match is not None)
         if match is not None:
             self.budget.n_matches -= 1
             into.matches.append(match)
@@ -180,14 +191,16 @@ class _Reading:
 
 @dataclass(slots=True)
 class _Round:
-    """One stretch of one partition: from `start` to `to`, and how far it is read. `share` None: it is read whole.
+    """One stretch of one partition: from `start` to `to`, and how far it is read, within its share.
 
+    `is_back`: it counts only if it is read whole, however many matches are in it.
     `sizes`: offset and bytes of each record that was looked at.
     """
 
     start: int
     to: int
-    share: Share | None
+    share: Share
+    is_back: bool = False
     reached: int = -1
     sizes: list[tuple[int, int]] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
@@ -217,7 +230,7 @@ def _advance(course: Course, done: _Round) -> list[Match]:
 def _go_back(course: Course, done: _Round) -> list[Match]:
     """Backwards only a round that was read to its end: else a hole would be behind it. The newest first."""
     if done.reached < done.to:
-        course.why = done.why or Why.TIME
+        course.why = done.why or (None if done.has_its_share else Why.TIME)
         return []
     course.begin = done.start
     course.why = Why.BEGINNING if course.begin <= course.low else None

@@ -15,7 +15,7 @@ Offset = Annotated[int, Field(ge=0, lt=2**63)]
 class LookupRequest(Schema):
     """Where to begin, and what the records must hold as it is written there. `at`: 2026-11-23T13:40:00Z, or now-1h.
 
-    `after`: a lookup that is to go on from where it stopped; nothing else counts then.
+    `after`: a lookup of the same topic that is to go on from where it stopped; nothing else counts then.
     """
 
     start: Literal["newest", "moment", "offset"] = "newest"
@@ -93,7 +93,11 @@ class LookupPartition(Schema):
 
 
 class LookupAnswer(Schema):
-    """state: waiting for a worker, reading, answered, failed (`trouble` says why). `goes_on`: `after` reads more."""
+    """state: waiting for a worker, reading, answered, failed (`trouble` says why). `goes_on`: `after` reads more.
+
+    `scanned`, `scanned_bytes`: all that was looked at, also what is not told as read of a partition. The topic has
+    `topic_partitions`. `partitions_left_out` of those asked for were not read: beyond 200 at once, or without answer.
+    """
 
     id: int
     topic: str
@@ -106,5 +110,7 @@ class LookupAnswer(Schema):
     scanned_bytes: int
     matched: int
     goes_on: bool
+    topic_partitions: int
+    partitions_left_out: int
     partitions: list[LookupPartition]
     records: list[LookupRecord]

@@ -36,9 +36,9 @@ def ask_for_lookup(
     question = wanted.question()
     if wanted.after is not None:
         before = samples.find(request, wanted.after)
-        question = before.onward if before else None
+        question = before.onward if before and before.topic_id == number else None
         if question is None:
-            raise NotFound("There is no such lookup any more, or all of it was read.")
+            raise NotFound("There is no such lookup of this topic any more, or all of it was read.")
     if question is None:
         raise Unprocessable("Say `at` with start moment, `partition` and `offset` with start offset.")
     try:
@@ -69,6 +69,8 @@ def read_lookup(request: HttpRequest, number: int) -> dict[str, Any]:
         "scanned_bytes": found.n_read_bytes,
         "matched": found.n_matches,
         "goes_on": found.onward is not None,
+        "topic_partitions": found.n_partitions,
+        "partitions_left_out": found.n_left_out,
         "partitions": [_course(course) for course in found.courses],
         "records": [_record(seen) for seen in samples.look(request, found)] if is_there else [],
     }

@@ -52,7 +52,7 @@ def ask_page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         form = SampleForm(initial={"start": "newest"})
         return _form(request, cluster, name, form)
-    question, form = _question(request), SampleForm(request.POST)
+    question, form = _question(request, number), SampleForm(request.POST)
     if question is None and not form.is_valid():
         return _form(request, cluster, name, form, status=400)
     try:
@@ -62,13 +62,13 @@ def ask_page(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("lookup", args=[made]))
 
 
-def _question(request: HttpRequest) -> Question | None:
-    """How an earlier question of this person goes on, where it is named. Raises Http404."""
+def _question(request: HttpRequest, topic_id: int) -> Question | None:
+    """How an earlier question of this person to this topic goes on, where it is named. Raises Http404."""
     after = request.POST.get("after", "")
     if not after:
         return None
     before = samples.find(request, int(after)) if after.isascii() and after.isdigit() and len(after) < 19 else None
-    if before is None or before.onward is None:
+    if before is None or before.topic_id != topic_id or before.onward is None:
         raise Http404("It was kept for ten minutes. Ask anew.")
     return before.onward
 
@@ -104,7 +104,7 @@ def _stand(found: Lookup) -> dict[str, Any]:
 def _answer(request: HttpRequest, found: Lookup) -> dict[str, Any]:
     text = request.GET.get("place", "")
     place = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
-    what = unmasking.view(request, now=now())
+    what = unmasking.view(request, now=now()) if place is not None else unmasking.View()  # never in the list
     if what.granted:
         what = unmasking.noted(request, what.of(topics_of(found.id)), samples.name_of(found))
     seen = samples.look(request, found, lifted=what.lifted, place=place)
@@ -122,7 +122,6 @@ def _answer(request: HttpRequest, found: Lookup) -> dict[str, Any]:
         "ran_out": any(course.why is domain.Why.TIME for course in found.courses),
         "courses": found.courses[:N_COURSES],
         "n_more_courses": max(0, len(found.courses) - N_COURSES),
-        "n_left_out": found.n_partitions - len(found.courses) if not found.question.positions else 0,
     }
 
 

@@ -52,6 +52,7 @@ class Lookup:
     """
 
     id: int
+    topic_id: int
     cluster: str
     topic: str
     is_deleted: bool
@@ -72,6 +73,14 @@ class Lookup:
         return self.asked_at + KEPT_FOR
 
     @property
+    def n_left_out(self) -> int:
+        """Partitions that were asked for and not read: beyond the most at once, or they did not answer."""
+        if self.answered_at is None or self.trouble:
+            return 0
+        asked = len(self.question.positions) or (self.n_partitions if self.question.partition is None else 1)
+        return max(0, asked - len(self.courses))
+
+    @property
     def onward(self) -> Question | None:
         """The same question from where this one stopped, of the partitions that are not read to their end."""
         newest = self.question.way == "newest"
@@ -82,7 +91,7 @@ class Lookup:
 
 
 _COLUMNS = (
-    "l.id, c.name, t.name, t.deleted_at is not null, l.asked_at, l.taken_at, l.answered_at, l.trouble,"
+    "l.id, l.topic_id, c.name, t.name, t.deleted_at is not null, l.asked_at, l.taken_at, l.answered_at, l.trouble,"
     " l.question::text, l.courses::text, l.n_read, l.n_read_bytes, l.n_partitions,"
     " (select count(*) from lookup_match m where m.lookup_id = l.id)"
     " from lookup l join topic t on t.id = l.topic_id join cluster c on c.id = t.cluster_id"
@@ -141,11 +150,13 @@ def records(found: Lookup, *, lifted: Lifted = NO_FIELDS, place: int | None = No
 
 
 def _lookup(row: Sequence[Any]) -> Lookup:
-    number, cluster, topic, is_deleted, asked_at, taken_at, answered_at, trouble, question, courses, *counts = row
+    number, topic_id, cluster, topic, is_deleted, asked_at, taken_at, answered_at, trouble, *rest = row
+    question, courses, *counts = rest
     n_read, n_read_bytes, n_partitions, n_matches = counts
     told = (Course(**{**each, "why": each["why"] and Why(each["why"])}) for each in json.loads(courses))
     return Lookup(
         number,
+        topic_id,
         cluster,
         topic,
         is_deleted,

@@ -1,7 +1,7 @@
 """A look into a topic: who may ask, what comes of it, what nobody sees, and when it is gone."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -211,14 +211,66 @@ def test_s36_an_admin_unmasks_a_field_and_each_look_is_noted(ruled: World) -> No
     url = asked(ada)
     ruled.work()
     assert SECRET not in body(ada, url)
-    wanted = {"fields_shown": ["$.mail"], "reason": "a customer asks", "next": url}
+    alone = f"{url}?place=0"
+    wanted = {"fields_shown": ["$.mail"], "reason": "a customer asks", "next": alone}
     assert ada.post("/events/unmask/orders/", wanted).status_code == 302
-    assert SECRET in body(ada, url)
+    assert SECRET not in body(ada, url), "never in the list"
+    assert audit_rows("action", actions=["see unmasked"]) == []
+    assert SECRET in body(ada, alone)
     assert audit_rows("action", "reason", actions=["see unmasked"]) == [("see unmasked", "a customer asks")]
     other = signed_in(person("olga", "operator"))
     theirs = asked(other)
     ruled.work()
     assert SECRET not in body(other, theirs)
+
+
+def test_words_that_were_looked_for_are_not_in_the_audit_log(world: World, olga: Client) -> None:
+    asked(olga, words="Ada Lovelace", within="value")
+    asked(olga)
+    with_words, without = (str(row[1]) for row in audit_rows("action", "facts::text", actions=["sample payloads"]))
+    assert "Lovelace" not in with_words
+    facts = json.loads(with_words)
+    assert (facts["words_length"], facts["within"]) == (12, "value")
+    assert not {"words_length", "within"} & set(json.loads(without))
+    assert "Ada Lovelace" in str(rows("select question::text from lookup")), "for ten minutes the worker needs them"
+
+
+def test_a_sample_goes_on_in_its_own_topic_alone(world: World, olga: Client) -> None:
+    world.write(*(b"value-%03d" % n for n in range(150)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into topic (cluster_id, name, kafka_id, n_partitions)"
+            " select id, 'other', gen_random_uuid(), 1 from cluster where name = 'local'"
+        )
+    number = asked(olga).split("/")[-2]
+    world.work()
+    elsewhere = {"cluster": "local", "topic": "other", "after": number}
+    assert olga.post("/lookups/", elsewhere).status_code == 404
+    token = bearer(token_of(person("otto", "operator"), "payload"))
+    first = Client().post("/api/v1/topics/local/orders/lookups", {}, content_type="application/json", headers=token)
+    world.work()
+    for topic, status in (("other", 404), ("orders", 202)):
+        at, after = f"/api/v1/topics/local/{topic}/lookups", {"after": first.json()["id"]}
+        assert Client().post(at, after, content_type="application/json", headers=token).status_code == status
+
+
+def test_partitions_that_did_not_answer_are_counted_as_not_read(world: World) -> None:
+    class Leaderless(MemoryPeek):
+        def since(self, topic: str, numbers: Collection[int], at: datetime) -> Mapping[int, int | None]:
+            return super().since(topic, set(numbers) - {1}, at)
+
+    world.write(b"a")
+    otto = person("otto", "operator")
+    token, client = bearer(token_of(otto, "payload")), Client()
+    wanted = {"start": "moment", "at": "now-1h"}
+    at = "/api/v1/topics/local/orders/lookups"
+    number = client.post(at, wanted, content_type="application/json", headers=token).json()["id"]
+    assert client.get(f"/api/v1/lookups/{number}", headers=token).json()["partitions_left_out"] == 0, "not known yet"
+    answering.run(lambda _: nullcontext(Leaderless(world.broker)), LookRules, now=clock.now)
+    answer = client.get(f"/api/v1/lookups/{number}", headers=token).json()
+    assert [each["partition"] for each in answer["partitions"]] == [0]
+    assert (answer["topic_partitions"], answer["partitions_left_out"]) == (2, 1)
+    assert "1 partition asked for was not read" in body(signed_in(otto), f"/lookups/{number}/")
 
 
 def test_a_rule_that_comes_later_hides_what_was_read_before(world: World, olga: Client) -> None:

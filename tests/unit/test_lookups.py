@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo
 
 from collector.domain import json_paths
 from collector.domain.lookups import (
@@ -297,6 +298,24 @@ def test_matches_are_shared_out_so_that_none_has_many_before_each_has_some() -> 
     matches = [Match(Record("t", 0, 0, None, 0, None, None, ()), 1, 1)] * 50
     assert fairly({0: matches, 1: matches[:3], 2: matches}, 20) == {0: 9, 1: 3, 2: 8}
     assert fairly({0: matches[:2], 1: []}, 20) == {0: 2, 1: 0}
+
+
+@pytest.mark.parametrize("n_small", [1, 40])
+def test_little_of_what_is_read_back_is_thrown_away_where_small_records_stand_before_large_ones(n_small: int) -> None:
+    values = ([b"x" * 30_000, *[b"y" * 50] * n_small]) * 100
+    found = Topic().write(0, *values).look(Question(words="nobody wrote this"))
+    (only,) = found.courses
+    assert (only.why, found.n_read_bytes <= MOST_BYTES) == (Why.BYTES, True)
+    assert only.n_bytes > MOST_BYTES * 0.6
+    newest = Topic().write(0, *values).look(Question()).courses[0]
+    assert newest.n_matches == newest.n_records >= min(40, MOST_MATCHES)
+
+
+def test_a_stretch_that_was_too_long_is_tried_again_shorter() -> None:
+    found = Topic().write(0, *[b"x" * 10_000] * 200, *[b"y"] * 500).look(Question(words="nobody wrote this"))
+    (only,) = found.courses
+    assert only.why is Why.BYTES
+    assert only.n_records > 400, "much more than before the first stretch that was too long"
 
 
 def test_what_is_told_as_scanned_lies_where_it_is_told_as_read() -> None:
