@@ -5,14 +5,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from demo.journal import Journal
 from demo.parts import Part
 from demo.records import Outcome, Record
 from demo.sending import Sender
 from demo.settings import Settings
-from demo.states import State, Watch
+from demo.states import SLOW_VERSION, State, Watch
 from demo.steps import STEPS, Desk, outcome_of
 
 NEXT_IS_SLOWER = 5.0  # times; whoever spends less than a fifth of an order's interval keeps up
@@ -79,7 +79,9 @@ def work_of(running: Running, *, failed: Callable[[Outcome], None]) -> Callable[
         time.sleep(order_intervals * interval_seconds * slowness * pace.uniform(0.7, 1.3))
 
     def work(record: Record) -> Outcome:
-        outcome = outcome_of(step, record, Desk(running.watch.state(), spend))
+        # a version works as itself until it is replaced, which the state may say a second earlier
+        state = replace(running.watch.state(), slow=running.version == SLOW_VERSION)
+        outcome = outcome_of(step, record, Desk(state, spend))
         if outcome.failure is not None:
             failed(outcome)
         return outcome

@@ -40,7 +40,9 @@ def test_a_group_is_frozen_planned_confirmed_once_and_paused(world: RetryWorld, 
     assert "Selected 3: <bdi>failure group CardDeclined at Gateway.charge:88</bdi>" in first
     assert one("select count(*) from retry_item") == 0
     assert "Look at step 2 first" in olga.get(f"{plan}?step=4").content.decode()
-    assert "orders.created" in olga.get(f"{plan}?step=2").content.decode()
+    blast = olga.get(f"{plan}?step=2").content.decode()
+    assert "orders.created" in blast
+    assert re.findall(r'<input type="radio" name="target"([^>]*)>', blast) == [' value="" checked', ' value="*other"']
     chosen = olga.post(plan, {"do": "choose", "target": "", "newer": "out", "next": "1"})
     assert chosen["Location"].endswith("?step=3")
     paced = {"do": "pace", "rate": "50", "steps": "1 → 5", "wait": "60", "stop_first": "1", "stop_percent": "5"}
