@@ -117,8 +117,12 @@ class _Reading:
             self._read(rounds)
             too_long = {number for number, each in rounds.items() if each.has_its_share}
             for course in open_ones:
-                found[course.number] += _go_back(course, rounds[course.number])
-                sizes[course.number] += rounds[course.number].sizes
+                done = rounds[course.number]
+                if done.reached < done.to:  # it will be read again, and none of it is told now
+                    self.budget.n_matches += len(done.matches)
+                else:
+                    sizes[course.number] += done.sizes
+                found[course.number] += _go_back(course, done)
         return _newest(courses, found, sizes, self._most)
 
     def _stretch(self, course: Course, length: int, n: int) -> "_Round":

@@ -1,8 +1,7 @@
 """The end of a leaf: repeats taken out and bounds noted when it is full, detached and dropped when it is too old."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -13,6 +12,7 @@ from psycopg import sql
 
 from collector.store import day_counts, details, repeats, rollups, ten_seconds
 from collector.store.broker_names import Mark
+from collector.store.connection import patience
 from collector.store.partitions import LOCK_TIMEOUT, RAW_TABLES, TABLES
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def close_full(now: datetime) -> list[Leaf]:
     """
     closed: list[Leaf] = []
     failed: Exception | None = None
-    with _patience():
+    with patience(STATEMENT_SECONDS):
         for leaf in _ended(now - SETTLE):
             try:
                 if _close(leaf, now):
@@ -111,23 +111,6 @@ def close_full(now: datetime) -> list[Leaf]:
     if failed is not None:
         raise failed
     return closed
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Statements of this connection may take longer meanwhile."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select current_setting('statement_timeout'), set_config('statement_timeout', %s, false)",
-            [f"{STATEMENT_SECONDS}s"],
-        )
-        before = cursor.fetchone()[0]
-    try:
-        yield
-    finally:
-        if connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("select set_config('statement_timeout', %s, false)", [before])
 
 
 def _vacuum(leaf: Leaf) -> None:

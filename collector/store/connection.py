@@ -42,6 +42,22 @@ def reaching() -> Iterator[None]:
         raise StoreAway(str(error).strip().splitlines()[0] if str(error).strip() else "no answer") from error
 
 
+@contextmanager
+def patience(seconds: int) -> Iterator[None]:
+    """Statements of this connection may take so long meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select current_setting('statement_timeout'), set_config('statement_timeout', %s, false)", [f"{seconds}s"]
+        )
+        before = cursor.fetchone()[0]
+    try:
+        yield
+    finally:
+        if connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("select set_config('statement_timeout', %s, false)", [before])
+
+
 def is_out_of_time(error: OperationalError) -> bool:
     """Whether a statement was cancelled, as its `statement_timeout` does."""
     return getattr(error.__cause__, "sqlstate", "") == "57014"

@@ -17,7 +17,7 @@ from collector.retry.refusals import NotNow, Refusal
 from collector.retry.requests import MOST_LETTERS
 from dashboard import shell
 from dashboard.access import Action, can, needs
-from dashboard.audit import address_of
+from dashboard.audit import address_of, recorded
 from dashboard.crowding import heavy
 from dashboard.payload_searches import chosen, noted
 from dashboard.queries.chips import chips
@@ -200,12 +200,17 @@ def _narrowed(request: HttpRequest, query: str, clusters: Collection[str]) -> st
 
 
 def _groups(request: HttpRequest, group: FailureGroup | None, clusters: Collection[str] | None) -> dict[str, object]:
-    """One, or all of them; below what they have in common, or a header that their letters carry, where `by` asks."""
+    """One, or all of them; below what they have in common, or a header that their letters carry, where `by` asks.
+
+    Values of headers are for those who may see payloads, and each look at them is written down.
+    """
     found = (group,) if group else failure_groups(clusters)
     by = request.GET.get("by", "")
-    if not group and by == BY_HEADER and (names := header_names()):
+    names = () if group or not can(request.user, Action.SEE_PAYLOADS) else header_names()
+    if by == BY_HEADER and names:
         name = request.GET.get("header", "")
-        of_header = key_shelves(found, name if name in names else names[0])
+        with recorded("group by header", request, object=(name := name if name in names else names[0])):
+            of_header = key_shelves(found, name)
         return {"groups": found, "kinds": KIND_WORDS, "by": by, "header_names": names, "of_header": of_header}
     known = failure_facts([one.id for one in found], now=now())
     pairs = [(one, known.get(one.id)) for one in found]
@@ -213,7 +218,7 @@ def _groups(request: HttpRequest, group: FailureGroup | None, clusters: Collecti
         "groups": pairs,
         "kinds": KIND_WORDS,
         "by": "",
-        "header_names": () if group else header_names(),
+        "header_names": names,
     }
     return facts if group or by not in KINDS else {**facts, "by": by, "shelves": shelves(pairs, by)}
 

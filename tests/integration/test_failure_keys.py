@@ -17,6 +17,7 @@ from dashboard.queries.failure_keys import key_shelves
 from tests.integration.letter_world import dead_record, rows
 from tests.integration.many_letters import MANY, read_of
 from tests.integration.many_letters import world as many_sent
+from tests.integration.people import audit_rows, person, signed_in
 from tests.integration.retry_world import RetryWorld
 
 __all__ = ["many_sent"]
@@ -93,11 +94,19 @@ def test_the_page_offers_indexed_headers_and_leads_to_the_failures(world: RetryW
     page = olga.get("/dead-letters/").content.decode()
     assert '?by=header">Header</a>' in page
     assert "$.order.id" not in page
+    assert audit_rows("action", actions=["group by header"]) == []
     shown = olga.get("/dead-letters/?by=header&header=tenant").content.decode()
+    assert len(audit_rows("action", actions=["group by header"])) == 1
     assert "All 2 open letters" in shown
     assert "&lt;b&gt;acme" in shown
     assert "without it" in shown
     (group,) = {number for (number,) in rows("select id from failure_group")}
     assert f'href="/dead-letters/groups/{group}/"' in shown
+    vera = signed_in(person("vera", "viewer"))
+    hidden = vera.get("/dead-letters/?by=header&header=tenant").content.decode()
+    assert "CardDeclined" in hidden
+    assert "acme" not in hidden
+    assert "by=header" not in vera.get("/dead-letters/").content.decode()
+    assert len(audit_rows("action", actions=["group by header"])) == 1
     for odd in ("", "nothing", "$.order.id", "'"):
         assert olga.get("/dead-letters/", {"by": "header", "header": odd}).status_code == 200

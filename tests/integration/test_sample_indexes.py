@@ -54,11 +54,16 @@ def test_a_small_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "group_sample_at" not in sample_indexes.renew()
 
 
-def test_what_was_broken_off_is_taken_away() -> None:
-    thinned()
+@pytest.mark.parametrize("name", ["group_sample_at_ccnew", "group_sample_at_ccold1"])
+def test_what_was_broken_off_is_taken_away_although_nothing_is_loose(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample_indexes, "LEAST_BYTES", 1024**3)
     with connection.cursor() as cursor:
-        cursor.execute("create index group_sample_at_ccnew on group_sample (topic_id, group_id, sampled_at)")
-    sample_indexes.renew()
+        cursor.execute(f"create index {name} on group_sample (topic_id, group_id, sampled_at)")
+    before = rows("show statement_timeout")
+    assert sample_indexes.renew() == []
+    assert rows("show statement_timeout") == before
     assert rows("select indexrelid::regclass::text from pg_index where indrelid = 'group_sample'::regclass") == [
         ("group_sample_at",)
     ]
