@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("demo")
 
 FLUSH_SECONDS = 0.8
-EXPORT_SECONDS = 0.8
+EXPORT_SECONDS, HANDOVER_SECONDS = 0.8, 5.0
 STOP_SECONDS = 1.9
 STOPPED_LOOK_SECONDS = 0.2
 
@@ -76,7 +76,8 @@ def _run(running: Running) -> None:
     finally:
         if missing := sender.flush(seconds=FLUSH_SECONDS):
             log.warning("%d records were not sent: Kafka is away", missing)
-        if tracing is not None and not tracing.stop(seconds=EXPORT_SECONDS):
+        seconds = EXPORT_SECONDS if running.halt.is_set() else HANDOVER_SECONDS  # nobody waits for a new version
+        if tracing is not None and not tracing.stop(seconds=seconds):
             log.warning("the last spans were not exported: the receiver is away")
         journal.close()
 

@@ -28,7 +28,12 @@ _KEPT = {"mask_key", "fold_state", "declaration", "fingerprint_state", "service_
 
 
 def pytest_configure() -> None:
-    """A key for sessions and signatures, which the environment gives none to tests; property tests without a clock."""
+    """A key for sessions and signatures, which the environment gives none to tests; property tests without a clock.
+
+    gRPC looks after its threads in every child that is forked, also in one that is a server a moment later, and aborted
+    one: "epoll_wait error: Bad file descriptor". It reads this when it is loaded.
+    """
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     hypothesis.settings.register_profile(
         "untimed",
         deadline=None,

@@ -25,7 +25,7 @@ Headers = list[tuple[str, bytes | None]]
 T = TypeVar("T")
 
 RATE = 30.0  # orders a second, for fourteen services on two cores
-AWAY_SECONDS = 5.0
+AWAY_SECONDS, CALM_SECONDS = 5.0, 3.0
 TRACED = {part.name for part in CATALOGUE if part.traced}
 IN_BATCHES = {"digest-svc"}  # one span for all that was read at once, with a link for each and no position
 SENDERS_HEADERS: Headers = [("x-weir-retry", b"r-1"), ("x-weir-attempt", b"a-1")]
@@ -98,7 +98,10 @@ def lived_through(shop: Shop, sink: Sink, *, bootstrap: str) -> Day:
     sent_back_to = sent_back(letters_in_kafka(bootstrap)[retried.position], bootstrap=bootstrap)
     wait_for(lambda: is_read_by("billing-svc", sent_back_to, shop), "billing reading the letter that was sent back")
     wait_for(lambda: has_read("billing-svc", ORDERS_RETRY, shop), "billing reading the retry topic", seconds=90)
-    time.sleep(2)
+    # Each has a second to export what is left when it ends, fourteen at once on two cores: too little for a backlog.
+    for source in ("orders-svc", "pricing-svc"):
+        shop.control("stop", source)
+    wait_for(lambda: is_calm(shop, sink), "the end of all flows", seconds=90)
 
     pids_after = [process.pid for process in shop.processes.values() if process.poll() is None]
     ended = shop.stop()
@@ -277,6 +280,13 @@ def is_read_by(service: str, at: Position, shop: Shop) -> bool:
 def has_read(service: str, topic: str, shop: Shop) -> bool:
     edges = Truth.load(shop.state_dir).edges()
     return any((edge.kind, edge.service, edge.topic) == ("consume", service, topic) for edge in edges)
+
+
+def is_calm(shop: Shop, sink: Sink) -> bool:
+    """Nothing was sent, read or exported for a while."""
+    before = Truth.load(shop.state_dir).edges(), len(sink.spans)
+    time.sleep(CALM_SECONDS)
+    return before == (Truth.load(shop.state_dir).edges(), len(sink.spans))
 
 
 def n_members(group: str, *, bootstrap: str) -> int:

@@ -116,7 +116,7 @@ def test_marks_side_by_side_stand_as_one_that_tells_and_opens_all(
         many.focus()
         expect(many.locator(".told")).to_be_visible()
         page.keyboard.press("Enter")
-        expect(page.locator("#changes tr.selected")).to_have_count(n)
+        expect(page.locator("#changes tr[data-chosen]")).to_have_count(n)
         assert seen.wrong() == []
 
 

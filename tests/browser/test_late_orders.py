@@ -54,7 +54,7 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
         expect(mark.locator(".told")).to_be_visible()
         expect(mark).to_have_attribute("aria-label", re.compile("2.8.0 seen first"))
         mark.click()
-        expect(page.locator("#changes tr.selected", has_text="billing-svc 2.8.0 seen first")).to_be_visible()
+        expect(page.locator("#changes tr[data-chosen]", has_text="billing-svc 2.8.0 seen first")).to_be_visible()
         lag = page.locator("#ages .plot .u-over").bounding_box()
         assert lag is not None
         page.mouse.move(lag["x"] + 40, lag["y"] + lag["height"] - 20)

@@ -59,8 +59,8 @@ export const isBegun = (element) => begun(element).some((field) => !field.closes
 
 function takeAttributes(old, next) {
   for (const { name } of [...old.attributes]) {
-    const isUnfolded = name === "open" && old.matches("details");
-    if (!next.hasAttribute(name) && !isUnfolded) old.removeAttribute(name);
+    const isTheirs = name === "data-chosen" || (name === "open" && old.matches("details")); // what a person did stays
+    if (!next.hasAttribute(name) && !isTheirs) old.removeAttribute(name);
   }
   for (const { name, value } of next.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);

@@ -63,7 +63,7 @@ function openRows(marks) {
   const keys = new Set(marks.map((mark) => mark.key));
   const rows = [...document.querySelectorAll("#changes [data-change]")];
   const own = rows.filter((row) => keys.has(row.dataset.change));
-  for (const row of rows) row.classList.toggle("selected", own.includes(row));
+  for (const row of rows) row.toggleAttribute("data-chosen", own.includes(row));
   for (const fold of own.flatMap((row) => [row.closest("details"), ...row.querySelectorAll("details")])) if (fold) fold.open = true;
   own.at(-1)?.focus(); // the list has the newest first, the rail the oldest
 }
