@@ -21,6 +21,7 @@ from collector.store import freezing, operations
 from collector.store.operations import DRAFT_HOURS, Operation
 
 MOST_REASON = 500
+COPY = "edited copy"  # the name of its operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,19 @@ class Asked:
 
 
 def ask_for_edit(
-    letter: int, edit: Edit, by: Asker, *, token: str, now: datetime, expect: int | None = 1, sends_newer: bool = False
+    letter: int,
+    edit: Edit,
+    by: Asker,
+    *,
+    token: str,
+    now: datetime,
+    target: str | None = None,
+    expect: int | None = 1,
+    sends_newer: bool = False,
 ) -> Requested:
     """Keep an edited copy until a second person decides; once per click. Raises a Refusal, as a retry would."""
     selection = records.in_words((letter,))
-    order = Order(
-        (letter,), None, expect, AT_ONCE, sends_newer=sends_newer, name="edited copy", selection=selection, edit=edit
-    )
+    order = Order((letter,), target, expect, sends_newer=sends_newer, name=COPY, selection=selection, edit=edit)
     noted = records.refusals(by, now, "ask for approval", records.subject_of(order.letters))
     with noted, transaction.atomic(), connection.cursor() as cursor:
         requests.check(order, token=token)
@@ -70,6 +77,7 @@ def ask_for_edit(
                 n_order_unknown=len(seen.unknown),
                 order_known_from=seen.known_from,
                 leaves_newer_out=not sends_newer,
+                target_name=target,
             )
             freezing.keep_edit(cursor, number, value=edit.value, headers=edit.headers, reason=edit.reason)
             records.asked(cursor, number, 1, by, now=now, reason=edit.reason)
@@ -82,7 +90,7 @@ def asked(number: int, *, now: datetime) -> Asked:
         found = _asked(cursor, number, now=now)
         edit = _edit(cursor, number)
         made = drafts.drafted(cursor, found, now=now)
-    return Asked(made, requests.bound(_order(made, edit), made.goes), edit.reason if edit else "")
+    return Asked(made, _bound(made, edit), edit.reason if edit else "")
 
 
 def changes(number: int, *, now: datetime) -> Changes:
@@ -111,7 +119,7 @@ def _send(cursor: CursorWrapper, found: Operation, by: Asker, *, digest: str, no
     if made.target_error:
         raise NotAllowed(made.target_error)
     order = _order(made, edit)
-    if requests.bound(order, made.goes) != digest:
+    if _bound(made, edit) != digest:
         raise Changed("What would be sent changed since this page was made. Look again, then decide.")
     freezing.forget_edit(cursor, number)
     said = f"asked for by {found.person_name}"
@@ -148,6 +156,10 @@ def _asked(cursor: CursorWrapper, number: int, *, now: datetime, lock: bool = Fa
 def _edit(cursor: CursorWrapper, number: int) -> Edit | None:
     kept = freezing.kept_edit(cursor, number)
     return Edit(*kept) if kept else None
+
+
+def _bound(made: Draft | Standing, edit: Edit | None) -> str:
+    return requests.bound(_order(made, edit), made.goes, n_order_unknown=made.operation.n_order_unknown)
 
 
 def _order(made: Draft | Standing, edit: Edit | None) -> Order:

@@ -293,7 +293,9 @@ def goes_to(found: Sorted, left_out: Collection[int]) -> Goes:
     return tuple(sorted((topic, n) for topic, n in counted.items() if n))
 
 
-def bound(order: Order, goes: Goes) -> str:
-    """What a confirmation is bound to: what is asked for, and where that leads as a person saw it."""
-    said = f"{digest_of(order).hex} {goes!r}".encode()
+def bound(order: Order, goes: Goes, *, n_order_unknown: int) -> str:
+    """What a confirmation is bound to: what is asked for, and where that leads, and of how many nobody knows the order,
+    as a person saw it.
+    """
+    said = f"{digest_of(order).hex} {goes!r} {n_order_unknown}".encode()
     return hashlib.blake2b(said, digest_size=16).hexdigest()

@@ -54,7 +54,7 @@ def standing(cursor: CursorWrapper, plan: Operation) -> Standing:
         left_out=dict(left_out),
         n=n,
         goes=goes,
-        digest=requests.bound(order_of(plan, n), goes),
+        digest=requests.bound(order_of(plan, n), goes, n_order_unknown=plan.n_order_unknown),
         must_type=n > TYPE_ABOVE or plan.n_order_unknown > 0 or _reaches_others(cursor, found, later),
         target_error=error,
     )

@@ -12,6 +12,7 @@ from dashboard.access import Refused, sentence
 from dashboard.allowances import TooOften
 from dashboard.queries.letter_filter import FIELDS, BadFilter
 from dashboard.queries.window import BadWindow
+from dashboard.unanswered import RETRY_AFTER_SECONDS, why
 
 log = logging.getLogger(__name__)
 MOST_PLACES = 10
@@ -71,15 +72,21 @@ def answer_problems(api: NinjaAPI) -> None:
         status = HTTPStatus(raised.status_code) if isinstance(raised, HttpError) else HTTPStatus.BAD_REQUEST
         return problem(status, status.description or status.phrase)
 
-    def failed(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
-        error_id = secrets.token_hex(4)
-        log.error("error %s", error_id, exc_info=raised if isinstance(raised, Exception) else None)
-        return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, f"This is a fault of Weir's; its log tells more at {error_id}."
-        )
-
-    api.add_exception_handler(Exception, failed)
+    api.add_exception_handler(Exception, _failed)
     api.add_exception_handler(Refused, refused)
     api.add_exception_handler(TooOften, too_often)
     api.add_exception_handler(ValidationError, invalid)
     api.add_exception_handler(HttpError, http)
+
+
+def _failed(_request: HttpRequest, raised: Exception | type[Exception]) -> JsonResponse:
+    error_id = secrets.token_hex(4)
+    log.error("error %s", error_id, exc_info=raised if isinstance(raised, Exception) else None)
+    unanswered = why(raised) if isinstance(raised, Exception) else None
+    if unanswered is None:
+        said = f"This is a fault of Weir's; its log tells more at {error_id}."
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, said)
+    said = f"{unanswered.heading}. {unanswered.sentence} Weir's log tells more at {error_id}."
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, said)
+    answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer

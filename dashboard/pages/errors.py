@@ -2,12 +2,14 @@
 
 import logging
 import secrets
+import sys
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from dashboard.access import Refused
+from dashboard.unanswered import RETRY_AFTER_SECONDS, why
 
 logger = logging.getLogger(__name__)
 _API = "/api/"
@@ -37,11 +39,21 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500: an id that the log has too, in a page that needs nothing of what may have broken."""
-    mark = secrets.token_hex(4)
+    """500, or 503 where Postgres did not answer: an id that the log has too, in a page that needs nothing of what may
+    have broken.
+    """
+    mark, unanswered = secrets.token_hex(4), why(sys.exception())  # Django calls this where it handles the exception
     logger.error("The error that Django logs next was shown as %s.", mark)
-    facts = {"title": "Error · Weir", "heading": "Something broke", "mark": mark}
-    return render(request, "errors/broken.html", facts, status=500)
+    facts = {
+        "title": "Error · Weir",
+        "heading": unanswered.heading if unanswered else "Something broke",
+        "sentence": unanswered.sentence if unanswered else "",
+        "mark": mark,
+    }
+    answer = render(request, "errors/broken.html", facts, status=503 if unanswered else 500)
+    if unanswered:
+        answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
 
 def _error(request: HttpRequest, status: int, heading: str, sentence: str) -> HttpResponse:

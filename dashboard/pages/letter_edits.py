@@ -95,7 +95,7 @@ def _sent(request: HttpRequest, number: int, edit: Edit) -> HttpResponse:
             plan_now.agree(typed)
     if consent.needed(1, edited=True):
         asked = approvals.ask_for_edit(
-            number, edit, by, token=token, now=moment, expect=expect, sends_newer=sends_newer
+            number, edit, by, token=token, now=moment, target=target, expect=expect, sends_newer=sends_newer
         )
         return HttpResponseRedirect(reverse("retry", args=[asked.id]))
     made = retry(
@@ -108,7 +108,7 @@ def _sent(request: HttpRequest, number: int, edit: Edit) -> HttpResponse:
         now=moment,
         address=by.address,
         sends_newer=sends_newer,
-        name="edited copy",
+        name=approvals.COPY,
         edit=edit,
     )
     return HttpResponseRedirect(f"{reverse('retry', args=[made.id])}{'?already=1' if made.repeated else ''}")

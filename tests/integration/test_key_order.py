@@ -101,6 +101,20 @@ def test_nobody_waits_for_a_plan_whose_keys_are_looked_at(known: list[int], monk
     assert looked == [known]
 
 
+def test_a_number_that_was_typed_for_another_reason_does_not_agree_to_an_unknown_order(
+    known: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = drafts.freeze(known, OLGA, token="t", selection="some", now=AT).id
+    made = drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
+    later = AT + timedelta(minutes=2)
+    monkeypatch.setattr(key_order, "order_of", lambda _cursor, _letters: key_order.Order((), (known[0],), None))
+    with pytest.raises(Changed, match="The plan changed"):
+        drafts.confirm(number, OLGA, now=later, digest=made.digest, typed="2", name="")
+    made = drafts.draft(number, OLGA, now=later)
+    assert (made.operation.n_order_unknown, made.must_type) == (1, True)
+    drafts.confirm(number, OLGA, now=later, digest=made.digest, typed="2", name="")
+
+
 def test_a_freeze_that_found_nothing_in_time_says_that_the_order_is_unknown(
     known: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,8 +138,10 @@ def checked(client: Client, there: str, *, value: str, header: str) -> dict[str,
     page = client.post(there, {**form, "do": "check"}).content.decode()
     assert ">Ask for approval</button>" in page
     seen = re.search(r'name="checked" value="([^"]*)"', page)
+    target = re.search(r'name="target" value="([^"]*)"', page)
     assert seen
-    return {**form, "checked": seen[1], "typed": "1"}
+    assert target
+    return {**form, "checked": seen[1], "target": target[1], "typed": "1"}
 
 
 def test_an_edited_copy_waits_with_its_difference(world: RetryWorld, olga: Client, otto: Client) -> None:
@@ -153,6 +155,8 @@ def test_an_edited_copy_waits_with_its_difference(world: RetryWorld, olga: Clien
     page = otto.get(approval).content.decode()
     for said in ("PAY-311", "&quot;amount&quot;: 12.5", "&quot;amount&quot;: 13", "Approve and send 1"):
         assert said in page
+    assert form["target"] == "orders.created"
+    assert rows("select target_name from retry_operation") == [("orders.created",)], "as it was checked"
     assert otto.post(approval, {"do": "approve", "digest": digest(page)}).status_code == 302
     world.send(number)
     (copy,) = world.sent()
