@@ -26,7 +26,11 @@ class Outage:
         self._failing: tuple[float, float] | None = None  # since when, and when last
 
     def log(self, level: int, message: str, *args: object) -> None:
-        """Say this, unless something was said less than a minute ago: then it is counted."""
+        """Say this, unless something was said less than a minute ago: then it is counted. What is not said anyway, as
+        by its level, is no reason to leave out anything.
+        """
+        if not self._logger.isEnabledFor(level):
+            return
         with self._lock:
             now = self._monotonic()
             if self._told_at is not None and now - self._told_at < EVERY_SECONDS:

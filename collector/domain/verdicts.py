@@ -109,9 +109,13 @@ def _found(
         lags = list(zip_longest(*[standing.lags for standing in window]))
         patient = newest.at - window[0].at >= patience_seconds
         waiting = (Verdict.STALLED if newest.n_members else Verdict.STOPPED) if patient else None
-        for partition in committed:
-            of_lag = lags[partition] if partition < len(lags) else (None,)
-            word = _moving(commits[partition], of_lag, waiting=waiting, patient=patient)
+        words = [
+            _moving(commits[number], lags[number] if number < len(lags) else (None,), waiting=waiting, patient=patient)
+            for number in committed
+        ]
+        if words.count(words[0]) == len(words):  # mostly; a dict asks an enum's hash, which is slow, for each
+            return {words[0]: list(committed)}
+        for partition, word in zip(committed, words, strict=True):
             found.setdefault(word, []).append(partition)
         return found
     at_end = {number for standing in window if 0 in standing.lags for number in _zeros(standing.lags)}

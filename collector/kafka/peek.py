@@ -1,6 +1,7 @@
 """The Peek of real Kafka: one consumer that fetches little ahead, and one admin client for ends."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -89,7 +90,11 @@ class KafkaPeek:
         self._topic, self._held = topic, set(positions)
 
     def take(self, wait: float) -> Taken:
-        """The first message as soon as it is there, and what lies behind it already."""
+        """The first message as soon as it is there, and what lies behind it already.
+
+        Raises KafkaUnreachable where records with raw names in their headers, each of which is read a second time, take
+        more than five seconds of it.
+        """
         consumer, held = self._consumer, self._held
         first = consumer.poll(wait) if consumer is not None else None
         if consumer is None or first is None:
@@ -99,7 +104,10 @@ class KafkaPeek:
         refused: set[Partition] = set()
         ends: dict[Partition, int] = {}
         records = []
+        until = time.monotonic() + ANSWER_SECONDS
         for message in messages:
+            if time.monotonic() > until:
+                raise KafkaUnreachable(f"{self._topic}: records whose headers have names that are no text come slowly.")
             number, error = message.partition(), message.error()
             if error is not None:
                 self._notice(error, message, lost=lost, refused=refused, ends=ends)

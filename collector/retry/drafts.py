@@ -17,7 +17,7 @@ from collector.domain.dead_letters import OperationStatus
 from collector.retry import consent, records, requests, rights
 from collector.retry.blast import Blast, blast
 from collector.retry.choices import Choice, choices
-from collector.retry.destinations import TO_ORIGIN, sorted_out
+from collector.retry.destinations import sorted_out
 from collector.retry.records import Asker
 from collector.retry.refusals import AlreadySent, Changed, Expired, NoSuchPlan, NotAllowed, NothingToSend, Refusal
 from collector.retry.requests import Goes, Order, Requested
@@ -171,17 +171,24 @@ def choose(
 ) -> bool:
     """Step 2: where to, and whether letters with newer events of their key stay. Raises NoSuchPlan, NotAllowed.
 
-    Whether the target is another one than before: who gets the events must be looked at again then.
+    Whether the target is another one than before: who gets the events must be looked at again then, and the order of
+    those letters that could go nowhere else. Raises Changed where somebody else chose meanwhile.
     """
-    noted = records.refusals(by, now, "choose target", f"retry {number}", target=target)
-    with noted, transaction.atomic(), connection.cursor() as cursor:
-        found = _own(cursor, number, by, now=now, lock=True)
-        if target not in {None, TO_ORIGIN}:
-            sorted_out(cursor, found.letters, target=target)  # refuses what may not be sent to
-        operations.describe(cursor, number, target_name=target, leaves_newer_out=leaves_newer_out)
-        if is_other := target != found.target:
-            operations.describe(cursor, number, looked_at=None)
-        return is_other
+    with records.refusals(by, now, "choose target", f"retry {number}", target=target):
+        read = partial(_own, number=number, by=by, now=now)
+        with transaction.atomic(), connection.cursor() as cursor:
+            before = read(cursor)
+            sorted_now = sorted_out(cursor, before.letters, target=target)  # refuses what may not be sent to
+            order = key_order.order_of(cursor, sorted_now.letters) if target != before.target else None
+        with transaction.atomic(), connection.cursor() as cursor:
+            found = read(cursor, lock=True)
+            if found.target != before.target:
+                raise Changed("Another target was chosen meanwhile. Look again, then choose.")
+            operations.describe(cursor, number, target_name=target, leaves_newer_out=leaves_newer_out)
+            if order is not None:
+                operations.describe(cursor, number, looked_at=None)
+                _take_in(cursor, found, order)
+    return order is not None
 
 
 def pace(number: int, by: Asker, *, now: datetime, sending: Sending) -> None:
@@ -252,15 +259,24 @@ def look_again(read: _Reads, *, now: datetime) -> None:
         found = read(cursor)
         if now - found.created_at < LOOK_AGAIN_AFTER:
             return
-        order = key_order.order_of(cursor, sorted_out(cursor, found.letters, target=TO_ORIGIN).letters)
+        try:
+            letters = sorted_out(cursor, found.letters, target=found.target).letters
+        except NotAllowed:
+            return  # the plan says so itself, and is not sent
+        order = key_order.order_of(cursor, letters)
     if not order.in_time:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        found = read(cursor, lock=True)
-        operations.describe(
-            cursor,
-            found.id,
-            newer=sorted({*found.newer, *order.newer}),
-            n_order_unknown=len(order.unknown),
-            order_known_from=order.known_from,
-        )
+        now_found = read(cursor, lock=True)
+        if now_found.target == found.target:
+            _take_in(cursor, now_found, order)
+
+
+def _take_in(cursor: CursorWrapper, found: Operation, order: key_order.Order) -> None:
+    operations.describe(
+        cursor,
+        found.id,
+        newer=sorted({*found.newer, *order.newer}),
+        n_order_unknown=len(order.unknown),
+        order_known_from=order.known_from,
+    )

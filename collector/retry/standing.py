@@ -1,6 +1,5 @@
 """What of a plan can be sent as things stand, and what its confirmation is bound to."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from django.db.backends.utils import CursorWrapper
@@ -62,10 +61,9 @@ def standing(cursor: CursorWrapper, plan: Operation) -> Standing:
 
 def _reaches_others(cursor: CursorWrapper, found: Sorted, later: frozenset[int]) -> bool:
     """Whether a group, other than Weir's own, gets copies of what it did not fail."""
-    failed: Counter[tuple[int, int | None]] = Counter()
-    for kind, goes, _ in found.sent:
-        failed[goes.topic.id, kind.group_id] += len(set(kind.letters) - later)
-    others = {group for _, goes, _ in found.sent for group in goes.topic.readers if not failed[goes.topic.id, group]}
+    sent = [(kind.group_id, goes.topic) for kind, goes, _ in found.sent if not later.issuperset(kind.letters)]
+    failed = {(topic.id, group) for group, topic in sent}
+    others = {group for _, topic in sent for group in topic.readers if (topic.id, group) not in failed}
     return bool(freezing.group_names(cursor, others))
 
 

@@ -15,9 +15,12 @@ WINDOW_SECONDS, WINDOW_SCANS = 60, MOST_STANDINGS - 1  # whichever is longer
 def judge(pair: Pair, newest: Standing, at: datetime) -> None:
     """Take in how a pair stands; find its verdict."""
     standings = pair.standings
-    take_in(standings, newest)
+    if len(standings) == 2 and _shares(standings[1], newest) and _shares(*standings):
+        standings[1], is_alike = newest, True
+    else:
+        take_in(standings, newest)
+        is_alike = len(standings) == 1 or (len(standings) == 2 and _is_same(*standings))
     # of equal standings only their span counts, by being long enough or not
-    is_alike = len(standings) == 1 or (len(standings) == 2 and _is_same(*standings))
     alike = newest.at - standings[0].at >= PATIENCE_SECONDS if is_alike else None
     if alike is not None and alike is pair.judged_alike:
         return
@@ -51,6 +54,16 @@ def take_in(standings: list[Standing], newest: Standing) -> None:
             del standings[0]
     standings.append(newest)
     del standings[:-MOST_STANDINGS]
+
+
+def _shares(one: Standing, other: Standing) -> bool:
+    """Whether they are equal but for their time, as nearly all are: told from what they hold being the same."""
+    return (
+        one.committed is other.committed
+        and one.lags is other.lags
+        and one.state == other.state
+        and one.n_members == other.n_members
+    )
 
 
 def _facts(standing: Standing) -> tuple[object, ...]:

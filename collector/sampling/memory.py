@@ -13,7 +13,7 @@ from collector.domain.verdicts import Standing, Verdict
 from collector.store import broker_names, samples
 from collector.store.broker_names import MemberRow, TopicRow
 from collector.store.sample_sums import GroupSum, bucket
-from collector.store.samples import Kept, Offsets
+from collector.store.samples import GroupNow, Kept, Offsets
 
 REMEMBERED = timedelta(hours=6)  # by then rows are the last ones of minutes, and the ends of silences
 MOST_POINTS, FEWEST_POINTS = 720, 240  # of each topic: changes, ever fewer of what is older
@@ -82,7 +82,7 @@ class Pair:
     standings: list[Standing] = field(default_factory=list)
     judged_alike: bool | None = None  # last judged on standings that were all alike: whether they were long enough
     told: "Told | None" = None
-    shown: object = None
+    shown: GroupNow | None = None
     sums: Sums = field(default_factory=Sums)
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
+from operator import eq
 
 from django.db.backends.utils import CursorWrapper
 
@@ -11,20 +13,18 @@ from collector.domain.brokers import HIDDEN
 from collector.domain.brokers import Offsets as Committed
 from collector.domain.ends import Ring, answered, moved
 from collector.domain.lag import Behind, FirstUnread, behind, is_blocked, lags, nothing_left
-from collector.domain.verdicts import PATIENCE_SECONDS, Standing
+from collector.domain.verdicts import Standing
 from collector.sampling import sums
 from collector.sampling.judging import judge
-from collector.sampling.memory import Ends, FirstKey, Group, Looked, Memory, Pair, Told, room
+from collector.sampling.looks import Looks
+from collector.sampling.memory import Ends, Group, Looked, Memory, Pair, Told, room
 from collector.sampling.scan import Fast
 from collector.store import broker_names, sample_sums, samples
 from collector.store.broker_names import DEAD, Mark
 from collector.store.samples import MARKERS, OPEN_TRANSACTION, GroupNow, GroupPoint, Offsets, TopicNow, TopicPoint
 
-STILL_SECONDS = PATIENCE_SECONDS / 2  # a group that did not move for so long may stand before markers: look
-LOOK_AGAIN_SECONDS = 10
 _NO_OFFSETS: Mapping[int, int | None] = {}
 _NONE_FOUND: Mapping[int, FirstUnread] = {}  # nearly always, and kept for each pair
-MOST_WANTED = 500  # more than are looked at in one scan; the others are wanted again then
 
 
 def cut_topics(known: Memory, fast: Fast) -> set[str]:
@@ -84,7 +84,7 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     now: list[GroupNow] = []
     seen: set[tuple[int, int]] = set()
     began: list[tuple[int, int]] = []
-    looks = _Looks(known, fast)
+    looks = Looks(known, fast)
     for name, offsets in fast.committed.items():
         group = known.groups[name]
         for topic, committed, silent in _by_topic(known, fast, group, offsets):
@@ -102,7 +102,7 @@ def store_groups(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
             if pair.lost == 0 < shown.behind.lost:
                 _mark(cursor, Mark.LOST, known, key, fast.at, before="0", after=str(shown.behind.lost))
             pair.lost = shown.behind.lost
-            if shown != pair.shown:
+            if shown is not pair.shown and shown != pair.shown:
                 pair.shown = shown
                 now.append(shown)
     looks.keep()
@@ -169,15 +169,23 @@ def _by_topic(
         if row is None or topic not in fast.ends or row.id not in known.ends or known.is_internal(topic):
             continue
         told, high = offsets.get(topic, _NO_OFFSETS), known.ends[row.id].high
-        committed_at = told.get
+        pair, committed_at = known.pairs.get((row.id, group.id)), told.get
+        if pair is not None and len(high) == len(pair.committed) and _is_as_before(told, pair.committed):
+            yield topic, pair.committed, ()
+            continue
         committed = tuple(
             [end if end == (offset := committed_at(number)) else offset for number, end in enumerate(high)]
         )
         if None not in told.values():
             yield topic, committed, ()
-        elif pair := known.pairs.get((row.id, group.id)):
+        elif pair is not None:
             silent = [partition for partition, offset in told.items() if offset is None]
             yield topic, _carried(committed, pair.committed, silent), silent
+
+
+def _is_as_before(told: Mapping[int, int | None], committed: Offsets) -> bool:
+    """Whether a group committed what it had committed, on all partitions: as most have, from scan to scan."""
+    return len(told) == len(committed) and None not in committed and all(map(eq, map(told.get, count()), committed))
 
 
 def _carried(committed: Offsets, before: Offsets, silent: Collection[int]) -> Offsets:
@@ -188,55 +196,6 @@ def _carried(committed: Offsets, before: Offsets, silent: Collection[int]) -> Of
             for partition, offset in enumerate(committed)
         ]
     )
-
-
-class _Looks:
-    """What is known of the first unread record of each lagging partition, and what should be looked at."""
-
-    def __init__(self, known: Memory, fast: Fast) -> None:
-        self._known = known
-        self._now = fast.now
-        self._used: dict[FirstKey, Looked] = {}
-        self._wanted: dict[FirstKey, str] = {}
-        self._oldest: dict[int, list[int]] = {}
-
-    def at(self, topic: str, pair: Pair, topic_id: int) -> dict[int, Looked]:
-        """By partition. Wanted is a look where a group has stood still for a while, and where no history reaches."""
-        ends, firsts, found = self._known.ends[topic_id], self._known.firsts, dict[int, Looked]()
-        if pair.committed == ends.high:
-            return found
-        is_still = self._now - pair.still_since >= STILL_SECONDS
-        oldest = self._oldest_of(topic_id)
-        for partition, (offset, low, high) in enumerate(zip(pair.committed, ends.low, ends.high, strict=False)):
-            if offset is None or low is None or high is None:
-                continue
-            position = offset if offset > low else low
-            if position >= high or not (is_still or (partition < len(oldest) and position < oldest[partition])):
-                continue
-            key = (topic_id, partition, position)
-            looked = firsts.get(key)
-            if looked is not None:
-                self._used[key] = looked
-                if looked.holds(high):
-                    found[partition] = looked
-            if len(self._wanted) < MOST_WANTED and self._is_due(looked):
-                self._wanted[key] = topic
-        return found
-
-    def _oldest_of(self, topic_id: int) -> list[int]:
-        """The oldest end that is known of each partition; one that was not answered bounds nothing."""
-        found = self._oldest.get(topic_id)
-        if found is None:
-            found = self._oldest[topic_id] = [max(0, end) for end in self._known.rings[topic_id].firsts()]
-        return found
-
-    def _is_due(self, looked: Looked | None) -> bool:
-        return looked is None or (looked.found.offset is None and self._now - looked.at >= LOOK_AGAIN_SECONDS)
-
-    def keep(self) -> None:
-        """Forget what no group stands before any more."""
-        self._known.firsts = self._used
-        self._known.wanted = self._wanted
 
 
 def _shown(
@@ -271,6 +230,8 @@ def _shown(
         unread = tuple([None if partition in silent else lag for partition, lag in enumerate(unread)])
     judge(pair, Standing(now, group.state, group.n_members, pair.committed, unread), fast.at)
     pair.sums.take_in(found)
+    if (shown := pair.shown) is not None and _is_as_shown(shown, pair, found, notes):
+        return shown
     return GroupNow(
         topic_id,
         group_id,
@@ -284,6 +245,24 @@ def _shown(
         pair.sums.n_total,
         pair.sums.worst_lag,
         pair.sums.worst_seconds,
+    )
+
+
+def _is_as_shown(shown: GroupNow, pair: Pair, found: Behind, notes: Collection[tuple[int, str]]) -> bool:
+    """Told without making it anew, which for nearly all pairs is what takes most: these hold the very same."""
+    sums = pair.sums
+    return (
+        shown.behind is found
+        and shown.committed is pair.committed
+        and shown.verdict is pair.verdict
+        and shown.verdict_at is pair.verdict_at
+        and shown.moved_at is pair.moved_at
+        and shown.n_judged == pair.n_judged
+        and not notes
+        and not shown.notes
+        and shown.n_total == sums.n_total
+        and shown.worst_lag == sums.worst_lag
+        and shown.worst_seconds == sums.worst_seconds
     )
 
 

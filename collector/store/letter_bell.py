@@ -8,6 +8,7 @@ from collector.changes import announce
 from collector.domain.dead_letters import LetterStatus
 
 KEYS_EVERY = timedelta(seconds=30)
+SAVING = timedelta(seconds=60)  # from when a letter was seen until everybody sees it: a statement's limit
 TREND_HOURS = 24
 MOST_COUNTED = 200_000  # letters that are read at a time: about a second's worth; a group of more is read alone
 
@@ -41,6 +42,7 @@ def count_keys(*, now: datetime) -> int:
             _COUNT,
             {
                 "before": now - KEYS_EVERY,
+                "saving": SAVING.total_seconds(),
                 "now": now,
                 "until": until,
                 "since": until - timedelta(hours=TREND_HOURS),
@@ -54,14 +56,14 @@ def count_keys(*, now: datetime) -> int:
 
 # Stale is who got a letter since: its newest one of each status, by the index, however many letters there are. What is
 # sent, archived or resolved stays where it was; who takes letters to another group says so by null (rereadings.py).
-# Each letter of these groups is read once, for its key and its hour. Groups are locked when all is counted: who saves a
-# letter waits for them.
+# A letter is seen before it is saved, and a count between sees none of it: who got one shortly before is stale again.
+# Each letter of these groups is read once, for its key and its hour. Groups are locked when all is counted.
 _COUNT = """
 with stale as (select id, keys_as_of,
     coalesce((select sum(n) from failure_count c where c.failure_group_id = f.id), 0) n
     from failure_group f where keys_as_of is null or (keys_as_of < %(before)s and keys_as_of <
-      (select d.seen_at from dead_letter d where d.id = (select max(l.dead_letter_id)
-        from unnest(%(statuses)s::smallint[]) s
+      (select d.seen_at + make_interval(secs => %(saving)s) from dead_letter d
+      where d.id = (select max(l.dead_letter_id) from unnest(%(statuses)s::smallint[]) s
         cross join lateral (select t.dead_letter_id from letter_state t where t.failure_group_id = f.id and t.status = s
           order by t.dead_letter_id desc limit 1) l)))),
   due as materialized (select id from (select id, sum(n) over (order by keys_as_of nulls first, id) - n n_before

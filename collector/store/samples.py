@@ -4,12 +4,12 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
 from collector.domain.lag import Behind
 from collector.domain.verdicts import Verdict
+from collector.store.arrays import known, moments, numbers, words
 
 Offsets = tuple[int | None, ...]  # element p is partition p; None: no answer, or no commit
 
@@ -76,8 +76,8 @@ def add_topic_points(cursor: CursorWrapper, points: Sequence[TopicPoint]) -> Non
             " from unnest(%s::timestamptz[], %s::int[], string_to_array(%s, '|'), string_to_array(%s, '|'))"
             " n (at, topic_id, high, low)",
             [
-                [point.at for point in points],
-                [point.topic_id for point in points],
+                moments(point.at for point in points),
+                numbers(point.topic_id for point in points),
                 _texts(_array(point.high) for point in points),
                 _texts(_array(point.low) for point in points),
             ],
@@ -93,9 +93,9 @@ def add_group_points(cursor: CursorWrapper, points: Sequence[GroupPoint]) -> Non
             " from unnest(%s::timestamptz[], %s::int[], %s::int[], string_to_array(%s, '|'))"
             " n (at, topic_id, group_id, committed)",
             [
-                [point.at for point in points],
-                [point.topic_id for point in points],
-                [point.group_id for point in points],
+                moments(point.at for point in points),
+                numbers(point.topic_id for point in points),
+                numbers(point.group_id for point in points),
                 _texts(_array(point.committed) for point in points),
             ],
         )
@@ -114,11 +114,11 @@ def set_topics_now(cursor: CursorWrapper, at: datetime, ends: Sequence[TopicNow]
             " n_total = excluded.n_total",
             [
                 at,
-                [each.topic_id for each in ends],
+                numbers(each.topic_id for each in ends),
                 _texts(_array(each.low) for each in ends),
                 _texts(_array(each.high) for each in ends),
                 _texts(_array(each.leaders) for each in ends),
-                [each.n_total for each in ends],
+                numbers(each.n_total for each in ends),
             ],
         )
 
@@ -127,32 +127,25 @@ def set_groups_now(cursor: CursorWrapper, at: datetime, groups: Sequence[GroupNo
     """Replace group_now for these."""
     if not groups:
         return
-    columns: tuple[tuple[str, str, list[Any] | str], ...] = (
-        ("topic_id", "int", [group.topic_id for group in groups]),
-        ("group_id", "int", [group.group_id for group in groups]),
+    ages = [group.behind.age for group in groups]
+    columns: tuple[tuple[str, str, str], ...] = (
+        ("topic_id", "int", numbers(group.topic_id for group in groups)),
+        ("group_id", "int", numbers(group.group_id for group in groups)),
         ("committed", "bigint[]", _texts(_array(group.committed) for group in groups)),
-        ("lag", "bigint", [group.behind.lag for group in groups]),
-        ("lost", "bigint", [group.behind.lost for group in groups]),
-        ("n_uncommitted", "int", [group.behind.n_uncommitted for group in groups]),
-        ("lag_seconds", "float8", [age.seconds if (age := group.behind.age) else None for group in groups]),
-        (
-            "lag_seconds_margin",
-            "float8",
-            [age.margin_seconds if (age := group.behind.age) else None for group in groups],
-        ),
-        (
-            "lag_seconds_from_record",
-            "bool",
-            [bool(age and age.from_record) for group in groups for age in (group.behind.age,)],
-        ),
-        ("moved_at", "timestamptz", [group.moved_at for group in groups]),
-        ("verdict", "text", [group.verdict.value if group.verdict else "" for group in groups]),
-        ("verdict_at", "timestamptz", [group.verdict_at for group in groups]),
-        ("n_judged", "int", [group.n_judged for group in groups]),
-        ("notes", "jsonb", _texts(json.dumps(dict(group.notes)) for group in groups)),
-        ("n_total", "bigint", [group.n_total for group in groups]),
-        ("worst_lag", "bigint", [group.worst_lag for group in groups]),
-        ("worst_seconds", "real", [group.worst_seconds for group in groups]),
+        ("lag", "bigint", known(group.behind.lag for group in groups)),
+        ("lost", "bigint", numbers(group.behind.lost for group in groups)),
+        ("n_uncommitted", "int", numbers(group.behind.n_uncommitted for group in groups)),
+        ("lag_seconds", "float8", known(age.seconds if age else None for age in ages)),
+        ("lag_seconds_margin", "float8", known(age.margin_seconds if age else None for age in ages)),
+        ("lag_seconds_from_record", "bool", known(age is not None and age.from_record for age in ages)),
+        ("moved_at", "timestamptz", moments(group.moved_at for group in groups)),
+        ("verdict", "text", words(group.verdict.value if group.verdict else "" for group in groups)),
+        ("verdict_at", "timestamptz", moments(group.verdict_at for group in groups)),
+        ("n_judged", "int", numbers(group.n_judged for group in groups)),
+        ("notes", "jsonb", _texts(json.dumps(dict(group.notes)) if group.notes else "{}" for group in groups)),
+        ("n_total", "bigint", numbers(group.n_total for group in groups)),
+        ("worst_lag", "bigint", known(group.worst_lag for group in groups)),
+        ("worst_seconds", "real", known(group.worst_seconds for group in groups)),
     )
     names = [name for name, _, _ in columns]
     texts = {"bigint[]", "jsonb"}

@@ -39,6 +39,11 @@ class Mark:
         """Names its row in the list of changes: when, in milliseconds since 1970. Others may have the same."""
         return str(round(self.at.timestamp() * 1000))
 
+    @property
+    def row(self) -> str:
+        """Names just this one among those of a list."""
+        return " ".join((self.key, self.kind, self.who, self.on, self.sentence))
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:

@@ -48,6 +48,8 @@ def test_deaths_are_counted_by_hour_with_the_keys(
     found = failure_facts([group], now=AT)[group].trend
     assert found is not None
     assert (found.by_hour, found.until) == ((1, *[0] * 21, 1, 3), hour + timedelta(hours=1))
+    again = "a letter that was seen just before may have been saved after the count"
+    assert letter_bell.count_keys(now=AT + timedelta(minutes=2)) == 3, again
     assert letter_bell.count_keys(now=AT + timedelta(hours=2)) == 0
     later = failure_facts([group], now=AT + timedelta(hours=2))[group].trend
     assert later is not None

@@ -227,6 +227,7 @@ def test_changes_of_a_group_are_its_own_its_topics_and_its_services(
         "billing rebalanced: 1 member before, 2 members after",
         "billing began to lose unread data of orders.created: 840",
     }
+    assert (len({each.key for each in found.items}), len({each.row for each in found.items})) == (1, len(found.items))
     assert {each.kind for each in marks_of_topic(shop.topic, window()).items} == {each.kind for each in found.items}
     past = Window(AT - timedelta(hours=2), AT - timedelta(hours=1), live=False)
     assert marks_of_group(shop.group, past).items == ()

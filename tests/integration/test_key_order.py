@@ -115,6 +115,74 @@ def test_a_number_that_was_typed_for_another_reason_does_not_agree_to_an_unknown
     drafts.confirm(number, OLGA, now=later, digest=made.digest, typed="2", name="")
 
 
+@pytest.fixture
+def bare(world: RetryWorld) -> list[int]:
+    """Two letters that name no origin, and a topic that an admin lets them go to."""
+    world.letters.topic("orders.fixed")
+    world.letters.allow("orders.fixed")
+    records = [dead_record(1), dead_record(2)]
+    return world.letters.park(
+        *[replace(each, headers=[head for head in each.headers if "original" not in head[0]]) for each in records]
+    )
+
+
+def test_the_order_of_letters_that_name_no_origin_stays_unknown_however_old_their_plan_is(bare: list[int]) -> None:
+    number = drafts.freeze(bare, OLGA, token="t", selection="some", target="orders.fixed", now=AT).id
+    made = drafts.draft(number, OLGA, now=AT, looks_at_blast=True)
+    assert (made.n, made.operation.n_order_unknown, made.must_type) == (2, 2, True)
+    later = AT + timedelta(minutes=2)
+    with pytest.raises(Changed, match="Type 2"):
+        drafts.confirm(number, OLGA, now=later, digest=made.digest, typed="", name="")
+    assert drafts.draft(number, OLGA, now=later).operation.n_order_unknown == 2
+    drafts.confirm(number, OLGA, now=later, digest=made.digest, typed="2", name="")
+
+
+def test_another_target_brings_the_order_of_letters_that_can_go_nowhere_else(bare: list[int]) -> None:
+    number = drafts.freeze(bare, OLGA, token="t", selection="some", now=AT).id
+    assert (drafts.draft(number, OLGA, now=AT).n, one("select n_order_unknown from retry_operation")) == (0, 0)
+    assert drafts.choose(number, OLGA, now=AT, target="orders.fixed", leaves_newer_out=True)
+    made = drafts.draft(number, OLGA, now=AT)
+    assert (made.n, made.operation.n_order_unknown, made.must_type) == (2, 2, True)
+
+
+def test_of_two_who_choose_at_once_the_second_looks_again(
+    known: list[int], world: RetryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.letters.topic("orders.fixed")
+    world.letters.allow("orders.fixed")
+    number = drafts.freeze(known, OLGA, token="t", selection="some", now=AT).id
+
+    def look(_cursor: object, _letters: object) -> key_order.Order:
+        rows("update retry_operation set target_name = '*origin' returning 1")  # as another page of hers does
+        return key_order.Order((), (), None)
+
+    monkeypatch.setattr(key_order, "order_of", look)
+    with pytest.raises(Changed, match="chosen meanwhile"):
+        drafts.choose(number, OLGA, now=AT, target="orders.fixed", leaves_newer_out=True)
+    assert rows("select target_name from retry_operation") == [("*origin",)]
+
+
+def test_no_number_is_typed_for_who_gets_nothing_because_all_of_it_stays(world: RetryWorld, overtaken: int) -> None:
+    other = world.letters.topic("orders.other")
+    rows(
+        "insert into group_now (topic_id, group_id, sampled_at, committed) values (%s, %s, %s, '{200,0}') returning 1",
+        other, world.letters.billing, AT,
+    )  # fmt: skip
+    rows(
+        "insert into record_key (stored_at, name_id, value, topic_id, kafka_partition, kafka_offset)"
+        " values (%s, 1, 'order-2', %s, 0, 102) returning 1",
+        AT, other,
+    )  # fmt: skip
+    record = dead_record(2)
+    headers = [(name, b"orders.other" if name.endswith("original-topic") else value) for name, value in record.headers]
+    (letter,) = set(world.letters.park(replace(record, headers=headers))) - {overtaken}
+    number = drafts.freeze([overtaken, letter], OLGA, token="t", selection="some", now=AT).id
+    made = drafts.draft(number, OLGA, now=AT)
+    assert (made.operation.newer, made.n, made.operation.n_order_unknown) == ((overtaken,), 1, 0)
+    assert [(each.name, each.n_failed) for each in made.blast.readers] == [("billing", 1)]
+    assert not made.must_type
+
+
 def test_a_freeze_that_found_nothing_in_time_says_that_the_order_is_unknown(
     known: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

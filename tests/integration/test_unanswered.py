@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
+from psycopg.errors import AdminShutdown, DeadlockDetected
 from psycopg_pool import PoolTimeout
 
-from dashboard.unanswered import AWAY, TOO_LONG, why
+from dashboard.unanswered import AWAY, BUSY, TOO_LONG, why
 from tests.integration.people import bearer, person, signed_in, token_of
 
 pytestmark = pytest.mark.usefixtures("clean_tables")
@@ -46,5 +47,7 @@ def test_so_does_the_api(held_up: None) -> None:
 def test_an_error_of_weirs_own_is_none_of_postgres_being_away() -> None:
     busy = OperationalError("couldn't get a connection after 5.00 sec")
     busy.__cause__ = PoolTimeout()
-    errors = (busy, OperationalError("refused"), InterfaceError("closed"), KeyError("x"), None)
-    assert [why(each) for each in errors] == [TOO_LONG, AWAY, AWAY, None, None]
+    ended, deadlock = OperationalError("terminating connection"), OperationalError("deadlock detected")
+    ended.__cause__, deadlock.__cause__ = AdminShutdown(), DeadlockDetected()
+    errors = (busy, ended, OperationalError("refused"), InterfaceError("closed"), deadlock, KeyError("x"), None)
+    assert [why(each) for each in errors] == [BUSY, AWAY, AWAY, AWAY, None, None, None]

@@ -78,3 +78,9 @@ def test_a_line_without_anything_that_failed_has_no_end_to_tell(
     outage.answered()
     refused(outage)
     assert caplog.messages == ["FAIL [weir#producer-1] refused 100 %"] * 2
+
+
+def test_what_nobody_sees_leaves_out_nothing(outage: Outage, caplog: pytest.LogCaptureFixture) -> None:
+    outage.log(logging.DEBUG, "a connection was closed")
+    refused(outage)
+    assert caplog.messages == ["FAIL [weir#producer-1] refused 100 %"]
