@@ -33,6 +33,27 @@ BEYOND = """() => Math.max(...[...document.querySelectorAll("time-chart")].flatM
   [...chart.querySelectorAll("canvas, .chart-legend, .caption, .chart-table, .chart-table .wide")].map((part) =>
     part.getBoundingClientRect().right - chart.getBoundingClientRect().right)))"""
 
+# What is written beside and below each chart in its last drawing, with its place.
+LABELS = """
+  const written = (window.__written = {});
+  const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+  const own = (context) => context.canvas.closest("time-chart")?.id;
+  CanvasRenderingContext2D.prototype.clearRect = function (...place) {
+    written[own(this)] = [];
+    return clearRect.apply(this, place);
+  };
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+    (written[own(this)] ??= []).push([text, Math.round(x), Math.round(y)]);
+    return fillText.call(this, text, x, y, ...more);
+  };
+"""
+# Two minutes in which one group lags by two messages at most.
+FEW = """(chart) => {
+  const at = Array.from({ length: 13 }, (_none, index) => 1764400000 + 10 * index);
+  const values = at.map((_one, index) => index % 3);
+  chart.show({ at, lines: [{ name: "billing", values }], unit: "offsets", step: 10 });
+}"""
+
 
 @pytest.fixture
 def world(clean_tables: None) -> ChartWorld:
@@ -140,6 +161,25 @@ def test_one_crosshair_by_mouse_and_by_keyboard(world: ChartWorld, running: Web,
             page.keyboard.press("Escape")
             expect(page.locator(".chart-legend .when").first).to_have_text("")
         assert seen.wrong() == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_two_ticks_of_an_axis_are_written_alike(
+    world: ChartWorld, running: Web, browser: Browser, width: int
+) -> None:
+    with seen_by(browser, running, width=width) as seen:
+        seen.page.add_init_script(LABELS)
+        seen.open("/groups/demo/billing/?from=now-1h&to=now-10s")
+        lags = seen.page.locator("time-chart#lags")
+        expect(lags.locator(".u-over")).to_be_visible()
+        lags.evaluate(FEW)
+        seen.page.wait_for_timeout(300)
+        written = seen.page.evaluate("window.__written.lags")
+        beside = [text for text, x, _ in written if x == min(each[1] for each in written)]
+        below = [text for text, _, y in written if y == max(each[2] for each in written)]
+        assert beside == ["0", "1", "2"]
+        assert len(set(below)) == len(below) > 1
+        assert {text.count(":") for text in below} == {2 if width > 1000 else 1}, "to the second where there is room"
 
 
 def same_moment(page: Page) -> None:

@@ -360,6 +360,8 @@ def test_no_page_has_a_barrier_or_breaks_its_policy(running: Demo, browser: Brow
             seen.open(path)
             seen.page.wait_for_timeout(800)
             wrong = [*seen.barriers(), *seen.violations(), *seen.complaints]
+            if (over := seen.page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0:
+                wrong.append(f"{over} px wider than the screen")
             seen.complaints.clear()
             if wrong:
                 found[path] = wrong

@@ -122,7 +122,7 @@ def bare(world: RetryWorld) -> list[int]:
     world.letters.allow("orders.fixed")
     records = [dead_record(1), dead_record(2)]
     return world.letters.park(
-        *[replace(each, headers=[head for head in each.headers if "original" not in head[0]]) for each in records]
+        *[replace(each, headers=tuple(head for head in each.headers if "original" not in head[0])) for each in records]
     )
 
 
@@ -175,7 +175,7 @@ def test_no_number_is_typed_for_who_gets_nothing_because_all_of_it_stays(world: 
     )  # fmt: skip
     record = dead_record(2)
     headers = [(name, b"orders.other" if name.endswith("original-topic") else value) for name, value in record.headers]
-    (letter,) = set(world.letters.park(replace(record, headers=headers))) - {overtaken}
+    (letter,) = set(world.letters.park(replace(record, headers=tuple(headers)))) - {overtaken}
     number = drafts.freeze([overtaken, letter], OLGA, token="t", selection="some", now=AT).id
     made = drafts.draft(number, OLGA, now=AT)
     assert (made.operation.newer, made.n, made.operation.n_order_unknown) == ((overtaken,), 1, 0)

@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import { binned, count, duration, percent, rate } from "../lib/format.js";
 import { svg } from "../lib/svg.js";
 import { shown } from "../lib/text.js";
-import { CLOCK_STEPS, roomFor } from "./chart/axis.js";
+import { CLOCK_STEPS, roomFor, WHOLE_STEPS } from "./chart/axis.js";
 import { colour, drawMarks, hatchGaps, lonely } from "./chart/gaps.js";
 import { drawLimit, LIMIT_PX } from "./chart/limit.js";
 import { clusters, drawRail } from "./chart/rail.js";
@@ -17,6 +17,7 @@ const FONT = "12px system-ui";
 const DASHES = [[], [14, 4], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3]];
 const N_COLOURS = 5; // what is drawn beside them is grey
 const FORMATS = { rate, count, duration, binned, percent };
+const STEPS = { count: WHOLE_STEPS, duration: CLOCK_STEPS, binned: CLOCK_STEPS };
 const GROUP = uPlot.sync("page");
 const LEAST_PX = 8; // a shorter drag is a click
 const DAY = 86400;
@@ -89,7 +90,7 @@ class TimeChart extends HTMLElement {
   #options(lines) {
     const axis = { stroke: colour("--muted"), grid: { stroke: colour("--hairline"), width: 1 }, ticks: { stroke: colour("--hairline"), width: 1 }, font: FONT };
     const say = FORMATS[this.dataset.format];
-    const clock = ["duration", "binned"].includes(this.dataset.format) ? { incrs: CLOCK_STEPS } : {};
+    const steps = STEPS[this.dataset.format];
     return {
       width: Math.max(200, this.plot.clientWidth),
       height: HEIGHT,
@@ -99,8 +100,8 @@ class TimeChart extends HTMLElement {
       cursor: { y: false, sync: { key: GROUP.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, bind: { dblclick: () => zoomOut } },
       scales: { y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
-        { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32 },
-        { ...axis, ...clock, values: (_chart, ticks) => ticks.map(say), size: roomFor(FONT, () => GROUP.plots) },
+        { ...axis, values: (_chart, ticks) => ticks.map(stamps(ticks)), size: 32, space: (_chart, _index, from, to) => (to - from < 900 ? 72 : 50) },
+        { ...axis, ...(steps && { incrs: steps }), values: (_chart, ticks) => ticks.map(say), size: roomFor(FONT, () => GROUP.plots) },
       ],
       series: [{}, ...lines.map((_line, index) => this.#style(index + this.#data.first))],
       hooks: {
@@ -177,12 +178,13 @@ class TimeChart extends HTMLElement {
   }
 }
 
-/** Writes ticks as times of day (UTC); where they are of several days, the day at each midnight. */
+/** Writes ticks as times of day (UTC), to the second where they stand closer than a minute; of several days, the day at each midnight. */
 function stamps(ticks) {
   const severalDays = ticks.at(-1) - ticks[0] > DAY;
+  const end = ticks.some((tick) => tick % 60) ? 19 : 16;
   return (tick) => {
     const text = new Date(tick * 1000).toISOString();
-    return severalDays && tick % DAY === 0 ? day(text) : text.slice(11, 16);
+    return severalDays && tick % DAY === 0 ? day(text) : text.slice(11, end);
   };
 }
 

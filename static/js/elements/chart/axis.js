@@ -15,6 +15,9 @@ export const CLOCK_STEPS = [
   ...[1, 2, 5, 10, 20, 50, 100].map((n) => n * DAY),
 ];
 
+/** Steps of an axis of things that are counted: there is no half a message, and 2.5 would be written as 3. */
+export const WHOLE_STEPS = Array.from({ length: 16 }, (_none, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+
 let widest = LEAST_PX;
 
 /** The `size` of a uPlot axis: as wide as the widest label on the page in this font. `all`: every chart of the page. */
