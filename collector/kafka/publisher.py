@@ -66,7 +66,7 @@ class KafkaPublisher:
         with self._lock:
             if self._client.over is not None:
                 text = "The producer cannot go on (%s); a new one takes its place."
-                self._ends.log(logging.ERROR, text, self._client.over)
+                self._outage.log(logging.ERROR, text, self._client.over)
                 self._client.abandon()
                 self._client = _Client(self._properties, self._outage, self._ends)
             return self._client.publish(record)

@@ -9,6 +9,7 @@ from django.db import connection
 from dashboard.queries.failure_trends import Trend, trend
 
 BEFORE = timedelta(hours=1)  # a change longer ago is not named
+SEEN_LATE = timedelta(seconds=30)  # a version is seen when its first spans come, which SDKs gather for seconds
 LATELY_SECONDS = 900
 SOON = timedelta(hours=3)
 MOST_ASKED = 50  # letters whose spans are looked for
@@ -18,10 +19,18 @@ _KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "re
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed shortly before the first death: "1 min after billing-svc 2.8.0". It need not be the cause."""
+    """What changed shortly before the first death: "1 min after billing-svc 2.8.0". It need not be the cause.
+
+    A version may have been seen a little after the first death: `seconds_before` is below 0 then.
+    """
 
     seconds_before: float
     what: str
+
+    @property
+    def is_about(self) -> bool:
+        """Which of the two came first is not known."""
+        return self.seconds_before < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,8 @@ from failure_group g
 left join lateral (select c.at, c.kind, c.after, v.name service, t.name topic, k.name changed_group from change_mark c
   left join service v on v.id = c.service_id left join topic t on t.id = c.topic_id
   left join consumer_group k on k.id = c.group_id
-  where c.at <= g.first_at and c.at > g.first_at - make_interval(secs => %(before)s) and c.kind = any(%(kinds)s)
+  where c.at <= g.first_at + make_interval(secs => case when c.kind = 1 then %(late)s else 0 end)
+    and c.at > g.first_at - make_interval(secs => %(before)s) and c.kind = any(%(kinds)s)
     and (c.topic_id = g.topic_id or c.group_id = g.group_id
     or c.service_id in (select e.service_id from edge e where e.kind = 2 and e.group_id = g.group_id
       union select h.service_id from group_hint h where h.group_id = g.group_id))
@@ -114,6 +124,7 @@ def failure_facts(groups: Collection[int], *, now: datetime) -> Mapping[int, Fac
                 "groups": list(groups),
                 "now": now,
                 "before": BEFORE.total_seconds(),
+                "late": SEEN_LATE.total_seconds(),
                 "kinds": list(_KINDS),
                 "lately": LATELY_SECONDS,
                 "most_new": MOST_NEW,

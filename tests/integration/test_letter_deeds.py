@@ -137,6 +137,26 @@ def test_a_failure_group_is_assigned_and_noted(world: RetryWorld, olga: Client) 
     assert signed_in(person("vera", "viewer")).post(f"/dead-letters/groups/{group}/", {"do": "note"}).status_code == 403
 
 
+def test_a_version_that_was_seen_just_after_the_first_death_is_named_too(world: RetryWorld, olga: Client) -> None:
+    world.letters.park(dead_record(1))
+    rows("insert into service (id, name) values (77, 'billing-svc') returning 1")
+    rows(
+        "insert into edge (kind, topic_id, service_id, group_id) values (2, %s, 77, %s) returning 1",
+        world.letters.orders, world.letters.billing,
+    )  # fmt: skip
+    group = one("select id from failure_group")
+    for kind, late, named in ((1, 31, None), (4, 1, None), (1, 5, ("billing-svc 2.8.0", -5))):
+        rows(
+            "insert into change_mark (at, kind, service_id, before, after)"
+            " values (%s, %s, 77, '{}', '2.8.0') returning 1",
+            AT + timedelta(seconds=late), kind,
+        )  # fmt: skip
+        change = failure_facts([group], now=AT + timedelta(minutes=1))[group].change
+        assert (change and (change.what, change.seconds_before)) == named
+    page = olga.get(f"/dead-letters/groups/{group}/").content.decode()
+    assert ", about when <bdi>billing-svc 2.8.0</bdi> was seen first" in page
+
+
 def test_a_group_tells_what_changed_before_its_first_death_and_how_its_last_retry_went(
     world: RetryWorld, olga: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
