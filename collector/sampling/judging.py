@@ -15,12 +15,9 @@ WINDOW_SECONDS, WINDOW_SCANS = 60, MOST_STANDINGS - 1  # whichever is longer
 def judge(pair: Pair, newest: Standing, at: datetime) -> None:
     """Take in how a pair stands; find its verdict."""
     standings = pair.standings
-    if len(standings) == 2 and _shares(standings[1], newest) and _shares(*standings):
-        standings[1], is_alike = newest, True
-    else:
-        take_in(standings, newest)
-        is_alike = len(standings) == 1 or (len(standings) == 2 and _is_same(*standings))
+    take_in(standings, newest)
     # of equal standings only their span counts, by being long enough or not
+    is_alike = len(standings) == 1 or (len(standings) == 2 and _is_same(*standings))
     alike = newest.at - standings[0].at >= PATIENCE_SECONDS if is_alike else None
     if alike is not None and alike is pair.judged_alike:
         return
@@ -36,6 +33,9 @@ def judge(pair: Pair, newest: Standing, at: datetime) -> None:
 
 def take_in(standings: list[Standing], newest: Standing) -> None:
     """Keep the first of standings that are equal, one every few seconds of those that differ, and the newest."""
+    if len(standings) == 2 and _is_same(standings[1], newest) and _is_same(*standings):  # as nearly all are
+        standings[1] = newest
+        return
     if standings:
         last, before = standings[-1], standings[-2] if len(standings) > 1 else None
         window = max(WINDOW_SECONDS, WINDOW_SCANS * (newest.at - last.at))
@@ -56,23 +56,18 @@ def take_in(standings: list[Standing], newest: Standing) -> None:
     del standings[:-MOST_STANDINGS]
 
 
-def _shares(one: Standing, other: Standing) -> bool:
-    """Whether they are equal but for their time, as nearly all are: told from what they hold being the same."""
-    return (
-        one.committed is other.committed
-        and one.lags is other.lags
-        and one.state == other.state
-        and one.n_members == other.n_members
-    )
-
-
 def _facts(standing: Standing) -> tuple[object, ...]:
     return standing.state, standing.n_members, standing.committed, standing.lags
 
 
 def _is_same(one: Standing, other: Standing) -> bool:
     """Whether they are the first and the newest of standings that are equal: these share what they hold."""
-    return one.committed is other.committed and one.lags is other.lags and _facts(one) == _facts(other)
+    return (
+        one.committed is other.committed
+        and one.lags is other.lags
+        and one.state == other.state
+        and one.n_members == other.n_members
+    )
 
 
 def _compact(standing: Standing, before: Standing | None) -> Standing:

@@ -78,8 +78,8 @@ def add_topic_points(cursor: CursorWrapper, points: Sequence[TopicPoint]) -> Non
             [
                 moments(point.at for point in points),
                 numbers(point.topic_id for point in points),
-                _texts(_array(point.high) for point in points),
-                _texts(_array(point.low) for point in points),
+                _texts(known(point.high) for point in points),
+                _texts(known(point.low) for point in points),
             ],
         )
 
@@ -96,7 +96,7 @@ def add_group_points(cursor: CursorWrapper, points: Sequence[GroupPoint]) -> Non
                 moments(point.at for point in points),
                 numbers(point.topic_id for point in points),
                 numbers(point.group_id for point in points),
-                _texts(_array(point.committed) for point in points),
+                _texts(known(point.committed) for point in points),
             ],
         )
 
@@ -115,9 +115,9 @@ def set_topics_now(cursor: CursorWrapper, at: datetime, ends: Sequence[TopicNow]
             [
                 at,
                 numbers(each.topic_id for each in ends),
-                _texts(_array(each.low) for each in ends),
-                _texts(_array(each.high) for each in ends),
-                _texts(_array(each.leaders) for each in ends),
+                _texts(known(each.low) for each in ends),
+                _texts(known(each.high) for each in ends),
+                _texts(known(each.leaders) for each in ends),
                 numbers(each.n_total for each in ends),
             ],
         )
@@ -131,7 +131,7 @@ def set_groups_now(cursor: CursorWrapper, at: datetime, groups: Sequence[GroupNo
     columns: tuple[tuple[str, str, str], ...] = (
         ("topic_id", "int", numbers(group.topic_id for group in groups)),
         ("group_id", "int", numbers(group.group_id for group in groups)),
-        ("committed", "bigint[]", _texts(_array(group.committed) for group in groups)),
+        ("committed", "bigint[]", _texts(known(group.committed) for group in groups)),
         ("lag", "bigint", known(group.behind.lag for group in groups)),
         ("lost", "bigint", numbers(group.behind.lost for group in groups)),
         ("n_uncommitted", "int", numbers(group.behind.n_uncommitted for group in groups)),
@@ -287,10 +287,8 @@ def recent_commits(
 
 
 def _texts(texts: Iterable[str]) -> str:
-    """Texts as one parameter, which costs the driver a tenth of a list of them; none holds a bar."""
+    """Texts as one parameter, which costs the driver a tenth of a list of them; none holds a bar.
+
+    Of arrays, too: those of several lengths cannot be one parameter.
+    """
     return "|".join(texts)
-
-
-def _array(offsets: Offsets) -> str:
-    """As Postgres reads an array. Arrays of several lengths cannot be one parameter; their texts can."""
-    return "{" + ",".join("null" if offset is None else str(offset) for offset in offsets) + "}"
