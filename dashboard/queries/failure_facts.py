@@ -9,7 +9,7 @@ from django.db import connection
 from dashboard.queries.failure_trends import Trend, trend
 
 BEFORE = timedelta(hours=1)  # a change longer ago is not named
-SEEN_LATE = timedelta(seconds=30)  # a version is seen when its first spans come, which SDKs gather for seconds
+SEEN_LATE = timedelta(seconds=10)  # a version is seen when its first spans come, which SDKs gather for five seconds
 LATELY_SECONDS = 900
 SOON = timedelta(hours=3)
 MOST_ASKED = 50  # letters whose spans are looked for
@@ -28,9 +28,9 @@ class Change:
     what: str
 
     @property
-    def is_about(self) -> bool:
-        """Which of the two came first is not known."""
-        return self.seconds_before < 0
+    def seconds_after(self) -> float:
+        """How long after the first death a version was seen: it may have run by then, or not. 0 where it was before."""
+        return max(0.0, -self.seconds_before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tests.browser.browsing import visit
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
 BEHIND = {"SLOW", "STALLED"}
 LATE = re.compile(r"billing is .*behind on orders\.created, growing .+/s, since \d\d:\d\d UTC")
-BORN = re.compile(r"first .* ago, (.+ after|about when) billing-svc 2\.8\.0")
+BORN = re.compile(r"first .* ago, .+ (after billing-svc 2\.8\.0|before billing-svc 2\.8\.0 was seen)")
 ONE_MOMENT = "new Set([...document.querySelectorAll('.chart-legend .when')].map((each) => each.textContent)).size === 1"
 
 
