@@ -5,8 +5,8 @@ import re
 import secrets
 import time
 import urllib.request
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -37,12 +37,31 @@ NOTHING_OPENS = """() => {
 }"""
 
 
+@dataclass(eq=False)
+class Line:
+    """One socket of the page, and how many messages it brought and saw acknowledged."""
+
+    page: WebSocketRoute
+    server: WebSocketRoute
+    brought: int = 0
+    acknowledged: int = 0
+    is_dead: bool = False
+
+    def bring(self, message: str | bytes) -> None:
+        if not self.is_dead:
+            self.brought += 1
+            self.page.send(message)
+
+    def answer(self, message: str | bytes) -> None:
+        self.acknowledged += "ack" in json.loads(message)
+        self.server.send(message)
+
+
 class Wire:
     """The page's live socket, which may be cut: while it is, no new one comes up. Or it dies without a word."""
 
     def __init__(self, page: Page) -> None:
-        self._open: list[WebSocketRoute] = []
-        self._dead: list[WebSocketRoute] = []
+        self._open: list[Line] = []
         self._page = page
         self.is_cut = False
         page.route_web_socket(re.compile("/live/$"), self._connect)
@@ -51,29 +70,33 @@ class Wire:
         if self.is_cut:
             socket.close()
         else:
-            server = socket.connect_to_server()
-            server.on_message(partial(self._hear, socket))
-            self._open.append(socket)
-
-    def _hear(self, socket: WebSocketRoute, message: str | bytes) -> None:
-        if socket not in self._dead:
-            socket.send(message)
+            line = Line(socket, socket.connect_to_server())
+            line.server.on_message(line.bring)
+            socket.on_message(line.answer)
+            self._open.append(line)
 
     def die(self) -> None:
-        """Nothing comes through any more, and nobody is told."""
-        self._dead += self._open
+        """Nothing comes through any more, and nobody is told. What had come through was taken in by the page."""
+        for line in self._open:
+            line.is_dead = True
+        self._wait(
+            lambda: all(line.acknowledged >= line.brought for line in self._open[-1:]), "did not take in its messages"
+        )
         self._open.clear()
 
     def wait_for_another(self) -> None:
+        self._wait(lambda: bool(self._open), "kept to a dead line")
+
+    def _wait(self, is_so: Callable[[], bool], fault: str) -> None:
         until = time.monotonic() + 60
-        while not self._open:
-            assert time.monotonic() < until, "the page kept to a dead line"
-            self._page.wait_for_timeout(200)
+        while not is_so():
+            assert time.monotonic() < until, f"the page {fault}"
+            self._page.wait_for_timeout(100)
 
     def cut(self) -> None:
         self.is_cut = True
-        for socket in self._open:
-            socket.close()
+        for line in self._open:
+            line.page.close()
         self._open.clear()
 
     def mend(self) -> None:
