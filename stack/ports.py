@@ -2,12 +2,14 @@
 
 import random
 import socket
+import sys
 from collections.abc import Mapping
 
 from stack.problems import PortTaken
 
 LOOPBACK = "127.0.0.1"
 _QUIET_RANGE = range(20_000, 32_000)  # below the range that outgoing connections draw from
+_GIVEN: set[int] = set()
 
 
 def is_taken(port: int, *, address: str = LOOPBACK) -> bool:
@@ -24,11 +26,26 @@ def is_taken(port: int, *, address: str = LOOPBACK) -> bool:
 
 
 def free_port() -> int:
-    """A free port on the loopback."""
+    """A free port on the loopback that nobody else is given while this process lives: it may be used seconds later."""
     for port in random.sample(_QUIET_RANGE, 200):
-        if not is_taken(port):
+        if not is_taken(port) and _reserved(port):
             return port
     raise PortTaken("No free port between 20000 and 31999 on 127.0.0.1. Is the loopback interface up?")
+
+
+def _reserved(port: int) -> bool:
+    """Whether it is ours now. On Linux a name that this process binds until it ends keeps other processes away."""
+    if port in _GIVEN:
+        return False
+    if sys.platform == "linux":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
+            try:
+                name.bind(f"\0weir-port-{port}")
+            except OSError:
+                return False
+            name.detach()
+    _GIVEN.add(port)
+    return True
 
 
 def refuse_taken(ports: Mapping[str, tuple[str, int]]) -> None:

@@ -21,10 +21,9 @@ from demo.parts import CATALOGUE, ON_AIOKAFKA, Part
 from demo.truth import Truth
 from stack.instance import MARKER
 from tests.acceptance import screen
-from tests.acceptance.running_demo import Demo, demo, eventually
+from tests.acceptance.running_demo import SENDERS, Demo, demo, eventually
 from tests.acceptance.screen import EdgeKey
 
-SENDERS = ("orders-svc", "pricing-svc")
 ADDED, REMOVED, SLOWER = "digest-svc", "loyalty-svc", "carrier-svc"
 SLOWER_READS = "quotes.requested"
 STEP, STILL_SECONDS, SETTLE_SECONDS, MINUTE = 10, 20.0, 12.0, 60

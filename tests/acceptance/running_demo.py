@@ -21,6 +21,8 @@ from stack.ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 240
 STOP_SECONDS = 30
+SENDERS = ("orders-svc", "pricing-svc")
+CALM_SECONDS = 6.0  # an exporter gathers spans for five
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,22 @@ class Demo:
     def stop_shop(self) -> None:
         """Stop every service of the shop, who sends first, so that what is under way can be finished.
 
-        That one only rests before it ends: who ends has a second to send what is left, and its spans are out already.
+        Those only rest before they end: who ends has a second to send what is left, and its spans are out already.
         """
         environment = {**self.environment, "DEMO_STATE_DIR": str(self.shop_folder)}
-        rest = [sys.executable, "-m", "demo.control", "stop", PARTS[0]]
-        subprocess.run(rest, cwd=ROOT, env=environment, capture_output=True, check=True)
-        time.sleep(6)
+        for name in SENDERS:
+            rest = [sys.executable, "-m", "demo.control", "stop", name]
+            subprocess.run(rest, cwd=ROOT, env=environment, capture_output=True, check=True)
+        eventually(self._is_calm, seconds=120, what="the end of all flows")
         for name in PARTS:
             self.command("stack", "stop-part", name)
+
+    def _is_calm(self) -> bool:
+        """Whether no service did anything for longer than its exporter gathers spans."""
+        files = sorted((self.shop_folder / "truth").iterdir())
+        before = [file.stat().st_size for file in files]
+        time.sleep(CALM_SECONDS)
+        return before == [file.stat().st_size for file in files]
 
 
 @contextlib.contextmanager

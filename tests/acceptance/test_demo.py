@@ -19,7 +19,7 @@ from stack.testing import servers
 from tests.acceptance.demo_shop import Shop, open_shop
 from tests.acceptance.demo_sink import Seen, Sink, open_sink
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.kafka]
+pytestmark = [pytest.mark.acceptance, pytest.mark.kafka, pytest.mark.timeout(900)]  # the first one waits for all
 
 Headers = list[tuple[str, bytes | None]]
 T = TypeVar("T")
@@ -87,7 +87,6 @@ def lived_through(shop: Shop, sink: Sink, *, bootstrap: str) -> Day:
     wait_for(
         lambda: all(n_spans_of(name, sink) > n for name, n in n_sent.items()),
         "spans of every service since the receiver is back",
-        seconds=90,
     )
     n_of_billing = n_sent["billing-svc"] + RATE
     wait_for(lambda: n_spans_of("billing-svc", sink) > n_of_billing, "billing's backlog")
@@ -97,11 +96,11 @@ def lived_through(shop: Shop, sink: Sink, *, bootstrap: str) -> Day:
     wait_for(lambda: "2.8.1" in versions_of_billing(sink), "billing 2.8.1")
     sent_back_to = sent_back(letters_in_kafka(bootstrap)[retried.position], bootstrap=bootstrap)
     wait_for(lambda: is_read_by("billing-svc", sent_back_to, shop), "billing reading the letter that was sent back")
-    wait_for(lambda: has_read("billing-svc", ORDERS_RETRY, shop), "billing reading the retry topic", seconds=90)
+    wait_for(lambda: has_read("billing-svc", ORDERS_RETRY, shop), "billing reading the retry topic")
     # Each has a second to export what is left when it ends, fourteen at once on two cores: too little for a backlog.
     for source in ("orders-svc", "pricing-svc"):
         shop.control("stop", source)
-    wait_for(lambda: is_calm(shop, sink), "the end of all flows", seconds=90)
+    wait_for(lambda: is_calm(shop, sink), "the end of all flows")
 
     pids_after = [process.pid for process in shop.processes.values() if process.poll() is None]
     ended = shop.stop()
@@ -352,7 +351,7 @@ def position_of(message: Message) -> Position:
     return Position(topic, partition, offset)
 
 
-def wait_for(look: Callable[[], T | None], what: str, *, seconds: float = 30) -> T:
+def wait_for(look: Callable[[], T | None], what: str, *, seconds: float = 90) -> T:
     """What `look` returns as soon as it is something."""
     until = time.monotonic() + seconds
     while not (found := look()):

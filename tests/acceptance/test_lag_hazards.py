@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its stubs
     AlterConfigOpType,
     ConfigEntry,
@@ -23,9 +31,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
     ResourceType,
 )
 
-from tests.acceptance.observed_broker import EVERY_SECONDS, Observed, observed_broker
+from tests.acceptance.observed_broker import EVERY_SECONDS, START_SECONDS, Observed, observed_broker
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.kafka]
+pytestmark = [pytest.mark.acceptance, pytest.mark.kafka, pytest.mark.timeout(900)]  # the first one waits for all
 
 Row = dict[str, Any]
 RATE = 50.0
@@ -189,6 +197,7 @@ def hurt(observed: Observed, holder: Producer) -> None:
     observed.until(lambda: "again" not in observed.admin.list_topics(timeout=5).topics, seconds=30)
     created_again(observed)
     observed.admin.create_partitions([NewPartitions("grown", 3)])["grown"].result(20)
+    observed.until(lambda: len(observed.admin.list_topics(timeout=5).topics["grown"].partitions) == 3, seconds=30)
     for partition in (1, 2):
         produce(observed, "grown", 5, partition=partition)
     transact(holder, "held", 3)
@@ -277,7 +286,7 @@ def test_a_stopped_consumer_stalls_and_its_lag_in_seconds_is_true_within_one_int
     (row,) = day.standing["stopper"]
     assert (row["verdict"], row["n_judged"]) == ("STALLED", 1)
     assert len(day.measured) > LEAST_MEASURED
-    assert max(abs(stored - true) for stored, _, true in day.measured) <= EVERY_SECONDS
+    assert all(abs(stored - true) <= max(EVERY_SECONDS, margin) for stored, margin, true in day.measured)
     assert max(true for _, _, true in day.measured) > STOPPED_SECONDS - 5 * EVERY_SECONDS
     (after,) = day.after
     assert after["verdict"] == "OK"
@@ -301,7 +310,8 @@ def test_while_the_broker_was_frozen_nothing_was_stored_but_that_nothing_was_see
     assert seen[0][1] > 0
     for table in ("topic_sample", "group_sample"):
         assert day.observed.rows(f"select count(*) from {table} where {between}") == [(0,)]
-    assert day.back_after_seconds < BACK_SECONDS
+    n_starts = len(day.observed.exits)  # each has its own time
+    assert day.back_after_seconds < BACK_SECONDS + n_starts * START_SECONDS
     assert set(day.observed.exits) <= LIBRARY_DEATHS
 
 
@@ -352,10 +362,16 @@ def test_what_retention_took_unread_is_lost_and_no_lag(day: Day) -> None:
 
 
 def produce(observed: Observed, topic: str, n: int, *, partition: int = 0) -> None:
+    refused: list[KafkaError] = []
+
+    def told(error: KafkaError | None, _message: Message) -> None:
+        refused.extend([error] if error else [])
+
     producer = Producer({"bootstrap.servers": observed.broker.bootstrap, "log_level": 0})
     for _ in range(n):
-        producer.produce(topic, b"v", partition=partition)
+        producer.produce(topic, b"v", partition=partition, on_delivery=told)
     assert producer.flush(20) == 0
+    assert refused == []
 
 
 def transactional(observed: Observed, name: str) -> Producer:

@@ -39,12 +39,13 @@ def failed_scans(observed: Observed) -> int:
 
 def test_another_process_takes_over_when_the_sampler_is_killed(observed: Observed) -> None:
     observed.start_sampler()
-    observed.until(lambda: scanned_since(observed, 0), seconds=30)
+    ready = observed.folder / "ready"
+    observed.until(lambda: scanned_since(observed, 0) and ready.exists(), seconds=30)
     first = observed.sampler
     assert first is not None
-    (observed.folder / "ready").unlink()
+    ready.unlink()
     observed.start_sampler()
-    observed.until((observed.folder / "ready").exists, seconds=30)
+    observed.until(ready.exists, seconds=30)
     assert len(observed.rows("select distinct sentence from part_report")) == 2  # one works, one stands by
     first.kill()
     first.wait()

@@ -16,7 +16,7 @@ from tests.acceptance import graph_truth, screen
 from tests.acceptance.graph_truth import Stretch
 from tests.acceptance.running_demo import Demo, demo, eventually
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]  # the first one waits for the shop
 SHOP_SECONDS = float(os.environ.get("SHOP_SECONDS", "60"))
 N_PATHS, N_OF_EACH = 100, 20
 WINDOW = {"from": "now-1h"}

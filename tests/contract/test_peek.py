@@ -86,10 +86,25 @@ def _real(bootstrap: str, topic: str) -> World:
 
 
 def _create(bootstrap: str, topic: str, n_partitions: int, **config: str) -> None:
+    """Make a topic and wait until its partitions can be asked for: the broker hears of it from the controller."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     settings = {name.replace("_", "."): value for name, value in config.items()}
     for future in admin.create_topics([NewTopic(topic, n_partitions, 1, config=settings)]).values():
         future.result(timeout=SECONDS)
+    until = time.monotonic() + SECONDS
+    while _ends(bootstrap, topic) != dict.fromkeys(range(n_partitions), (0, 0)):
+        assert time.monotonic() < until
+
+
+def _ends(bootstrap: str, topic: str) -> Mapping[int, tuple[int, int]]:
+    """Offsets of both ends of each partition; none while it is not known or has no leader."""
+    peek = KafkaPeek({"bootstrap.servers": bootstrap})
+    try:
+        return peek.ends(topic, list(peek.partitions(topic)))
+    except (NoSuchTopic, KafkaUnreachable):
+        return {}
+    finally:
+        peek.close()
 
 
 def test_partitions_and_both_ends_of_those_asked_for_are_told(world: World) -> None:
@@ -196,6 +211,9 @@ def test_aborted_records_are_not_told_and_markers_are_gone_through_in_both_direc
             producer.produce(topic, value=b"%d" % n, partition=0)
         producer.flush(SECONDS)
         producer.commit_transaction(SECONDS) if ends_well else producer.abort_transaction(SECONDS)
+    until = time.monotonic() + SECONDS
+    while _ends(bootstrap, topic) != {0: (0, 16)}:  # the last marker is written a moment after the answer
+        assert time.monotonic() < until
     told = [(0, offset) for offset in (0, 1, 2, 8, 9, 10)]
     newest = look(bootstrap, topic, Question())
     assert (sorted(places(newest.matches)), newest.courses[0].why) == (told, Why.BEGINNING)

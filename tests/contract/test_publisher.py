@@ -27,7 +27,7 @@ def publisher(request: pytest.FixtureRequest) -> Iterator[Publisher]:
         address = request.getfixturevalue("kafka_bootstrap")
         found = properties(Access(address))
         make_spool(found, TOPIC)
-        made = KafkaPublisher(found, delivery_seconds=3)
+        made = KafkaPublisher(found, delivery_seconds=8)
     yield made
     made.close(wait_seconds=1)
 

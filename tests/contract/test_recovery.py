@@ -6,7 +6,7 @@ librdkafka's own clients need not: https://github.com/confluentinc/librdkafka/is
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from uuid import uuid4
 
 import pytest
@@ -111,31 +111,29 @@ def test_a_broker_that_is_away_is_one_line_in_the_log_and_its_return_another(
     kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    broker = WakingBroker(kafka_bootstrap)
-    publisher = KafkaPublisher({"bootstrap.servers": broker.bootstrap}, delivery_seconds=2)
-    record = Outgoing(topic, None, b"later", (), 0)
-    for _ in range(3):
-        with pytest.raises(NotDelivered):
-            publisher.publish(record).result(20)
-    assert len(caplog.messages) == 1
-    woken(broker)
+    with closing(WakingBroker(kafka_bootstrap)) as broker:
+        publisher = KafkaPublisher({"bootstrap.servers": broker.bootstrap}, delivery_seconds=2)
+        record = Outgoing(topic, None, b"later", (), 0)
+        for _ in range(3):
+            with pytest.raises(NotDelivered):
+                publisher.publish(record).result(20)
+        assert len(caplog.messages) == 1
+        woken(broker)
 
-    def is_told() -> bool:
-        with suppress(NotDelivered):
-            publisher.publish(record).result(20)
-        return any("Kafka answers again" in said for said in caplog.messages)
+        def is_told() -> bool:
+            with suppress(NotDelivered):
+                publisher.publish(record).result(20)
+            return any("Kafka answers again" in said for said in caplog.messages)
 
-    until_it_works(is_told)
-    assert len(caplog.messages) == 2
-    publisher.close(wait_seconds=1)
-    broker.close()
+        until_it_works(is_told)
+        assert len(caplog.messages) == 2
+        publisher.close(wait_seconds=1)
 
 
 def test_records_are_sent_again_after_a_fatal_error(kafka_bootstrap: str, topic: str) -> None:
-    old = WakingBroker(kafka_bootstrap, is_old=True)
-    old.hear()
-    sent_after_waking(old, topic)
-    old.close()
+    with closing(WakingBroker(kafka_bootstrap, is_old=True)) as old:
+        old.hear()
+        sent_after_waking(old, topic)
 
 
 def sent_after_waking(broker: WakingBroker, topic: str) -> None:

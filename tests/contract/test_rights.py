@@ -190,7 +190,7 @@ def test_s46_who_sends_writes_where_it_is_granted_and_nowhere_else(guarded: Guar
     hidden = {"open": False, "missing": False}  # who may not describe a topic is not told whether there is one
     told = KafkaRights(sender).granted(["orders", "open", "missing"])
     assert {name: grant.may_write for name, grant in told.items()} == {"orders": True, **hidden}
-    publisher = KafkaPublisher(sender, delivery_seconds=2)
+    publisher = KafkaPublisher(sender, delivery_seconds=8)
     assert publisher.publish(Outgoing("orders", None, b"again", (), 0)).result(20).topic == "orders"
     with pytest.raises(NotDelivered):
         publisher.publish(Outgoing("open", None, b"never", (), 0)).result(20)
@@ -201,7 +201,7 @@ def test_s46_a_topic_that_is_deleted_amid_a_run_is_not_made_again_by_the_produce
     """As a user who may create topics, on a broker that makes what is asked for."""
     admin = AdminClient(dict(guarded.client))
     admin.create_topics([NewTopic("fleeting", 1, 1)])["fleeting"].result(20)
-    publisher = KafkaPublisher(dict(guarded.client), delivery_seconds=3)
+    publisher = KafkaPublisher(dict(guarded.client), delivery_seconds=8)
     publisher.publish(Outgoing("fleeting", None, b"v", (), 0)).result(20)
     admin.delete_topics(["fleeting"])["fleeting"].result(20)
     until = time.monotonic() + SECONDS

@@ -263,6 +263,7 @@ def _fold_some(leaves: RollupLeaves) -> None:
 
 
 def _kill_until(done: threading.Event, killed: list[int]) -> None:
+    pause = 0.005
     with psycopg.connect(**_address(), autocommit=True) as own:
         while not done.is_set():
             answer = own.execute(
@@ -270,7 +271,8 @@ def _kill_until(done: threading.Event, killed: list[int]) -> None:
                 " where datname = current_database() and application_name = 'rival' and random() < 0.3"
             ).fetchone()
             killed.append(answer[0] if answer else 0)
-            done.wait(0.005)
+            done.wait(pause)
+            pause *= 1.01  # however slow the machine is, a fold comes through in the end
 
 
 def _wait_until_folded(done: threading.Event) -> None:

@@ -21,6 +21,8 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
+from stack.ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 _PATIENCE_SECONDS = 90
 
@@ -52,9 +54,7 @@ class Web:
 def web(folder: Path, *, database: str, **environment: str) -> Iterator[Web]:
     """Start it, wait until it serves, stop it by SIGTERM and see that it ends well and in time."""
     folder.chmod(0o700)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     ready, log = folder / "ready", folder / "web.log"
     variables = {
         "PATH": os.environ["PATH"],
@@ -76,7 +76,7 @@ def web(folder: Path, *, database: str, **environment: str) -> Iterator[Web]:
             time.sleep(0.05)
         yield Web(port, process, log)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0, log.read_text()
+        assert process.wait(timeout=15) == 0, log.read_text()
     finally:
         process.kill()
         process.wait()

@@ -3,7 +3,7 @@
 import http.client
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
@@ -81,8 +81,7 @@ def test_a_port_that_is_taken_stops_nothing_and_port_zero_is_none() -> None:
 
 
 def test_many_that_say_nothing_do_not_keep_others_out_for_long() -> None:
-    with probes() as port:
-        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+    with probes() as port, ExitStack() as idle:
+        for _ in range(10):
+            idle.enter_context(socket.create_connection(("127.0.0.1", port)))
         assert ask(port, "/health/live")[0] == 200
-        for each in idle:
-            each.close()
