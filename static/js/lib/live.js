@@ -46,7 +46,7 @@ class Live extends EventTarget {
     this.#streams = streams;
     this.#connect();
     setInterval(() => this.state === "live" && (streams.length ? this.#listenAgain() : this.#fetch()), POLL_MS);
-    addEventListener("pagehide", () => this.#socket?.close());
+    addEventListener("pagehide", () => this.#socket?.readyState === WebSocket.OPEN && this.#socket.close());
     addEventListener("pageshow", (event) => event.persisted && this.#connect());
   }
 

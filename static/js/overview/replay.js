@@ -8,6 +8,11 @@ const SETTLED_MS = 300; // after the last move the page is fetched for the momen
 const ADDRESS_MS = 1000;
 const CALM_MS = 1000; // least time between two pictures, where little motion is wanted
 
+/** Without this script nothing moves: the controls stand hidden in the markup, of a page that is fetched too. */
+export function showControls(page) {
+  for (const element of page.querySelectorAll("#replay :is([data-play], .speed, [data-scrub])")) element.hidden = false;
+}
+
 /** `show` draws a frame as a snapshot, `visit` fetches the page of an address. */
 export function startReplay({ show, visit }) {
   if (!document.querySelector("#replay [data-scrub]")) return;
@@ -38,6 +43,7 @@ class Player {
   constructor(show, visit) {
     this.#show = show;
     this.#visit = visit;
+    showControls(document);
     this.#adopt();
   }
 
@@ -199,7 +205,6 @@ class Player {
   /** The section is another one: it gets what the person chose, and who plays already goes on. */
   #adopt() {
     const { section } = this;
-    for (const element of section.querySelectorAll("[data-play], .speed, [data-scrub]")) element.hidden = false;
     const speed = section.querySelector("[data-speed]");
     if ([...speed.options].some(({ value }) => value === this.#speed)) speed.value = this.#speed;
     if (this.playing) {

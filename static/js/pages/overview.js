@@ -15,7 +15,7 @@ import { writeCounts } from "../overview/counts.js";
 import { fetched, heard, isLate, isWaiting, paced } from "../overview/fetching.js";
 import { Model } from "../overview/model.js";
 import { drawChart, renewPanel, wayOf } from "../overview/panel.js";
-import { startReplay } from "../overview/replay.js";
+import { showControls, startReplay } from "../overview/replay.js";
 import { graphId, opening, selecting, selections } from "../overview/selecting.js";
 
 const [AGAIN_MS, REGIONS_MS, ALL_MS] = [5000, 500, 300000];
@@ -44,6 +44,7 @@ function start() {
   live.addEventListener("message", ({ detail }) => detail.stream.startsWith("graph:") && hear(detail));
   live.addEventListener("poll", (event) => (event.detail.again ? refreshRegions() : refetch()));
   live.listen(["layout"], () => (pause.paused && renewArranging(), refreshRegions()));
+  live.addEventListener("state", () => live.state === "live" && isAsked() && refreshRegions()); // its bell may have rung before
   startArranging();
   startReplay({ show: (frame) => take(frame, { moving: true }), visit });
   startCompleting("narrow");
@@ -109,9 +110,10 @@ function hear(message) {
 function take(message, { moving = false, isWish = false, asked = isWish || isAsked(), meanwhile = [], ...options } = {}) {
   if (moving) known = null;
   const waited = model.waits;
-  model.take(message, { held: graph.isUsed && !asked && !moving, ...options });
+  const held = graph.isUsed && !asked && !moving;
+  model.take(message, { held, ...options });
   const told = meanwhile.length ? model.structure() : "";
-  for (const newer of meanwhile) model.take(newer, { keep: hasMore() });
+  for (const newer of meanwhile) model.take(newer, { held, keep: hasMore() });
   if (model.waits && !waited) say("Groups open and close when nobody points at the graph");
   if (pause.paused && !isWish) pause.hold();
   if (document.hidden || (pause.paused && !isWish)) dirty = true;
@@ -174,6 +176,7 @@ async function visit(url, { push = true } = {}) {
   const { found: fresh, meanwhile } = await fetched("page", fetchPage(url.href));
   if (!fresh || url.href !== location.href) return;
   document.title = fresh.title;
+  showControls(fresh);
   for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line", ...(pause.paused ? [] : ["moment", "replay", "past-label"])]) replace(fresh, id);
   await renewPanel(fresh, false);
   const before = drawing();

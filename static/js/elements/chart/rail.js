@@ -31,31 +31,37 @@ export function clusters(marks, xOf, width) {
   return found;
 }
 
-/** Puts the marks on the rail. The focused one stays focused; `point` is called with a mark's time, or null. */
+/** Puts the marks on the rail; one that was there stays the same button. `point` is called with a mark's time, or null. */
 export function drawRail(rail, found, { left, width, point }) {
-  const focused = rail.contains(document.activeElement) ? document.activeElement.dataset.at : "";
-  rail.replaceChildren(
-    ...found.map(({ x, marks }) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "mark";
-      button.dataset.at = String(marks[0].at);
-      button.append(marks.length > 1 ? String(marks.length) : sign(marks[0].kind));
-      button.setAttribute("aria-label", marks.map((mark) => mark.text).join("; "));
-      button.style.left = `${left + x}px`;
-      const told = document.createElement("span");
-      told.className = "told";
-      told.setAttribute("aria-hidden", "true");
-      told.textContent = button.getAttribute("aria-label");
-      if (x > width / 2) told.classList.add("to-left");
-      button.append(told);
-      button.addEventListener("focus", () => point(marks[0].at));
-      button.addEventListener("blur", () => point(null));
-      button.addEventListener("click", () => openRows(marks));
-      return button;
-    }),
-  );
-  if (focused) rail.querySelector(`[data-at="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  const before = new Map([...rail.children].map((button) => [button.dataset.at, button]));
+  const buttons = found.map(({ x, marks }) => {
+    const button = before.get(String(marks[0].at)) ?? made(marks[0].at, point);
+    const text = marks.map((mark) => mark.text).join("; ");
+    button.style.left = `${left + x}px`;
+    button.lastChild.classList.toggle("to-left", x > width / 2);
+    button.onclick = () => openRows(marks);
+    if (button.lastChild.textContent === text) return button;
+    button.lastChild.textContent = text;
+    button.setAttribute("aria-label", text);
+    button.firstChild.replaceWith(marks.length > 1 ? String(marks.length) : sign(marks[0].kind));
+    return button;
+  });
+  for (const button of before.values()) if (!buttons.includes(button)) button.remove();
+  buttons.forEach((button, index) => rail.children[index] === button || rail.insertBefore(button, rail.children[index] ?? null));
+}
+
+/** A button for the marks of a time: what it shows, and beside it what it says. */
+function made(at, point) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "mark" });
+  button.dataset.at = String(at);
+  const told = document.createElement("span");
+  told.className = "told";
+  told.setAttribute("aria-hidden", "true");
+  button.append("", told);
+  button.addEventListener("focus", () => point(at));
+  button.addEventListener("blur", () => point(null));
+  return button;
 }
 
 /** In the list of changes the rows of these marks are marked, opened, and the first has the focus. */
