@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.acceptance.running_demo import Demo, demo, eventually
 from tests.browser.browsing import browser as chromium
 from tests.browser.browsing import person
+
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="package")

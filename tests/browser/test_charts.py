@@ -18,7 +18,6 @@ from tests.integration.web_process import Web
 
 __all__ = ["beside_a_loop", "browser", "running"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-expect.set_options(timeout=30_000)
 TOPIC, GROUP = "/topics/demo/orders/?from=now-1h", "/groups/demo/billing/?from=now-1h"
 PAGES = {
     "topic": TOPIC,

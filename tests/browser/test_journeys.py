@@ -147,6 +147,7 @@ def test_a_dead_letter_is_sent_again_and_processed_after_the_fix(running: Demo, 
         seen.open(letter["url"])
         page.get_by_role("link", name="Retry").first.click()
         expect(page.get_by_text("nothing is sent before you confirm")).to_be_visible()
+        expect(page.get_by_role("button", name="Send 1 event")).to_be_visible()
         for asked in (page.get_by_label("Type 1 to confirm"), page.get_by_label("Send it anyway")):
             if asked.count():  # where its order is not known, or others get it, too
                 asked.check() if asked.get_attribute("type") == "checkbox" else asked.fill("1")
@@ -311,6 +312,8 @@ def test_what_is_selected_in_a_closed_group_is_marked_on_that_group(running: Dem
 def test_no_group_closes_under_the_pointer(running: Demo, browser: Browser) -> None:
     grown = """async () => {
       const { live } = await import("/static/js/lib/live.js");
+      const { isWaiting } = await import("/static/js/overview/fetching.js");
+      while (isWaiting()) await new Promise((resolve) => setTimeout(resolve, 50));
       window.fetch = () => new Promise(() => {}); // the shop's own view does not come between
       const { nodes } = JSON.parse(document.getElementById("graph-data").textContent);
       const view = { of: Object.fromEntries(nodes.map(({ id }) => [id, "domain:shop"])), boxes: [{ id: "domain:shop", by: "domain", name: "shop" }], frames: [], places: {}, routes: {} };
@@ -351,6 +354,7 @@ def test_an_older_page_takes_nothing_back_that_the_socket_said_meanwhile(running
         assert seen.complaints == []
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_no_page_has_a_barrier_or_breaks_its_policy(running: Demo, browser: Browser, scheme: str, width: int) -> None:
     letter = running.get("dead-letters")["items"][0]

@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
 BEHIND = {"SLOW", "STALLED"}
 LATE = re.compile(r"billing is .*behind on orders\.created, growing .+/s, since \d\d:\d\d UTC")
 BORN = re.compile(r"first .* ago, .+ (after billing-svc 2\.8\.0|before billing-svc 2\.8\.0 was seen)")
-ONE_MOMENT = "new Set([...document.querySelectorAll('.chart-legend .when')].map((each) => each.textContent)).size === 1"
+ONE_MOMENT = (
+    "() => new Set([...document.querySelectorAll('.chart-legend .when')].map((each) => each.textContent)).size === 1"
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,9 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
     with visit(browser, late, "vera") as seen:
         page = seen.page
         expect(page.locator("live-chip")).to_contain_text("Live")
-        expect(page.locator("#attention li").first).to_contain_text(LATE)
-        page.locator("#attention a").first.click()
+        late_orders = page.locator("#attention li").filter(has_text=LATE)
+        expect(late_orders).to_be_visible()
+        late_orders.get_by_role("link").first.click()
         behind(page)
         mark = page.locator("#ages .mark", has_text="2.8.0 seen first").last
         mark.hover()
@@ -61,13 +64,13 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
         page.mouse.move(lag["x"] + lag["width"] - 20, lag["y"] + lag["height"] - 20, steps=8)
         times = page.locator(".chart-legend .when")
         expect(times.nth(0)).to_contain_text("UTC")
-        assert len({times.nth(number).inner_text() for number in range(times.count())}) == 1  # one crosshair for all
+        page.wait_for_function(ONE_MOMENT)  # one crosshair for all
         page.locator("#ages").get_by_text("Table", exact=True).click()
         expect(page.locator("#ages table")).to_contain_text("UTC")
-        assert page.locator("#ages tbody tr").count() > 100  # every step of the chart
-        page.locator("#topics").get_by_role("link", name=re.compile("|".join(BEHIND))).click()
+        expect(page.locator("#ages tbody tr").nth(100)).to_be_attached()  # every step of the chart
+        page.locator("#topics").get_by_role("link", name=re.compile("|".join(BEHIND))).first.click()
         expect(page.locator("#why")).to_contain_text(re.compile("Rule [67]"))
-        assert page.locator("#why tbody tr").count() >= 4
+        expect(page.locator("#why tbody tr").nth(3)).to_be_attached()
         page.locator("#topics").get_by_role("link", name="billing-svc").first.click()
         expect(page.get_by_role("heading", name="billing-svc").first).to_be_visible()
         expect(page.locator("#took")).to_contain_text("before 2.8.0")
@@ -80,8 +83,8 @@ def test_by_mouse(late: Demo, browser: Browser) -> None:
 def test_by_keyboard_and_the_copied_link_shows_the_same_moment(late: Demo, browser: Browser) -> None:
     with visit(browser, late, "vera") as seen:
         page = seen.page
-        expect(page.locator("#attention li").first).to_contain_text(LATE)
-        tab_until(page, "document.activeElement.closest('#attention') !== null")
+        expect(page.locator("#attention li").filter(has_text=LATE)).to_be_visible()
+        tab_until(page, "document.activeElement.closest('#attention li')?.textContent.includes('billing is')")
         page.keyboard.press("Enter")
         behind(page)
         tab_to(page, "mark")
@@ -97,16 +100,19 @@ def test_by_keyboard_and_the_copied_link_shows_the_same_moment(late: Demo, brows
         page.keyboard.press("p")
         page.keyboard.press("v")
         expect(page.locator("#partitions")).to_be_visible()
+        page.wait_for_load_state()  # before that nobody listens to keys
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         expect(page.locator("#why")).to_contain_text("Rule")
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.wait_for_load_state()
         page.keyboard.press("g")
         page.keyboard.press("d")
         page.wait_for_url("**/dead-letters/")
         tab_until(page, "document.activeElement.textContent.includes('AmountRejected')")
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_contain_text(BORN)
+        page.wait_for_load_state()
         page.keyboard.press("y")
         expect(page.locator("#note")).to_have_text("Link copied")
         failure = page.evaluate("navigator.clipboard.readText()")

@@ -20,7 +20,6 @@ from tests.integration.web_process import Web
 
 __all__ = ["beside_a_loop", "browser", "running"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-expect.set_options(timeout=30_000)
 LOOKS = (("light", 1440), ("dark", 390), ("dark", 1440), ("light", 390))
 PAYLOADS = ("binary", "large", "many headers", "tombstone", "masked")
 LISTS = (

@@ -110,6 +110,7 @@ def stops_by_itself(seen: Visit, running: Demo, hand: Hand) -> int:
 def planned(seen: Visit, hand: Hand) -> str:
     """From anywhere to a plan of the group CardDeclined; its address."""
     page = seen.page
+    page.wait_for_load_state()  # before that nobody listens to keys
     page.keyboard.press("g")
     page.keyboard.press("d")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Dead letters")
@@ -119,7 +120,7 @@ def planned(seen: Visit, hand: Hand) -> str:
     if isinstance(hand, Mouse):
         button.click()
     else:
-        page.wait_for_load_state()  # before that nobody listens to keys
+        page.wait_for_load_state()
         page.keyboard.press("r")
     page.wait_for_url("**/plan/")
     return page.url

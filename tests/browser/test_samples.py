@@ -15,7 +15,6 @@ from tests.integration.web_process import Web
 
 __all__ = ["beside_a_loop", "browser", "ruled", "running", "world"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-expect.set_options(timeout=30_000)
 LOOKS = (("light", 1440), ("dark", 390), ("dark", 1440), ("light", 390))
 EVENTS = "/topics/local/orders/?tab=events"
 

@@ -23,7 +23,6 @@ from tests.integration.web_process import Web
 
 __all__ = ["beside_a_loop", "browser", "running"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-expect.set_options(timeout=30_000)
 HOUR, MINUTES_15 = timedelta(hours=1), timedelta(minutes=15)
 PLACES = {
     "service:orders-svc": (0, 0), "topic:demo/orders.created": (250, 0), "service:billing-svc": (500, 0),
@@ -150,7 +149,7 @@ def test_j5_and_with_the_keyboard_then_replayed_and_back_to_live(running: Web, b
         expect(page.get_by_role("button", name="Play")).to_be_visible()
         expect(page.locator(".chip-live")).to_contain_text("Past ·")
         moved = int(page.get_by_role("slider", name="Moment").input_value()) - before
-        assert 1 <= len(frames) <= moved / 30 + 2, "a batch of 30 frames, not a request for each"
+        assert 1 <= len(frames) <= moved / 10 + 2, "a batch of frames, not a request for each"
         page.emulate_media(reduced_motion="reduce")
         stood = int(page.get_by_role("slider", name="Moment").input_value())
         page.get_by_label("Speed").select_option("60")

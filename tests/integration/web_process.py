@@ -76,7 +76,7 @@ def web(folder: Path, *, database: str, **environment: str) -> Iterator[Web]:
             time.sleep(0.05)
         yield Web(port, process, log)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0, log.read_text()
+        assert process.wait(timeout=30) == 0, log.read_text()
     finally:
         process.kill()
         process.wait()
