@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SCHEDULE: Mapping[str, Mapping[str, object]] = {**collector.tasks.SCHEDULE, **dashboard.tasks.SCHEDULE}
 REPORT_SECONDS = 5.0
+LASTS_SECONDS = 3.0
 _ended = threading.Event()
 _serving = ExitStack()
 _spans: dict[str, ExitStack] = {}  # of tasks under way, each on a thread of its own
@@ -46,6 +47,7 @@ def on_worker_ready(**_facts: object) -> None:
 def on_worker_shutting_down(**_facts: object) -> None:
     """Operations are sent by tasks that take long: they end after the claim under way, others go on with them."""
     STOPPING.set()
+    threading.Thread(target=_say_what_lasts, name="last", daemon=True).start()
 
 
 def on_worker_shutdown(**_facts: object) -> None:
@@ -64,6 +66,13 @@ def on_task_ended(task_id: str, **_facts: object) -> None:
     """However it ended."""
     if begun := _spans.pop(task_id, None):
         begun.close()
+
+
+def _say_what_lasts() -> None:
+    """Its end waits for the tasks under way: whoever waits for the worker, or kills it, reads which."""
+    if not _ended.wait(LASTS_SECONDS):
+        names = ", ".join(sorted(request.name for request in list(state.active_requests))) or "its connections alone"
+        logger.warning("Still under way after %s s: %s.", LASTS_SECONDS, names)
 
 
 def _n_done() -> int:

@@ -124,8 +124,15 @@ class TopicList(Schema):
     truncated: bool
 
 
+class TrendSince(Schema):
+    """When lag began to grow, or to fall; where `is_known` is false, at the latest: no sample tells how long before."""
+
+    at: str
+    is_known: bool
+
+
 class TopicGroup(Schema):
-    """A group on this topic. `trend`: events per second by which its lag grows.
+    """A group on this topic. `trend`: events per second by which its lag grows, `trend_since` of the fastest eight.
 
     `rate` and `messages` are what it committed; where `messages_from` is spans, what its services said they read.
     """
@@ -149,6 +156,7 @@ class TopicGroup(Schema):
     health: Health
     sentence: str
     trend: float | None
+    trend_since: TrendSince | None
     done_in_seconds: Until
     loses_in_seconds: Until
     traced: int | None
@@ -240,111 +248,3 @@ class SeriesAnswer(Schema):
     ages: list[SeriesLine]
     n_more_groups: int
     by_sums: bool
-
-
-class Reading(Schema):
-    """A group on one of its topics. `lost`: offsets that were deleted before it read them.
-
-    `verdict` was found on `n_judged` partitions and holds since `since`. `notes`: partition to "markers" (what is left
-    there are transaction markers) or "open transaction".
-    """
-
-    topic: str
-    n_partitions: int | None
-    rate: float | None
-    messages: int | None
-    lag: int | None
-    lag_seconds: float | None
-    lag_seconds_margin: float | None
-    lag_seconds_from: Literal["samples", "record"] | None
-    lost: int | None
-    n_uncommitted: int | None
-    verdict: str
-    since: str | None
-    n_judged: int | None
-    notes: dict[str, str]
-    health: Health
-    sentence: str
-    trend: float | None
-    done_in_seconds: Until
-    loses_in_seconds: Until
-    services: list[str]
-
-
-class GroupItem(Schema):
-    """A consumer group."""
-
-    id: str
-    name: str
-    cluster: str
-    protocol: str
-    state: str
-    health: Health
-    sentence: str
-    n_members: int | None
-    lag: int | None
-    lag_seconds: float | None
-    lost: int
-    moved_at: str | None
-    loses_in_seconds: Until
-    topics: list[Reading]
-
-
-class GroupList(Schema):
-    """A page of groups, by id. `truncated`: there are more; `next` continues it (parameter `after`)."""
-
-    as_of: str | None
-    items: list[GroupItem]
-    next: str | None
-    truncated: bool
-
-
-class GroupMember(Schema):
-    """A member of a group and the partitions it holds."""
-
-    client_id: str
-    host: str
-    assignment: list[tuple[str, int]]
-
-
-class GroupPartition(Schema):
-    """One partition that a group reads."""
-
-    topic: str
-    partition: int
-    low: int | None
-    high: int | None
-    committed: int | None
-    lag: int | None
-    lost: int
-    lag_seconds: float | None
-    lag_seconds_margin: float | None
-    verdict: str
-    note: Literal["", "markers", "open transaction"]
-    member: str
-
-
-class GroupSeries(Schema):
-    """Lag in seconds and in offsets, and commits per second, one line a topic; `at` are the ends of the steps.
-
-    `by_sums`, in windows of more than 12 hours: lags are the highest of each step, else those at its end.
-    """
-
-    at: list[str]
-    step_seconds: float
-    ages: list[SeriesLine]
-    lags: list[SeriesLine]
-    rates: list[SeriesLine]
-    n_more_topics: int
-    by_sums: bool
-
-
-class GroupAnswer(GroupItem):
-    """One group with its members and partitions (at most 1,000 of each; partitions with the largest lag first)."""
-
-    as_of: str | None
-    members: list[GroupMember]
-    partitions: list[GroupPartition]
-    n_partitions: int
-    series: GroupSeries
-    marks: list[MarkItem]

@@ -11,7 +11,7 @@ from ninja.responses import Response
 from collector import clock
 from dashboard import shell
 from dashboard.access import Action, needs
-from dashboard.api import schemas
+from dashboard.api import group_schemas, schemas
 from dashboard.api.listing import After, Clusters, From, Limit, To, listing
 from dashboard.api.problems import NotFound
 from dashboard.crowding import heavy_where
@@ -23,6 +23,7 @@ from dashboard.queries import topics as topic_queries
 from dashboard.queries import wire
 from dashboard.queries.conditions import Behind
 from dashboard.queries.graph import graph
+from dashboard.queries.lag_trends import Since, trend_since_of, trends_since
 from dashboard.queries.marks import marks_of_group, marks_of_topic
 from dashboard.queries.readers import GroupOnTopic
 from dashboard.queries.series import series
@@ -88,6 +89,8 @@ def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = Non
     if found is None or number is None:
         raise NotFound("No such topic.")
     marks = marks_of_topic(number, window)
+    growths = {group.number: group.trend for group in found.groups if group.number}
+    since = trends_since(cluster, number, growths, window, now=clock.now())
     return {
         **asdict(found.name),
         "as_of": wire.iso(found.freshness.as_of),
@@ -105,14 +108,14 @@ def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = Non
         ],
         "producers": [wire.edge(edge) for edge in found.producers],
         "written_at": {identity: wire.iso(at) for identity, at in found.written_at.items()},
-        "groups": [_group_on_topic(group) for group in found.groups],
+        "groups": [_group_on_topic(group, since.get(group.number)) for group in found.groups],
         "configs": found.configs,
         "own_configs": [setting.name for setting in found.settings if setting.is_own],
         "marks": [wire.mark(mark) for mark in marks.items],
     }
 
 
-@router.get("groups", response=schemas.GroupList)
+@router.get("groups", response=group_schemas.GroupList)
 @needs(Action.VIEW)
 def read_groups(
     request: HttpRequest,
@@ -128,7 +131,7 @@ def read_groups(
     return listing(found.items, limit, truncated=found.truncated, as_of=as_of, row=_group)
 
 
-@router.get("groups/{segment:cluster}/{rest:group}", response=schemas.GroupAnswer)
+@router.get("groups/{segment:cluster}/{rest:group}", response=group_schemas.GroupAnswer)
 @needs(Action.VIEW)
 @heavy_where(shell.is_long_ago)
 def read_group(request: HttpRequest, cluster: str, group: str, from_: From = None, to: To = None) -> dict[str, Any]:
@@ -144,6 +147,8 @@ def read_group(request: HttpRequest, cluster: str, group: str, from_: From = Non
         "members": [asdict(member) for member in found.members],
         "partitions": [_partition(partition) for partition in found.partitions],
         "n_partitions": found.n_partitions,
+        "worst_topic": found.row.worst.topic if found.row.worst else None,
+        "trend_since": _trend_since(trend_since_of(found, window, now=clock.now())),
         "series": {**lines, "at": [wire.iso(at) for at in lines["at"]]},
         "marks": [wire.mark(mark) for mark in marks_of_group(found.number, window).items],
     }
@@ -153,7 +158,7 @@ def _window(from_text: str | None, to_text: str | None) -> Window:
     return parse(from_text, to_text, now=clock.now())
 
 
-def _group_on_topic(group: GroupOnTopic) -> dict[str, Any]:
+def _group_on_topic(group: GroupOnTopic, since: Since | None) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
@@ -164,6 +169,7 @@ def _group_on_topic(group: GroupOnTopic) -> dict[str, Any]:
         "health": group.health.level,
         "sentence": group.health.sentence,
         "trend": group.trend,
+        "trend_since": _trend_since(since),
         "done_in_seconds": wire.seconds(group.done_in_seconds),
         "loses_in_seconds": wire.seconds(group.risk.seconds if group.risk else None),
         "traced": group.share.traced,
@@ -171,6 +177,10 @@ def _group_on_topic(group: GroupOnTopic) -> dict[str, Any]:
         "evidence": list(group.evidence),
         **_behind(group.behind),
     }
+
+
+def _trend_since(since: Since | None) -> dict[str, Any] | None:
+    return {"at": wire.iso(since.at), "is_known": since.is_known} if since else None
 
 
 def _topic_partition(row: PartitionRow, groups: Sequence[str]) -> dict[str, Any]:

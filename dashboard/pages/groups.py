@@ -28,10 +28,10 @@ from dashboard.crowding import heavy_where
 from dashboard.lists import as_csv, listed, told_of_changes
 from dashboard.queries.filters import Subject
 from dashboard.queries.freshness import freshness
-from dashboard.queries.group import MOST_PARTITIONS, GroupPage, group, kept_by, number_of
+from dashboard.queries.group import MOST_PARTITIONS, group, kept_by, number_of
 from dashboard.queries.group_series import group_series
 from dashboard.queries.groups import GroupRow, groups
-from dashboard.queries.lag_trends import Since, trends_since
+from dashboard.queries.lag_trends import trend_since_of
 from dashboard.queries.marks import last_rewind, marks_of_group
 from dashboard.queries.offsets import by_minutes
 from dashboard.queries.owners import group_owners, owners_of
@@ -143,7 +143,7 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
     judged = page.row.judged
     if judged and judged.behind.verdict == "REWOUND":
         facts["rewind"] = last_rewind(page.number, judged.topic_name, span)
-    facts["since"] = _trend_since(page, span)
+    facts["since"] = trend_since_of(page, span, now=now())
     facts["stood_at"] = None if span.live else by_minutes(span, now=now()).to_at
     if shell.wants_part(request, "fresh"):
         facts |= {"span": span, "marks": marks_of_group(page.number, span), **shell.standing(within, span, [cluster])}
@@ -167,15 +167,6 @@ def group_page(request: HttpRequest, cluster: str, name: str) -> HttpResponse:
         about=[cluster],
         keeps=settings.WEIR_KEEP_CHUNKS,
     )
-
-
-def _trend_since(page: GroupPage, span: Window) -> Since | None:
-    """Of the topic on which it is furthest behind."""
-    worst = page.row.worst
-    if worst is None:
-        return None
-    growths = {page.number: worst.trend}
-    return trends_since(worst.cluster, worst.topic_number, growths, span, now=now()).get(page.number)
 
 
 def _charts(cluster: str, number: int, span: Window) -> dict[str, Any]:

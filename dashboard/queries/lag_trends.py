@@ -10,6 +10,7 @@ from django.db import connection
 from collector.domain.ends import moved
 from collector.domain.trends import Sample, began, direction
 from dashboard.queries.catalogue import n_partitions_of
+from dashboard.queries.group import GroupPage
 from dashboard.queries.histories import History
 from dashboard.queries.offsets import by_minutes, longest_rate
 from dashboard.queries.sums import LONGEST_FINE
@@ -54,6 +55,14 @@ def trends_since(
             for key, told in _look(cluster, topic_id, unknown, _Stretch(since, until, step)).items():
                 found[key] = told if told.is_known or key not in found else min(told, found[key], key=lambda s: s.at)
     return found
+
+
+def trend_since_of(page: GroupPage, window: Window, *, now: datetime) -> Since | None:
+    """Of one group, on the topic on which it is furthest behind."""
+    worst = page.row.worst
+    if worst is None:
+        return None
+    return trends_since(worst.cluster, worst.topic_number, {page.number: worst.trend}, window, now=now).get(page.number)
 
 
 class _Stretch(NamedTuple):

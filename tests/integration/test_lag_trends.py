@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.clock import now
 from dashboard.queries import lag_trends
 from dashboard.queries.lag_trends import Since, trends_since
 from dashboard.queries.window import Window, parse
+from dashboard.queries.wire import iso
 from dashboard.templatetags.standing import trend_since, trend_words
 from tests.integration.graph_world import World
-from tests.integration.people import person, signed_in
+from tests.integration.people import bearer, person, signed_in, token_of
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
@@ -142,3 +144,13 @@ def test_the_pages_say_since_when() -> None:
     assert re.search(rf'title="growing since [^"]*{began}"', topic)
     fresh = viewer.get("/topics/demo/orders/", headers={"X-Weir-Part": "fresh"}).content.decode()
     assert re.search(rf'title="growing since [^"]*{began}"', fresh)
+
+
+def test_the_api_says_since_when() -> None:
+    shop = Shop(now())
+    headers = bearer(token_of(person("vera", "viewer"), "read"))
+    began = {"at": iso(shop.at - timedelta(seconds=600)), "is_known": True}
+    group = Client().get("/api/v1/groups/demo/billing", headers=headers).json()
+    assert (group["worst_topic"], group["trend_since"]) == ("topic:demo/orders", began)
+    (reader,) = Client().get("/api/v1/topics/demo/orders", headers=headers).json()["groups"]
+    assert (reader["trend"] > 1, reader["trend_since"]) == (True, began)
