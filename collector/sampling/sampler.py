@@ -180,7 +180,7 @@ class Sampler:
             if over:
                 sums.close(cursor, known, over)
             renamed = names.store(cursor, known, fast, slow, holds_letters=self._holds_letters)
-            points.store_topics(cursor, known, fast)
+            points.store_topics(cursor, known, fast, told=slow.topics)
             points.store_groups(cursor, known, fast)
             renamed |= names.store_hints(cursor, known, self._group_of, fast.at)
             samples.add_scan(

@@ -23,6 +23,7 @@ class Mark(IntEnum):
     REWIND = 5
     REBALANCE = 6
     LOST = 7
+    CUT = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def changed_things(filter_text: str, window: Window) -> frozenset[str]:
 
 _STATEMENT = """
     select 'topic', c.name, t.name from change_mark m join topic t on t.id = m.topic_id
-      join cluster c on c.id = t.cluster_id where m.at >= %(from)s and m.at < %(to)s and m.kind in (2, 3, 4)
+      join cluster c on c.id = t.cluster_id where m.at >= %(from)s and m.at < %(to)s and m.kind in (2, 3, 4, 8)
     union
     select 'group', c.name, g.name from change_mark m join consumer_group g on g.id = m.group_id
       join cluster c on c.id = g.cluster_id where m.at >= %(from)s and m.at < %(to)s and m.kind = 5

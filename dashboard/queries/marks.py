@@ -1,4 +1,4 @@
-"""What changed, and when: deploys, settings, partitions, topics created again, rebalances, rewinds, losses."""
+"""What changed, and when: deploys, settings, partitions, topics created again, rebalances, rewinds, losses, cuts."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.db import connection
 from dashboard.queries.window import Window
 
 LIMIT = 100
-KINDS = {1: "version", 2: "again", 3: "partitions", 4: "config", 5: "rewind", 6: "rebalance", 7: "lost"}
+KINDS = {1: "version", 2: "again", 3: "partitions", 4: "config", 5: "rewind", 6: "rebalance", 7: "lost", 8: "cut"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ def marks_of_service(service_id: int, window: Window) -> Marks:
 
 
 def marks_within(window: Window) -> Marks:
-    """Versions, settings, partitions and topics created again, of everything. One statement."""
-    return _marks("m.kind in (1, 2, 3, 4) and %(number)s = 0", 0, window)
+    """Versions, settings, partitions, topics created again or cut, of everything. One statement."""
+    return _marks("m.kind in (1, 2, 3, 4, 8) and %(number)s = 0", 0, window)
 
 
 def config_history(topic_id: int) -> Marks:
@@ -147,6 +147,9 @@ def _mark(at: datetime, number: int, topic: str, group: str, service: str, befor
         case "rewind":
             back = _distance(json.loads(before), json.loads(after))
             return Mark(at, kind, group, f"{group} went back {back:,} on {topic}", on=topic)
+        case "cut":
+            n = _distance(json.loads(before), json.loads(after))
+            return Mark(at, kind, topic, f"{topic} lost its newest {n:,} offsets: a broker came back without them")
         case "rebalance":
             return Mark(at, kind, group, f"{group} rebalanced: {_members(before)} before, {_members(after)} after")
         case _:

@@ -97,6 +97,7 @@ _MARKS = {
     "rewind": "rewind",
     "rebalance": "rebalance",
     "lost": "data lost unread",
+    "cut": "log cut",
 }
 
 

@@ -11,6 +11,7 @@ const SIGNS = {
   rewind: "M8 3.5 3 8l5 4.5ZM13.5 3.5 8.5 8l5 4.5Z",
   rebalance: "M2 5.5h11M10 2.5l3 3-3 3M14 10.5H3M6 7.5l-3 3 3 3",
   lost: "M4 4l8 8M12 4l-8 8",
+  cut: "M2 4.5h6M2 8h6M2 11.5h6M10.5 2.5 13.5 8l-3 5.5",
   retry: "M2.5 8h9M8 4.5 11.5 8 8 11.5M14 4v8",
 };
 const FILLED = new Set(["version", "rewind"]);
