@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from celery import Task
 from celery.signals import beat_init, task_postrun, task_prerun, worker_ready, worker_shutdown, worker_shutting_down
@@ -46,8 +46,9 @@ def on_worker_ready(**_facts: object) -> None:
 
 def on_worker_shutting_down(**_facts: object) -> None:
     """Operations are sent by tasks that take long: they end after the claim under way, others go on with them."""
+    if not STOPPING.is_set():
+        threading.Thread(target=_say_what_lasts, name="last", daemon=True).start()
     STOPPING.set()
-    threading.Thread(target=_say_what_lasts, name="last", daemon=True).start()
 
 
 def on_worker_shutdown(**_facts: object) -> None:
@@ -71,8 +72,14 @@ def on_task_ended(task_id: str, **_facts: object) -> None:
 def _say_what_lasts() -> None:
     """Its end waits for the tasks under way: whoever waits for the worker, or kills it, reads which."""
     if not _ended.wait(LASTS_SECONDS):
-        names = ", ".join(sorted(request.name for request in list(state.active_requests))) or "its connections alone"
-        logger.warning("Still under way after %s s: %s.", LASTS_SECONDS, names)
+        names = ", ".join(_names_under_way()) or "its connections alone"
+        logger.warning("Still under way after %.0f s: %s.", LASTS_SECONDS, names)
+
+
+def _names_under_way() -> list[str]:
+    while True:
+        with suppress(RuntimeError):  # a task ended or began while they were gone through
+            return sorted(request.name for request in state.active_requests)
 
 
 def _n_done() -> int:

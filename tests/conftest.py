@@ -82,14 +82,14 @@ def no_rules() -> None:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """A real PostgreSQL."""
-    with servers(_folder(tmp_path_factory, "postgres"), kafka=False, valkey=False) as started:
+    with servers(tmp_path_factory.mktemp("postgres"), kafka=False, valkey=False) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """A real PostgreSQL, Valkey and Apache Kafka, apart from the database of the other tests."""
-    with servers(_folder(tmp_path_factory, "kafka"), kafka=True, valkey=True) as started:
+    with servers(tmp_path_factory.mktemp("kafka"), kafka=True, valkey=True) as started:
         yield started
 
 
@@ -145,11 +145,3 @@ def clean_tables(transactional_db: None) -> Iterator[None]:
             "update fold_state set seq = 0, as_of = null, ran_at = null, tens_since = null, n_waiting = 0,"
             " n_clamped = 0, n_repeated = 0, n_unpaired_dropped = 0"
         )
-
-
-def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
-    """A folder that the servers' own account can reach."""
-    folder = factory.mktemp(name)
-    for part in (folder, *folder.parents[:2]):
-        part.chmod(0o755)
-    return folder

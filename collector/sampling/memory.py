@@ -10,6 +10,7 @@ from django.db import connection
 from collector.domain.ends import Ring, answered
 from collector.domain.lag import Behind, FirstUnread
 from collector.domain.verdicts import Standing, Verdict
+from collector.sampling.scan import Fall
 from collector.store import broker_names, samples
 from collector.store.broker_names import MemberRow, TopicRow
 from collector.store.sample_sums import GroupSum, bucket
@@ -158,6 +159,8 @@ class Memory:
     rings: dict[int, Ring]
     scanned_at: datetime | None  # the last scan that saw the cluster
     slow_at: datetime | None = None
+    begun: frozenset[int] = frozenset()  # topics whose ends the last scan saw first
+    falls: list[Fall] = field(default_factory=list)  # of which no later scan has said that the topic is still the same
     undescribed: dict[str, int] = field(default_factory=dict)  # topics without an id, and for how many scans
     firsts: dict[FirstKey, Looked] = field(default_factory=dict)
     wanted: dict[FirstKey, str] = field(default_factory=dict)  # positions to look at, with the topic's name
@@ -190,6 +193,7 @@ class Memory:
         for ends in self.ends.values():
             ends.written_at = _moved(ends.written_at, step)
         self.firsts = {key: replace(looked, at=looked.at + seconds) for key, looked in self.firsts.items()}
+        self.falls = [replace(fall, at=fall.at + step) for fall in self.falls]
         for pair in self.pairs.values():
             pair.written_at = _moved(pair.written_at, step)
             pair.still_since += seconds

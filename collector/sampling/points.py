@@ -27,22 +27,12 @@ _NO_OFFSETS: Mapping[int, int | None] = {}
 _NONE_FOUND: Mapping[int, FirstUnread] = {}  # nearly always, and kept for each pair
 
 
-def cut_topics(known: Memory, fast: Fast) -> set[str]:
-    """Topics whose end fell: created again, or cut by a broker that lost records. Their id tells which."""
-    return {
-        name
-        for name, marks in fast.ends.items()
-        if (row := known.topics.get(name)) and (ends := known.ends.get(row.id)) and _fell(ends.high, marks.high)
-    }
-
-
-def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast, *, told: Collection[str]) -> None:
-    """Samples of the topics that changed. `told`: whose id was told in this scan: if it is as before, a fallen end was
-    cut.
-    """
+def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
+    """Samples of the topics that changed."""
     added: list[TopicPoint] = []
     now: list[TopicNow] = []
     new = {name: row.id for name in unseen(known, fast) if (row := known.topics.get(name))}
+    known.begun = frozenset(new.values())
     broker_names.set_older(cursor, [number for name, number in new.items() if name in fast.older])
     totals = sample_sums.topic_totals(cursor, list(new.values()))
     most_points = room(sum(len(marks.high) for marks in fast.ends.values()))
@@ -58,11 +48,6 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast, *, told: Coll
             ring.add(fast.now, marks.high)
             continue
         before: Offsets = () if ends is None else ends.last
-        if name in told and (fallen := _fallen(before, marks.high)):
-            at_cut = _at(fallen, before), _at(fallen, marks.high)
-            broker_names.add_mark(
-                cursor, Mark.CUT, fast.at, known.cluster_id, topic_id=row.id, before=at_cut[0], after=at_cut[1]
-            )
         n_total, summed = (totals.get(row.id, 0), None) if ends is None else (ends.n_total, ends.summed)
         n_total += moved(before, marks.high, missing=0) if before else 0
         ring.add(fast.now, marks.high)
@@ -276,21 +261,14 @@ def _is_as_shown(shown: GroupNow, pair: Pair, found: Behind, notes: Collection[t
 def _mark_rewind(
     cursor: CursorWrapper, known: Memory, key: tuple[int, int], before: Offsets, after: Offsets, at: datetime
 ) -> None:
-    if fallen := _fallen(before, after):
-        _mark(cursor, Mark.REWIND, known, key, at, before=_at(fallen, before), after=_at(fallen, after))
-
-
-def _fallen(before: Offsets, after: Offsets) -> list[int]:
-    """Partitions whose offset was higher before."""
-    return [
+    fallen = [
         partition
         for partition, (old, new) in enumerate(zip(before, after, strict=False))
         if old is not None and new is not None and new < old
     ]
-
-
-def _at(partitions: Collection[int], offsets: Offsets) -> str:
-    return json.dumps({str(partition): offsets[partition] for partition in partitions})
+    if fallen:
+        old, new = (json.dumps({str(partition): of[partition] for partition in fallen}) for of in (before, after))
+        _mark(cursor, Mark.REWIND, known, key, at, before=old, after=new)
 
 
 def _mark(
@@ -315,7 +293,3 @@ def _flat_until(written_at: datetime | None, scanned_at: datetime | None) -> dat
     if scanned_at is None or (written_at is not None and written_at >= scanned_at):
         return None
     return scanned_at
-
-
-def _fell(before: Offsets, after: Offsets) -> bool:
-    return len(after) < len(before) or bool(_fallen(before, after))

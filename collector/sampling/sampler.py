@@ -11,8 +11,8 @@ from collector.changes import announce
 from collector.config.readers import GroupOf
 from collector.domain.lag import FirstUnread
 from collector.ports import BrokerMetadata, FirstRecords, KafkaRefused, KafkaUnreachable, Partition
+from collector.sampling import falls, names, points, sums
 from collector.sampling import memory as memories
-from collector.sampling import names, points, sums
 from collector.sampling.memory import FirstKey, Looked, Memory
 from collector.sampling.recalling import recall
 from collector.sampling.scan import Fast, Slow, fast_scan, slow_scan
@@ -113,7 +113,8 @@ class Sampler:
         due = known.slow_at is None or abs(fast.at - known.slow_at) >= timedelta(seconds=SLOW_SECONDS)
         new = names.unknown_topics(known, fast) - (set() if due else known.untold)
         changed = names.changed_groups(known, fast)
-        topics = set(fast.overview.leaders) if due else new | points.cut_topics(known, fast)
+        fallen = falls.found(known, fast)
+        topics = set(fast.overview.leaders) if due else new | fallen.keys() | falls.waiting(known)
         slow = slow_scan(
             self._broker,
             topics=topics,
@@ -124,7 +125,7 @@ class Sampler:
             is_complete=due,
         )
         self._read_firsts(known, fast)
-        return replace(fast, older=self._older(known, fast)), slow
+        return replace(fast, older=self._older(known, fast), fallen=fallen), slow
 
     def _older(self, known: Memory, fast: Fast) -> frozenset[str]:
         """Topics that we see now and that held records before: somebody let us see them. Their records are not new.
@@ -180,7 +181,8 @@ class Sampler:
             if over:
                 sums.close(cursor, known, over)
             renamed = names.store(cursor, known, fast, slow, holds_letters=self._holds_letters)
-            points.store_topics(cursor, known, fast, told=slow.topics)
+            falls.store(cursor, known, fast, told=slow.topics)
+            points.store_topics(cursor, known, fast)
             points.store_groups(cursor, known, fast)
             renamed |= names.store_hints(cursor, known, self._group_of, fast.at)
             samples.add_scan(

@@ -17,11 +17,21 @@ from collector.ports import BrokerMetadata
 
 
 @dataclass(frozen=True, slots=True)
+class Fall:
+    """Ends of a topic's row that are lower than they were before, on so many partitions: at least what was lost."""
+
+    topic_id: int
+    at: datetime
+    n_offsets: int
+    n_partitions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fast:
     """What changes all the time. `at` is when the ends were asked for; internal topics have no ends here.
 
     `now`: the same in seconds, one number for all that remember it. `older`: topics that were there before they are
-    seen here for the first time.
+    seen here for the first time. `fallen`: by name.
     """
 
     at: datetime
@@ -30,6 +40,7 @@ class Fast:
     committed: Mapping[str, Offsets]
     ends: Mapping[str, Watermarks]
     older: frozenset[str] = frozenset()
+    fallen: Mapping[str, Fall] = field(default_factory=dict)
     now: float = field(init=False)
 
     def __post_init__(self) -> None:

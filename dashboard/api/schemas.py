@@ -188,7 +188,7 @@ class MarkItem(Schema):
     """Something that changed at a time."""
 
     at: str
-    kind: Literal["version", "again", "partitions", "config", "rewind", "rebalance", "lost", "other"]
+    kind: Literal["version", "again", "partitions", "config", "rewind", "rebalance", "lost", "cut", "other"]
     who: str
     sentence: str
     changes: list[Change]

@@ -15,7 +15,7 @@ SOON = timedelta(hours=3)
 MOST_ASKED = 50  # letters whose spans are looked for
 MOST_NEW = 1_000
 # A rebalance follows a deploy, so that it says nothing of its own.
-_KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "rewind", 8: "log cut"}
+_KINDS = {1: "version", 2: "created again", 3: "partitions", 4: "config", 5: "rewind", 8: "a fall of the end"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,8 +148,8 @@ def _mark(at: datetime, number: int, topic: str, group: str, service: str, befor
             back = _distance(json.loads(before), json.loads(after))
             return Mark(at, kind, group, f"{group} went back {back:,} on {topic}", on=topic)
         case "cut":
-            n = _distance(json.loads(before), json.loads(after))
-            return Mark(at, kind, topic, f"{topic} lost its newest {n:,} offsets: a broker came back without them")
+            on = "1 partition" if after == "1" else f"{int(after):,} partitions"
+            return Mark(at, kind, topic, f"the end of {topic} fell by {int(before):,} offsets on {on}")
         case "rebalance":
             return Mark(at, kind, group, f"{group} rebalanced: {_members(before)} before, {_members(after)} after")
         case _:

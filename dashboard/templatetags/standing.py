@@ -97,7 +97,7 @@ _MARKS = {
     "rewind": "rewind",
     "rebalance": "rebalance",
     "lost": "data lost unread",
-    "cut": "log cut",
+    "cut": "end fell",
 }
 
 

@@ -98,8 +98,6 @@ class Observed:
 @contextmanager
 def observed_broker(folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Observed]:
     """Start all but the sampler. `settings` are the broker's own."""
-    for part in (folder, *folder.parents[:2]):
-        part.chmod(0o755)
     fetched = cache.filled(os.environ, say=lambda _: None)
     broker = kafka.embedded(
         folder / "kafka", jars=fetched.kafka_jars, start_cache=fetched.start_cache,

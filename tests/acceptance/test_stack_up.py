@@ -325,6 +325,6 @@ def test_it_stops_within_ten_seconds_and_leaves_no_process(up: Up, number: signa
     said = up.output()
     assert time.monotonic() - began < STOP_SECONDS + SLOW_SECONDS
     assert up.process.returncode == 0
-    eventually(lambda: not alive(family))
+    eventually(lambda: not alive(family), seconds=SLOW_SECONDS)
     assert "stopped; nothing is left running" in said
     assert not (up.data / "stack.json").exists()

@@ -101,8 +101,6 @@ class Broker:
 def west_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[kafka.Kafka, Supervisor]]:
     """A second broker, which can be hurt."""
     folder = tmp_path_factory.mktemp("west")
-    for part in (folder, *folder.parents[:2]):
-        part.chmod(0o755)
     fetched = cache.filled(os.environ, say=lambda _: None)
     broker = kafka.embedded(
         folder / "kafka", jars=fetched.kafka_jars, start_cache=fetched.start_cache,

@@ -384,7 +384,7 @@ def test_what_is_folded_opens_in_place_and_a_thousand_hops_pan_smoothly(
         frames = path.evaluate(PAN)
         seen.picture("thousand-open")
         seen.note("thousand", {**frames, "drawn_ms": drawn_ms})
-        assert frames["most_ms"] < 1_000
+        assert frames["middle_ms"] < 300
         assert seen.complaints == []
 
 
@@ -414,6 +414,6 @@ PAN = """
     const gaps = times.slice(1).map((time, index) => time - times[index]); // the longest may be others' doing
     const inOrder = [...gaps].sort((one, other) => one - other);
     const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
-    return { fps: 1000 / mean, most_ms: inOrder[Math.floor(inOrder.length * 0.9)] };
+    return { fps: 1000 / mean, middle_ms: inOrder[Math.floor(inOrder.length / 2)] };
   }
 """

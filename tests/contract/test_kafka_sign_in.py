@@ -68,8 +68,6 @@ class Secured:
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
-    for part in (folder, *folder.parents[:2]):
-        part.chmod(0o755)
     place = places.made_data_folder(folder / "servers")
     authority = Authority()
     ports = {name: free_port() for name in ("CLIENTS", "CONTROLLER", *LISTENERS)}

@@ -65,8 +65,6 @@ class GuardedKafka(kafka.Kafka):
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
     """With the topics, one record in each, and the ACLs."""
     folder = tmp_path_factory.mktemp("guarded")
-    for part in (folder, *folder.parents[:2]):
-        part.chmod(0o755)
     fetched = cache.filled({}, say=lambda _: None)
     broker = GuardedKafka(
         folder=places.made_private(folder / "kafka"),

@@ -13,9 +13,9 @@ export function showControls(page) {
   for (const element of page.querySelectorAll("#replay :is([data-play], .speed, [data-scrub])")) element.hidden = false;
 }
 
-/** `show` draws a frame as a snapshot, `visit` fetches the page of an address. */
+/** `show` draws a frame as a snapshot, `visit` fetches the page of an address and then has its section adopted. */
 export function startReplay({ show, visit }) {
-  if (!document.querySelector("#replay [data-scrub]")) return;
+  if (!document.querySelector("#replay [data-scrub]")) return null;
   const player = new Player(show, visit);
   document.addEventListener("click", ({ target }) => target.closest("[data-play]") && player.toggle());
   document.addEventListener("input", ({ target }) => target.matches("[data-scrub]") && player.scrub(Number(target.value)));
@@ -25,7 +25,8 @@ export function startReplay({ show, visit }) {
     event.preventDefault();
     player.toggle();
   });
-  addEventListener("pagehide", () => player.stop());
+  addEventListener("pagehide", () => player.halt());
+  return player;
 }
 
 class Player {
@@ -44,7 +45,7 @@ class Player {
     this.#show = show;
     this.#visit = visit;
     showControls(document);
-    this.#adopt();
+    this.adopt();
   }
 
   /** The section that is on the page now: every visit brings another one. */
@@ -65,10 +66,11 @@ class Player {
     else this.#play();
   }
 
-  stop() {
+  halt() {
     clearTimeout(this.#timer);
     this.playing = false;
     delete document.body.dataset.replaying;
+    this.#name("Play");
   }
 
   /** Another speed from the next picture on. */
@@ -81,7 +83,7 @@ class Player {
 
   /** Moves to this step, and fetches the page of it when nothing moves any more. */
   scrub(index) {
-    if (this.playing) this.#halt();
+    if (this.playing) this.halt();
     this.#move(index);
     const frame = this.#frames.at(this.#ends(index));
     if (frame) this.#draw(frame);
@@ -138,7 +140,7 @@ class Player {
   #fail(error) {
     if (!(error instanceof TypeError)) throw error; // the server cannot be reached
     if (this.playing) alarm("The replay cannot be read now. Press Play to try again.");
-    this.#halt();
+    this.halt();
   }
 
   /** Milliseconds to the next picture, and how many steps it is away. */
@@ -187,23 +189,17 @@ class Player {
     history.replaceState(history.state, "", url);
   }
 
-  #halt() {
-    this.stop();
-    this.#name("Play");
-  }
-
   /** It stands: the page of this moment comes from the server. */
   async #settle() {
-    this.#halt();
+    this.halt();
     const to = this.#ends(this.#index);
     this.#address(to - Number(this.section.dataset.window) * 1000, to);
     await this.#visit(new URL(location.href), { push: false });
     document.getElementById("graph").classList.remove("unseen");
-    this.#adopt();
   }
 
   /** The section is another one: it gets what the person chose, and who plays already goes on. */
-  #adopt() {
+  adopt() {
     const { section } = this;
     const speed = section.querySelector("[data-speed]");
     if ([...speed.options].some(({ value }) => value === this.#speed)) speed.value = this.#speed;

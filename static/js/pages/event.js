@@ -3,7 +3,7 @@
 import { live } from "../lib/live.js";
 import { pause } from "../lib/pause.js";
 import { say } from "../lib/say.js";
-import { fetchPage, renew, replace } from "../lib/swap.js";
+import { fetchPage, replace } from "../lib/swap.js";
 
 const LEAST_MS = 3000;
 const REDRAWN = "event-path, event-timeline";
@@ -33,7 +33,7 @@ async function select(href, hop) {
   history.replaceState(history.state, "", url);
   carry(url.searchParams.get("sel"));
   for (const element of document.querySelectorAll(REDRAWN)) element.select(hop);
-  markRow(hop);
+  for (const row of document.querySelectorAll("[data-hops] tbody tr")) row.classList.toggle("selected", row.dataset.hop === String(hop));
   const panel = document.getElementById("panel");
   const opener = document.activeElement;
   if (hop === null) {
@@ -45,10 +45,6 @@ async function select(href, hop) {
   if (fresh && String(selected()) === String(hop)) replace(fresh, "panel")?.focus({ preventScroll: true });
   else panel.removeAttribute("aria-busy");
   document.getElementById("panel").addEventListener("keydown", (event) => event.key === "Escape" && opener?.isConnected && opener.focus(), { once: true });
-}
-
-function markRow(hop) {
-  for (const row of document.querySelectorAll("[data-hops] tbody tr")) row.classList.toggle("selected", row.dataset.hop === String(hop));
 }
 
 /** The other views keep the selection. */
@@ -95,8 +91,7 @@ function take(fresh) {
   if (before.textContent === after.textContent) return;
   const n = JSON.parse(after.textContent).hops.length - JSON.parse(before.textContent).hops.length;
   replace(fresh, "path-data");
-  renew(fresh, "hops");
-  markRow(selected());
+  replace(fresh, "hops");
   for (const element of document.querySelectorAll(REDRAWN)) element.draw();
   if (n > 0) say(`${n} more hop${n === 1 ? "" : "s"}`);
 }

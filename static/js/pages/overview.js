@@ -30,6 +30,7 @@ const model = new Model();
 let [dirty, missed, wandered] = [false, false, false]; // while paused: something was to be fetched, or the page of another address was
 let known = null;
 let times = timesOf(); // that the drawing is of
+let player = null; // of a page of the past
 
 function start() {
   graph.relabel(document.getElementById("label").value);
@@ -46,7 +47,7 @@ function start() {
   live.listen(["layout"], () => (pause.paused && renewArranging(), refreshRegions()));
   live.addEventListener("state", () => live.state === "live" && isAsked() && refreshRegions()); // its bell may have rung before
   startArranging();
-  startReplay({ show: (frame) => take(frame, { moving: true }), visit });
+  player = startReplay({ show: (frame) => take(frame, { moving: true }), visit });
   startCompleting("narrow");
   pause.addEventListener("change", () => (times = timesOf()) && !pause.paused && catchUp());
   pause.addEventListener("change", animate);
@@ -178,6 +179,7 @@ async function visit(url, { push = true } = {}) {
   document.title = fresh.title;
   showControls(fresh);
   for (const id of ["crumbs", "times", "cluster-menu", "tools", "partial", "attention", "table", "cut", "counts-line", ...(pause.paused ? [] : ["moment", "replay", "past-label"])]) replace(fresh, id);
+  player?.adopt();
   await renewPanel(fresh, false);
   const before = drawing();
   wandered ||= pause.paused;

@@ -1,0 +1,67 @@
+"""Ends that fell on a topic that is still the same: its newest records are lost, as when a broker comes back without.
+
+An id is told a moment after the ends, and by another broker, so that a topic which was just created again may look like
+that for one scan. What fell is marked once a later scan has told that the topic is the same.
+"""
+
+from collections.abc import Collection
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.sampling.memory import Memory
+from collector.sampling.scan import Fall, Fast
+from collector.store import broker_names
+from collector.store.broker_names import Mark
+from collector.store.samples import Offsets
+
+
+def found(known: Memory, fast: Fast) -> dict[str, Fall]:
+    """Topics with an id whose ends are lower than they were when last answered."""
+    return {
+        name: fall
+        for name, marks in fast.ends.items()
+        if (row := known.topics.get(name)) is not None and row.kafka_id is not None
+        if (ends := known.ends.get(row.id)) is not None
+        if (fall := _fall(row.id, ends.last, marks.high, fast)) is not None
+    }
+
+
+def waiting(known: Memory) -> set[str]:
+    """Topics that have to be asked for their id once more."""
+    fallen = {fall.topic_id for fall in known.falls}
+    return {name for name, row in known.topics.items() if row.id in fallen} if fallen else set()
+
+
+def store(cursor: CursorWrapper, known: Memory, fast: Fast, *, told: Collection[str]) -> None:
+    """Mark what fell in an earlier scan, of topics whose id was `told` in this one; remember what fell in this one.
+
+    After the names were stored: a topic with another id is another row, and what fell of the old one is of no meaning.
+    The ends that came with a topic's first scan may be those of the one before.
+    """
+    if not known.falls and not fast.fallen:
+        return
+    same = {row.id for name in told if (row := known.topics.get(name))}
+    for fall in known.falls:
+        if fall.topic_id in same:
+            n_offsets, n_partitions = str(fall.n_offsets), str(fall.n_partitions)
+            broker_names.add_mark(
+                cursor,
+                Mark.CUT,
+                fall.at,
+                known.cluster_id,
+                topic_id=fall.topic_id,
+                before=n_offsets,
+                after=n_partitions,
+            )
+    living = {row.id for row in known.topics.values()}
+    known.falls = [fall for fall in known.falls if fall.topic_id in living - same]
+    known.falls += [fall for fall in fast.fallen.values() if fall.topic_id in living - known.begun]
+
+
+def _fall(topic_id: int, before: Offsets, after: Offsets, fast: Fast) -> Fall | None:
+    if before == after:
+        return None
+    lost = [
+        old - new for old, new in zip(before, after, strict=False) if old is not None and new is not None and new < old
+    ]
+    return Fall(topic_id, fast.at, sum(lost), len(lost)) if lost else None
