@@ -162,6 +162,31 @@ def test_j5_and_with_the_keyboard_then_replayed_and_back_to_live(running: Web, b
         assert seen.complaints == []
 
 
+def test_what_is_narrowed_is_played_from_where_it_stands(running: Web, browser: Browser, at: datetime) -> None:
+    with seen_by(browser, running) as seen:
+        page = seen.page
+        seen.open(window(at - HOUR))
+        moment, play = page.get_by_role("slider", name="Moment"), page.get_by_role("button", name="Play")
+        expect(play).to_be_visible()
+        stood = int(moment.input_value())
+        page.locator("#narrow [name=find]").fill("billing")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("find=billing"))
+        expect(page.locator("#content, main").first).to_contain_text("billing-svc")
+        moment.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        expect(page).to_have_url(re.compile("to=" + re.escape(stamped(text(at - HOUR - timedelta(seconds=30))))))
+        page.go_back()
+        expect(page).not_to_have_url(re.compile("find="))
+        expect(moment).to_have_value(str(stood))
+        expect(play).to_be_visible()
+        play.click()
+        page.wait_for_function("value => Number(document.querySelector('[data-scrub]').value) !== value", arg=stood)
+        assert int(moment.input_value()) > stood
+        assert seen.complaints == []
+
+
 def stamped(moment: str) -> str:
     """As an address of the page's script has it."""
     return moment.replace(":", "%3A")

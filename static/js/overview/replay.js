@@ -91,6 +91,11 @@ class Player {
     this.#settling = setTimeout(() => this.#settle(), SETTLED_MS);
   }
 
+  /** Another page is asked for: the one of the moment is not. */
+  leave() {
+    clearTimeout(this.#settling);
+  }
+
   #play() {
     clearTimeout(this.#settling);
     if (this.#index >= Number(this.#range.max)) this.#move(0);

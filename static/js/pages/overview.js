@@ -173,6 +173,7 @@ function lookAnew(fresh, options) {
 
 /** Another narrowing of the same graph: the regions come from the server, the drawing stays and loses or gains nodes. */
 async function visit(url, { push = true } = {}) {
+  player?.leave();
   if (push) history.pushState(history.state, "", url);
   const { found: fresh, meanwhile } = await fetched("page", fetchPage(url.href));
   if (!fresh || url.href !== location.href) return;
