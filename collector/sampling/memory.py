@@ -1,4 +1,4 @@
-"""What the sampler knows from scan to scan; all of it can be had from the tables again."""
+"""What the sampler knows from scan to scan; all of it but `begun` and `falls` can be had from the tables again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -193,7 +193,6 @@ class Memory:
         for ends in self.ends.values():
             ends.written_at = _moved(ends.written_at, step)
         self.firsts = {key: replace(looked, at=looked.at + seconds) for key, looked in self.firsts.items()}
-        self.falls = [replace(fall, at=fall.at + step) for fall in self.falls]
         for pair in self.pairs.values():
             pair.written_at = _moved(pair.written_at, step)
             pair.still_since += seconds

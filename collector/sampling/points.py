@@ -32,7 +32,7 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     added: list[TopicPoint] = []
     now: list[TopicNow] = []
     new = {name: row.id for name in unseen(known, fast) if (row := known.topics.get(name))}
-    known.begun = frozenset(new.values())
+    known.begun = frozenset(new.values()) | _unanswered(known, fast)
     broker_names.set_older(cursor, [number for name, number in new.items() if name in fast.older])
     totals = sample_sums.topic_totals(cursor, list(new.values()))
     most_points = room(sum(len(marks.high) for marks in fast.ends.values()))
@@ -286,6 +286,12 @@ def _gone_pairs(known: Memory, fast: Fast, seen: set[tuple[int, int]]) -> list[t
     }
     asked = {known.topics[topic].id for topic in fast.ends if topic in known.topics}
     return [key for key in known.pairs if key not in seen and key[1] in settled and key[0] in asked]
+
+
+def _unanswered(known: Memory, fast: Fast) -> set[int]:
+    """Of the topics that were seen first in the last scan, those of which a partition has not answered since."""
+    begun = {name: row.id for name, row in known.topics.items() if row.id in known.begun} if known.begun else {}
+    return {number for name, number in begun.items() if name not in fast.ends or None in fast.ends[name].high}
 
 
 def _flat_until(written_at: datetime | None, scanned_at: datetime | None) -> datetime | None:

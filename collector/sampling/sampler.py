@@ -15,7 +15,7 @@ from collector.sampling import falls, names, points, sums
 from collector.sampling import memory as memories
 from collector.sampling.memory import FirstKey, Looked, Memory
 from collector.sampling.recalling import recall
-from collector.sampling.scan import Fast, Slow, fast_scan, slow_scan
+from collector.sampling.scan import Fall, Fast, Slow, fast_scan, slow_scan
 from collector.store import sample_sums, samples
 from collector.store.broker_names import SameCluster
 from collector.store.partitions import Leaves
@@ -58,6 +58,7 @@ class Sampler:
         self._clocks: tuple[float, float] | None = None  # wall and monotonic time of the last scan
         self._memory: Memory | None = None
         self._leaves = Leaves()
+        self._falls: list[Fall] = []
 
     def tick(self) -> str | None:
         """Scan once and store it. Returns why nothing was seen, or None when it was.
@@ -83,12 +84,13 @@ class Sampler:
             self._store_failure(known, started, clock, str(same))
             self._memory = None  # it has taken in what was not stored
             return str(same)
-        self._memory = known
+        self._memory, self._falls = known, known.falls
         return None
 
     def _loaded(self, at: datetime) -> Memory:
         known = memories.loaded(self._cluster_id, now=at)
         recall(known, now=at)
+        known.falls = self._falls  # no table has them
         return known
 
     def forget(self) -> None:

@@ -18,7 +18,7 @@ from collector.ports import BrokerMetadata
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """Ends of a topic's row that are lower than they were before, on so many partitions: at least what was lost."""
+    """Ends of a topic's row that are lower than before, on so many partitions: at least so many offsets are gone."""
 
     topic_id: int
     at: datetime

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.parts import PARTS
+from stack import postgres
 from stack.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,6 +142,7 @@ def demo(folder: Path, *, instance: str = "demo", **settings: str) -> Iterator[D
             raise
         finally:
             log.close()
+            postgres.remove_outside(folder / "pg")
 
 
 _PORTS = ("WEIR_HTTP_PORT", "WEIR_OTLP_HTTP_PORT", "WEIR_OTLP_GRPC_PORT", "WEIR_KAFKA_PORT")

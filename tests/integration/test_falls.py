@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import get_args
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from collector.domain.brokers import TopicDescribed, Watermarks
+from collector.store import samples
 from dashboard.api.schemas import MarkItem
 from dashboard.queries.marks import KINDS
 from tests.integration.people import bearer, person, token_of
@@ -89,6 +91,40 @@ def test_nor_was_one_whose_first_ends_were_those_of_the_one_before(
     monkeypatch.setattr(full.broker, "watermarks", early)
     full.scan(3)
     assert rows("select kind from change_mark") == [(2,)]
+
+
+def test_nor_if_a_partition_of_it_answers_later_still(full: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = full.broker.watermarks
+
+    def early(leaders: Mapping[str, tuple[int | None, ...]]) -> dict[str, Watermarks]:
+        found = ends(leaders)
+        monkeypatch.undo()
+        create_again(full)
+        return found
+
+    full.second += 60
+    monkeypatch.setattr(full.broker, "watermarks", early)
+    full.scan()
+    for leaderless in ((None, None), (3, None)):
+        set_ends(full, *leaderless)
+        full.scan(2)
+    set_ends(full, 3, 0)
+    full.scan(3)
+    assert rows("select kind from change_mark") == [(2,)]
+
+
+def test_a_scan_that_could_not_be_stored_takes_nothing_along(full: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_all: object, **_more: object) -> None:
+        raise OperationalError("away")
+
+    set_ends(full, 450, 90)
+    full.scan()
+    monkeypatch.setattr(samples, "add_scan", fails)
+    with pytest.raises(OperationalError):
+        full.scan()
+    monkeypatch.undo()
+    full.scan()
+    assert rows(CUTS) == [("orders", "50", "1")]
 
 
 def test_an_id_that_is_told_late_is_waited_for(full: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

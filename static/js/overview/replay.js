@@ -38,6 +38,7 @@ class Player {
   #settling = 0;
   #told = 0;
   #index = 0;
+  #to = 0; // the moment it stands at, for every page's track has a beginning of its own
   #speed = "";
   playing = false;
 
@@ -91,9 +92,10 @@ class Player {
     this.#settling = setTimeout(() => this.#settle(), SETTLED_MS);
   }
 
-  /** Another page is asked for: the one of the moment is not. */
+  /** Another page is asked for: what plays stops, and the page of the moment is not asked for. */
   leave() {
     clearTimeout(this.#settling);
+    if (this.playing) this.halt();
   }
 
   #play() {
@@ -169,9 +171,9 @@ class Player {
 
   /** The moment in words and in the address. Whoever moves ends a comparison. */
   #move(index) {
-    this.#index = index;
     const range = this.#range;
     const to = this.#ends(index);
+    [this.#index, this.#to] = [index, to];
     const from = to - Number(this.section.dataset.window) * 1000;
     range.value = String(index);
     range.setAttribute("aria-valuetext", label(from, to));
@@ -200,7 +202,6 @@ class Player {
     const to = this.#ends(this.#index);
     this.#address(to - Number(this.section.dataset.window) * 1000, to);
     await this.#visit(new URL(location.href), { push: false });
-    document.getElementById("graph").classList.remove("unseen");
   }
 
   /** The section is another one: it gets what the person chose, and who plays already goes on. */
@@ -210,8 +211,11 @@ class Player {
     if ([...speed.options].some(({ value }) => value === this.#speed)) speed.value = this.#speed;
     if (this.playing) {
       this.#name("Pause");
-      this.#move(this.#index);
-    } else this.#index = Number(this.#range.value);
+      this.#move(Math.min(Number(this.#range.max), Math.max(0, Math.round((this.#to - this.#ends(0)) / this.#step))));
+    } else {
+      this.#index = Number(this.#range.value);
+      document.getElementById("graph").classList.remove("unseen"); // the page's own picture
+    }
     const here = new URL(location.href).searchParams;
     const of = JSON.stringify([this.#step, section.dataset.window, here.getAll("show"), here.getAll("cluster")]);
     if (this.#of !== of) this.#frames = new Frames(section.dataset.frames, this.#step, Number(section.dataset.window) * 1000);
