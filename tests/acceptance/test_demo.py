@@ -209,6 +209,7 @@ def test_the_longest_flow_crosses_five_topics(day: Day) -> None:
     last = next(at for at in reversed(day.truth.positions()) if at.topic == "settlements.prepared")
     hops = day.truth.path(last.topic, last.partition, last.offset)
     way = [hop.position.topic for hop in hops if hop.relation in ("up", "here")]
+    way = [topic for topic in way if topic != ORDERS_RETRY]  # which orders that were tried again cross, too
     assert way == ["orders.created", "payments.captured", "invoices.issued", "ledger.posted", "settlements.prepared"]
 
 
