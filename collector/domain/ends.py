@@ -30,6 +30,12 @@ def fell(start: Sequence[int | None], end: Sequence[int | None]) -> bool:
     return any(before is not None and offset is not None and offset < before for before, offset in pairs)
 
 
+def fallen(start: Sequence[int | None], end: Sequence[int | None]) -> list[int]:
+    """Partitions that stand before where they stood."""
+    pairs = enumerate(zip(start, end, strict=False))
+    return [number for number, (before, at) in pairs if before is not None and at is not None and at < before]
+
+
 def answered(ends: Sequence[int | None], *, before: Sequence[int | None]) -> tuple[int | None, ...]:
     """The newest end of each partition that was answered: these, else those of `before`.
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from django.db.backends.utils import CursorWrapper
 
+from collector.domain.ends import fallen, moved
 from collector.sampling.memory import Memory
 from collector.sampling.scan import Fall, Fast
 from collector.store import broker_names
@@ -35,33 +36,36 @@ def waiting(known: Memory) -> set[str]:
 def store(cursor: CursorWrapper, known: Memory, fast: Fast, *, told: Collection[str]) -> None:
     """Mark what fell in an earlier scan, of topics whose id was `told` in this one; remember what fell in this one.
 
-    After the names were stored: a topic with another id is another row, and what fell of the old one is of no meaning.
-    The ends that came with a topic's first scan may be those of the one before.
+    After the names were stored, before the ends are: a topic with another id is another row, and what fell of the one
+    before is of no meaning. The ends that came with a topic's first scan may be those of the one before.
     """
-    if not known.falls and not fast.fallen:
-        return
-    same = {row.id for name in told if (row := known.topics.get(name))}
-    for fall in known.falls:
-        if fall.topic_id in same:
-            n_offsets, n_partitions = str(fall.n_offsets), str(fall.n_partitions)
-            broker_names.add_mark(
-                cursor,
-                Mark.CUT,
-                fall.at,
-                known.cluster_id,
-                topic_id=fall.topic_id,
-                before=n_offsets,
-                after=n_partitions,
-            )
-    living = {row.id for row in known.topics.values()}
-    known.falls = [fall for fall in known.falls if fall.topic_id in living - same]
-    known.falls += [fall for fall in fast.fallen.values() if fall.topic_id in living - known.begun]
+    if known.falls or fast.fallen:
+        same = {row.id for name in told if (row := known.topics.get(name))}
+        for fall in (each for each in known.falls if each.topic_id in same):
+            _mark(cursor, known, fall)
+        living = {row.id for row in known.topics.values()}
+        known.falls = [fall for fall in known.falls if fall.topic_id in living - same]
+        known.falls += [fall for fall in fast.fallen.values() if fall.topic_id in living - known.begun]
+    known.begun = frozenset(
+        row.id
+        for name, row in known.topics.items()
+        if row.id not in known.ends or (row.id in known.begun and _is_partly_unanswered(fast, name))
+    )
+
+
+def _mark(cursor: CursorWrapper, known: Memory, fall: Fall) -> None:
+    offsets, partitions = str(fall.n_offsets), str(fall.n_partitions)
+    broker_names.add_mark(
+        cursor, Mark.CUT, fall.at, known.cluster_id, topic_id=fall.topic_id, before=offsets, after=partitions
+    )
+
+
+def _is_partly_unanswered(fast: Fast, name: str) -> bool:
+    return name not in fast.ends or None in fast.ends[name].high
 
 
 def _fall(topic_id: int, before: Offsets, after: Offsets, fast: Fast) -> Fall | None:
-    if before == after:
+    if before == after or not (partitions := fallen(before, after)):
         return None
-    lost = [
-        old - new for old, new in zip(before, after, strict=False) if old is not None and new is not None and new < old
-    ]
-    return Fall(topic_id, fast.at, sum(lost), len(lost)) if lost else None
+    n_offsets = moved([after[each] for each in partitions], [before[each] for each in partitions], missing=None)
+    return Fall(topic_id, fast.at, n_offsets, len(partitions))

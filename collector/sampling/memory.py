@@ -159,7 +159,7 @@ class Memory:
     rings: dict[int, Ring]
     scanned_at: datetime | None  # the last scan that saw the cluster
     slow_at: datetime | None = None
-    begun: frozenset[int] = frozenset()  # topics whose ends the last scan saw first
+    begun: frozenset[int] = frozenset()  # topics whose ends are of their first scan, wholly or in part
     falls: list[Fall] = field(default_factory=list)  # of which no later scan has said that the topic is still the same
     undescribed: dict[str, int] = field(default_factory=dict)  # topics without an id, and for how many scans
     firsts: dict[FirstKey, Looked] = field(default_factory=dict)

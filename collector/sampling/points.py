@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.domain.brokers import HIDDEN
 from collector.domain.brokers import Offsets as Committed
-from collector.domain.ends import Ring, answered, moved
+from collector.domain.ends import Ring, answered, fallen, moved
 from collector.domain.lag import Behind, FirstUnread, behind, is_blocked, lags, nothing_left
 from collector.domain.verdicts import Standing
 from collector.sampling import sums
@@ -32,7 +32,6 @@ def store_topics(cursor: CursorWrapper, known: Memory, fast: Fast) -> None:
     added: list[TopicPoint] = []
     now: list[TopicNow] = []
     new = {name: row.id for name in unseen(known, fast) if (row := known.topics.get(name))}
-    known.begun = frozenset(new.values()) | _unanswered(known, fast)
     broker_names.set_older(cursor, [number for name, number in new.items() if name in fast.older])
     totals = sample_sums.topic_totals(cursor, list(new.values()))
     most_points = room(sum(len(marks.high) for marks in fast.ends.values()))
@@ -261,13 +260,8 @@ def _is_as_shown(shown: GroupNow, pair: Pair, found: Behind, notes: Collection[t
 def _mark_rewind(
     cursor: CursorWrapper, known: Memory, key: tuple[int, int], before: Offsets, after: Offsets, at: datetime
 ) -> None:
-    fallen = [
-        partition
-        for partition, (old, new) in enumerate(zip(before, after, strict=False))
-        if old is not None and new is not None and new < old
-    ]
-    if fallen:
-        old, new = (json.dumps({str(partition): of[partition] for partition in fallen}) for of in (before, after))
+    if partitions := fallen(before, after):
+        old, new = (json.dumps({str(partition): of[partition] for partition in partitions}) for of in (before, after))
         _mark(cursor, Mark.REWIND, known, key, at, before=old, after=new)
 
 
@@ -286,12 +280,6 @@ def _gone_pairs(known: Memory, fast: Fast, seen: set[tuple[int, int]]) -> list[t
     }
     asked = {known.topics[topic].id for topic in fast.ends if topic in known.topics}
     return [key for key in known.pairs if key not in seen and key[1] in settled and key[0] in asked]
-
-
-def _unanswered(known: Memory, fast: Fast) -> set[int]:
-    """Of the topics that were seen first in the last scan, those of which a partition has not answered since."""
-    begun = {name: row.id for name, row in known.topics.items() if row.id in known.begun} if known.begun else {}
-    return {number for name, number in begun.items() if name not in fast.ends or None in fast.ends[name].high}
 
 
 def _flat_until(written_at: datetime | None, scanned_at: datetime | None) -> datetime | None:

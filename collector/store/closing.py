@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 STATEMENT_SECONDS = 600  # tens of millions of rows are read several times; the worker's own limit is for what is short
 SETTLE = timedelta(minutes=2)  # no transaction that took its time before the end writes so long after it
 _IN_USE = ("55", "40")  # classes: not in a state for it (a lock, a detach that is pending), rolled back (a deadlock)
-_PASSING_MARKS = (Mark.REWIND, Mark.REBALANCE, Mark.LOST, Mark.CUT)  # one group can make thousands a day
+_PASSING_MARKS = (Mark.REWIND, Mark.REBALANCE, Mark.LOST, Mark.CUT)  # a group, or a broker, can make thousands a day
 HELD_REQUESTS, HELD_BATCHES = timedelta(hours=1), timedelta(days=1)
 
 

@@ -4,36 +4,14 @@ from typing import Literal
 
 from ninja import Schema
 
-from dashboard.api.schemas import Health, MarkItem, SeriesLine, TrendSince, Until
+from dashboard.api.schemas import Health, MarkItem, SeriesLine, Standing, TrendSince, Until
 
 
-class Reading(Schema):
-    """A group on one of its topics. `lost`: offsets that were deleted before it read them.
-
-    `verdict` was found on `n_judged` partitions and holds since `since`. `notes`: partition to "markers" (what is left
-    there are transaction markers) or "open transaction".
-    """
+class Reading(Standing):
+    """A group on one of its topics."""
 
     topic: str
     n_partitions: int | None
-    rate: float | None
-    messages: int | None
-    lag: int | None
-    lag_seconds: float | None
-    lag_seconds_margin: float | None
-    lag_seconds_from: Literal["samples", "record"] | None
-    lost: int | None
-    n_uncommitted: int | None
-    verdict: str
-    since: str | None
-    n_judged: int | None
-    notes: dict[str, str]
-    health: Health
-    sentence: str
-    trend: float | None
-    done_in_seconds: Until
-    loses_in_seconds: Until
-    services: list[str]
 
 
 class GroupItem(Schema):

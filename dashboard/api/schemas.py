@@ -131,18 +131,17 @@ class TrendSince(Schema):
     is_known: bool
 
 
-class TopicGroup(Schema):
-    """A group on this topic. `trend`: events per second by which its lag grows, `trend_since` of the fastest eight.
+class Standing(Schema):
+    """How a group stands on a topic. `lost`: offsets that were deleted before it read them.
 
-    `rate` and `messages` are what it committed; where `messages_from` is spans, what its services said they read.
+    `trend`: events per second by which its lag grows.
+    `verdict` was found on `n_judged` partitions and holds since `since`. `notes`: partition to "markers" (what is left
+    there are transaction markers) or "open transaction".
     """
 
-    id: str
-    name: str
-    services: list[str]
     rate: float | None
     messages: int | None
-    messages_from: str
+    services: list[str]
     lag: int | None
     lag_seconds: float | None
     lag_seconds_margin: float | None
@@ -156,9 +155,20 @@ class TopicGroup(Schema):
     health: Health
     sentence: str
     trend: float | None
-    trend_since: TrendSince | None
     done_in_seconds: Until
     loses_in_seconds: Until
+
+
+class TopicGroup(Standing):
+    """A group on this topic. `trend_since` is told of the eight whose lag changes fastest.
+
+    `rate` and `messages` are what it committed; where `messages_from` is spans, what its services said they read.
+    """
+
+    id: str
+    name: str
+    messages_from: str
+    trend_since: TrendSince | None
     traced: int | None
     offsets: int | None
     evidence: list[str]

@@ -23,7 +23,7 @@ from dashboard.queries import topics as topic_queries
 from dashboard.queries import wire
 from dashboard.queries.conditions import Behind
 from dashboard.queries.graph import graph
-from dashboard.queries.lag_trends import Since, trend_since_of, trends_since
+from dashboard.queries.lag_trends import Since, trend_since_of, trends_on
 from dashboard.queries.marks import marks_of_group, marks_of_topic
 from dashboard.queries.readers import GroupOnTopic
 from dashboard.queries.series import series
@@ -89,8 +89,7 @@ def read_topic(request: HttpRequest, cluster: str, topic: str, from_: From = Non
     if found is None or number is None:
         raise NotFound("No such topic.")
     marks = marks_of_topic(number, window)
-    growths = {group.number: group.trend for group in found.groups if group.number}
-    since = trends_since(cluster, number, growths, window, now=clock.now())
+    since = trends_on(found, number, window, now=clock.now())
     return {
         **asdict(found.name),
         "as_of": wire.iso(found.freshness.as_of),

@@ -36,7 +36,7 @@ from dashboard.queries.filters import Subject
 from dashboard.queries.freshness import freshness
 from dashboard.queries.graph import Node
 from dashboard.queries.keeping import keeping
-from dashboard.queries.lag_trends import trends_since
+from dashboard.queries.lag_trends import trends_on
 from dashboard.queries.marks import config_history, marks_of_topic
 from dashboard.queries.neighbourhood import Neighbourhood
 from dashboard.queries.offsets import by_minutes
@@ -213,8 +213,7 @@ def _lag_of(number: int, row: PartitionRow) -> int | None:
 def _moving(tab: str, number: int, page: TopicPage, span: Window) -> dict[str, Any]:
     """What a tab has beside the page's facts, each time it is renewed."""
     if tab == "flow":
-        growths = {group.number: group.trend for group in page.groups if group.number}
-        return {"since": trends_since(page.name.cluster, number, growths, span, now=now())}
+        return {"since": trends_on(page, number, span, now=now())}
     return _more_partitions(page.partitions) if tab == "partitions" else {}
 
 

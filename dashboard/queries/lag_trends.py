@@ -14,6 +14,7 @@ from dashboard.queries.group import GroupPage
 from dashboard.queries.histories import History
 from dashboard.queries.offsets import by_minutes, longest_rate
 from dashboard.queries.sums import LONGEST_FINE
+from dashboard.queries.topic import TopicPage
 from dashboard.queries.window import Window
 
 MOST_GROUPS = 8  # of a topic: those whose lag changes fastest
@@ -63,6 +64,12 @@ def trend_since_of(page: GroupPage, window: Window, *, now: datetime) -> Since |
     if worst is None:
         return None
     return trends_since(worst.cluster, worst.topic_number, {page.number: worst.trend}, window, now=now).get(page.number)
+
+
+def trends_on(page: TopicPage, topic_id: int, window: Window, *, now: datetime) -> dict[int, Since]:
+    """Of the groups on one topic."""
+    growths = {group.number: group.trend for group in page.groups if group.number}
+    return trends_since(page.name.cluster, topic_id, growths, window, now=now)
 
 
 class _Stretch(NamedTuple):

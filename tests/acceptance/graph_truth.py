@@ -194,13 +194,9 @@ def quiet(running: Demo) -> float:
     """Nobody sends any more, all that was under way is done and counted; a moment in that quiet."""
     for name in SENDERS:
         control(running, "stop", name)
-    folder = running.shop_folder / "truth"
 
     def still() -> bool:
-        before = [file.stat().st_size for file in sorted(folder.iterdir())]
-        time.sleep(STILL_SECONDS)
-        counted = running.get("health")["n_waiting_batches"] == 0
-        return counted and before == [file.stat().st_size for file in sorted(folder.iterdir())]
+        return running.is_calm(STILL_SECONDS) and running.get("health")["n_waiting_batches"] == 0
 
     eventually(still, seconds=240, what="the shop to fall quiet")
     moment = next_step(time.time(), STEP)

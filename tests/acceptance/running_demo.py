@@ -102,15 +102,15 @@ class Demo:
         for name in SENDERS:
             rest = [sys.executable, "-m", "demo.control", "stop", name]
             subprocess.run(rest, cwd=ROOT, env=environment, capture_output=True, check=True)
-        eventually(self._is_calm, seconds=120, what="the end of all flows")
+        eventually(lambda: self.is_calm(CALM_SECONDS), seconds=120, what="the end of all flows")
         for name in PARTS:
             self.command("stack", "stop-part", name)
 
-    def _is_calm(self) -> bool:
-        """Whether no service did anything for longer than its exporter gathers spans."""
+    def is_calm(self, seconds: float) -> bool:
+        """Whether no service of the shop did anything for so long, from now on."""
         files = sorted((self.shop_folder / "truth").iterdir())
         before = [file.stat().st_size for file in files]
-        time.sleep(CALM_SECONDS)
+        time.sleep(seconds)
         return before == [file.stat().st_size for file in files]
 
 

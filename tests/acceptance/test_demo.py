@@ -18,6 +18,7 @@ from demo.truth import DeadLetter, Edge, Truth
 from stack.testing import servers
 from tests.acceptance.demo_shop import Shop, open_shop
 from tests.acceptance.demo_sink import Seen, Sink, open_sink
+from tests.acceptance.running_demo import SENDERS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.kafka, pytest.mark.timeout(900)]  # the first one waits for all
 
@@ -98,7 +99,7 @@ def lived_through(shop: Shop, sink: Sink, *, bootstrap: str) -> Day:
     wait_for(lambda: is_read_by("billing-svc", sent_back_to, shop), "billing reading the letter that was sent back")
     wait_for(lambda: has_read("billing-svc", ORDERS_RETRY, shop), "billing reading the retry topic")
     # Each has a second to export what is left when it ends, fourteen at once on two cores: too little for a backlog.
-    for source in ("orders-svc", "pricing-svc"):
+    for source in SENDERS:
         shop.control("stop", source)
     wait_for(lambda: is_calm(shop, sink), "the end of all flows")
 

@@ -43,6 +43,20 @@ def create_again(watched: Watched) -> None:
     watched.broker.produce("orders", 0, 3)
 
 
+def create_again_amid_the_next_scan(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the question for ends and that for ids, in a scan that asks for all ids."""
+    ends = watched.broker.watermarks
+
+    def early(leaders: Mapping[str, tuple[int | None, ...]]) -> dict[str, Watermarks]:
+        found = ends(leaders)
+        monkeypatch.undo()
+        create_again(watched)
+        return found
+
+    watched.second += 60
+    monkeypatch.setattr(watched.broker, "watermarks", early)
+
+
 def test_it_is_marked_when_the_next_scan_has_told_that_the_topic_is_the_same(full: Watched) -> None:
     set_ends(full, 450, 80)
     full.scan()
@@ -78,32 +92,13 @@ def test_a_topic_that_was_created_again_was_not_cut(full: Watched) -> None:
 def test_nor_was_one_whose_first_ends_were_those_of_the_one_before(
     full: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Created again between the question for ends and that for ids, in a scan that asks for all ids."""
-    ends = full.broker.watermarks
-
-    def early(leaders: Mapping[str, tuple[int | None, ...]]) -> dict[str, Watermarks]:
-        found = ends(leaders)
-        monkeypatch.undo()
-        create_again(full)
-        return found
-
-    full.second += 60
-    monkeypatch.setattr(full.broker, "watermarks", early)
+    create_again_amid_the_next_scan(full, monkeypatch)
     full.scan(3)
     assert rows("select kind from change_mark") == [(2,)]
 
 
 def test_nor_if_a_partition_of_it_answers_later_still(full: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = full.broker.watermarks
-
-    def early(leaders: Mapping[str, tuple[int | None, ...]]) -> dict[str, Watermarks]:
-        found = ends(leaders)
-        monkeypatch.undo()
-        create_again(full)
-        return found
-
-    full.second += 60
-    monkeypatch.setattr(full.broker, "watermarks", early)
+    create_again_amid_the_next_scan(full, monkeypatch)
     full.scan()
     for leaderless in ((None, None), (3, None)):
         set_ends(full, *leaderless)
