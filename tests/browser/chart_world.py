@@ -92,6 +92,7 @@ class ChartWorld:
         self.mark(1_310, 4, topic=orders, before='{"retention.ms": "86400000"}', after='{"retention.ms": "604800000"}')
         self.mark(1_250, 1, service=service, before="2.8.0", after="2.8.1")
         self.mark(700, 5, topic=orders, group=self.groups["audit"], before='{"0": 900}', after='{"0": 100}')
+        self.mark(400, 8, topic=orders, group=None, before="840", after="2")
         self.mark(20, 3, topic=orders, before="2", after="3")
         self.mark(AGAIN, 2, topic=self.payments)
 
